@@ -1,0 +1,221 @@
+"""How the services are reached: settings with the contract's defaults, from the environment or by hand."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError, fields, validate
+
+from ..schemas.settings import Settings, setting
+from ..schemas.vault import ComplianceLevel
+from .errors import InvalidConfig
+
+
+class ServiceUrl(fields.String):
+    """An address with one of the `schemes`, a host, and neither credentials, query nor fragment."""
+
+    def __init__(self, *schemes: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.schemes = schemes
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not _is_address(text, self.schemes):
+            schemes = " or ".join(f"{scheme}://host:port" for scheme in self.schemes)
+            raise ValidationError(f"Must be {schemes}, without user, query or fragment.")
+        return text.rstrip("/")
+
+
+class ApiKey(fields.String):
+    """A bearer key: printable ASCII without spaces, because it travels in a header."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text:
+            raise ValidationError("Missing: set it, no request is taken without a key.")
+        if not re.fullmatch(r"[\x21-\x7e]+", text):
+            raise ValidationError("Must be printable ASCII without spaces.")
+        return text
+
+
+def seconds() -> fields.Float:
+    """More than zero seconds, at most a day."""
+    return fields.Float(validate=validate.Range(0, 86_400, min_inclusive=False))
+
+
+def number(least: int, most: int) -> fields.Integer:
+    """A whole number in a range."""
+    return fields.Integer(validate=validate.Range(least, most))
+
+
+@dataclass(frozen=True)
+class ClientSettings(Settings):
+    """Settings of a client; a mistake is an InvalidConfig."""
+
+    invalid: ClassVar[type[Exception]] = InvalidConfig
+
+
+@dataclass(frozen=True)
+class RetryPolicy(ClientSettings):
+    """How a client that is used directly tries again: `max_attempts` in all, waits growing to `max_delay_secs`.
+
+    A wait that the server asks for (Retry-After) is kept up to the client's `timeout_secs`; a longer one is
+    not slept: the error is raised and carries it.
+    """
+
+    max_attempts: int = 3
+    initial_delay_secs: float = 0.1
+    backoff_multiplier: float = 2.0
+    max_delay_secs: float = 5.0
+    retry_on_timeout: bool = True
+
+    def mistakes(self) -> Iterator[str]:
+        """Refuse what would never call, or never wait less than before."""
+        if self.max_attempts < 1:
+            yield "max_attempts: must be at least 1 (the first attempt counts)."
+        if self.initial_delay_secs < 0 or self.max_delay_secs < 0:
+            yield "initial_delay_secs, max_delay_secs: must not be negative."
+        if self.backoff_multiplier < 1:
+            yield "backoff_multiplier: must be at least 1."
+
+    def delay_secs(self, attempt: int) -> float:
+        """The wait after the attempt with this number (1 is the first)."""
+        return min(self.initial_delay_secs * self.backoff_multiplier ** (attempt - 1), self.max_delay_secs)
+
+
+@dataclass(frozen=True)
+class RegistryConfig(ClientSettings):
+    """Where LLM-Registry is, and how it is called."""
+
+    base_url: str = setting(
+        "REGISTRY_URL", ServiceUrl("http", "https"), "http://localhost:8080", "Where LLM-Registry answers."
+    )
+    api_key: str | None = setting("REGISTRY_API_KEY", ApiKey(), None, "Its bearer key, if it wants one.", secret=True)
+    timeout_secs: float = setting("REGISTRY_TIMEOUT_SECS", seconds(), 30.0, "A whole call to it, in seconds.")
+    retry_count: int = setting(
+        "REGISTRY_RETRY_COUNT", number(1, 100), 3, "Attempts of a client used directly (tasks have their own)."
+    )
+    enable_logging: bool = setting("REGISTRY_LOGGING", fields.Boolean(), True, "One log line a request, never a body.")
+    honours_idempotency: bool = setting(
+        "REGISTRY_HONOURS_IDEMPOTENCY",
+        fields.Boolean(),
+        False,
+        "It recognises a repeated Idempotency-Key; without it a usage report without an answer is not repeated.",
+    )
+    allow_insecure_http: bool = setting(
+        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Send keys over http:// to hosts other than this one."
+    )
+
+    def mistakes(self) -> Iterator[str]:
+        """A key over plain HTTP off-host."""
+        return _insecure("base_url (REGISTRY_URL)", self.base_url, self.api_key, self.allow_insecure_http)
+
+
+@dataclass(frozen=True)
+class VaultConfig(ClientSettings):
+    """Where Data-Vault is, and how it is called."""
+
+    base_url: str = setting(
+        "VAULT_URL", ServiceUrl("http", "https"), "http://localhost:9000", "Where Data-Vault answers."
+    )
+    api_key: str = setting("VAULT_API_KEY", ApiKey(), "", "Its bearer key; required.", secret=True)
+    encryption_enabled: bool = setting("VAULT_ENCRYPTION", fields.Boolean(), True, "Ask it to encrypt archives.")
+    compression_enabled: bool = setting("VAULT_COMPRESSION", fields.Boolean(), True, "Ask it to compress archives.")
+    timeout_secs: float = setting("VAULT_TIMEOUT_SECS", seconds(), 60.0, "A whole call to it, in seconds.")
+    batch_size: int = setting("VAULT_BATCH_SIZE", number(1, 10_000), 100, "Archives a request of a batch.")
+    enable_logging: bool = setting("VAULT_LOGGING", fields.Boolean(), True, "One log line a request, never a body.")
+    allow_insecure_http: bool = setting(
+        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Send keys over http:// to hosts other than this one."
+    )
+
+    def mistakes(self) -> Iterator[str]:
+        """A key over plain HTTP off-host."""
+        return _insecure("base_url (VAULT_URL)", self.base_url, self.api_key, self.allow_insecure_http)
+
+
+@dataclass(frozen=True)
+class MemoryGraphConfig(ClientSettings):
+    """Where LLM-Memory-Graph is, and how it is called."""
+
+    url: str = setting(
+        "MEMORY_GRAPH_URL",
+        ServiceUrl("grpc", "grpcs"),
+        "grpc://localhost:50051",
+        "Where LLM-Memory-Graph answers (grpcs:// for TLS).",
+    )
+    timeout_secs: float = setting("MEMORY_GRAPH_TIMEOUT_SECS", seconds(), 30.0, "A whole call to it, in seconds.")
+    enable_logging: bool = setting(
+        "MEMORY_GRAPH_LOGGING", fields.Boolean(), True, "One log line a request, never a body."
+    )
+
+
+@dataclass(frozen=True)
+class SchedulerConfig(ClientSettings):
+    """What the archival sweep archives, when, and for how long."""
+
+    interval_hours: float = setting(
+        "ARCHIVAL_INTERVAL_HOURS",
+        fields.Float(validate=validate.Range(0, 8784, min_inclusive=False)),
+        24.0,
+        "Hours between sweeps.",
+    )
+    archive_after_days: float = setting(
+        "ARCHIVAL_AFTER_DAYS", fields.Float(validate=validate.Range(0, 36_500)), 30.0, "Days a session rests first."
+    )
+    retention_days: int = setting(
+        "ARCHIVAL_RETENTION_DAYS", number(1, 365_000), 365, "Days an archive is kept; at least the level's."
+    )
+    batch_size: int = setting("ARCHIVAL_BATCH_SIZE", number(1, 1000), 100, "Sessions a batch task archives.")
+    default_compliance_level: ComplianceLevel = setting(
+        "ARCHIVAL_COMPLIANCE_LEVEL",
+        fields.Enum(ComplianceLevel, by_value=True),
+        ComplianceLevel.STANDARD,
+        "standard, hipaa, gdpr, pci or soc2.",
+    )
+    enabled: bool = setting("ARCHIVAL_ENABLED", fields.Boolean(), True, "Whether beat sends the sweep.")
+    crontab: str | None = setting(
+        "ARCHIVAL_CRONTAB", fields.String(), None, "When to sweep, as a crontab in UTC, instead of the interval."
+    )
+    archive_without_content: bool = setting(
+        "ARCHIVE_WITHOUT_CONTENT", fields.Boolean(), False, "Archive the Registry's record alone, without the graph."
+    )
+
+    def mistakes(self) -> Iterator[str]:
+        """Refuse a retention below the level's floor."""
+        floor = self.default_compliance_level.retention_days
+        if self.retention_days < floor:
+            yield (
+                f"retention_days (ARCHIVAL_RETENTION_DAYS): {self.retention_days} is below the "
+                f"{floor} days that {self.default_compliance_level} asks for."
+            )
+
+    def cutoff(self, moment: datetime) -> datetime:
+        """Sessions that ended before this are due at `moment`."""
+        return moment - timedelta(days=self.archive_after_days)
+
+
+def _insecure(name: str, url: str, key: str | None, allowed: bool) -> Iterator[str]:
+    parts = urlsplit(url)
+    if key and parts.scheme == "http" and not allowed and not _is_loopback(parts.hostname or ""):
+        yield f"{name}: a key goes over https:// only; ALLOW_INSECURE_HTTP=true sends it in the clear."
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    plain = not (parts.username or parts.password or parts.query or parts.fragment) and text.isprintable()
+    return parts.scheme in schemes and bool(parts.hostname) and port_is_fine and plain and " " not in text

@@ -1,0 +1,93 @@
+"""What can go wrong when talking to a service, split by what the caller should do.
+
+    IntegrationError                 any of the below
+    ├── TransientError               WAIT: the same call may succeed later
+    │   ├── ConnectionError          no connection
+    │   ├── Timeout                  no whole answer within the deadline
+    │   ├── HttpError                the transfer broke
+    │   ├── CircuitBreakerOpen       the service is known to be down; nothing was sent
+    │   └── ServiceUnavailable       5xx or 429 (also an ApiError)
+    ├── ApiError                     FIX THE CALL: the service refused it (4xx, 3xx)
+    ├── SerializationError           FIX THE SERVICE: its answer is not what the contract says
+    ├── AuthenticationError          PHONE SOMEBODY: the key is missing, wrong or not allowed (401, 403)
+    ├── InvalidConfig                PHONE SOMEBODY: a setting is wrong
+    └── UncertainOutcome             LOOK FIRST: it may have happened, and a repeat may happen twice
+
+Every error keeps its arguments JSON-safe and in order, because Celery rebuilds it from `exc.args`.
+None carries a key, a payload or a body.
+"""
+
+
+class IntegrationError(Exception):
+    """A call of a service failed.
+
+    `service` and `operation` say which, `status` is the HTTP status (or the gRPC code's number), and
+    `request_id` names the request in the service's own log. Each is None where there was none.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        service: str | None = None,
+        operation: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after_secs: float | None = None,
+    ) -> None:
+        super().__init__(message, service, operation, status, request_id, retry_after_secs)
+        self.message = message
+        self.service = service
+        self.operation = operation
+        self.status = status
+        self.request_id = request_id
+        self.retry_after_secs = retry_after_secs
+
+    def __str__(self) -> str:
+        where = ".".join(part for part in (self.service, self.operation) if part)
+        facts = [f"status {self.status}" if self.status is not None else "", self.request_id or ""]
+        notes = ", ".join(fact for fact in (facts[0], f"request {facts[1]}" if facts[1] else "") if fact)
+        return f"{where}: {self.message}".removeprefix(": ") + (f" ({notes})" if notes else "")
+
+
+class TransientError(IntegrationError):
+    """The same call may succeed later; `retry_after_secs` is the wait that the service asked for, if any."""
+
+
+class ConnectionError(TransientError):  # noqa: A001  the seed's name, and that of requests
+    """No connection could be made, or none was there any more when the request was sent."""
+
+
+class Timeout(TransientError):
+    """No whole answer came within `timeout_secs`."""
+
+
+class HttpError(TransientError):
+    """The transfer broke: the answer was cut or could not be decompressed."""
+
+
+class CircuitBreakerOpen(TransientError):
+    """The service failed too often in a row; nothing was sent. `retry_after_secs` says when it is tried again."""
+
+
+class ApiError(IntegrationError):
+    """The service refused the call (4xx), or answered with a redirect (3xx); repeating it changes nothing."""
+
+
+class ServiceUnavailable(TransientError, ApiError):
+    """The service failed (5xx) or has too much to do (429, 503)."""
+
+
+class SerializationError(IntegrationError):
+    """The answer is not JSON, not of the contract's shape, or too large; the message names the field."""
+
+
+class AuthenticationError(IntegrationError):
+    """The service refused the key (401, 403); the message names the variable to set."""
+
+
+class InvalidConfig(IntegrationError):
+    """The configuration is wrong; the message lists every mistake."""
+
+
+class UncertainOutcome(IntegrationError):
+    """The request was sent and no answer came, and the service does not recognise a repeat."""

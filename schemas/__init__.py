@@ -1,0 +1,1 @@
+"""What travels: a model and a marshmallow schema for every payload of Registry and Vault."""

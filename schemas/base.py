@@ -1,0 +1,135 @@
+"""The two kinds of payload: a request refuses unknown fields, a response ignores them."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
+from uuid import UUID, uuid5
+
+import marshmallow
+from marshmallow import EXCLUDE, RAISE, Schema, fields
+
+M = TypeVar("M")
+
+# All ids that are derived and not drawn come from this namespace: the same input, the same id, for ever.
+NAMESPACE = UUID("6c3a3f0e-5f0b-5a67-9a57-3b8b3f6d7c11")
+_LONGEST_NAME = 64
+
+
+class ValidationError(marshmallow.ValidationError):
+    """A payload that breaks its schema; `messages` maps each field's name to what is wrong with it.
+
+    It carries no value of the payload, so that it may be logged, pickled and stored.
+    """
+
+    def __init__(self, messages: dict[str, Any] | list[Any] | str) -> None:
+        super().__init__(messages)
+
+
+class Payload(Schema, Generic[M]):
+    """A schema that reads JSON values into its model and writes the model as JSON values."""
+
+    model: ClassVar[type[Any]]
+
+    def read(self, payload: Any) -> M:
+        """Check decoded JSON and make the model of it; what is absent gets the model's default.
+
+        Raises: ValidationError naming each field.
+        """
+        return cast(M, self.load(payload))
+
+    @marshmallow.post_load
+    def make_model(self, data: dict[str, Any], **kwargs: Any) -> Any:
+        """Make the model of checked values."""
+        return self.model(**data)
+
+    def write(self, model: M) -> dict[str, Any]:
+        """Check a model and make JSON values of it; what is None and may not be null is left out.
+
+        Raises: ValidationError naming each field, also where a value has the wrong Python type.
+        """
+        keyed = {_key(field, name): getattr(model, name) for name, field in self.fields.items()}
+        return self.as_json(self.read(_given(keyed, self)))
+
+    def as_json(self, model: M) -> dict[str, Any]:
+        """Make JSON values of a model that was checked before."""
+        return _given(cast("dict[str, Any]", self.dump(model)), self)
+
+    def handle_error(self, error: marshmallow.ValidationError, data: Any, **kwargs: Any) -> NoReturn:
+        """Keep the names of the fields and drop the values."""
+        raise ValidationError(_shortened(error.messages)) from None
+
+
+class Request(Payload[M]):
+    """What we send: unknown fields are typos.
+
+    `identity` names the field that is drawn once (uuid4) and `moment` the one that says when: both are
+    fixed by whoever makes the payload. Where a sender left them out, `receive` settles them.
+    """
+
+    identity: ClassVar[str | None] = None
+    moment: ClassVar[str | None] = None
+
+    class Meta:
+        unknown = RAISE
+
+    def receive(self, payload: Any, seed: str) -> M:
+        """Read a payload that may run twice: an absent id derives from `seed`, an absent moment stays absent.
+
+        Raises: ValidationError naming each field.
+        """
+        if not isinstance(payload, Mapping):
+            return self.read(payload)
+        given = cast("Mapping[str, Any]", payload)
+        if self.identity and self.identity not in given:
+            given = {**given, self.identity: derived_id("payload", seed)}
+        model = self.read(given)
+        if self.moment and self.moment not in given:
+            model = cast(M, dataclasses.replace(cast(Any, model), **{self.moment: None}))
+        return model
+
+
+class Response(Payload[M]):
+    """What a service answers: unknown fields are ignored, because servers grow."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @marshmallow.pre_load
+    def null_is_absent(self, payload: Any, **kwargs: Any) -> Any:
+        """Take null for absent where the field may not be null (Go writes an empty list so)."""
+        return _given(cast("dict[str, Any]", payload), self) if isinstance(payload, dict) else payload
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON whose bytes depend on the value alone: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of a JSON value's canonical form, in hexadecimal."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def derived_id(*parts: Any) -> str:
+    """The same UUID for the same parts, in every process and for ever (RFC 9562, version 5)."""
+    return str(uuid5(NAMESPACE, canonical_json(parts).decode()))
+
+
+def _given(values: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """Drop what is None where None is not a value of the field."""
+    absent = {_key(field, name) for name, field in schema.fields.items() if not field.allow_none}
+    return {key: value for key, value in values.items() if value is not None or key not in absent}
+
+
+def _key(field: fields.Field[Any], name: str) -> str:
+    return field.data_key or name
+
+
+def _shortened(messages: Any) -> Any:
+    """Field names come from the sender too: long ones are cut."""
+    if isinstance(messages, dict):
+        pairs = cast("Iterable[tuple[Any, Any]]", messages.items())  # pyright: ignore[reportUnknownMemberType]
+        return {str(name)[:_LONGEST_NAME]: _shortened(value) for name, value in pairs}
+    return messages

@@ -1,0 +1,167 @@
+"""The fields that payloads are made of, each with its limits."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import fields, validate
+
+MAX_ID_LENGTH = 256
+MAX_COUNT = 2**63 - 1
+MAX_DAYS = 365_000
+_RFC3339 = re.compile(
+    r"(?P<seconds>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
+    re.ASCII,
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Text(fields.String):
+    """Text of at most `longest` characters that UTF-8 can carry (no lone surrogates, no NUL)."""
+
+    default_error_messages = {
+        "encoding": "Not text that UTF-8 can carry.",
+        "length": "Must have {shortest} to {longest} characters.",
+    }
+
+    def __init__(self, *, shortest: int = 0, longest: int = 10_000, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shortest, self.longest = shortest, longest
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        if "\x00" in value or not _is_utf8(value):
+            raise self.make_error("encoding")
+        if not self.shortest <= len(value) <= self.longest:
+            raise self.make_error("length", shortest=self.shortest, longest=self.longest)
+        return value
+
+
+class Id(Text):
+    """An id that goes into a path: 1 to 256 characters, no control characters, not `.` or `..`."""
+
+    default_error_messages = {"id": "Not an id: control characters, '.' and '..' are refused."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(shortest=1, longest=MAX_ID_LENGTH, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text in {".", ".."} or _CONTROL.search(text):
+            raise self.make_error("id")
+        return text
+
+
+class Count(fields.Integer):
+    """A whole number from 0 to 2**63 - 1; neither `true` nor "5" is one."""
+
+    def __init__(self, *, least: int = 0, most: int = MAX_COUNT, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(least, most), **kwargs)
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
+class Days(Count):
+    """A retention in days, 1 to 365,000."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(least=1, most=MAX_DAYS, **kwargs)
+
+
+class Amount(fields.Float):
+    """A finite number; neither `true` nor "0.5" is one."""
+
+    def __init__(self, *, least: float | None = None, most: float | None = None, **kwargs: Any) -> None:
+        super().__init__(allow_nan=False, validate=validate.Range(least, most), **kwargs)
+
+    def _validated(self, value: Any) -> float:
+        if isinstance(value, bool | str):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
+class Timestamp(fields.Field[datetime]):
+    """An RFC 3339 moment with an offset, read to the microsecond and written in UTC with `Z`."""
+
+    default_error_messages = {
+        "invalid": "Not an RFC 3339 timestamp with seconds and an offset, like 2026-01-31T12:00:00Z."
+    }
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else format_timestamp(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        try:
+            moment = value if isinstance(value, datetime) else parse_timestamp(value)
+            if moment.tzinfo is None:
+                raise self.make_error("invalid")
+            return moment.astimezone(UTC)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise self.make_error("invalid") from error
+
+
+class Json(fields.Raw):
+    """Any JSON value that UTF-8 can carry: no NaN, no infinity, no lone surrogates, no endless nesting."""
+
+    default_error_messages = {"invalid": "Not JSON that UTF-8 can carry."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        try:
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self.make_error("invalid") from error
+        return value
+
+
+class JsonObject(Json):
+    """A JSON object."""
+
+    default_error_messages = {"object": "Not a JSON object."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise self.make_error("object")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Tags(fields.List[str]):
+    """A list of at most 100 short texts."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(Text(shortest=1, longest=MAX_ID_LENGTH), validate=validate.Length(max=100), **kwargs)
+
+
+def format_timestamp(moment: datetime) -> str:
+    """An aware moment as RFC 3339 in UTC, with `Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Read an RFC 3339 timestamp; digits beyond the microsecond are cut off.
+
+    Raises: ValueError where seconds or the offset are missing, or the date does not exist.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not RFC 3339")
+    fraction = (match["fraction"] or ".0")[:7]
+    return datetime.fromisoformat(f"{match['seconds'].upper()}{fraction:0<7}{match['offset'].upper()}")
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,242 @@
+"""What LLM-Registry sends and accepts: sessions, models, token usage."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from marshmallow import fields, validates_schema
+
+from .base import Request, Response, ValidationError
+from .fields import Amount, Count, Id, JsonObject, Tags, Text, Timestamp, now
+
+
+class SessionStatus(StrEnum):
+    """Where a session stands; only `completed` and `failed` ones are archived."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True)
+class SessionRegistration:
+    """A session to register. `started_at` None leaves the moment to the server."""
+
+    session_id: str
+    model_id: str
+    model_version: str = ""
+    started_at: datetime | None = field(default_factory=now)
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    tags: list[str] = field(default_factory=list[str])
+
+
+class SessionRegistrationSchema(Request[SessionRegistration]):
+    model = SessionRegistration
+    moment = "started_at"
+
+    session_id = Id(required=True)
+    model_id = Id(required=True)
+    model_version = Text(longest=256)
+    started_at = Timestamp()
+    metadata = JsonObject()
+    tags = Tags()
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """A session as the registry knows it."""
+
+    session_id: str
+    model_id: str
+    started_at: datetime
+    status: SessionStatus
+    ended_at: datetime | None = None
+    prompt_count: int = 0
+    total_tokens: int = 0
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class SessionInfoSchema(Response[SessionInfo]):
+    model = SessionInfo
+
+    session_id = Id(required=True)
+    model_id = Text(required=True)
+    started_at = Timestamp(required=True)
+    ended_at = Timestamp(allow_none=True)
+    status = fields.Enum(SessionStatus, by_value=True, required=True)
+    prompt_count = Count()
+    total_tokens = Count()
+    metadata = JsonObject()
+
+
+@dataclass(frozen=True)
+class SessionList:
+    """One page of sessions; `total` counts all pages. `page` None: the server does not number them."""
+
+    sessions: list[SessionInfo]
+    total: int
+    page: int | None = None
+    page_size: int | None = None
+
+
+class SessionListSchema(Response[SessionList]):
+    model = SessionList
+
+    sessions = fields.List(fields.Nested(SessionInfoSchema), required=True)
+    total = Count(required=True)
+    page = Count()
+    page_size = Count()
+
+
+@dataclass(frozen=True)
+class StatusUpdate:
+    """The status a session is to have."""
+
+    status: SessionStatus
+
+
+class StatusUpdateSchema(Request[StatusUpdate]):
+    model = StatusUpdate
+
+    status = fields.Enum(SessionStatus, by_value=True, required=True)
+
+
+@dataclass(frozen=True)
+class UsageReport:
+    """Tokens that one call of a model used; `total_tokens` is their sum. `timestamp` None: the server's."""
+
+    session_id: str
+    prompt_tokens: int
+    completion_tokens: int
+    model_id: str = ""
+    total_tokens: int | None = None
+    latency_ms: int | None = None
+    timestamp: datetime | None = field(default_factory=now)
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class UsageReportSchema(Request[UsageReport]):
+    model = UsageReport
+    moment = "timestamp"
+
+    session_id = Id(required=True)
+    prompt_tokens = Count(required=True)
+    completion_tokens = Count(required=True)
+    model_id = Text(longest=256)
+    total_tokens = Count()
+    latency_ms = Count(allow_none=True)
+    timestamp = Timestamp()
+    metadata = JsonObject()
+
+    @validates_schema
+    def total_is_the_sum(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Fill in the sum, and refuse a total that contradicts it."""
+        total = data["prompt_tokens"] + data["completion_tokens"]
+        if data.setdefault("total_tokens", total) != total:
+            raise ValidationError({"total_tokens": ["Must be prompt_tokens + completion_tokens, or left out."]})
+
+
+@dataclass(frozen=True)
+class UsageStats:
+    """What a session or a model used from `from_` to `to`; all zero where there was no report yet."""
+
+    id: str
+    from_: datetime
+    to: datetime
+    total_prompts: int = 0
+    total_responses: int = 0
+    total_prompt_tokens: int = 0
+    total_completion_tokens: int = 0
+    total_tokens: int = 0
+    avg_latency_ms: float = 0.0
+    custom_metrics: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class UsageStatsSchema(Response[UsageStats]):
+    model = UsageStats
+
+    id = Text(required=True)
+    from_ = Timestamp(required=True, data_key="from")
+    to = Timestamp(required=True)
+    total_prompts = Count()
+    total_responses = Count()
+    total_prompt_tokens = Count()
+    total_completion_tokens = Count()
+    total_tokens = Count()
+    avg_latency_ms = Amount(least=0)
+    custom_metrics = JsonObject()
+
+
+@dataclass(frozen=True)
+class ModelParameters:
+    """A model's default sampling parameters; temperature from 0 to 2."""
+
+    temperature: float = 1.0
+    max_tokens: int | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    stop_sequences: list[str] = field(default_factory=list[str])
+    custom: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class ModelParametersSchema(Response[ModelParameters]):
+    model = ModelParameters
+
+    temperature = Amount(least=0, most=2)
+    max_tokens = Count(allow_none=True)
+    top_p = Amount(allow_none=True)
+    frequency_penalty = Amount(allow_none=True)
+    presence_penalty = Amount(allow_none=True)
+    stop_sequences = fields.List(Text())
+    custom = JsonObject()
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What the registry knows of a model."""
+
+    model_id: str
+    version: str
+    provider: str
+    created_at: datetime
+    parameters: ModelParameters = field(default_factory=ModelParameters)
+    description: str = ""
+    capabilities: list[str] = field(default_factory=list[str])
+    tags: list[str] = field(default_factory=list[str])
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class ModelMetadataSchema(Response[ModelMetadata]):
+    model = ModelMetadata
+
+    model_id = Id(required=True)
+    version = Text(required=True)
+    provider = Text(required=True)
+    created_at = Timestamp(required=True)
+    parameters = fields.Nested(ModelParametersSchema)
+    description = Text(longest=100_000)
+    capabilities = fields.List(Text())
+    tags = fields.List(Text())
+    metadata = JsonObject()
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """One page of models; `total` counts all pages. `page` None: the server does not number them."""
+
+    models: list[ModelMetadata]
+    total: int
+    page: int | None = None
+    page_size: int | None = None
+
+
+class ModelListSchema(Response[ModelList]):
+    model = ModelList
+
+    models = fields.List(fields.Nested(ModelMetadataSchema), required=True)
+    total = Count(required=True)
+    page = Count()
+    page_size = Count()

@@ -1,0 +1,100 @@
+"""Settings read from the environment into frozen objects, every mistake reported at once."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, cast
+
+import marshmallow
+from marshmallow import fields
+
+_KEY = "setting"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the settings table: the variable's name, its field, what it means."""
+
+    name: str
+    field: fields.Field[Any]
+    meaning: str
+    secret: bool
+
+
+def setting(name: str, field: fields.Field[Any], default: Any, meaning: str, *, secret: bool = False) -> Any:
+    """Declare a dataclass field that is read from the environment variable `name`."""
+    described = Setting(name, field, meaning, secret)
+    return dataclasses.field(default=default, repr=not secret, metadata={_KEY: described})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A group of settings, made by hand or by `from_env`; making one with a mistake raises `invalid`."""
+
+    invalid: ClassVar[type[Exception]] = ValueError
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises: `invalid`, listing all mistakes in one message.
+        """
+        mistakes = self.find_mistakes()
+        if mistakes:
+            raise self.invalid(explain(mistakes))
+
+    def find_mistakes(self) -> list[str]:
+        """Turn every value into its type, and tell what is wrong with each."""
+        return list(self._check_fields()) or list(self.mistakes())
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the group from the environment; an empty variable counts as absent.
+
+        Raises: `invalid`, listing all mistakes in one message.
+        """
+        return cast(Self, read_all(environ, cls)[0])
+
+    @classmethod
+    def table(cls) -> list[tuple[str, Setting, Any]]:
+        """Every setting of the group: attribute, description, default."""
+        pairs = [(field, field.metadata.get(_KEY)) for field in dataclasses.fields(cls)]
+        return [(field.name, found, field.default) for field, found in pairs if found is not None]
+
+    def mistakes(self) -> Iterator[str]:
+        """What is wrong between fields that are right by themselves."""
+        yield from ()
+
+    def _check_fields(self) -> Iterator[str]:
+        for attribute, described, default in self.table():
+            value = getattr(self, attribute)
+            if value is None and default is None:
+                continue
+            try:
+                object.__setattr__(self, attribute, described.field.deserialize(value))
+            except marshmallow.ValidationError as error:
+                yield f"{attribute} ({described.name}): {' '.join(map(str, error.messages))}"
+
+
+def read_all(environ: Mapping[str, str] | None, *groups: type[Settings]) -> list[Settings]:
+    """Read several groups at once.
+
+    Raises: the `invalid` of the first group, listing the mistakes of all groups.
+    """
+    made = [_unchecked(group, os.environ if environ is None else environ) for group in groups]
+    mistakes = [mistake for group in made for mistake in group.find_mistakes()]
+    if mistakes:
+        raise groups[0].invalid(explain(list(dict.fromkeys(mistakes))))
+    return made
+
+
+def explain(mistakes: list[str]) -> str:
+    """All mistakes as one message, one a line."""
+    return "\n".join(["These settings need mending:", *(f"  - {mistake}" for mistake in mistakes)])
+
+
+def _unchecked(group: type[Settings], environ: Mapping[str, str]) -> Settings:
+    made = object.__new__(group)
+    for attribute, described, default in group.table():
+        object.__setattr__(made, attribute, environ.get(described.name, "").strip() or default)
+    return made

@@ -1,0 +1,183 @@
+"""What Data-Vault sends and accepts: archives, retention policies, compliance levels."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from marshmallow import fields
+
+from .base import Request, Response
+from .fields import Count, Days, Id, Json, JsonObject, Tags, Text, Timestamp, now
+
+
+def new_id() -> str:
+    """A random id (uuid4)."""
+    return str(uuid4())
+
+
+class ComplianceLevel(StrEnum):
+    """The rule an archive is kept under; `retention_days` is its floor."""
+
+    STANDARD = "standard"
+    HIPAA = "hipaa"
+    GDPR = "gdpr"
+    PCI = "pci"
+    SOC2 = "soc2"
+
+    @property
+    def retention_days(self) -> int:
+        """Days that the level asks an archive to be kept."""
+        return _LEVEL_DAYS[self]
+
+
+_LEVEL_DAYS = {
+    ComplianceLevel.STANDARD: 365,
+    ComplianceLevel.HIPAA: 2555,
+    ComplianceLevel.GDPR: 2555,
+    ComplianceLevel.PCI: 1095,
+    ComplianceLevel.SOC2: 2555,
+}
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """A session to keep for `retention_days`; `id` is the archive's. `archived_at` None: the server's."""
+
+    session_id: str
+    data: Any
+    retention_days: int
+    id: str = field(default_factory=new_id)
+    archived_at: datetime | None = field(default_factory=now)
+    tags: list[str] = field(default_factory=list[str])
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class ArchiveEntrySchema(Request[ArchiveEntry]):
+    model = ArchiveEntry
+    identity = "id"
+    moment = "archived_at"
+
+    session_id = Id(required=True)
+    data = Json(required=True, allow_none=True)
+    retention_days = Days(required=True)
+    id = Id()
+    archived_at = Timestamp()
+    tags = Tags()
+    metadata = JsonObject()
+
+
+class RetrievedArchiveSchema(Response[ArchiveEntry]):
+    """An archive as the vault gives it back: the same fields, and whatever else the server adds."""
+
+    model = ArchiveEntry
+
+    session_id = Id(required=True)
+    data = Json(required=True, allow_none=True)
+    retention_days = Count(required=True)
+    id = Id(required=True)
+    archived_at = Timestamp(required=True)
+    tags = fields.List(Text())
+    metadata = JsonObject()
+
+
+@dataclass(frozen=True)
+class ArchiveResponse:
+    """The vault's receipt for one archive."""
+
+    archive_id: str
+    session_id: str
+    status: str
+    archived_at: datetime
+
+
+class ArchiveResponseSchema(Response[ArchiveResponse]):
+    model = ArchiveResponse
+
+    archive_id = Id(required=True)
+    session_id = Id(required=True)
+    status = Text(required=True)
+    archived_at = Timestamp(required=True)
+
+
+@dataclass(frozen=True)
+class ArchiveFailure:
+    """Why the vault refused one session of a batch."""
+
+    session_id: str
+    error: str
+
+
+class ArchiveFailureSchema(Response[ArchiveFailure]):
+    model = ArchiveFailure
+
+    session_id = Text(required=True)
+    error = Text(required=True, longest=1_000_000)
+
+
+@dataclass(frozen=True)
+class BatchArchiveResponse:
+    """The vault's answer to a batch; `archived` lists archive ids or session ids (the contract leaves it open)."""
+
+    archived: list[str]
+    total: int
+    success_count: int
+    failed: list[ArchiveFailure] = field(default_factory=list[ArchiveFailure])
+
+
+class BatchArchiveResponseSchema(Response[BatchArchiveResponse]):
+    model = BatchArchiveResponse
+
+    archived = fields.List(Text(), required=True)
+    failed = fields.List(fields.Nested(ArchiveFailureSchema))
+    total = Count(required=True)
+    success_count = Count(required=True)
+
+
+@dataclass(frozen=True)
+class RetentionPolicy:
+    """How long archives under it are kept. `created_at` None leaves the moment to the server."""
+
+    name: str
+    retention_days: int
+    compliance_level: ComplianceLevel
+    auto_delete: bool = False
+    description: str = ""
+    policy_id: str = field(default_factory=new_id)
+    created_at: datetime | None = field(default_factory=now)
+    tags: list[str] = field(default_factory=list[str])
+
+
+class RetentionPolicySchema(Request[RetentionPolicy]):
+    model = RetentionPolicy
+    identity = "policy_id"
+    moment = "created_at"
+
+    name = Text(required=True, shortest=1, longest=256)
+    retention_days = Days(required=True)
+    compliance_level = fields.Enum(ComplianceLevel, by_value=True, required=True)
+    auto_delete = fields.Boolean(truthy={True}, falsy={False})
+    description = Text()
+    policy_id = Id()
+    created_at = Timestamp()
+    tags = Tags()
+
+
+@dataclass(frozen=True)
+class PolicyId:
+    """The id of a retention policy, as the vault answers it and as it is applied."""
+
+    policy_id: str
+
+
+class PolicyCreatedSchema(Response[PolicyId]):
+    model = PolicyId
+
+    policy_id = Id(required=True)
+
+
+class PolicyAssignmentSchema(Request[PolicyId]):
+    model = PolicyId
+
+    policy_id = Id(required=True)

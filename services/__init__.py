@@ -1,0 +1,1 @@
+"""A Registry, a Vault and a Memory-Graph that one can really run; the workers need none of them."""

@@ -1,0 +1,1 @@
+"""What gets done: one Celery task for each operation, and the archival sweep."""
