@@ -17,6 +17,8 @@ Every error keeps its arguments JSON-safe and in order, because Celery rebuilds 
 None carries a key, a payload or a body.
 """
 
+from typing import ClassVar
+
 
 class IntegrationError(Exception):
     """A call of a service failed.
@@ -50,19 +52,28 @@ class IntegrationError(Exception):
 
 
 class TransientError(IntegrationError):
-    """The same call may succeed later; `retry_after_secs` is the wait that the service asked for, if any."""
+    """The same call may succeed later; `retry_after_secs` is the wait that the service asked for, if any.
+
+    `maybe_done`: the request was sent and no whole answer came, so the service may have done its work.
+    """
+
+    maybe_done: ClassVar[bool] = False
 
 
 class ConnectionError(TransientError):  # noqa: A001  the seed's name, and that of requests
-    """No connection could be made, or none was there any more when the request was sent."""
+    """No connection could be made; nothing was sent."""
 
 
 class Timeout(TransientError):
     """No whole answer came within `timeout_secs`."""
 
+    maybe_done = True
+
 
 class HttpError(TransientError):
     """The transfer broke: the answer was cut or could not be decompressed."""
+
+    maybe_done = True
 
 
 class CircuitBreakerOpen(TransientError):

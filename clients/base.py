@@ -1,0 +1,200 @@
+"""What every client does with a call: deadline, breaker, retry, status to error, loading on the way in."""
+
+import json
+import logging
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar, overload
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+import marshmallow
+import requests
+
+from ..schemas.base import Payload, ValidationError
+from ..schemas.fields import Id
+from .answers import load, refuse, request_id_of
+from .breaker import Breaker
+from .config import RegistryConfig, RetryPolicy, VaultConfig
+from .errors import ApiError, IntegrationError, TransientError, UncertainOutcome
+from .http import Transport
+from .retry import again
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+HEALTH_TIMEOUT_SECS = 5.0
+USER_AGENT = f"memory-graph-workers/{version('memory-graph-workers')} python/{platform.python_version()}"
+_ID = Id()
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: `ids` fill the route's braces, `body` is JSON of `schema`.
+
+    What is not `repeatable` is never sent again where the service may have done it.
+    """
+
+    operation: str
+    method: str
+    route: str
+    ids: Mapping[str, str] = field(default_factory=dict[str, str])
+    query: Mapping[str, int | None] = field(default_factory=dict[str, "int | None"])
+    body: Any = None
+    schema: Payload[Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    idempotency_key: str | None = None
+    authenticated: bool = True
+    timeout_secs: float | None = None
+    repeatable: bool = True
+
+    @property
+    def path(self) -> str:
+        """The route with the ids in it, percent-encoded, and the query.
+
+        Raises: ValidationError where an id is empty, too long, `.` or `..`.
+        """
+        ids = {name: path_id(name, value) for name, value in self.ids.items()}
+        query = urlencode({name: value for name, value in self.query.items() if value is not None})
+        return self.route.format(**ids) + (f"?{query}" if query else "")
+
+
+class ServiceClient:
+    """Calls of one HTTP service over pooled connections; thread-safe, and a context manager.
+
+    Used by itself it tries again by `retry_policy`, and guards the service with a breaker of its own.
+    """
+
+    service: ClassVar[str]
+    key_variable: ClassVar[str]
+
+    def __init__(
+        self,
+        config: RegistryConfig | VaultConfig,
+        retry_policy: RetryPolicy,
+        breaker: Breaker | None,
+    ) -> None:
+        self._settings = config
+        self._retry = retry_policy
+        self._breaker = breaker or Breaker(self.service)
+        self._transport = Transport(config.base_url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._transport.close()
+
+    def health_check(self) -> bool:
+        """Ask whether the service is up (GET /health, without a key, at most 5 s).
+
+        Raises: a TransientError where it is not.
+        """
+        self._call(Call("health_check", "GET", "/health", authenticated=False, timeout_secs=HEALTH_TIMEOUT_SECS))
+        return True
+
+    @overload
+    def _call(self, call: Call, returns: Payload[R]) -> R: ...
+    @overload
+    def _call(self, call: Call, returns: None = None) -> None: ...
+    def _call(self, call: Call, returns: Payload[R] | None = None) -> R | None:
+        """Send a call, again where that can help, and load its answer."""
+        key = call.idempotency_key or str(uuid4())
+        longest_wait_secs = self._settings.timeout_secs
+        try:
+            return again(self._retry, longest_wait_secs, lambda: self._guarded(call, key, returns), call.repeatable)
+        except TransientError as error:
+            if call.repeatable or not error.maybe_done:
+                raise
+            told = "sent, but no answer came; look whether it happened before you send it again"
+            raise UncertainOutcome(told, *error.args[1:]) from error
+
+    def _delete(self, call: Call) -> None:
+        """Send a delete; what is gone already is deleted."""
+        try:
+            self._call(call)
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+
+    def _guarded(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
+        return self._breaker.call(lambda: self._attempt(call, key, returns))
+
+    def _attempt(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
+        request_id = str(uuid4())
+        started = time.monotonic()
+        status: int | None = None
+        try:
+            answer, body = self._transport.exchange(self._request(call, key, request_id), self._timeout_secs(call))
+            status, request_id = answer.status_code, request_id_of(answer) or request_id
+            refuse(answer, body, self.key_variable, call.schema)
+            return load(body, returns) if returns else None
+        except IntegrationError as error:
+            raise _located(error, call, self.service, status, request_id) from error.__cause__
+        finally:
+            self._log(call, status, time.monotonic() - started, request_id)
+
+    def _timeout_secs(self, call: Call) -> float:
+        return min(call.timeout_secs or self._settings.timeout_secs, self._settings.timeout_secs)
+
+    def _request(self, call: Call, key: str, request_id: str) -> requests.Request:
+        headers = {"User-Agent": USER_AGENT, "X-Request-ID": request_id, "Accept": "application/json", **call.headers}
+        if call.authenticated and self._settings.api_key:
+            headers["Authorization"] = f"Bearer {self._settings.api_key}"
+        if call.method == "POST":
+            headers["Idempotency-Key"] = key
+        body = None
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+            body = encode(call.body)
+        # `auth` keeps requests from looking for a password in ~/.netrc and sending that instead of the key.
+        return requests.Request(call.method, self._settings.base_url + call.path, headers, data=body, auth=_as_it_is)
+
+    def _log(self, call: Call, status: int | None, secs: float, request_id: str) -> None:
+        if self._settings.enable_logging:
+            facts = {
+                "service": self.service,
+                "method": call.method,
+                "route": call.route,
+                "status": status,
+                "duration_ms": round(secs * 1000, 1),
+                "request_id": request_id,
+            }
+            logger.info("%s", " ".join(f"{name}={value}" for name, value in facts.items()), extra=facts)
+
+
+def encode(payload: Any) -> bytes:
+    """The bytes that go onto the wire."""
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def path_id(name: str, value: str) -> str:
+    """An id as one segment of a path, percent-encoded.
+
+    Raises: ValidationError where it is empty, too long, `.` or `..`.
+    """
+    try:
+        return quote(_ID.deserialize(value), safe="")
+    except marshmallow.ValidationError as error:
+        raise ValidationError({name: error.messages}) from error
+
+
+def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:
+    return type(error)(error.message, service, call.operation, status, request, error.retry_after_secs)
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request

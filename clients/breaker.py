@@ -1,0 +1,290 @@
+"""The circuit breaker of a service: opens after 5 failures in a row, tries again after 60 s.
+
+pybreaker decides; what is added is a state that workers share in Redis, one probe at a time while
+half-open, and a breaker object a thread (pybreaker holds a lock while the guarded call runs).
+"""
+
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+import pybreaker
+from redis import Redis
+from redis.exceptions import RedisError
+
+from .errors import ApiError, CircuitBreakerOpen, IntegrationError, TransientError
+
+T = TypeVar("T")
+
+FAIL_MAX = 5
+RESET_SECS = 60.0
+SUCCESS_THRESHOLD = 2
+# A probe that neither succeeded nor failed in this time was killed; the next one may go.
+PROBE_SECS = 90.0
+CACHE_SECS = 0.2
+
+
+class Breaker:
+    """Guards the calls of one service; safe in threads, whose calls it does not serialise."""
+
+    def __init__(self, service: str, storage: "Storage | None" = None, reset_secs: float = RESET_SECS) -> None:
+        self.service = service
+        self._storage = storage or MemoryStorage(reset_secs)
+        self._reset_secs = reset_secs
+        self._local = threading.local()
+
+    def call(self, guarded: Callable[[], T]) -> T:
+        """Call the service, unless it is known to be down.
+
+        Raises: CircuitBreakerOpen, with the seconds until the service is tried again.
+        """
+        try:
+            return self._of_this_thread().call(guarded)
+        except pybreaker.CircuitBreakerError as error:
+            wait_secs = self._storage.pause_left_secs() or 1.0
+            raise CircuitBreakerOpen(
+                f"the service failed {FAIL_MAX} times in a row; next try in {wait_secs:.0f} s",
+                self.service,
+                retry_after_secs=wait_secs,
+            ) from error
+
+    @property
+    def state(self) -> str:
+        """`closed`, `open` or `half-open`."""
+        return self._storage.state
+
+    def _of_this_thread(self) -> pybreaker.CircuitBreaker:
+        breaker = getattr(self._local, "breaker", None)
+        if breaker is None:
+            breaker = self._local.breaker = pybreaker.CircuitBreaker(
+                fail_max=FAIL_MAX,
+                reset_timeout=self._reset_secs,
+                success_threshold=SUCCESS_THRESHOLD,
+                exclude=[is_answer],
+                listeners=[_OneProbe(self._storage)],
+                state_storage=self._storage,
+                throw_new_error_on_trip=False,
+            )
+        return breaker
+
+
+def is_answer(error: BaseException) -> bool:
+    """Whether the service answered: a 4xx, 429 included, says that it is up."""
+    answered = isinstance(error, IntegrationError) and not isinstance(error, TransientError)
+    return answered or (isinstance(error, ApiError) and (error.status or 500) < 500)
+
+
+class Storage(pybreaker.CircuitBreakerStorage):
+    """What pybreaker asks of a storage, and the gate for probes. Setting the state starts its counters at 0."""
+
+    def reset_success_counter(self) -> None:
+        """Nothing: setting the state does it (pybreaker asks once a thread that notices a new state)."""
+
+    @abstractmethod
+    def pause_left_secs(self) -> float:
+        """Seconds until an open breaker tries the service again."""
+
+    @abstractmethod
+    def take_probe(self) -> bool:
+        """Take the right to the one probe; False where somebody has it."""
+
+    @abstractmethod
+    def release_probe(self) -> None:
+        """Give the right to the one probe back."""
+
+
+class _OneProbe(pybreaker.CircuitBreakerListener):
+    """Lets one call at a time through a half-open breaker. One object a thread, as the breaker."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._probing = False
+
+    def before_call(self, cb: pybreaker.CircuitBreaker, func: Any, *args: Any, **kwargs: Any) -> None:
+        if cb.current_state == pybreaker.STATE_HALF_OPEN:
+            if not self._storage.take_probe():
+                raise pybreaker.CircuitBreakerError("a probe is under way")
+            self._probing = True
+
+    def success(self, cb: pybreaker.CircuitBreaker) -> None:
+        self._release()
+
+    def failure(self, cb: pybreaker.CircuitBreaker, exc: BaseException) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        if self._probing:
+            self._probing = False
+            self._storage.release_probe()
+
+
+class MemoryStorage(Storage):
+    """The state of a breaker in this process, shared by its threads."""
+
+    def __init__(self, reset_secs: float = RESET_SECS) -> None:
+        super().__init__("memory")
+        self._lock = threading.Lock()
+        self._probe = threading.Lock()
+        self._reset_secs = reset_secs
+        self._state = pybreaker.STATE_CLOSED
+        self._failures = self._successes = 0
+        self._opened_at: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        """The state; setting it starts its counters at 0."""
+        return self._state
+
+    @state.setter
+    def state(self, state: str) -> None:
+        with self._lock:
+            self._state, self._failures, self._successes = state, 0, 0
+
+    def increment_counter(self) -> None:
+        """Count a failure."""
+        with self._lock:
+            self._failures += 1
+
+    def reset_counter(self) -> None:
+        """Forget the failures: one call succeeded."""
+        self._failures = 0
+
+    def increment_success_counter(self) -> None:
+        """Count a successful probe."""
+        with self._lock:
+            self._successes += 1
+
+    @property
+    def counter(self) -> int:
+        """Failures in a row."""
+        return self._failures
+
+    @property
+    def success_counter(self) -> int:
+        """Successful probes in a row."""
+        return self._successes
+
+    @property
+    def opened_at(self) -> datetime | None:
+        """When it opened last."""
+        return self._opened_at
+
+    @opened_at.setter
+    def opened_at(self, datetime: datetime) -> None:
+        self._opened_at = datetime
+
+    def pause_left_secs(self) -> float:
+        """Seconds until an open breaker tries the service again."""
+        opened = self._opened_at
+        return max(0.0, (opened - datetime.now(UTC)).total_seconds() + self._reset_secs) if opened else 0.0
+
+    def take_probe(self) -> bool:
+        """Take the right to the one probe; False where another thread has it."""
+        return self._probe.acquire(blocking=False)
+
+    def release_probe(self) -> None:
+        """Give the right to the one probe back."""
+        self._probe.release()
+
+
+class RedisStorage(Storage):
+    """The state of a breaker in Redis, shared by all workers.
+
+    It is read at most every 0.2 s, a success writes only where there is a failure to forget, and the pause
+    is an expiring key, so that Redis' clock decides and not the worker's. While Redis is away the last
+    known state holds.
+    """
+
+    def __init__(self, redis: "Redis", service: str, reset_secs: float = RESET_SECS) -> None:
+        super().__init__("redis")
+        self._redis = redis
+        self._key = f"memory_graph:breaker:{service}"
+        self._reset_secs = reset_secs
+        self._known: dict[str, str] = {}
+        self._read_at = -CACHE_SECS
+
+    @property
+    def state(self) -> str:
+        """The state; setting it starts its counters at 0."""
+        return self._value("state", pybreaker.STATE_CLOSED)
+
+    @state.setter
+    def state(self, state: str) -> None:
+        self._write({"state": state, "failures": "0", "successes": "0"})
+
+    def increment_counter(self) -> None:
+        """Count a failure."""
+        self._count("failures")
+
+    def reset_counter(self) -> None:
+        """Forget the failures: one call succeeded."""
+        if self.counter:
+            self._write({"failures": "0"})
+
+    def increment_success_counter(self) -> None:
+        """Count a successful probe."""
+        self._count("successes")
+
+    @property
+    def counter(self) -> int:
+        """Failures in a row, of all workers."""
+        return int(self._value("failures", "0"))
+
+    @property
+    def success_counter(self) -> int:
+        """Successful probes in a row, of all workers."""
+        return int(self._value("successes", "0"))
+
+    @property
+    def opened_at(self) -> datetime | None:
+        """When it opened last, on this worker's clock; None once the pause is over."""
+        left = self.pause_left_secs()
+        return datetime.now(UTC) + timedelta(seconds=left - self._reset_secs) if left else None
+
+    @opened_at.setter
+    def opened_at(self, datetime: datetime) -> None:
+        self._quietly(lambda: self._redis.set(f"{self._key}:pause", "1", px=int(self._reset_secs * 1000)))
+
+    def pause_left_secs(self) -> float:
+        """Seconds until an open breaker tries the service again."""
+        left_ms = self._quietly(lambda: self._redis.pttl(f"{self._key}:pause"))
+        return max(0, left_ms or 0) / 1000
+
+    def take_probe(self) -> bool:
+        """Take the right to the one probe; False where another worker has it."""
+        taken = self._quietly(lambda: self._redis.set(f"{self._key}:probe", "1", nx=True, px=int(PROBE_SECS * 1000)))
+        return bool(taken)
+
+    def release_probe(self) -> None:
+        """Give the right to the one probe back."""
+        self._quietly(lambda: self._redis.delete(f"{self._key}:probe"))
+
+    def _value(self, name: str, default: str) -> str:
+        if time.monotonic() - self._read_at >= CACHE_SECS:
+            self._read_at = time.monotonic()
+            found: Any = self._quietly(lambda: self._redis.hgetall(self._key))
+            if found is not None:
+                self._known = {_text(key): _text(value) for key, value in found.items()}
+        return self._known.get(name, default)
+
+    def _count(self, name: str) -> None:
+        counted = self._quietly(lambda: self._redis.hincrby(self._key, name, 1))
+        self._known[name] = str(counted if counted is not None else int(self._known.get(name, "0")) + 1)
+
+    def _write(self, values: dict[str, str]) -> None:
+        self._known.update(values)
+        self._quietly(lambda: self._redis.hset(self._key, mapping=cast("dict[Any, Any]", values)))
+
+    def _quietly(self, command: Callable[[], Any]) -> Any:
+        """Redis away is no reason to refuse a call: the breaker goes on with what it knows."""
+        try:
+            return command()
+        except RedisError:
+            return None
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

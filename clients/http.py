@@ -1,0 +1,203 @@
+"""One HTTP exchange: pooled connections, a deadline for the whole of it, a bounded answer.
+
+requests times out between two bytes only, so a server that sends one byte a second could hold a call for
+ever. Here every read from the socket gets what is left of the deadline.
+"""
+
+import io
+import socket
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, cast
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+)
+
+from .errors import ConnectionError, HttpError, SerializationError, Timeout
+
+CONNECT_TIMEOUT_SECS = 10.0
+IDLE_LIMIT_SECS = 90.0
+IDLE_CONNECTIONS = 10
+MAX_ANSWER_BYTES = 64 * 2**20
+_CHUNK_BYTES = 64 * 2**10
+# requests.ConnectionError with one of these inside: the request never left.
+_NEVER_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, ProxyError)
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+class Transport:
+    """Pooled connections to one service; what the environment says of proxies and CAs is looked up once."""
+
+    def __init__(self, base_url: str) -> None:
+        self._session = requests.Session()
+        self._adapter = _DeadlineAdapter(pool_maxsize=IDLE_CONNECTIONS)
+        settings = self._session.merge_environment_settings(base_url, {}, True, None, None)
+        self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._adapter.close()
+
+    def exchange(self, request: requests.Request, timeout_secs: float) -> tuple[requests.Response, bytes]:
+        """Send a request and read the whole answer within `timeout_secs`; no redirect is followed.
+
+        Raises: ConnectionError where nothing was sent, Timeout, HttpError where the transfer broke (both:
+        the service may have done its work), SerializationError where the answer is over 64 MiB.
+        """
+        prepared = self._session.prepare_request(request)
+        timeouts = (min(CONNECT_TIMEOUT_SECS, timeout_secs), timeout_secs)
+        with _translated(timeout_secs), _within(timeout_secs):
+            with self._adapter.send(prepared, stream=True, timeout=timeouts, **self._settings) as answer:
+                return answer, _read(answer)
+
+
+def _read(answer: requests.Response) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    for part in answer.iter_content(_CHUNK_BYTES):
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise SerializationError(f"the answer is over {MAX_ANSWER_BYTES // 2**20} MiB", status=answer.status_code)
+        parts.append(part)
+    return b"".join(parts)
+
+
+@contextmanager
+def _within(timeout_secs: float) -> Generator[None]:
+    token = _deadline.set(time.monotonic() + timeout_secs)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+@contextmanager
+def _translated(timeout_secs: float) -> Generator[None]:
+    """Turn what requests raises into our errors, without the address and the library's own text."""
+    try:
+        yield
+    except requests.exceptions.ConnectTimeout as error:
+        raise ConnectionError("no connection in time; is the address right and the service up?") from error
+    except requests.exceptions.ConnectionError as error:
+        raise _connection_error(error, timeout_secs) from error
+    except requests.exceptions.Timeout as error:
+        raise Timeout(f"no whole answer within {timeout_secs:g} s") from error
+    except (requests.exceptions.RequestException, OSError) as error:
+        raise HttpError(f"the transfer broke ({type(error).__name__})") from error
+
+
+def _connection_error(error: requests.exceptions.ConnectionError, timeout_secs: float) -> Exception:
+    inside = list(_causes(error))
+    if any(isinstance(cause, ReadTimeoutError | TimeoutError) for cause in inside) and not any(
+        isinstance(cause, ConnectTimeoutError) for cause in inside
+    ):
+        return Timeout(f"no whole answer within {timeout_secs:g} s")
+    if isinstance(error, requests.exceptions.SSLError):
+        return ConnectionError("no trusted TLS connection; is the certificate valid for this address?")
+    if any(isinstance(cause, _NEVER_SENT) for cause in inside):
+        return ConnectionError("no connection; is the address right and the service up?")
+    return HttpError("the connection broke before the whole answer was read")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that it wraps: urllib3 puts causes into `reason` and into `args`."""
+    yield error
+    wrapped = [getattr(error, "reason", None), *error.args]
+    for cause in wrapped:
+        if isinstance(cause, BaseException):
+            yield from _causes(cause)
+
+
+class _DeadlineSocket:
+    """A connected socket whose reads and writes get what is left of the deadline."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        self._plain = plain
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
+
+    def makefile(self, mode: str = "r", buffering: int | None = None, **kwargs: Any) -> io.BufferedReader:
+        # http.client reads the answer through this; SocketIO calls our recv_into.
+        raw = socket.SocketIO(cast(socket.socket, self), "r")
+        self._plain._io_refs += 1  # type: ignore[attr-defined]  # what socket.makefile does
+        return io.BufferedReader(raw)
+
+    def recv_into(self, *args: Any) -> int:
+        self._plain.settimeout(_left())
+        return self._plain.recv_into(*args)
+
+    def sendall(self, *args: Any) -> None:
+        self._plain.settimeout(_left())
+        self._plain.sendall(*args)
+
+
+def _left() -> float | None:
+    end = _deadline.get()
+    if end is None:
+        return None
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("deadline")
+    return left
+
+
+class _IdleLimit:
+    """A connection pool that does not reuse a connection after it was idle for long."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection = cast(Any, super())._get_conn(timeout)
+        if time.monotonic() - getattr(connection, "idle_since", time.monotonic()) > IDLE_LIMIT_SECS:
+            connection.close()
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.idle_since = time.monotonic()
+        cast(Any, super())._put_conn(conn)
+
+
+class _HTTPConnection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = cast(Any, _DeadlineSocket(cast(socket.socket, self.sock)))
+
+
+class _HTTPSConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = cast(Any, _DeadlineSocket(cast(socket.socket, self.sock)))
+
+
+class _HTTPPool(_IdleLimit, HTTPConnectionPool):
+    ConnectionCls = cast(Any, _HTTPConnection)
+
+
+class _HTTPSPool(_IdleLimit, HTTPSConnectionPool):
+    ConnectionCls = cast(Any, _HTTPSConnection)
+
+
+_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+class _DeadlineAdapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

@@ -1,0 +1,213 @@
+"""LLM-Memory-Graph over gRPC: the conversations themselves."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
+from uuid import uuid4
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from ..schemas import memory_graph_pb2 as pb
+from ..schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
+from .base import HEALTH_TIMEOUT_SECS, USER_AGENT
+from .breaker import Breaker
+from .config import MemoryGraphConfig, RetryPolicy
+from .errors import (
+    ApiError,
+    AuthenticationError,
+    ConnectionError,
+    IntegrationError,
+    SerializationError,
+    ServiceUnavailable,
+    Timeout,
+)
+from .http import MAX_ANSWER_BYTES
+from .retry import ONCE, again
+
+T = TypeVar("T")
+
+PAGE_SIZE = 500
+_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+    ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+    ("grpc.primary_user_agent", USER_AGENT),
+    # gRPC waits up to two minutes between attempts to connect; a deadline here is half a minute.
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+]
+
+_CODES: dict[Any, tuple[type[IntegrationError], str]] = {
+    grpc.StatusCode.UNAVAILABLE: (ConnectionError, "no connection; is the address right and the service up?"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (Timeout, "no whole answer in time"),
+    grpc.StatusCode.UNAUTHENTICATED: (AuthenticationError, "the service wants a key"),
+    grpc.StatusCode.PERMISSION_DENIED: (AuthenticationError, "the service refused"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (ServiceUnavailable, "the service has too much to do"),
+    grpc.StatusCode.ABORTED: (ServiceUnavailable, "the service gave up"),
+    grpc.StatusCode.INTERNAL: (ServiceUnavailable, "the service failed"),
+    grpc.StatusCode.UNKNOWN: (ServiceUnavailable, "the service failed"),
+    grpc.StatusCode.DATA_LOSS: (ServiceUnavailable, "the service failed"),
+    grpc.StatusCode.UNIMPLEMENTED: (ApiError, "the service does not know this operation"),
+    grpc.StatusCode.NOT_FOUND: (ApiError, "not found"),
+}
+
+logger = logging.getLogger(__name__)
+
+
+class MemoryGraphClient:
+    """Calls of LLM-Memory-Graph, as in `contract.md`; thread-safe, and a context manager.
+
+    Reads are tried again by `retry_policy`; what adds is not, because the service knows no repeat.
+    Made after a fork only: gRPC's threads do not survive one.
+    """
+
+    service: ClassVar[str] = "memory_graph"
+
+    def __init__(
+        self,
+        config: MemoryGraphConfig,
+        *,
+        retry_policy: RetryPolicy | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
+        self.config = config
+        self._retry = retry_policy or RetryPolicy()
+        self._breaker = breaker or Breaker(self.service)
+        scheme, _, target = config.url.partition("://")
+        self._channel = (
+            grpc.secure_channel(target, grpc.ssl_channel_credentials(), _OPTIONS)
+            if scheme == "grpcs"
+            else grpc.insecure_channel(target, _OPTIONS)
+        )
+        self._stub = MemoryGraphServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def create_session(self, metadata: Mapping[str, str] | None = None) -> pb.Session:
+        """Create a session (CreateSession); a second run makes a second one."""
+        return self._call("CreateSession", pb.CreateSessionRequest(metadata=metadata or {}), ONCE)
+
+    def get_session(self, session_id: str) -> pb.Session:
+        """One session (GetSession).
+
+        Raises: ApiError where there is none.
+        """
+        return self._call("GetSession", pb.GetSessionRequest(session_id=session_id))
+
+    def list_sessions(self, limit: int = 100, offset: int = 0) -> pb.ListSessionsResponse:
+        """Some of the sessions (ListSessions)."""
+        return self._call("ListSessions", pb.ListSessionsRequest(limit=limit, offset=offset))
+
+    def add_prompt(self, session_id: str, content: str, metadata: pb.PromptMetadata | None = None) -> pb.PromptNode:
+        """Add a prompt to a session (AddPrompt); a second run adds a second one."""
+        request = pb.AddPromptRequest(session_id=session_id, content=content, metadata=metadata)
+        return self._call("AddPrompt", request, ONCE)
+
+    def add_response(
+        self,
+        prompt_id: str,
+        content: str,
+        token_usage: pb.TokenUsage | None = None,
+        metadata: pb.ResponseMetadata | None = None,
+    ) -> pb.ResponseNode:
+        """Add a response to a prompt (AddResponse); a second run adds a second one."""
+        request = pb.AddResponseRequest(
+            prompt_id=prompt_id, content=content, token_usage=token_usage, metadata=metadata
+        )
+        return self._call("AddResponse", request, ONCE)
+
+    def add_tool_invocation(self, tool_invocation: pb.ToolInvocationNode) -> pb.ToolInvocationNode:
+        """Add a tool's call to a response (AddToolInvocation); a second run adds a second one."""
+        request = pb.AddToolInvocationRequest(tool_invocation=tool_invocation)
+        return self._call("AddToolInvocation", request, ONCE)
+
+    def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
+        """Some of the nodes that match (Query); `total_count` counts all that do."""
+        return self._call("Query", request)
+
+    def stream_query(self, request: pb.QueryRequest) -> Iterator[pb.Node]:
+        """The nodes that match, one by one (StreamQuery), all within `timeout_secs`.
+
+        Raises: as every call does, also in the middle.
+        """
+        started, request_id = time.monotonic(), str(uuid4())
+        try:
+            yield from self._stub.StreamQuery(
+                request, timeout=self.config.timeout_secs, metadata=[("x-request-id", request_id)]
+            )
+        except grpc.RpcError as error:
+            raise _translated(error, "StreamQuery", request_id) from error
+        finally:
+            self._log("StreamQuery", started, request_id)
+
+    def health_check(self) -> pb.HealthResponse:
+        """Ask whether the service is up (Health, at most 5 s).
+
+        Raises: ServiceUnavailable where it says that it does not serve.
+        """
+        answer: pb.HealthResponse = self._call("Health", Empty(), timeout_secs=HEALTH_TIMEOUT_SECS)
+        if answer.status == pb.HealthResponse.NOT_SERVING:
+            raise ServiceUnavailable("the service says that it does not serve", self.service, "Health")
+        return answer
+
+    def iter_nodes(self, session_id: str, page_size: int = PAGE_SIZE) -> Iterator[pb.Node]:
+        """Every node of a session in the graph's order, page by page (Query)."""
+        offset = 0
+        while True:
+            page = self.query(pb.QueryRequest(session_id=session_id, limit=page_size, offset=offset))
+            yield from page.nodes
+            offset += len(page.nodes)
+            if not page.nodes or offset >= page.total_count:
+                return
+
+    def count_nodes(self, session_id: str) -> int:
+        """How many nodes a session has; nodes are only ever added, so this tells whether it went on."""
+        return self.query(pb.QueryRequest(session_id=session_id, limit=1)).total_count
+
+    def _call(
+        self, operation: str, request: Any, policy: RetryPolicy | None = None, timeout_secs: float | None = None
+    ) -> Any:
+        secs = min(timeout_secs or self.config.timeout_secs, self.config.timeout_secs)
+        attempt: Callable[[], Any] = lambda: self._attempt(operation, request, secs)  # noqa: E731
+        return again(policy or self._retry, self.config.timeout_secs, lambda: self._breaker.call(attempt))
+
+    def _attempt(self, operation: str, request: Any, timeout_secs: float) -> Any:
+        started, request_id = time.monotonic(), str(uuid4())
+        method = getattr(self._stub, operation)
+        try:
+            return method(request, timeout=timeout_secs, metadata=[("x-request-id", request_id)])
+        except grpc.RpcError as error:
+            raise _translated(error, operation, request_id) from error
+        finally:
+            self._log(operation, started, request_id)
+
+    def _log(self, operation: str, started: float, request_id: str) -> None:
+        if self.config.enable_logging:
+            duration_ms = round((time.monotonic() - started) * 1000, 1)
+            facts = {
+                "service": self.service,
+                "route": operation,
+                "duration_ms": duration_ms,
+                "request_id": request_id,
+            }
+            logger.info("%s", " ".join(f"{name}={value}" for name, value in facts.items()), extra=facts)
+
+
+def _translated(error: Any, operation: str, request_id: str) -> IntegrationError:
+    """Turn a gRPC status into our error, without the service's own text."""
+    code = error.code()
+    kind, message = _CODES.get(code, (ApiError, f"refused ({code.name})"))
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in (error.details() or ""):
+        kind, message = SerializationError, "the answer is over 64 MiB"
+    return kind(message, MemoryGraphClient.service, operation, code.value[0], request_id)

@@ -1,0 +1,154 @@
+"""LLM-Registry: sessions, models, token usage."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from ..schemas.registry import (
+    ModelList,
+    ModelListSchema,
+    ModelMetadata,
+    ModelMetadataSchema,
+    SessionInfo,
+    SessionInfoSchema,
+    SessionList,
+    SessionListSchema,
+    SessionRegistration,
+    SessionRegistrationSchema,
+    SessionStatus,
+    StatusUpdate,
+    StatusUpdateSchema,
+    UsageReport,
+    UsageReportSchema,
+    UsageStats,
+    UsageStatsSchema,
+)
+from .base import Call, ServiceClient
+from .breaker import Breaker
+from .config import RegistryConfig, RetryPolicy
+from .paging import walk
+
+REGISTRATION = SessionRegistrationSchema()
+SESSION = SessionInfoSchema()
+SESSIONS = SessionListSchema()
+STATUS = StatusUpdateSchema()
+MODEL = ModelMetadataSchema()
+MODELS = ModelListSchema()
+USAGE = UsageReportSchema()
+STATS = UsageStatsSchema()
+
+
+class RegistryClient(ServiceClient):
+    """Calls of LLM-Registry, as in `contract.md`, LLM-Registry."""
+
+    service: ClassVar[str] = "registry"
+    key_variable: ClassVar[str] = "REGISTRY_API_KEY"
+
+    def __init__(
+        self,
+        config: RegistryConfig,
+        *,
+        retry_policy: RetryPolicy | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
+        policy = retry_policy or RetryPolicy(max_attempts=config.retry_count, initial_delay_secs=0.1)
+        super().__init__(config, policy, breaker)
+        self.config = config
+
+    def register_session(self, registration: SessionRegistration, *, idempotency_key: str | None = None) -> SessionInfo:
+        """Register a session (POST /api/v1/sessions). Again with the same content, it changes nothing."""
+        return self._call(
+            Call(
+                "register_session",
+                "POST",
+                "/api/v1/sessions",
+                body=REGISTRATION.write(registration),
+                schema=REGISTRATION,
+                idempotency_key=idempotency_key,
+            ),
+            SESSION,
+        )
+
+    def list_sessions(self, page: int | None = None, page_size: int | None = None) -> SessionList:
+        """One page of the sessions (GET /api/v1/sessions); without `page` the first, whatever its number."""
+        query = {"page": page, "page_size": page_size}
+        return self._call(Call("list_sessions", "GET", "/api/v1/sessions", query=query), SESSIONS)
+
+    def iter_sessions(self, page_size: int | None = None) -> Iterator[SessionInfo]:
+        """Every session, page by page, as the listing is walked."""
+        return walk(lambda page: self.list_sessions(page, page_size), lambda answer: answer.sessions, _session_id)
+
+    def get_session(self, session_id: str) -> SessionInfo:
+        """One session (GET /api/v1/sessions/{id}).
+
+        Raises: ApiError with status 404 where there is none.
+        """
+        call = Call("get_session", "GET", "/api/v1/sessions/{session_id}", ids={"session_id": session_id})
+        return self._call(call, SESSION)
+
+    def update_session_status(self, session_id: str, status: SessionStatus) -> SessionInfo:
+        """Set a session's status (PUT /api/v1/sessions/{id}/status). Again, it changes nothing.
+
+        Raises: ApiError with status 409 where the life cycle does not allow it (archived → completed).
+        """
+        route = "/api/v1/sessions/{session_id}/status"
+        ids, body = {"session_id": session_id}, STATUS.write(StatusUpdate(status))
+        return self._call(Call("update_session_status", "PUT", route, ids=ids, body=body, schema=STATUS), SESSION)
+
+    def delete_session(self, session_id: str) -> None:
+        """Delete a session (DELETE /api/v1/sessions/{id}); one that is gone already is deleted."""
+        route = "/api/v1/sessions/{session_id}"
+        self._delete(Call("delete_session", "DELETE", route, ids={"session_id": session_id}))
+
+    def list_models(self, page: int | None = None, page_size: int | None = None) -> ModelList:
+        """One page of the models (GET /api/v1/models); without `page` the first, whatever its number."""
+        query = {"page": page, "page_size": page_size}
+        return self._call(Call("list_models", "GET", "/api/v1/models", query=query), MODELS)
+
+    def iter_models(self, page_size: int | None = None) -> Iterator[ModelMetadata]:
+        """Every model, page by page, as the listing is walked."""
+        return walk(lambda page: self.list_models(page, page_size), lambda answer: answer.models, _model_id)
+
+    def get_model_metadata(self, model_id: str) -> ModelMetadata:
+        """One model (GET /api/v1/models/{id}).
+
+        Raises: ApiError with status 404 where there is none.
+        """
+        call = Call("get_model_metadata", "GET", "/api/v1/models/{model_id}", ids={"model_id": model_id})
+        return self._call(call, MODEL)
+
+    def track_usage(self, report: UsageReport, *, idempotency_key: str | None = None) -> None:
+        """Add a usage report (POST /api/v1/usage).
+
+        A second run under the same key counts once where the registry honours keys; where it does not
+        (`honours_idempotency=False`), a report that got no answer is not repeated.
+        Raises: UncertainOutcome then: look at the session's usage before you send it again.
+        """
+        self._call(
+            Call(
+                "track_usage",
+                "POST",
+                "/api/v1/usage",
+                body=USAGE.write(report),
+                schema=USAGE,
+                idempotency_key=idempotency_key,
+                repeatable=self.config.honours_idempotency,
+            )
+        )
+
+    def get_session_usage(self, session_id: str) -> UsageStats:
+        """What a session used so far (GET /api/v1/sessions/{id}/usage)."""
+        route = "/api/v1/sessions/{session_id}/usage"
+        return self._call(Call("get_session_usage", "GET", route, ids={"session_id": session_id}), STATS)
+
+    def get_model_usage(self, model_id: str) -> UsageStats:
+        """What a model's sessions used so far (GET /api/v1/models/{id}/usage)."""
+        route = "/api/v1/models/{model_id}/usage"
+        return self._call(Call("get_model_usage", "GET", route, ids={"model_id": model_id}), STATS)
+
+
+def _session_id(session: SessionInfo) -> str:
+    return session.session_id
+
+
+def _model_id(model: ModelMetadata) -> str:
+    return model.model_id

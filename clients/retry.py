@@ -1,0 +1,36 @@
+"""Trying again, for a client that is used directly; inside a task Celery does it."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from .config import RetryPolicy
+from .errors import Timeout, TransientError
+
+T = TypeVar("T")
+
+ONCE = RetryPolicy(max_attempts=1)
+
+
+def again(policy: RetryPolicy, longest_wait_secs: float, attempt: Callable[[], T], repeatable: bool = True) -> T:
+    """Call `attempt` until it succeeds or the policy ends; the last error is raised.
+
+    A wait that the server asks for is kept; over `longest_wait_secs` the error is raised instead. What is
+    not `repeatable` is repeated only where the service can not have done it.
+    """
+    number = 1
+    while True:
+        try:
+            return attempt()
+        except TransientError as error:
+            wait_secs = max(policy.delay_secs(number) * random.uniform(0.5, 1), error.retry_after_secs or 0)
+            if not _may_repeat(policy, error, number, repeatable) or wait_secs > longest_wait_secs:
+                raise
+            time.sleep(wait_secs)
+            number += 1
+
+
+def _may_repeat(policy: RetryPolicy, error: TransientError, number: int, repeatable: bool) -> bool:
+    harmless = repeatable or not error.maybe_done
+    return number < policy.max_attempts and harmless and (policy.retry_on_timeout or not isinstance(error, Timeout))
