@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, cast
 
 import requests
@@ -43,7 +44,7 @@ class Transport:
     def __init__(self, base_url: str) -> None:
         self._session = requests.Session()
         self._adapter = _DeadlineAdapter(pool_maxsize=IDLE_CONNECTIONS)
-        settings = self._session.merge_environment_settings(base_url, {}, True, None, None)
+        settings: Any = self._session.merge_environment_settings(base_url, {}, True, None, None)
         self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
 
     def close(self) -> None:
@@ -58,9 +59,9 @@ class Transport:
         """
         prepared = self._session.prepare_request(request)
         timeouts = (min(CONNECT_TIMEOUT_SECS, timeout_secs), timeout_secs)
-        with _translated(timeout_secs), _within(timeout_secs):
-            with self._adapter.send(prepared, stream=True, timeout=timeouts, **self._settings) as answer:
-                return answer, _read(answer)
+        send = partial(self._adapter.send, prepared, stream=True, timeout=timeouts, **self._settings)
+        with _translated(timeout_secs), _within(timeout_secs), send() as answer:
+            return answer, _read(answer)
 
 
 def _read(answer: requests.Response) -> bytes:
