@@ -59,6 +59,13 @@ class VaultClient(ServiceClient):
         super().__init__(config, retry_policy or RetryPolicy(initial_delay_secs=0.2), breaker)
         self.config = config
 
+    def health_check(self) -> bool:
+        """Ask whether the vault is up (GET /health, without a key, at most 5 s).
+
+        Raises: a TransientError where it is not.
+        """
+        return self._is_healthy()
+
     def archive_session(self, entry: ArchiveEntry, *, idempotency_key: str | None = None) -> ArchiveResponse:
         """Store one session in the vault (POST /api/v1/archive).
 
@@ -128,9 +135,13 @@ class VaultClient(ServiceClient):
 
 
 def _judged(entries: Sequence[ArchiveEntry], answer: BatchArchiveResponse) -> BatchArchiveResponse:
-    """Match the answer to what was sent: by archive id or by session id, as the vault pleases."""
+    """Match the answer to what was sent: by archive id or by session id, as the vault pleases.
+
+    A session id in both lists (two archives of one session) does not say which was stored: both failed.
+    """
     named = set(answer.archived)
-    archived = [entry.id for entry in entries if entry.id in named or entry.session_id in named]
+    sessions = named - {failure.session_id for failure in answer.failed}
+    archived = [entry.id for entry in entries if entry.id in named or entry.session_id in sessions]
     failed = list(_failures(entries, set(archived), answer))
     return BatchArchiveResponse(archived, total=len(entries), success_count=len(archived), failed=failed)
 
