@@ -1,0 +1,83 @@
+"""The `mgw` command: a group whose commands are imported when they are used, so that help is quick."""
+
+import signal
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from ..clients.errors import IntegrationError
+
+# Name of the command: module, attribute, and its line in `mgw --help`.
+COMMANDS = {
+    "demo": ("demo", "command", "Watch the whole system archive real conversations, and check every word."),
+    "dev": ("dev", "command", "Keep the same stack running on this machine, to work against."),
+    "serve": ("serve", "command", "Run one of the reference services in the foreground."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, without an import."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        return getattr(import_module(f"{__package__}.{module}"), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row[2]) for name, row in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="memory-graph-workers")
+def mgw() -> None:
+    """Celery workers that keep an LLM conversation store in step with LLM-Registry and Data-Vault.
+
+    Exit codes: 0 it worked, 1 it failed (the message says why), 2 wrong usage.
+
+    \b
+    Example:
+      mgw demo
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; exit with 0, 1, 2, or 128 + the signal that stopped it."""
+    guarded(lambda: mgw.main(standalone_mode=False))
+
+
+def guarded(run: Callable[[], Any]) -> NoReturn:
+    """Run to the end, and turn what went wrong into a message and an exit code.
+
+    TERM and HUP end the program as Ctrl-C does: blocks are left in order, children stopped.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    try:
+        sys.exit(run())
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except IntegrationError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        sys.exit(128 + signal.SIGINT)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
