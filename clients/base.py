@@ -98,11 +98,7 @@ class ServiceClient:
         """Close the pooled connections."""
         self._transport.close()
 
-    def health_check(self) -> bool:
-        """Ask whether the service is up (GET /health, without a key, at most 5 s).
-
-        Raises: a TransientError where it is not.
-        """
+    def _is_healthy(self) -> bool:
         self._call(Call("health_check", "GET", "/health", authenticated=False, timeout_secs=HEALTH_TIMEOUT_SECS))
         return True
 

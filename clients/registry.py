@@ -54,6 +54,13 @@ class RegistryClient(ServiceClient):
         super().__init__(config, policy, breaker)
         self.config = config
 
+    def health_check(self) -> bool:
+        """Ask whether the registry is up (GET /health, without a key, at most 5 s).
+
+        Raises: a TransientError where it is not.
+        """
+        return self._is_healthy()
+
     def register_session(self, registration: SessionRegistration, *, idempotency_key: str | None = None) -> SessionInfo:
         """Register a session (POST /api/v1/sessions). Again with the same content, it changes nothing."""
         return self._call(

@@ -1,0 +1,146 @@
+"""The Celery app: queues, delivery, and the base that every task shares."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery, Task, signals
+from celery.exceptions import Reject
+from kombu import Exchange, Queue
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from ..beat_schedule import sweep_schedule
+from ..clients.errors import CircuitBreakerOpen, IntegrationError, InvalidConfig, TransientError
+from .config import BrokerConfig, TaskConfig
+from .connections import config
+
+PREFIX = "memory_graph"
+REGISTRY, VAULT, ARCHIVAL, HEALTH = (f"{PREFIX}.{name}" for name in ("registry", "vault", "archival", "health"))
+HIDDEN = "…"  # what a log, an event and Flower show of arguments and results
+
+# A producer is told within seconds that the broker is away; a worker's retry waits for it.
+BRIEF = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+PATIENT = {"max_retries": 600, "interval_start": 0.2, "interval_step": 0.3, "interval_max": 1.0}
+
+if TYPE_CHECKING:
+    BaseTask = Task[..., Any]
+else:
+    BaseTask = Task
+
+broker = BrokerConfig.from_env()
+limits = TaskConfig.from_env()
+
+
+class MemoryGraphTask(BaseTask):
+    """What all tasks share: acknowledged late, tried again on transient errors only, silent about payloads."""
+
+    abstract = True
+    acks_late = True
+    reject_on_worker_lost = True
+    autoretry_for = (TransientError, RedisConnectionError, RedisTimeoutError)
+    max_retries = limits.max_attempts - 1
+    retry_backoff = limits.backoff_secs
+    retry_backoff_max = limits.backoff_max_secs
+    retry_jitter = True
+    time_limit = int(limits.time_limit_secs)
+    resultrepr_maxsize = 0
+    Request = "memory_graph_workers.tasks.request:Request"
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Send the task; its arguments show nowhere but in the message.
+
+        Raises: kombu.exceptions.OperationalError within seconds where the broker is away.
+        """
+        options = {"argsrepr": HIDDEN, "kwargsrepr": HIDDEN, **options}
+        return super().apply_async(args, kwargs, **options)
+
+    def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Send the task again, not before the service asked for; a refusal by a breaker spends no attempt."""
+        asked_secs = exc.retry_after_secs if isinstance(exc, IntegrationError) else None
+        if asked_secs:
+            options["countdown"] = max(options.get("countdown") or 0, asked_secs)
+        if isinstance(exc, CircuitBreakerOpen) and self.max_retries:
+            self.request.retries = self.request.retries - 1
+        try:
+            return super().retry(args, kwargs, exc, retry_policy=PATIENT, **options)
+        except Reject as rejected:
+            # Celery gives up a task that it cannot send again; the broker still has it, so leave it there.
+            raise Reject("the broker was away", requeue=True) from rejected
+
+
+app = Celery("memory_graph_workers", task_cls=MemoryGraphTask)
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, Exchange(name), routing_key=name)
+
+
+app.conf.update(
+    broker_url=broker.broker,
+    result_backend=broker.results,
+    imports=[f"memory_graph_workers.tasks.{name}" for name in ("registry", "vault", "archival")],
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    result_accept_content=["json"],
+    timezone="UTC",
+    enable_utc=True,
+    # Queues: one a service; health checks never wait behind work.
+    task_queues=[_queue(name) for name in (REGISTRY, VAULT, ARCHIVAL, HEALTH)],
+    task_default_queue=ARCHIVAL,
+    task_default_exchange=ARCHIVAL,
+    task_default_routing_key=ARCHIVAL,
+    task_routes=[
+        [
+            (f"{PREFIX}.*.health_check", {"queue": HEALTH}),
+            *((f"{name}.*", {"queue": name}) for name in (REGISTRY, VAULT, ARCHIVAL)),
+        ]
+    ],
+    # Delivery: a task is acknowledged when it is done, and comes back when its worker is gone.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_acks_on_failure_or_timeout=True,
+    worker_prefetch_multiplier=1,
+    worker_enable_prefetch_count_reduction=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": broker.visibility_timeout_secs,
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": 5,
+        "socket_timeout": 30,
+        "health_check_interval": 25,
+    },
+    task_publish_retry=True,
+    task_publish_retry_policy=BRIEF,
+    # Results: only where asked for, and not for long.
+    result_expires=broker.result_expires_secs,
+    redis_socket_connect_timeout=5,
+    redis_socket_timeout=30,
+    task_store_errors_even_if_ignored=False,
+    # What watches.
+    worker_send_task_events=True,
+    task_send_sent_event=False,
+    task_track_started=False,
+    worker_hijack_root_logger=True,
+    beat_scheduler="memory_graph_workers.tasks.beat:Scheduler",
+    beat_max_loop_interval=5,
+    redbeat_redis_url=broker.redis_url,
+    redbeat_redis_options={"socket_connect_timeout": 5, "socket_timeout": 30},
+    redbeat_key_prefix=f"{PREFIX}:beat:",
+    redbeat_lock_timeout=30,
+)
+
+
+@signals.celeryd_init.connect
+def refuse_wrong_settings(options: Any = None, conf: Any = None, **kwargs: Any) -> None:
+    """Stop a worker before it starts: on wrong settings, all named, and on a pool that loses tasks."""
+    pool = str((options or {}).get("pool") or conf.worker_pool)
+    if pool in {"gevent", "eventlet"}:
+        sys.exit(f"The {pool} pool is refused: it loses tasks when a worker stops. Start with --pool prefork.")
+    try:
+        sweep_schedule(config().scheduler)
+    except InvalidConfig as error:
+        sys.exit(str(error))

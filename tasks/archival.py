@@ -1,0 +1,241 @@
+"""The archival sweep: beat sends it, pages walk the Registry, batches archive, a watch mends."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..beat_schedule import is_overdue
+from ..clients.errors import IntegrationError, TransientError
+from ..clients.paging import Cursor
+from ..schemas.archival import BatchResult, Trigger
+from ..schemas.base import derived_id, digest
+from ..schemas.fields import now
+from ..schemas.vault import ComplianceLevel
+from . import archiving, connections
+from .archiving import NotArchivable, Prepared
+from .batches import Batch
+from .operation import task
+from .sweeps import MAX_PASSES, MAX_RESUMES, Page, Status, Sweep, Sweeps
+
+LONGEST_SWEEP_SECS = 6 * 3600.0
+
+
+def sweeps() -> Sweeps:
+    """The state of sweeps."""
+    return Sweeps(connections.redis())
+
+
+@task("archival.sweep")
+def sweep(self: Any, trigger: Trigger = Trigger.MANUAL) -> dict[str, str]:
+    """Start a sweep over the Registry's sessions, unless one runs; its id is this task's."""
+    state, scheduler = sweeps(), connections.config().scheduler
+    if state.paused():
+        return {"status": "paused"}
+    running = state.unfinished()
+    if running is not None and running.sweep_id != self.request.id:
+        return {"status": "running already", "sweep_id": running.sweep_id}
+    last = next(state.newest(1), None)
+    if trigger is Trigger.BEAT and last and not is_overdue(scheduler, last.started_at, now(), early=True):
+        return {"status": "not due yet", "sweep_id": last.sweep_id}
+    if not state.begin(self.request.id, trigger, scheduler.cutoff(now())):
+        return {"status": "running already", "sweep_id": state.lease_holder() or self.request.id}
+    _send_page(self.request.id, 1, 0, Cursor())
+    return {"status": "started", "sweep_id": self.request.id}
+
+
+@task("archival.walk_page")
+def walk_page(self: Any, sweep_id: str, pass_number: int, index: int, cursor: dict[str, Any]) -> None:
+    """List one page of the Registry's sessions and send its due ones as batches, then the next page."""
+    state = sweeps()
+    running = _running(state, sweep_id)
+    if running is None or state.page(sweep_id, pass_number, index + 1):
+        return  # over, or a page that was delivered twice: its chain goes on already
+    if state.paused():
+        state.end_walk(sweep_id, "paused")
+    else:
+        try:
+            page = state.page(sweep_id, pass_number, index) or _list_page(state, running, pass_number, index, cursor)
+        except TransientError:
+            if self.request.retries < self.max_retries:
+                raise
+            state.end_walk(sweep_id, "the registry did not answer")
+        except IntegrationError as error:
+            state.end_walk(sweep_id, f"the listing failed: {error}")
+        else:
+            _send_on(state, sweep_id, pass_number, index, page)
+    state.close_if_done(sweep_id)
+
+
+@task("archival.archive_batch")
+def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
+    """Archive these sessions of a sweep; only what failed and can succeed is tried again."""
+    state, batch_id = sweeps(), str(self.request.id)
+    running = _running(state, sweep_id)
+    if running is None or state.result(sweep_id, batch_id):
+        return
+    batch = Batch(state, running, batch_id)
+    batch.run(session_ids)
+    if batch.unsettled and self.request.retries < self.max_retries and running.age_secs < _longest_secs():
+        raise next(iter(batch.unsettled.values()))
+    batch.give_up()
+    state.finish_batch(sweep_id, batch_id, batch.result())
+    state.close_if_done(sweep_id)
+
+
+@task("archival.watch")
+def watch(self: Any) -> dict[str, str]:
+    """Start a sweep that is overdue, take up one that stalled, close one that broke."""
+    state = sweeps()
+    running = state.unfinished()
+    if running is None:
+        return _start_overdue(state)
+    if state.close_if_done(running.sweep_id):
+        return {"status": "closed", "sweep_id": running.sweep_id}
+    if state.lease_holder() is not None:
+        return {"status": "running", "sweep_id": running.sweep_id}
+    return _resume(state, running)
+
+
+@task("archival.archive_session")
+def archive_session(self: Any, session_id: str) -> dict[str, str]:
+    """Archive one session now, whatever its age; its status stays, and the sweep marks it when it is due.
+
+    Raises: NotArchivable with the reason.
+    """
+    stored = _archive_by_hand([session_id], ["manual"], str(self.request.id))
+    if session_id in stored["failed"]:
+        raise NotArchivable(stored["failed"][session_id])
+    return {"session_id": session_id, "archive_id": stored["archived"][session_id]}
+
+
+@task("archival.archive_sessions")
+def archive_sessions(self: Any, session_ids: list[str]) -> dict[str, dict[str, str]]:
+    """Archive these sessions now; answers the archive id of each, or why it was not archived."""
+    return _archive_by_hand(session_ids, ["manual", "batch"], str(self.request.id))
+
+
+@task("archival.create_compliance_policy")
+def create_compliance_policy(self: Any, level: ComplianceLevel) -> str:
+    """Create the retention policy of a compliance level (its days, its name as tag, no automatic deletion)."""
+    return archiving.ensure_policy(level, level.retention_days)
+
+
+@task("archival.create_standard_policy")
+def create_standard_policy(self: Any, retention_days: int) -> str:
+    """Create a standard retention policy of so many days."""
+    return archiving.ensure_policy(ComplianceLevel.STANDARD, retention_days)
+
+
+def _running(state: Sweeps, sweep_id: str) -> Sweep | None:
+    """The sweep, if it runs and has the lease; working on it is progress."""
+    try:
+        found = state.get(sweep_id)
+    except KeyError:
+        return None
+    return found if found.status is Status.RUNNING and state.take_lease(sweep_id) else None
+
+
+def _list_page(state: Sweeps, running: Sweep, pass_number: int, index: int, cursor: dict[str, Any]) -> Page:
+    here = Cursor(**cursor)
+    answer = connections.registry().list_sessions(here.page, connections.config().scheduler.batch_size)
+    following = here.after([session.session_id for session in answer.sessions], answer)
+    due = [session.session_id for session in answer.sessions if archiving.is_due(session, running.cutoff)]
+    found = Page(state.unseen(running.sweep_id, due), following, len(answer.sessions))
+    return state.keep_page(running.sweep_id, pass_number, index, found)
+
+
+def _send_on(state: Sweeps, sweep_id: str, pass_number: int, index: int, page: Page) -> None:
+    state.mark_seen(sweep_id, page.ids)
+    for ids in archiving.chunks(page.ids, connections.config().scheduler.batch_size):
+        batch_id = derived_id("batch", sweep_id, pass_number, index, digest(ids))
+        if state.add_batch(sweep_id, batch_id, ids):
+            _send_batch(sweep_id, batch_id, ids)
+    if page.following:
+        _send_page(sweep_id, pass_number, index + 1, page.following)
+    elif not state.found_in_pass(sweep_id, pass_number):
+        state.end_walk(sweep_id)
+    elif pass_number < MAX_PASSES:
+        # Archiving changes the listing that was walked: look again for what moved.
+        _send_page(sweep_id, pass_number + 1, 0, Cursor())
+    else:
+        state.end_walk(sweep_id, f"pass {MAX_PASSES} still found sessions that no pass had seen")
+
+
+def _send_page(sweep_id: str, pass_number: int, index: int, cursor: Cursor) -> None:
+    task_id = derived_id("page", sweep_id, pass_number, index, asdict(cursor))
+    walk_page.apply_async((sweep_id, pass_number, index, asdict(cursor)), task_id=task_id)
+
+
+def _send_batch(sweep_id: str, batch_id: str, ids: Sequence[str]) -> None:
+    archive_batch.apply_async((sweep_id, list(ids)), task_id=batch_id)
+
+
+def _start_overdue(state: Sweeps) -> dict[str, str]:
+    scheduler = connections.config().scheduler
+    last = next(state.newest(1), None)
+    wanted = scheduler.enabled and not state.paused()
+    if not wanted or (last and not is_overdue(scheduler, last.started_at, now())):
+        return {"status": "nothing to do"}
+    # The same id from every watch until a sweep has started: two beats send one sweep.
+    sweep_id = derived_id("overdue", last.sweep_id if last else "first")
+    sweep.apply_async((Trigger.WATCH,), task_id=sweep_id)
+    return {"status": "overdue sweep sent", "sweep_id": sweep_id}
+
+
+def _resume(state: Sweeps, stalled: Sweep) -> dict[str, str]:
+    """Send again what a stalled sweep lacks: the same messages, with the same ids."""
+    sweep_id = stalled.sweep_id
+    if state.count_resume(sweep_id) > MAX_RESUMES:
+        return _break_off(state, sweep_id)
+    state.take_lease(sweep_id)
+    for batch_id, ids in state.pending_batches(sweep_id).items():
+        _send_batch(sweep_id, batch_id, ids)
+    if not stalled.walked:
+        _resend_page(state, stalled)
+    return {"status": "resumed", "sweep_id": sweep_id}
+
+
+def _resend_page(state: Sweeps, stalled: Sweep) -> None:
+    if not stalled.last_page:
+        _send_page(stalled.sweep_id, 1, 0, Cursor())
+        return
+    pass_number, index = (int(part) for part in stalled.last_page.split(":"))
+    page = state.page(stalled.sweep_id, pass_number, index)
+    if page:
+        _send_on(state, stalled.sweep_id, pass_number, index, page)
+        state.close_if_done(stalled.sweep_id)
+
+
+def _break_off(state: Sweeps, sweep_id: str) -> dict[str, str]:
+    reason = f"stalled {MAX_RESUMES} times without progress"
+    for batch_id, ids in state.pending_batches(sweep_id).items():
+        state.finish_batch(sweep_id, batch_id, BatchResult(failed=dict.fromkeys(ids, reason)))
+    state.close(sweep_id, reason)
+    return {"status": "incomplete", "sweep_id": sweep_id}
+
+
+def _archive_by_hand(session_ids: Sequence[str], tags: list[str], key: str) -> dict[str, dict[str, str]]:
+    scheduler = connections.config().scheduler
+    failed: dict[str, str] = {}
+
+    def prepared(session_id: str) -> Prepared | None:
+        try:
+            return archiving.prepare(archiving.read_session(session_id), tags, scheduler, {})
+        except NotArchivable as error:
+            failed[session_id] = str(error)
+            return None
+
+    ready = [item for item in connections.side_by_side().map(prepared, dict.fromkeys(session_ids)) if item]
+    if not ready:
+        return {"archived": {}, "failed": failed}
+    policy_id = archiving.ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
+    stored = archiving.store(ready, key)
+    for item in ready:
+        if item.session.session_id in stored.archive_ids:
+            archiving.finish(item, stored.archive_ids[item.session.session_id], policy_id, mark=False)
+    return {"archived": stored.archive_ids, "failed": {**failed, **stored.refused}}
+
+
+def _longest_secs() -> float:
+    """A sweep does not outlive its interval: what is unsettled then fails with its reason."""
+    return min(connections.config().scheduler.interval_hours * 3600, LONGEST_SWEEP_SECS)

@@ -1,0 +1,94 @@
+"""One batch of a sweep: read, store, put under the policy, mark; every session ends with an outcome."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ..clients.errors import IntegrationError, TransientError
+from ..schemas.archival import BatchResult
+from ..schemas.registry import SessionStatus
+from . import archiving, connections
+from .archiving import Prepared
+from .sweeps import Sweep, Sweeps
+
+T = TypeVar("T")
+
+
+@dataclass
+class Batch:
+    """The work on a batch's sessions; killed anywhere, a second run comes to the same end."""
+
+    sweeps: Sweeps
+    sweep: Sweep
+    batch_id: str
+    archived: list[str] = field(default_factory=list[str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+    skipped: dict[str, str] = field(default_factory=dict[str, str])
+    unsettled: dict[str, TransientError] = field(default_factory=dict[str, TransientError])
+
+    def run(self, session_ids: Sequence[str]) -> None:
+        """Archive the sessions; those that a service's outage kept from it are left `unsettled`."""
+        prepared = [item for item in self._each(session_ids, self._prepare, str) if item]
+        if not prepared:
+            return
+        try:
+            policy_id = self._policy()
+            stored = archiving.store(prepared, self.batch_id)
+        except TransientError as error:
+            self.unsettled.update({item.session.session_id: error for item in prepared})
+            return
+        except IntegrationError as error:
+            self.failed.update({item.session.session_id: str(error) for item in prepared})
+            return
+        self.failed.update(stored.refused)
+        self.sweeps.mark_stored(self.sweep.sweep_id, self.batch_id, stored.archive_ids)
+        kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
+
+        def mark(item: Prepared) -> None:
+            session_id = item.session.session_id
+            archiving.finish(item, stored.archive_ids[session_id], policy_id)
+            self.archived.append(session_id)
+
+        self._each(kept, mark, lambda item: item.session.session_id)
+
+    def give_up(self) -> None:
+        """Count what is still unsettled as failed, with its reason."""
+        self.failed.update({session_id: str(error) for session_id, error in self.unsettled.items()})
+        self.unsettled.clear()
+
+    def result(self) -> BatchResult:
+        """What became of the sessions."""
+        return BatchResult(len(self.archived), self.failed, self.skipped)
+
+    def _prepare(self, session_id: str) -> Prepared | None:
+        session = archiving.read_session(session_id)
+        if session.status is SessionStatus.ARCHIVED:
+            # Marked by a run that was killed before it could say so, or by somebody else.
+            if self.sweeps.is_stored(self.sweep.sweep_id, self.batch_id, session_id):
+                self.archived.append(session_id)
+            else:
+                self.skipped[session_id] = "archived already"
+            return None
+        if not archiving.is_due(session, self.sweep.cutoff):
+            self.skipped[session_id] = "not due any more"
+            return None
+        extra = {"sweep_id": self.sweep.sweep_id}
+        return archiving.prepare(session, ["batch"], connections.config().scheduler, extra)
+
+    def _policy(self) -> str:
+        scheduler = connections.config().scheduler
+        return archiving.ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
+
+    def _each(self, items: Sequence[T], work: Callable[[T], Any], id_of: Callable[[T], str]) -> list[Any]:
+        """Work on all items side by side, and sort what goes wrong."""
+
+        def one(item: T) -> Any:
+            try:
+                return work(item)
+            except TransientError as error:
+                self.unsettled[id_of(item)] = error
+            except IntegrationError as error:
+                self.failed[id_of(item)] = str(error)
+            return None
+
+        return list(connections.side_by_side().map(one, items))

@@ -1,0 +1,92 @@
+"""Settings of producers and workers: the broker, retries, limits."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from marshmallow import ValidationError, fields
+
+from ..clients.config import (
+    ClientSettings,
+    MemoryGraphConfig,
+    RegistryConfig,
+    SchedulerConfig,
+    VaultConfig,
+    number,
+    seconds,
+)
+from ..schemas.settings import read_all, setting
+
+
+class RedisUrl(fields.String):
+    """The address of one Redis server (a cluster cannot carry queues)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text.startswith(("redis://", "rediss://")):
+            raise ValidationError("Must be redis://host:port/number, or rediss:// for TLS.")
+        return text
+
+
+@dataclass(frozen=True)
+class BrokerConfig(ClientSettings):
+    """Where messages and state are kept; all that a producer needs."""
+
+    redis_url: str = setting(
+        "REDIS_URL",
+        RedisUrl(),
+        "redis://localhost:6379/0",
+        "Sweeps, breakers and dead letters; also the broker and the results where those are not set.",
+        secret=True,
+    )
+    broker_url: str | None = setting("CELERY_BROKER_URL", fields.String(), None, "The broker.", secret=True)
+    result_url: str | None = setting("CELERY_RESULT_BACKEND", fields.String(), None, "The results.", secret=True)
+    visibility_timeout_secs: int = setting(
+        "VISIBILITY_TIMEOUT_SECS",
+        number(5, 86_400),
+        60,
+        "Seconds after which a dead worker's tasks come back; the same for all that share the broker.",
+    )
+    result_expires_secs: int = setting("RESULT_EXPIRES_SECS", number(1, 31_536_000), 3600, "Seconds a result is kept.")
+
+    @property
+    def broker(self) -> str:
+        """The broker's address."""
+        return self.broker_url or self.redis_url
+
+    @property
+    def results(self) -> str:
+        """The result store's address."""
+        return self.result_url or self.redis_url
+
+
+@dataclass(frozen=True)
+class TaskConfig(ClientSettings):
+    """How tasks are tried again, and how long one may run."""
+
+    max_attempts: int = setting("TASK_MAX_ATTEMPTS", number(1, 1000), 8, "Attempts of a task; the first one counts.")
+    backoff_secs: int = setting("TASK_BACKOFF_SECS", number(1, 3600), 1, "Seconds before the second attempt.")
+    backoff_max_secs: int = setting("TASK_BACKOFF_MAX_SECS", number(1, 86_400), 300, "The longest backoff, in seconds.")
+    time_limit_secs: float = setting("TASK_TIME_LIMIT_SECS", seconds(), 600.0, "A task that runs longer is killed.")
+    calls_side_by_side: int = setting(
+        "ARCHIVAL_CALLS_SIDE_BY_SIDE", number(1, 64), 8, "Calls that one batch makes at the same time."
+    )
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """Everything a worker needs."""
+
+    registry: RegistryConfig
+    vault: VaultConfig
+    memory_graph: MemoryGraphConfig
+    scheduler: SchedulerConfig
+    tasks: TaskConfig
+
+    @classmethod
+    def from_env(cls) -> "WorkerConfig":
+        """Read all settings.
+
+        Raises: InvalidConfig listing the mistakes of every group.
+        """
+        groups = (RegistryConfig, VaultConfig, MemoryGraphConfig, SchedulerConfig, TaskConfig)
+        return cls(*cast("tuple[Any, ...]", tuple(read_all(None, *groups))))

@@ -1,0 +1,75 @@
+"""The connections of one process: made when first used, and made anew in a forked child."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from redis import Redis
+
+from ..clients.breaker import Breaker, RedisStorage
+from ..clients.registry import RegistryClient
+from ..clients.retry import ONCE
+from ..clients.vault import VaultClient
+from .config import BrokerConfig, WorkerConfig
+
+if TYPE_CHECKING:
+    from ..clients.memory_graph import MemoryGraphClient
+
+
+@cache
+def config() -> WorkerConfig:
+    """The worker's settings."""
+    return WorkerConfig.from_env()
+
+
+@cache
+def redis() -> Redis:
+    """The Redis that holds sweeps, breakers and dead letters; answers are bytes."""
+    return Redis.from_url(
+        BrokerConfig.from_env().redis_url, socket_connect_timeout=5, socket_timeout=10, health_check_interval=30
+    )
+
+
+@cache
+def registry() -> RegistryClient:
+    """The Registry; Celery tries again, so the client does not."""
+    return RegistryClient(config().registry, retry_policy=ONCE, breaker=_shared_breaker("registry"))
+
+
+@cache
+def vault() -> VaultClient:
+    """The Vault; Celery tries again, so the client does not."""
+    return VaultClient(config().vault, retry_policy=ONCE, breaker=_shared_breaker("vault"))
+
+
+@cache
+def memory_graph() -> "MemoryGraphClient":
+    """The graph; imported here because gRPC must not be there before a fork."""
+    from ..clients.memory_graph import MemoryGraphClient
+
+    return MemoryGraphClient(config().memory_graph, retry_policy=ONCE, breaker=_shared_breaker("memory_graph"))
+
+
+@cache
+def side_by_side() -> ThreadPoolExecutor:
+    """The threads in which one batch makes its calls."""
+    return ThreadPoolExecutor(config().tasks.calls_side_by_side, "side-by-side")
+
+
+def _shared_breaker(service: str) -> Breaker:
+    return Breaker(service, RedisStorage(redis(), service))
+
+
+_MADE: tuple[Callable[[], Any], ...] = (config, redis, registry, vault, memory_graph, side_by_side)
+
+
+def forget() -> None:
+    """Make every connection anew when it is next used."""
+    for made in _MADE:
+        made.cache_clear()  # type: ignore[attr-defined]
+
+
+# A socket that two processes share gives each the other's answers.
+os.register_at_fork(after_in_child=forget)

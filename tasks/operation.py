@@ -1,0 +1,103 @@
+"""Tasks made of functions: the parameters are the function's, checked on both sides of the broker."""
+
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+
+from celery.result import AsyncResult
+
+from ..clients.registry import RegistryClient
+from ..clients.vault import VaultClient
+from . import connections
+from .app import PREFIX, MemoryGraphTask, app
+from .parameters import Parameters, as_json
+
+P = ParamSpec("P")
+C = TypeVar("C")
+R = TypeVar("R")
+
+KEY = "idempotency_key"
+_CLIENTS: dict[str, Callable[[], Any]] = {
+    RegistryClient.__name__: connections.registry,
+    VaultClient.__name__: connections.vault,
+}
+
+
+class CheckedTask(MemoryGraphTask, Generic[P]):
+    """A task whose call is checked before it is sent and again before it runs."""
+
+    abstract = True
+    parameters: Parameters
+    keep_dead_letter = True
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> "AsyncResult[Any]":
+        """Send the task.
+
+        Raises: ValidationError naming each wrong field, TypeError for a misspelt or missing parameter,
+        kombu.exceptions.OperationalError where the broker is away; nothing was sent then.
+        """
+        return self.apply_async(args, kwargs)
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Send the task with Celery's options (`task_id`, `countdown`, `link`, …); raises as `delay` does."""
+        checked = self.parameters.to_send(args or (), kwargs or {}, options.get("task_id"))
+        return super().apply_async((), checked, **options)
+
+    def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
+        """A signature for a chain or a group; one that has all its parameters is checked here and now."""
+        kwargs = starkwargs.pop("kwargs", None) or {}
+        if starargs:
+            kwargs, starargs = {**starargs[0], **kwargs}, starargs[1:]
+        with suppress(TypeError):  # partial: the rest comes from the task before it
+            args, kwargs = (), self.parameters.to_send(args or (), kwargs)
+        return super().signature(args, kwargs, *starargs, **starkwargs)
+
+    def received(self, args: Any, kwargs: Any) -> dict[str, Any]:
+        """The call's checked parameters; the task's id settles what its sender left out."""
+        return self.parameters.received(args, kwargs, seed=str(self.request.id))
+
+
+def operation(method: Callable[Concatenate[C, P], Any], **options: Any) -> CheckedTask[P]:
+    """Make the task of one client operation: its name, signature and docstring are the method's."""
+    client_name, name = method.__qualname__.split(".")
+    client = _CLIENTS[client_name]
+    parameters = Parameters(method, skip=1)
+
+    def run(self: CheckedTask[P], *args: Any, **kwargs: Any) -> Any:
+        values = self.received(args, kwargs)
+        if KEY in parameters.hints:
+            values[KEY] = values.get(KEY) or str(self.request.id)
+        return as_json(getattr(client(), name)(**values))
+
+    service = cast(Any, inspect.getmodule(method)).__name__.rpartition(".")[2]
+    return _registered(f"{PREFIX}.{service}.{name}", method, run, parameters, options)
+
+
+def task(name: str, **options: Any) -> Callable[[Callable[Concatenate[Any, P], Any]], CheckedTask[P]]:
+    """Make a task of a function whose first parameter is the task itself."""
+
+    def decorate(function: Callable[Concatenate[Any, P], Any]) -> CheckedTask[P]:
+        parameters = Parameters(function, skip=1)
+
+        def run(self: CheckedTask[P], *args: Any, **kwargs: Any) -> Any:
+            return as_json(cast(Any, function)(self, **self.received(args, kwargs)))
+
+        return _registered(f"{PREFIX}.{name}", function, run, parameters, options)
+
+    return decorate
+
+
+def _registered(
+    name: str, function: Callable[..., Any], run: Callable[..., Any], parameters: Parameters, options: dict[str, Any]
+) -> Any:
+    attributes = {
+        "name": name,
+        "run": run,
+        "parameters": parameters,
+        "ignore_result": not parameters.answers,
+        "__doc__": function.__doc__,
+        "__module__": function.__module__,
+        **options,
+    }
+    return app.register_task(type(function.__name__, (CheckedTask,), attributes)())

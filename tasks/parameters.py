@@ -1,0 +1,143 @@
+"""The parameters of a task: checked in the producer, and again in the worker."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, cast, get_args, get_origin, get_type_hints
+
+import marshmallow
+from marshmallow import fields
+
+from ..clients import registry, vault
+from ..schemas.base import Payload, Request, ValidationError
+from ..schemas.fields import Count, Id, JsonObject
+
+_REQUESTS: tuple[Request[Any], ...] = (registry.REGISTRATION, registry.USAGE, vault.ENTRY, vault.POLICY)
+_ANSWERS: tuple[Payload[Any], ...] = (
+    registry.SESSION,
+    registry.SESSIONS,
+    registry.MODEL,
+    registry.MODELS,
+    registry.STATS,
+    vault.RECEIPT,
+    vault.BATCH,
+    vault.ARCHIVE,
+)
+_PAYLOADS: dict[Any, Request[Any]] = {schema.model: schema for schema in _REQUESTS}
+_WRITERS: dict[Any, Payload[Any]] = {schema.model: schema for schema in (*_REQUESTS, *_ANSWERS)}
+
+
+class Parameters:
+    """What a function may be called with, as its annotations say.
+
+    On the queue every parameter travels by name, payloads as their JSON. A task of one payload also takes
+    the payload's own fields as keywords.
+    """
+
+    def __init__(self, function: Callable[..., Any], skip: int = 0) -> None:
+        hints = get_type_hints(function)
+        own = list(inspect.signature(function).parameters.values())[skip:]
+        self.signature = inspect.Signature(own)
+        self.hints: dict[str, Any] = {parameter.name: hints[parameter.name] for parameter in own}
+        self.answers = hints.get("return") is not type(None)
+        payloads = [name for name, hint in self.hints.items() if hint in _PAYLOADS]
+        self._payload = payloads[0] if len(payloads) == 1 else None
+
+    def to_send(self, args: Sequence[Any], kwargs: Mapping[str, Any], task_id: str | None = None) -> dict[str, Any]:
+        """Check a call before it is sent, and fix in it what would vary from run to run (times, random ids).
+
+        Where the sender chose the task's id, what is absent follows from that id: a second sending is the same.
+        Raises: ValidationError naming each field, TypeError where a parameter is unknown or missing.
+        """
+        return self._each(self._bound(args, kwargs), lambda hint, value: _sent(hint, value, task_id))
+
+    def received(self, args: Sequence[Any], kwargs: Mapping[str, Any], seed: str) -> dict[str, Any]:
+        """Check a call that came from the queue; what its sender left out is the same in every run.
+
+        Raises: ValidationError naming each field or parameter.
+        """
+        try:
+            bound = self._bound(args, kwargs)
+        except TypeError as error:
+            raise ValidationError({"parameters": [f"Not those of {self.signature}."]}) from error
+        return self._each(bound, lambda hint, value: _received(hint, value, seed))
+
+    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        if self._payload and not args and set(kwargs) & set(_PAYLOADS[self.hints[self._payload]].fields):
+            kwargs = {self._payload: dict(kwargs)}
+        return self.signature.bind(*args, **kwargs).arguments
+
+    def _each(self, bound: Mapping[str, Any], convert: Callable[[Any, Any], Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        mistakes: dict[str, Any] = {}
+        for name, value in bound.items():
+            try:
+                values[name] = convert(self.hints[name], value)
+            except marshmallow.ValidationError as error:
+                # A payload's fields are named as they are; everything else by its parameter.
+                inside = error.messages if name == self._payload else {name: error.messages}
+                mistakes.update(cast("dict[str, Any]", inside))
+        if mistakes:
+            raise ValidationError(mistakes)
+        return values
+
+
+def as_json(answer: Any) -> Any:
+    """A task's result as small JSON."""
+    schema = _WRITERS.get(type(answer))
+    return schema.as_json(answer) if schema else answer
+
+
+def _sent(hint: Any, value: Any, task_id: str | None) -> Any:
+    if hint in _PAYLOADS:
+        return _sent_payload(_PAYLOADS[hint], value, task_id)
+    if _item_of(hint) in _PAYLOADS:
+        schema = _PAYLOADS[_item_of(hint)]
+        return _in_list(value, lambda index, item: _sent_payload(schema, item, task_id and f"{task_id}:{index}"))
+    checked = _field(hint).deserialize(value)
+    return checked.value if isinstance(checked, Enum) else checked
+
+
+def _received(hint: Any, value: Any, seed: str) -> Any:
+    if hint in _PAYLOADS:
+        return _PAYLOADS[hint].receive(value, seed)
+    if _item_of(hint) in _PAYLOADS:
+        return _in_list(value, lambda index, item: _PAYLOADS[_item_of(hint)].receive(item, f"{seed}:{index}"))
+    return _field(hint).deserialize(value)
+
+
+def _sent_payload(schema: Request[Any], value: Any, seed: str | None) -> dict[str, Any]:
+    if isinstance(value, schema.model):
+        return schema.write(value)
+    return schema.write(schema.receive(value, seed) if seed else schema.read(value))
+
+
+def _in_list(value: Any, convert: Callable[[int, Any], Any]) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise ValidationError("Not a list.")
+    found: list[Any] = []
+    mistakes: dict[str, Any] = {}
+    for index, item in enumerate(cast("list[Any]", value)):
+        try:
+            found.append(convert(index, item))
+        except marshmallow.ValidationError as error:
+            mistakes[str(index)] = error.messages
+    if mistakes:
+        raise ValidationError(mistakes)
+    return found
+
+
+def _item_of(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) in (list, Sequence) else None
+
+
+def _field(hint: Any) -> fields.Field[Any]:
+    """The field that checks a plain parameter."""
+    optional = type(None) in get_args(hint)
+    kind = next((part for part in get_args(hint) if part is not type(None)), hint) if optional else hint
+    if get_origin(kind) in (list, Sequence):
+        return fields.List(_field(get_args(kind)[0]), allow_none=optional)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return fields.Enum(kind, by_value=True, allow_none=optional)
+    plain: dict[Any, type[fields.Field[Any]]] = {str: Id, int: Count, bool: fields.Boolean}
+    return plain.get(kind, JsonObject)(allow_none=optional)
