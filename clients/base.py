@@ -189,7 +189,8 @@ def path_id(name: str, value: str) -> str:
 
 
 def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:
-    return type(error)(error.message, service, call.operation, status, request, error.retry_after_secs)
+    known = error.status if status is None else status
+    return type(error)(error.message, service, call.operation, known, request, error.retry_after_secs)
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -6,6 +6,7 @@ ever. Here every read from the socket gets what is left of the deadline.
 
 import io
 import socket
+import ssl
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -41,9 +42,9 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 class Transport:
     """Pooled connections to one service; what the environment says of proxies and CAs is looked up once."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, idle_limit_secs: float = IDLE_LIMIT_SECS) -> None:
         self._session = requests.Session()
-        self._adapter = _DeadlineAdapter(pool_maxsize=IDLE_CONNECTIONS)
+        self._adapter = _DeadlineAdapter(idle_limit_secs)
         settings: Any = self._session.merge_environment_settings(base_url, {}, True, None, None)
         self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
 
@@ -105,7 +106,7 @@ def _connection_error(error: requests.exceptions.ConnectionError, timeout_secs: 
         isinstance(cause, ConnectTimeoutError) for cause in inside
     ):
         return Timeout(f"no whole answer within {timeout_secs:g} s")
-    if isinstance(error, requests.exceptions.SSLError):
+    if any(isinstance(cause, _HandshakeFailed) for cause in inside):
         return ConnectionError("no trusted TLS connection; is the certificate valid for this address?")
     if any(isinstance(cause, _NEVER_SENT) for cause in inside):
         return ConnectionError("no connection; is the address right and the service up?")
@@ -158,9 +159,11 @@ def _left() -> float | None:
 class _IdleLimit:
     """A connection pool that does not reuse a connection after it was idle for long."""
 
+    idle_limit_secs: float
+
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection = cast(Any, super())._get_conn(timeout)
-        if time.monotonic() - getattr(connection, "idle_since", time.monotonic()) > IDLE_LIMIT_SECS:
+        if time.monotonic() - getattr(connection, "idle_since", time.monotonic()) > self.idle_limit_secs:
             connection.close()
         return connection
 
@@ -170,15 +173,25 @@ class _IdleLimit:
         cast(Any, super())._put_conn(conn)
 
 
+class _HandshakeFailed(ssl.SSLError):
+    """No TLS session was agreed on, so no request was sent."""
+
+
 class _HTTPConnection(HTTPConnection):
-    def connect(self) -> None:
-        super().connect()
-        self.sock = cast(Any, _DeadlineSocket(cast(socket.socket, self.sock)))
+    def _new_conn(self) -> socket.socket:
+        return cast(socket.socket, _DeadlineSocket(super()._new_conn()))
 
 
 class _HTTPSConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        # A proxy's answer to CONNECT is read through this.
+        return cast(socket.socket, _DeadlineSocket(super()._new_conn()))
+
     def connect(self) -> None:
-        super().connect()
+        try:
+            super().connect()
+        except ssl.SSLError as error:
+            raise _HandshakeFailed(*error.args) from error
         self.sock = cast(Any, _DeadlineSocket(cast(socket.socket, self.sock)))
 
 
@@ -190,15 +203,17 @@ class _HTTPSPool(_IdleLimit, HTTPSConnectionPool):
     ConnectionCls = cast(Any, _HTTPSConnection)
 
 
-_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
-
-
 class _DeadlineAdapter(HTTPAdapter):
+    def __init__(self, idle_limit_secs: float) -> None:
+        limit = {"idle_limit_secs": idle_limit_secs}
+        self._pools = {"http": type("_HTTP", (_HTTPPool,), limit), "https": type("_HTTPS", (_HTTPSPool,), limit)}
+        super().__init__(pool_maxsize=IDLE_CONNECTIONS)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = self._pools
         return manager

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 from fakes.http_server import FakeServer
-
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient

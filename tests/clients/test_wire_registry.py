@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from fakes.http_server import FakeServer, answer
-
 from memory_graph_workers.clients.config import RegistryConfig
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.schemas.registry import (

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from fakes.http_server import FakeServer, answer
-
 from memory_graph_workers.clients.config import VaultConfig
 from memory_graph_workers.clients.errors import SerializationError
 from memory_graph_workers.clients.vault import VaultClient

@@ -47,6 +47,8 @@ class Connection(socketserver.BaseRequestHandler):
         try:
             if self.server.tls is not None:
                 self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+            if self.server.fake.before_reading is not None:
+                self.server.fake.before_reading(self)
             while self.open and (received := self._read()) is not None:
                 self.server.fake.next_step(received)(self)
         except OSError:
@@ -104,6 +106,7 @@ class FakeServer:
         self.connections = 0
         self.stopped = threading.Event()
         self.default: Step = answer(200, {})
+        self.before_reading: Step | None = None
         self._steps: list[Step] = []
         self._lock = threading.Lock()
         self._server = _Server(self, tls)

@@ -1,0 +1,374 @@
+"""Slow, broken and lying servers: what a call becomes, and that no call outlives its deadline."""
+
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from fakes.http_server import (
+    JSON_HEADERS,
+    Connection,
+    FakeServer,
+    Step,
+    after,
+    answer,
+    bomb,
+    cut,
+    cut_after,
+    drip,
+    hang,
+    reset,
+    whole,
+)
+from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
+from memory_graph_workers.clients.errors import (
+    ApiError,
+    ConnectionError,
+    HttpError,
+    IntegrationError,
+    SerializationError,
+    Timeout,
+)
+from memory_graph_workers.clients.http import Transport
+from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.schemas.base import ValidationError
+from memory_graph_workers.schemas.registry import SessionStatus
+from memory_graph_workers.schemas.vault import ArchiveEntry
+
+ONCE = RetryPolicy(max_attempts=1)
+SESSION = whole(200, {"session_id": "s", "model_id": "m", "started_at": "2026-01-31T12:00:00Z", "status": "active"})
+HEAD_BYTES = SESSION.index(b"\r\n\r\n") + 4
+
+
+def once(server: FakeServer, timeout_secs: float = 5) -> RegistryClient:
+    """A client that tries once."""
+    return RegistryClient(RegistryConfig(server.url, "key-canary-5Vq", timeout_secs), retry_policy=ONCE)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    subject = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -days 2".split()
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc".split()
+    where = ["-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
+    subprocess.run([*made, *where, *subject], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
+
+
+@pytest.fixture
+def tls_server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.with_suffix(".crt")))
+    with FakeServer(context) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "step",
+    [hang, drip(SESSION), drip(SESSION, HEAD_BYTES), drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 25)],
+    ids=["silence", "dripping header", "dripping body", "endless interim answers"],
+)
+@pytest.mark.parametrize("kind", ["server", "tls_server"])
+def test_no_call_outlives_its_deadline(request: pytest.FixtureRequest, kind: str, step: Step) -> None:
+    server: FakeServer = request.getfixturevalue(kind)
+    server.answers(step)
+    started = time.monotonic()
+    with once(server, timeout_secs=0.5) as client, pytest.raises(Timeout):
+        client.get_session("s")
+    assert 0.4 < time.monotonic() - started < 1.5
+    assert len(server.requests) == 1
+
+
+def sip(connection: Connection) -> None:
+    """Read what is sent very slowly."""
+    while connection.request.recv(2048):
+        connection.pause(0.05)
+
+
+@pytest.mark.parametrize("kind", ["server", "tls_server"])
+def test_a_server_that_reads_slowly_does_not_hold_a_call(request: pytest.FixtureRequest, kind: str) -> None:
+    server: FakeServer = request.getfixturevalue(kind)
+    server.before_reading = sip
+    entry, started = ArchiveEntry("s", "x" * 20_000_000, 365), time.monotonic()
+    with VaultClient(VaultConfig(server.url, "k", timeout_secs=1), retry_policy=ONCE) as client, pytest.raises(Timeout):
+        client.archive_session(entry)
+    assert time.monotonic() - started < 3
+
+
+def test_tls_with_a_trusted_certificate_works(tls_server: FakeServer) -> None:
+    tls_server.answers(lambda connection: connection.send(SESSION))
+    with once(tls_server) as client:
+        assert client.get_session("s").status is SessionStatus.ACTIVE
+
+
+def test_a_certificate_nobody_trusts_sends_nothing(tls_server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with once(tls_server) as client, pytest.raises(ConnectionError, match="certificate"):
+        client.get_session("s")
+    assert tls_server.requests == []
+
+
+def test_plain_http_behind_an_https_address_sends_nothing(server: FakeServer) -> None:
+    server.before_reading = cut_after(whole(400))
+    config = RegistryConfig(server.url.replace("http:", "https:"), "k", timeout_secs=5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError, match="TLS"):
+        client.get_session("s")
+
+
+def junk_in_tls(connection: Connection) -> None:
+    """Break the TLS stream after the request was read."""
+    plain = connection.request.detach()
+    with socket.socket(fileno=plain) as broken:
+        broken.sendall(b"\x17\x03\x03\x00\x20" + b"junk" * 8)
+    connection.open = False
+
+
+def test_tls_that_breaks_after_the_request_may_have_done_its_work(tls_server: FakeServer) -> None:
+    tls_server.answers(junk_in_tls)
+    with once(tls_server) as client, pytest.raises(HttpError) as caught:
+        client.get_session("s")
+    assert caught.value.maybe_done
+    assert len(tls_server.requests) == 1
+
+
+PACKED = {**JSON_HEADERS, "Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        (cut, HttpError),
+        (reset, HttpError),
+        (cut_after(SESSION[:-5]), HttpError),
+        (cut_after(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}"), HttpError),
+        (cut_after(b"220 smtp.example ESMTP\r\n"), HttpError),
+        (answer(200, b"not gzip at all", PACKED), HttpError),
+        (answer(200, "<html>Welcome</html>", {"Content-Type": "text/html"}), SerializationError),
+        (answer(200, SESSION[HEAD_BYTES:-5]), SerializationError),
+        (answer(200, b""), SerializationError),
+        (answer(204), SerializationError),
+        (answer(200, b"\xff\xfe\x00{"), SerializationError),
+        (answer(200, "[" * 100_000), SerializationError),
+        (answer(200, "1" * 10_000), SerializationError),
+        (answer(200, []), SerializationError),
+        (answer(200, None), SerializationError),
+        (answer(200, {"session_id": "s"}), SerializationError),
+        (answer(302, {}, {"Location": "/api/v1/sessions/other"}), ApiError),
+        (answer(307, {}, {"Location": "/api/v1/sessions/other"}), ApiError),
+        (answer(304), ApiError),
+        (answer(418, {}), ApiError),
+    ],
+    ids=str,
+)
+def test_broken_answers_become_the_matching_error(server: FakeServer, step: Step, kind: type[IntegrationError]) -> None:
+    server.answers(step)
+    with once(server) as client, pytest.raises(kind) as caught:
+        client.get_session("s")
+    assert type(caught.value) is kind
+    assert (caught.value.service, caught.value.operation) == ("registry", "get_session")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [bomb(200 * 2**20), whole(200, b" " * (65 * 2**20))],
+    ids=["gzip bomb", "plain"],
+)
+def test_an_answer_over_64_mib_is_an_error_and_not_tried_again(server: FakeServer, raw: bytes) -> None:
+    server.answers(cut_after(raw))
+    with RegistryClient(RegistryConfig(server.url, timeout_secs=20)) as client:
+        with pytest.raises(SerializationError, match="over 64 MiB") as caught:
+            client.get_session("s")
+    assert caught.value.status == 200
+    assert len(server.requests) == 1
+
+
+def test_nobody_listening_is_a_connection_error(server: FakeServer) -> None:
+    config = RegistryConfig("http://127.0.0.1:1", timeout_secs=5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError) as caught:
+        client.get_session("s")
+    assert not caught.value.maybe_done
+    assert caught.value.status is None
+
+
+def test_health_waits_five_seconds_at_most(server: FakeServer) -> None:
+    server.answers(hang)
+    started = time.monotonic()
+    with once(server, timeout_secs=30) as client, pytest.raises(Timeout):
+        client.health_check()
+    assert 4.5 < time.monotonic() - started < 7
+
+
+def test_a_connection_is_used_again(server: FakeServer) -> None:
+    with once(server) as client:
+        for _ in range(5):
+            client.delete_session("s")
+    assert (len(server.requests), server.connections) == (5, 1)
+
+
+def test_a_connection_is_used_again_after_a_refusal_and_a_redirect(server: FakeServer) -> None:
+    server.answers(404, 302, 500, 200)
+    with RegistryClient(RegistryConfig(server.url), retry_policy=RetryPolicy(initial_delay_secs=0)) as client:
+        client.delete_session("s")
+        with pytest.raises(ApiError):
+            client.delete_session("s")
+        client.delete_session("s")
+    assert (len(server.requests), server.connections) == (4, 1)
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again(server: FakeServer) -> None:
+    server.answers(cut_after(whole(200, {})))
+    with once(server) as client:
+        client.delete_session("s")
+        time.sleep(0.1)
+        client.delete_session("s")
+    assert server.connections == 2
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(server: FakeServer) -> None:
+    transport = Transport(server.url, idle_limit_secs=0.2)
+    for pause_secs in (0, 0, 0.4):
+        time.sleep(pause_secs)
+        transport.exchange(requests.Request("GET", server.url, auth=lambda request: request), 5)
+    transport.close()
+    assert (len(server.requests), server.connections) == (3, 2)
+
+
+def test_sixteen_threads_share_a_client(server: FakeServer) -> None:
+    server.default = after(0.2, lambda connection: connection.send(SESSION))
+    started = time.monotonic()
+    with once(server) as client, ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(client.get_session, [f"s-{number}" for number in range(16)]))
+    assert len(found) == 16
+    assert time.monotonic() - started < 1.5
+    assert len({request.path for request in server.requests}) == 16
+
+
+def test_leaving_the_context_closes_the_connections(server: FakeServer) -> None:
+    gone = threading.Event()
+
+    def watch(connection: Connection) -> None:
+        connection.send(SESSION)
+        if not connection.request.recv(1):
+            gone.set()
+        connection.open = False
+
+    server.answers(watch)
+    with once(server) as client:
+        client.get_session("s")
+        assert not gone.is_set()
+    assert gone.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("gpt-3.5-turbo:20230327", "gpt-3.5-turbo%3A20230327"),
+        ("meta-llama/Llama-3-8B", "meta-llama%2FLlama-3-8B"),
+        ("größe 世界", "gr%C3%B6%C3%9Fe%20%E4%B8%96%E7%95%8C"),
+        ("100%", "100%25"),
+        ("%2e%2e", "%252e%252e"),
+        ("a/../b", "a%2F..%2Fb"),
+        ("a?b#c&d=e;f", "a%3Fb%23c%26d%3De%3Bf"),
+        ("{session_id}", "%7Bsession_id%7D"),
+        ("...", "..."),
+        ("a+b~c_d", "a%2Bb~c_d"),
+        ("\\..\\", "%5C..%5C"),
+    ],
+)
+def test_ids_go_percent_encoded_into_one_segment(server: FakeServer, given: str, path: str) -> None:
+    server.answers(answer(204))
+    with once(server) as client:
+        client.delete_session(given)
+    assert server.requests[0].path == f"/api/v1/sessions/{path}"
+
+
+@pytest.mark.parametrize("given", [".", "..", "", "a\nb", "a\x00b", "\ud800", "x" * 257, None, 5])
+def test_what_is_no_id_is_refused_before_anything_is_sent(server: FakeServer, given: Any) -> None:
+    with once(server) as client:
+        for call in (client.get_session, client.delete_session, client.get_session_usage):
+            with pytest.raises(ValidationError, match="session_id"):
+                call(given)
+    assert server.requests == []
+
+
+def test_what_is_no_id_leaves_the_breaker_closed(server: FakeServer) -> None:
+    with once(server) as client:
+        for _ in range(6):
+            with pytest.raises(ValidationError):
+                client.delete_session("..")
+        client.delete_session("s")
+
+
+def test_the_password_file_never_replaces_the_key(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login canary password netrc-canary\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with once(server) as client, RegistryClient(RegistryConfig(server.url)) as keyless:
+        client.delete_session("s")
+        keyless.delete_session("s")
+        client.health_check()
+    sent = [request.headers.get("authorization") for request in server.requests]
+    assert sent == ["Bearer key-canary-5Vq", None, None]
+
+
+def test_a_proxy_of_the_environment_is_used(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", "")
+    with RegistryClient(RegistryConfig("http://registry.test:81"), retry_policy=ONCE) as client:
+        client.delete_session("a/b")
+    assert server.requests[0].path == "http://registry.test:81/api/v1/sessions/a%2Fb"
+
+
+def test_a_proxy_that_drips_does_not_hold_a_call(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    server.answers(drip(SESSION))
+    config = RegistryConfig("http://registry.test:81", timeout_secs=0.5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(Timeout):
+        client.get_session("s")
+
+
+@pytest.mark.parametrize("step", [drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 500), hang], ids=["drips", "hangs"])
+def test_a_tunnel_that_never_opens_does_not_hold_a_call(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, step: Step
+) -> None:
+    monkeypatch.setenv("https_proxy", server.url)
+    server.answers(step)
+    started = time.monotonic()
+    config = RegistryConfig("https://registry.test", timeout_secs=0.5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
+        client.get_session("s")
+    assert server.requests[0].method == "CONNECT"
+    assert time.monotonic() - started < 2
+
+
+def test_a_tunnel_that_is_refused_sends_nothing(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", server.url)
+    server.answers(answer(403, "denied"))
+    config = RegistryConfig("https://registry.test", "key-canary-5Vq")
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError):
+        client.get_session("s")
+    (request,) = server.requests
+    assert (request.method, request.path) == ("CONNECT", "registry.test:443")
+    assert "authorization" not in request.headers
+
+
+def test_addresses_that_need_no_proxy_get_none(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with once(server) as client:
+        client.delete_session("s")
+    assert server.requests[0].path == "/api/v1/sessions/s"
