@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from importlib.metadata import version
 from types import TracebackType
@@ -55,7 +56,11 @@ class Call:
     timeout_secs: float | None = None
     repeatable: bool = True
 
-    @property
+    def __post_init__(self) -> None:
+        """Refuse a bad id here, before a breaker counts it and a line is logged."""
+        _ = self.path
+
+    @cached_property
     def path(self) -> str:
         """The route with the ids in it, percent-encoded, and the query.
 
