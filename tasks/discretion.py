@@ -1,0 +1,139 @@
+"""What a failure may say: our own errors in full, of any other only the class and the lines of code.
+
+A foreign exception may quote what it choked on, and that may be a conversation. It is kept out of logs,
+events, results and dead letters here: in the child where it is raised (`DiscreetTask`), in the parent
+(`discreet_info`) and on the way to the log (`DiscreetFilter`).
+"""
+
+import logging
+import traceback
+import warnings
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
+from celery import Task, signals
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded, Terminated, TimeLimitExceeded
+from celery.exceptions import WorkerLostError as LostChild
+from celery.utils.serialization import UnpickleableExceptionWrapper
+
+from ..clients.errors import IntegrationError
+from ..schemas.base import ValidationError
+
+_OURS = (IntegrationError, ValidationError)
+_HARMLESS = (SoftTimeLimitExceeded, TimeLimitExceeded, LostChild, Terminated, Ignore)
+
+
+class HiddenError(Exception):
+    """A task failed with an exception that is not ours; `error_class` names it, its text is withheld."""
+
+    def __init__(self, error_class: str = "Exception") -> None:
+        super().__init__(error_class)
+        self.error_class = error_class
+
+    def __str__(self) -> str:
+        return f"{self.error_class} (its text is withheld, it may quote content)"
+
+
+if TYPE_CHECKING:
+    BaseTask = Task[..., Any]
+else:
+    BaseTask = Task
+
+
+class DiscreetTask(BaseTask):
+    """A task whose failures are fit for results, events and logs when they leave it."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, and hide what foreign exceptions say; their chain of causes is dropped too."""
+        try:
+            return self.run(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  raised again, hidden
+            raise discreet(error) from None
+
+
+class DiscreetFilter(logging.Filter):
+    """Takes the text of foreign exceptions out of a log record, and leaves class and traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, cleaned."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(record.args, dict) and "exc" in record.args and error is not None:
+            record.args = {**record.args, "exc": repr(discreet(error)), "traceback": ""}
+        elif isinstance(record.args, tuple):
+            record.args = tuple(_discreet_argument(value) for value in record.args)
+        if error is not None and record.exc_info and error.__class__ is not HiddenError:
+            record.exc_text = f"{_frames(record.exc_info[2])}{name_of(error)}: {safe_text(error)}"
+            record.exc_info = None
+        return True
+
+
+def discreet(error: BaseException) -> BaseException:
+    """The same error where its text is known to be harmless, else a HiddenError in its place."""
+    if isinstance(error, Retry):
+        return _discreet_retry(error)
+    if isinstance(error, Reject):
+        reason: Any = error.reason
+        return Reject(discreet(reason) if isinstance(reason, BaseException) else None, requeue=error.requeue)
+    if isinstance(error, (HiddenError, *_OURS, *_HARMLESS)):
+        return error
+    return HiddenError(name_of(error)).with_traceback(error.__traceback__)
+
+
+def discreet_info(info: Any) -> ExceptionInfo:
+    """Clean what a child sent about its failure, in place: the parent makes events and logs of it."""
+    info.exception = discreet(original(info))
+    info.traceback = f"{_frames(info.tb)}{name_of(info.exception)}\n"
+    return info
+
+
+def original(info: Any) -> BaseException:
+    """The exception itself, out of the wrapping in which the pool carried it."""
+    error: Any = info.exception
+    return error.exc if isinstance(error, ExceptionWithTraceback) else error
+
+
+def name_of(error: BaseException) -> str:
+    """The class of an error, also where it travelled hidden or wrapped."""
+    if isinstance(error, HiddenError):
+        return error.error_class
+    if isinstance(error, UnpickleableExceptionWrapper):
+        return str(error.exc_cls_name)
+    return type(error).__name__
+
+
+def safe_text(error: BaseException) -> str:
+    """What an error says, if it is ours or harmless, else its class."""
+    safe = isinstance(error, _OURS + _HARMLESS) and not isinstance(error, Ignore)
+    return str(error) if safe else name_of(error)
+
+
+def _discreet_retry(retry: Retry) -> Retry:
+    if retry.exc is not None:
+        retry.exc = discreet(retry.exc)
+        retry.excs = repr(retry.exc)
+    return retry
+
+
+def _discreet_argument(value: Any) -> Any:
+    return discreet(value) if isinstance(value, BaseException) else value
+
+
+def _frames(trace: TracebackType | None) -> str:
+    """The lines of code of a traceback, without what the exceptions along it say."""
+    return "".join(traceback.format_tb(trace)) if trace is not None else ""
+
+
+@signals.after_setup_logger.connect
+@signals.after_setup_task_logger.connect
+def keep_logs_discreet(logger: logging.Logger | None = None, **kwargs: Any) -> None:
+    """Put the filter on every handler of the worker's log, and silence a warning of Celery's that quotes.
+
+    Whoever sets the logging up by the `setup_logging` signal calls this with each logger that has handlers.
+    """
+    warnings.filterwarnings("ignore", "Exception raised outside body", RuntimeWarning)
+    for handler in logger.handlers if logger else ():
+        if not any(isinstance(known, DiscreetFilter) for known in handler.filters):
+            handler.addFilter(DiscreetFilter())

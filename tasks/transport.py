@@ -1,0 +1,289 @@
+"""kombu's Redis transport, made to survive what is no message and to keep time by Redis' own clock.
+
+Plain kombu trusts each list item: one that is not JSON, or lacks a part, raises in the worker's loop and ends
+it. Here such an item goes to the quarantine, and the worker goes on. Messages in hand are stamped, and judged
+to be abandoned, by the clock of Redis: workers whose clocks differ would start each other's tasks again.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Generator
+from queue import Empty
+from typing import Any, ClassVar, cast
+from uuid import uuid4
+
+import kombu.transport
+from kombu.transport import redis as plain
+from kombu.utils.json import dumps, loads
+from redis.exceptions import RedisError
+
+from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
+from .envelope import Malformed, as_bytes, check_envelope, is_name, opened
+
+logger = logging.getLogger(__name__)
+
+# What is overridden here is not in the stubs.
+_PlainQoS: Any = plain.QoS
+_PlainChannel: Any = plain.Channel
+_PlainTransport: Any = plain.Transport
+
+ALIAS = "memory-graph-redis"
+PATH = "memory_graph_workers.tasks.transport:Transport"
+kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATH
+
+_MOST_WORKER_LOSSES = 10
+_LOSSES_HEADER = "worker_losses"
+
+# Scripts, because each reads Redis' clock and acts on it in one step. KEYS: index, unacked, then queues.
+_STAMP = """
+local now = redis.call('TIME')
+redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+"""
+_RENEW = """
+local now = redis.call('TIME')
+for _, tag in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 'XX', now[1] + now[2] / 1000000, tag) end
+"""
+_ABANDONED = """
+local now = redis.call('TIME')
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now[1] - ARGV[1], 'LIMIT', 0, ARGV[2])
+"""
+_TAKE_BACK = """
+local now = redis.call('TIME')
+local stamp = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not stamp or tonumber(stamp) > now[1] + now[2] / 1000000 - ARGV[2] then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+if redis.call('HDEL', KEYS[2], ARGV[1]) == 0 then return 0 end
+for i = 3, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[3]) end
+return 1
+"""
+
+
+class QoS(_PlainQoS):
+    """The messages in hand: stamped, renewed and taken back by Redis' clock."""
+
+    channel: "Channel"
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Note a message as in hand, from now."""
+        delivery = message.delivery_info
+        kept = dumps([message._raw, delivery.get("exchange"), delivery.get("routing_key")])
+        self._run(_STAMP, [self.unacked_index_key, self.unacked_key], [delivery_tag, kept])
+        super(_PlainQoS, self).append(message, delivery_tag)
+
+    def renew(self, tags: set[str]) -> None:
+        """Say that these messages are still in hand; what was acknowledged or taken back stays so."""
+        if tags:
+            self._run(_RENEW, [self.unacked_index_key], sorted(tags))
+
+    def let_go(self, delivery_tag: str) -> None:
+        """Forget a message here without acknowledging it: it comes back after the visibility timeout."""
+        self._quick_ack(delivery_tag)
+
+    def tags_in_hand(self) -> set[str]:
+        """The deliveries that are neither acknowledged nor let go; safe to ask from another thread."""
+        for _ in range(100):
+            with contextlib.suppress(RuntimeError):  # changed while it was being copied
+                return set(self._delivered) - set(self._dirty)
+        return set()
+
+    def restore_visible(self, start: int = 0, num: int | None = 10, interval: int = 10) -> None:
+        """Put back on their queues what nobody renewed for the visibility timeout."""
+        self._vrestore_count += 1
+        if (self._vrestore_count - 1) % (interval or 1):
+            return
+        found = self._run(_ABANDONED, [self.unacked_index_key], [self.visibility_timeout, num or 1000])
+        for tag in found:
+            self._take_back(tag.decode() if isinstance(tag, bytes) else tag)
+
+    def _take_back(self, tag: str) -> None:
+        with self.channel.conn_or_acquire() as client:
+            kept = client.hget(self.unacked_key, tag)
+        queues, payload = self.channel.reopened(kept) if kept else ([], b"")
+        keys = [self.unacked_index_key, self.unacked_key, *queues]
+        self._run(_TAKE_BACK, keys, [tag, self.visibility_timeout, payload])
+
+    def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:
+        # A prefixed client prefixes the first key of a script and no other.
+        prefix = self.channel.global_keyprefix
+        keys = [keys[0], *(prefix + key for key in keys[1:])]
+        with self.channel.conn_or_acquire() as client:
+            return client.register_script(script)(keys=keys, args=args)
+
+
+class Channel(_PlainChannel):
+    """A channel that quarantines what is no message, and whose acknowledgements outlive it."""
+
+    QoS = QoS
+    dead_letters_url: str | None = None
+    from_transport_options: ClassVar[tuple[str, ...]] = (*plain.Channel.from_transport_options, "dead_letters_url")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._late_pool: Any = self._get_pool()  # opens nothing until it is used
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """Where this channel's broken messages go."""
+        return dead_letters_at(self.dead_letters_url) if self.dead_letters_url else DeadLetters(self._late_client())
+
+    @contextlib.contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Generator[Any]:
+        """A client; of a closed channel too, because a task that ends later is acknowledged through it."""
+        yield client or (self._late_client() if self._closing else self._create_client())
+
+    def _late_client(self) -> Any:
+        return self.Client(connection_pool=self._late_pool)
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Take the answer of BRPOP and deliver it; what is no message is set aside."""
+        try:
+            queue, item = self._popped(**options)
+            self._queue_cycle.rotate(queue)
+            envelope = self._opened(item, queue)
+            if envelope is not None:
+                self.connection._deliver(envelope, queue)
+            return True
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+
+    def _popped(self, **options: Any) -> tuple[str, bytes]:
+        try:
+            answer = self.client.parse_response(self.client.connection, "BRPOP", **options)
+        except self.connection_errors:
+            self.client.connection.disconnect()
+            raise
+        if not answer:
+            raise Empty
+        key, item = answer
+        return _text(key).rsplit(self.sep, 1)[0], item if isinstance(item, bytes) else item.encode()
+
+    def _get(self, queue: str) -> Any:
+        """Take one message of a queue at once, passing over what is none."""
+        with self.conn_or_acquire() as client:
+            for priority in self.priority_steps:
+                while item := client.rpop(self._q_for_pri(queue, priority)):
+                    envelope = self._opened(item, queue)
+                    if envelope is not None:
+                        return envelope
+            raise Empty
+
+    def _opened(self, item: bytes, queue: str) -> dict[str, Any] | None:
+        try:
+            envelope = opened(item)
+        except Malformed as error:
+            self._set_aside(item, queue, error.part)
+            return None
+        # Two copies of one item would share a tag, and one acknowledgement would end both.
+        envelope["properties"]["delivery_tag"] = str(uuid4())
+        envelope["properties"]["delivery_info"].setdefault("routing_key", queue)
+        envelope["properties"]["delivery_info"].setdefault("exchange", "")
+        return envelope
+
+    def _set_aside(self, item: bytes, queue: str, part: str) -> None:
+        try:
+            letter = self.dead_letters.quarantine(item, queue, Reason.BROKEN_ENVELOPE, part)
+        except RedisError as away:
+            # The item is in nobody's hand but ours: back to the end of the queue, and no faster than once a second.
+            with self.conn_or_acquire() as client:
+                client.lpush(queue, item)
+            logger.error("Broken message on %s could not be set aside (%s)", queue, type(away).__name__)
+            time.sleep(1)
+            return
+        logger.error("Broken message on %s set aside as %s (%s, %d bytes)", queue, letter, part, len(item))
+
+    def reopened(self, kept: bytes) -> tuple[list[str], bytes]:
+        """Where a message that nobody renewed goes, and as what: to its queues, or nowhere if it is dead."""
+        try:
+            raw, exchange, routing_key = cast("tuple[Any, Any, Any]", _parts(kept))
+            envelope = _redelivered(check_envelope(raw))
+        except (Malformed, ValueError) as error:
+            self.dead_letters.quarantine(kept, "unacked", Reason.BROKEN_ENVELOPE, type(error).__name__)
+            return [], b""
+        if envelope["headers"][_LOSSES_HEADER] >= _MOST_WORKER_LOSSES:
+            self._bury(envelope, routing_key or "")
+            return [], b""
+        priority = self._get_message_priority(envelope, reverse=False)
+        queues = [self._q_for_pri(queue, priority) for queue in self._lookup(exchange, routing_key)]
+        return queues, dumps(envelope).encode()
+
+    def _bury(self, envelope: dict[str, Any], queue: str) -> None:
+        headers, raw = envelope["headers"], as_bytes(envelope)
+        known = is_name(headers.get("id"))
+        self.dead_letters.add(
+            DeadLetter(
+                id=headers["id"] if known else quarantine_id(raw, queue),
+                reason=Reason.LOST_WORKER,
+                queue=queue,
+                task=headers.get("task") if is_name(headers.get("task")) else None,
+                attempts=headers[_LOSSES_HEADER],
+                payload=as_base64(raw),
+            )
+        )
+        logger.error("Message on %s took its worker down %d times: set aside", queue, headers[_LOSSES_HEADER])
+
+    def _do_restore_message(
+        self, payload: Any, exchange: Any, routing_key: Any, pipe: Any, leftmost: bool = False
+    ) -> None:
+        """Put a message back in order; one that cannot be goes to the quarantine, not into the log."""
+        try:
+            envelope = check_envelope(payload)
+        except Malformed as error:
+            self.dead_letters.quarantine(as_bytes(payload), _text(routing_key or ""), error=error.part)
+            return
+        headers = envelope.get("headers") or {}
+        envelope["headers"] = {**headers, "redelivered": True}
+        super()._do_restore_message(envelope, exchange, routing_key, pipe, leftmost)
+
+    def _handle_message(self, client: Any, r: Any) -> Any:
+        """Read a broadcast; what is no message is dropped here, because plain kombu logs it whole or dies of it."""
+        payload = super()._handle_message(client, r)
+        if _text(payload["type"]).endswith("message") and payload["data"]:
+            try:
+                opened(_bytes(payload["data"]))
+            except Malformed:
+                logger.error("Broken broadcast dropped (%d bytes)", len(payload["data"]))
+                payload["data"] = None
+        return payload
+
+
+class Transport(_PlainTransport):
+    """kombu's Redis transport over the channel above."""
+
+    Channel = Channel
+
+
+def broker_settings(url: str) -> dict[str, Any]:
+    """The settings that make an app use this transport for a Redis broker; none for another broker."""
+    if url.startswith("redis+socket://"):
+        return {"broker_url": url.replace("redis+", f"{ALIAS}+", 1)}
+    if url.startswith(("redis://", "rediss://")):
+        return {"broker_url": url, "broker_transport": PATH}
+    return {"broker_url": url}
+
+
+def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
+    """The same envelope, marked as redelivered, with one more loss of a worker on its count."""
+    headers = envelope.get("headers") or {}
+    losses = headers.get(_LOSSES_HEADER)
+    counted = (losses if isinstance(losses, int) else 0) + 1
+    envelope["headers"] = {**headers, "redelivered": True, _LOSSES_HEADER: counted}
+    envelope["properties"]["delivery_info"]["redelivered"] = True
+    return envelope
+
+
+def _parts(kept: bytes) -> Any:
+    parts = loads(kept)
+    if not isinstance(parts, list) or len(cast("list[Any]", parts)) != 3:
+        raise Malformed("unacked")
+    return parts
+
+
+def _bytes(data: bytes | str) -> bytes:
+    return data if isinstance(data, bytes) else data.encode()
+
+
+def _text(key: bytes | str) -> str:
+    return key.decode(errors="replace") if isinstance(key, bytes) else key

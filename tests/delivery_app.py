@@ -1,0 +1,95 @@
+"""A small app over the worker's delivery parts, run as a real worker process by the acceptance tests."""
+
+import os
+import signal
+import time
+
+from celery import Celery
+from memory_graph_workers.clients.errors import ApiError
+from memory_graph_workers.tasks.discretion import DiscreetTask
+from memory_graph_workers.tasks.transport import broker_settings
+from redis import Redis
+
+URL = os.environ["DELIVERY_URL"]
+VISIBILITY_SECS = int(os.environ.get("DELIVERY_VISIBILITY_SECS", "3"))
+done = Redis.from_url(URL)
+
+
+class Base(DiscreetTask):
+    abstract = True
+    Request = "memory_graph_workers.tasks.request:Request"
+    acks_late = True
+    reject_on_worker_lost = True
+    resultrepr_maxsize = 0
+
+
+app = Celery("delivery", task_cls=Base)
+app.conf.update(
+    broker_settings(URL),
+    result_backend=URL,
+    task_acks_late=True,
+    task_default_queue="work",
+    worker_prefetch_multiplier=1,
+    worker_consumer="memory_graph_workers.tasks.consumer:Consumer",
+    worker_enable_prefetch_count_reduction=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_send_task_events=True,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_SECS,
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+    },
+)
+
+
+@app.task(name="good")
+def good(number: int) -> int:
+    done.rpush("done", number)
+    return number
+
+
+@app.task(name="slow", bind=True)
+def slow(self: Base, name: str, seconds: float) -> None:
+    done.rpush("runs:" + name, self.request.hostname)
+    time.sleep(seconds)
+    done.rpush("done:" + name, self.request.hostname)
+
+
+@app.task(name="again", bind=True, max_retries=3)
+def again(self: Base, name: str, seconds: float) -> None:
+    done.rpush("runs:" + name, self.request.retries)
+    if not self.request.retries:
+        raise self.retry(countdown=seconds)
+
+
+@app.task(name="kills_its_child")
+def kills_its_child(text: str) -> None:
+    done.rpush("killed", 1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="hangs", time_limit=1)
+def hangs(text: str) -> None:
+    time.sleep(60)
+
+
+@app.task(name="quotes")
+def quotes(text: str) -> None:
+    try:
+        raise KeyError(text)
+    except KeyError as error:
+        raise ValueError(f"cannot use {text}") from error
+
+
+@app.task(name="refused")
+def refused(text: str) -> None:
+    try:
+        raise ValueError(text)
+    except ValueError as error:
+        raise ApiError("no such session", "registry", "get_session", 404, "r-1") from error
+
+
+@app.task(name="answers")
+def answers(text: str) -> str:
+    return text
