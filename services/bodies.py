@@ -1,0 +1,82 @@
+"""Request bodies: JSON whatever the Content-Type says, strictly read."""
+
+import json
+from typing import Any, TypeVar
+
+from flask import Request as HttpRequest
+from flask import request
+from flask_smorest import Blueprint, abort  # pyright: ignore[reportMissingTypeStubs]
+from marshmallow import Schema
+from webargs.flaskparser import FlaskParser
+
+from ..schemas.base import Request, digest
+
+M = TypeVar("M")
+_DEEPEST = 100
+
+
+class BodyParser(FlaskParser):
+    """Reads a body as JSON without asking for its Content-Type."""
+
+    def load_json(self, req: HttpRequest, schema: Schema) -> Any:
+        """Read the body."""
+        return read_json()
+
+
+class JsonBlueprint(Blueprint):
+    """A blueprint whose bodies are read by `BodyParser`."""
+
+    ARGUMENTS_PARSER = BodyParser()
+
+
+def received(schema: type[Request[M]]) -> Request[M]:
+    """A schema for a payload that may come twice: absent ids derive from the body, absent moments stay absent."""
+    plain, adapted = schema(), schema()
+
+    def load(payload: Any, **kwargs: Any) -> M:
+        return plain.receive(payload, body_digest())
+
+    adapted.load = load
+    return adapted
+
+
+def read_json() -> Any:
+    """The request's body as a JSON value; anything else is a 400."""
+    try:
+        value = json.loads(request.get_data().decode(), parse_constant=_refuse, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError):
+        abort(400, message="The body is not JSON in UTF-8.")
+    if _is_deeper(value, _DEEPEST):
+        abort(400, message=f"The body is nested deeper than {_DEEPEST} levels.")
+    return value
+
+
+def body_digest() -> str:
+    """The same for the same bytes."""
+    return digest(request.get_data().decode("latin-1"))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError("not a JSON number")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name twice in one object")
+    return members
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

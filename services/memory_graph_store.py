@@ -1,0 +1,243 @@
+"""The Memory-Graph's conversations: sessions and the nodes added to them."""
+
+import json
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import Session
+
+from ..schemas import memory_graph_pb2 as pb
+from ..schemas.fields import now
+from .memory_graph_records import NodeRecord, SessionRecord
+
+DEFAULT_LIMIT = 100
+LARGEST_LIMIT = 1000
+_MESSAGES = {
+    pb.NODE_TYPE_PROMPT: (pb.PromptNode, "prompt"),
+    pb.NODE_TYPE_RESPONSE: (pb.ResponseNode, "response"),
+    pb.NODE_TYPE_TOOL_INVOCATION: (pb.ToolInvocationNode, "tool_invocation"),
+}
+_LONGEST_ID = 256
+
+
+class Refused(Exception):
+    """A call that cannot be done: a gRPC status and a short reason."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code, self.reason = code, reason
+
+
+def create_session(session: Session, metadata: dict[str, str]) -> pb.Session:
+    """Begin a conversation."""
+    moment = now()
+    record = SessionRecord(session_id=str(uuid4()), created_at=moment, updated_at=moment, details=metadata)
+    session.add(record)
+    return _session(record)
+
+
+def get_session(session: Session, session_id: str) -> pb.Session:
+    """Show a conversation's session."""
+    return _session(_found(session, session_id))
+
+
+def list_sessions(session: Session, limit: int, offset: int) -> pb.ListSessionsResponse:
+    """Some sessions in the order of their creation."""
+    query = select(SessionRecord).order_by(SessionRecord.number).limit(page(limit)).offset(_start(offset))
+    total = session.scalar(select(func.count()).select_from(SessionRecord)) or 0
+    found = [_session(record) for record in session.scalars(query)]
+    return pb.ListSessionsResponse(sessions=found, total_count=total)
+
+
+def delete_session(session: Session, session_id: str) -> None:
+    """Forget a conversation with all its nodes."""
+    record = _found(session, session_id)
+    session.execute(delete(NodeRecord).where(NodeRecord.session_number == record.number))
+    session.delete(record)
+
+
+def add_prompt(session: Session, asked: pb.AddPromptRequest) -> pb.PromptNode:
+    """Add what a user said."""
+    owner = _found(session, asked.session_id)
+    node = pb.PromptNode(id=str(uuid4()), session_id=owner.session_id, content=asked.content)
+    if asked.HasField("metadata"):
+        node.metadata.CopyFrom(asked.metadata)
+    node.timestamp.CopyFrom(_add(session, owner, node.id, pb.NODE_TYPE_PROMPT, node))
+    return node
+
+
+def add_response(session: Session, asked: pb.AddResponseRequest) -> pb.ResponseNode:
+    """Add what a model answered to a prompt."""
+    owner = _owner(session, asked.prompt_id, pb.NODE_TYPE_PROMPT, "prompt")
+    usage = asked.token_usage
+    if min(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) < 0:
+        raise _invalid("token counts must not be negative")
+    node = pb.ResponseNode(id=str(uuid4()), prompt_id=asked.prompt_id, content=asked.content, token_usage=usage)
+    if asked.HasField("metadata"):
+        node.metadata.CopyFrom(asked.metadata)
+    node.timestamp.CopyFrom(_add(session, owner, node.id, pb.NODE_TYPE_RESPONSE, node))
+    return node
+
+
+def add_tool_invocation(session: Session, asked: pb.ToolInvocationNode) -> pb.ToolInvocationNode:
+    """Add a tool that a response called; an id of the caller's own is kept, and comes once."""
+    if not asked.tool_name:
+        raise _invalid("tool_name is needed")
+    _check_json(asked.parameters)
+    owner = _owner(session, asked.response_id, pb.NODE_TYPE_RESPONSE, "response")
+    node = pb.ToolInvocationNode()
+    node.CopyFrom(asked)
+    node.id = _checked_id(asked.id) if asked.id else str(uuid4())
+    if _node(session, node.id) is not None:
+        raise Refused(grpc.StatusCode.ALREADY_EXISTS, "a node has this id already")
+    _add(session, owner, node.id, pb.NODE_TYPE_TOOL_INVOCATION, node)
+    return node
+
+
+def query(session: Session, asked: pb.QueryRequest) -> pb.QueryResponse:
+    """Some nodes in the order of their insertion, and how many there are in all."""
+    wanted = _filters(session, asked)
+    total = session.scalar(select(func.count()).select_from(NodeRecord).where(*wanted)) or 0
+    found = select(NodeRecord).where(*wanted).order_by(NodeRecord.number)
+    records = session.scalars(found.limit(page(asked.limit)).offset(_start(asked.offset)))
+    return pb.QueryResponse(nodes=[as_node(record) for record in records], total_count=total)
+
+
+def stream_page(
+    session: Session, asked: pb.QueryRequest, after: int, size: int, skip: int
+) -> tuple[list[pb.Node], int]:
+    """The next nodes after the one with the number `after`, and the last one's number."""
+    if asked.limit < 0:
+        raise _invalid("limit must not be negative")
+    wanted = [*_filters(session, asked), NodeRecord.number > after]
+    found = select(NodeRecord).where(*wanted).order_by(NodeRecord.number).limit(size).offset(_start(skip))
+    records = session.scalars(found).all()
+    return [as_node(record) for record in records], records[-1].number if records else after
+
+
+def page(limit: int) -> int:
+    """How many are answered at once: 0 asks for the default."""
+    if limit < 0:
+        raise _invalid("limit must not be negative")
+    return min(limit or DEFAULT_LIMIT, LARGEST_LIMIT)
+
+
+def as_node(record: NodeRecord) -> pb.Node:
+    """A node as it travels."""
+    message, name = _MESSAGES[pb.NodeType(record.node_type)]
+    node = pb.Node(id=record.node_id, type=pb.NodeType(record.node_type), created_at=_timestamp(record.created_at))
+    getattr(node, name).CopyFrom(message.FromString(record.message))
+    return node
+
+
+def _add(
+    session: Session,
+    owner: SessionRecord,
+    node_id: str,
+    node_type: int,
+    node: pb.PromptNode | pb.ResponseNode | pb.ToolInvocationNode,
+) -> Timestamp:
+    moment = now()
+    if not node.HasField("timestamp"):
+        node.timestamp.CopyFrom(_timestamp(moment))
+    owner.updated_at = max(moment, owner.updated_at)
+    session.add(
+        NodeRecord(
+            node_id=node_id,
+            session_number=owner.number,
+            node_type=node_type,
+            created_at=moment,
+            message=node.SerializeToString(),
+        )
+    )
+    return node.timestamp
+
+
+def _found(session: Session, session_id: str) -> SessionRecord:
+    wanted = SessionRecord.session_id == _checked_id(session_id)
+    record = session.scalars(select(SessionRecord).where(wanted)).one_or_none()
+    if record is None:
+        raise Refused(grpc.StatusCode.NOT_FOUND, "no session has this id")
+    return record
+
+
+def _owner(session: Session, node_id: str, node_type: int, kind: str) -> SessionRecord:
+    record = _node(session, _checked_id(node_id))
+    owner = session.get(SessionRecord, record.session_number) if record and record.node_type == node_type else None
+    if owner is None:
+        raise Refused(grpc.StatusCode.NOT_FOUND, f"no {kind} has this id")
+    return owner
+
+
+def _node(session: Session, node_id: str) -> NodeRecord | None:
+    return session.scalars(select(NodeRecord).where(NodeRecord.node_id == node_id)).one_or_none()
+
+
+def _filters(session: Session, asked: pb.QueryRequest) -> list[ColumnElement[bool]]:
+    if asked.filters:
+        raise _invalid("filters are not known here")
+    wanted: list[ColumnElement[bool]] = []
+    if asked.HasField("session_id"):
+        wanted.append(NodeRecord.session_number == _found(session, asked.session_id).number)
+    if asked.HasField("node_type") and asked.node_type != pb.NODE_TYPE_UNSPECIFIED:
+        wanted.append(NodeRecord.node_type == _known_type(asked.node_type))
+    if asked.HasField("after"):
+        wanted.append(NodeRecord.created_at > _moment(asked.after))
+    if asked.HasField("before"):
+        wanted.append(NodeRecord.created_at < _moment(asked.before))
+    return wanted
+
+
+def _known_type(node_type: int) -> int:
+    if node_type not in pb.NodeType.values():
+        raise _invalid("node_type is not known")
+    return node_type
+
+
+def _checked_id(text: str) -> str:
+    if not 1 <= len(text) <= _LONGEST_ID or "\x00" in text:
+        raise _invalid(f"an id has 1 to {_LONGEST_ID} characters")
+    return text
+
+
+def _check_json(text: str) -> None:
+    try:
+        json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise _invalid("parameters must be JSON") from error
+
+
+def _start(offset: int) -> int:
+    if offset < 0:
+        raise _invalid("offset must not be negative")
+    return offset
+
+
+def _moment(stamp: Timestamp) -> datetime:
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        raise _invalid("not a timestamp") from error
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def _session(record: SessionRecord) -> pb.Session:
+    return pb.Session(
+        id=record.session_id,
+        created_at=_timestamp(record.created_at),
+        updated_at=_timestamp(record.updated_at),
+        metadata=record.details,
+        is_active=True,
+    )
+
+
+def _invalid(reason: str) -> Refused:
+    return Refused(grpc.StatusCode.INVALID_ARGUMENT, reason)

@@ -1,0 +1,173 @@
+"""A Registry: sessions, models and token usage over HTTP."""
+
+from typing import Any
+
+from flask import Flask, Response, current_app, g
+from marshmallow import RAISE, Schema, fields, validate
+
+from ..schemas.fields import Timestamp
+from ..schemas.registry import (
+    ModelList,
+    ModelListSchema,
+    ModelMetadata,
+    ModelMetadataSchema,
+    SessionInfo,
+    SessionInfoSchema,
+    SessionList,
+    SessionListSchema,
+    SessionRegistration,
+    SessionRegistrationSchema,
+    SessionStatus,
+    StatusUpdate,
+    StatusUpdateSchema,
+    UsageReport,
+    UsageReportSchema,
+    UsageStats,
+    UsageStatsSchema,
+)
+from . import registry_models, registry_sessions, registry_usage
+from .answers import Once, once
+from .bodies import JsonBlueprint, received
+from .config import RegistryServiceConfig
+from .registry_records import Answer, Base
+from .storage import Storage
+from .web import make_web_app
+
+LARGEST_PAGE = 1000
+routes = JsonBlueprint("registry", __name__, url_prefix="/api/v1")
+
+
+class Paging(Schema):
+    """Which page is asked for; the first is 1."""
+
+    class Meta:
+        unknown = RAISE
+
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 10**9))
+    page_size = fields.Integer(load_default=50, validate=validate.Range(1, 10**9))
+
+
+class SessionFilters(Paging):
+    """Which sessions are asked for."""
+
+    status = fields.Enum(SessionStatus, by_value=True, load_default=None)
+    started_before = Timestamp(load_default=None)
+
+
+def prepare(config: RegistryServiceConfig) -> None:
+    """Make the tables and record the models of the models file.
+
+    Raises: ValueError where that file is wrong.
+    """
+    models = registry_models.read_models(config.models_file) if config.models_file else []
+    storage = Storage(config.database_url)
+    storage.create(Base)
+    storage.write(lambda session: registry_models.load_models(session, models))
+    storage.close()
+
+
+def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
+    """The web application."""
+    storage = Storage(config.database_url, threads)
+    app, api = make_web_app("LLM-Registry", storage, config.keys, config.max_body_bytes)
+    app.extensions.update(once=Once(storage, Answer, config.now), storage=storage, config=config)
+    api.register_blueprint(routes)
+    return app
+
+
+@routes.post("/sessions")
+@routes.arguments(received(SessionRegistrationSchema))
+@once
+@routes.response(201, SessionInfoSchema)
+def register_session(registration: SessionRegistration) -> SessionInfo:
+    """Register a session."""
+    return registry_sessions.register(g.session, registration, _config().now())
+
+
+@routes.get("/sessions")
+@routes.arguments(SessionFilters, location="query", unknown=RAISE)
+@routes.response(200, SessionListSchema)
+def list_sessions(asked: dict[str, Any]) -> SessionList:
+    """List sessions in the order of their registration."""
+    with _storage().read() as session:
+        return registry_sessions.listed(
+            session, asked["page"], _bounded(asked), asked["status"], asked["started_before"]
+        )
+
+
+@routes.get("/sessions/<id:session_id>")
+@routes.response(200, SessionInfoSchema)
+def get_session(session_id: str) -> SessionInfo:
+    """Show a session."""
+    with _storage().read() as session:
+        return registry_sessions.info(session, registry_sessions.found(session, session_id))
+
+
+@routes.put("/sessions/<id:session_id>/status")
+@routes.arguments(StatusUpdateSchema)
+@routes.response(200, SessionInfoSchema)
+def update_session_status(update: StatusUpdate, session_id: str) -> SessionInfo:
+    """Move a session on: active, completed or failed, archived."""
+    now = _config().now()
+    return _storage().write(lambda session: registry_sessions.change_status(session, session_id, update.status, now))
+
+
+@routes.delete("/sessions/<id:session_id>")
+@routes.response(204)
+def delete_session(session_id: str) -> None:
+    """Delete a session; 204 also where it is gone already."""
+    _storage().write(lambda session: registry_sessions.remove(session, session_id))
+
+
+@routes.get("/models")
+@routes.arguments(Paging, location="query", unknown=RAISE)
+@routes.response(200, ModelListSchema)
+def list_models(asked: dict[str, Any]) -> ModelList:
+    """List models."""
+    with _storage().read() as session:
+        return registry_models.listed(session, asked["page"], _bounded(asked))
+
+
+@routes.get("/models/<id:model_id>")
+@routes.response(200, ModelMetadataSchema)
+def get_model_metadata(model_id: str) -> ModelMetadata:
+    """Show a model."""
+    with _storage().read() as session:
+        return registry_models.found(session, model_id)
+
+
+@routes.post("/usage")
+@routes.arguments(received(UsageReportSchema))
+@once
+def track_usage(report: UsageReport) -> Response:
+    """Add a usage report to its session and its model."""
+    registry_usage.track(g.session, report, _config().now())
+    return current_app.json.response(status="recorded")
+
+
+@routes.get("/sessions/<id:session_id>/usage")
+@routes.response(200, UsageStatsSchema)
+def get_session_usage(session_id: str) -> UsageStats:
+    """Sum up what a session used."""
+    with _storage().read() as session:
+        return registry_usage.of_session(session, session_id)
+
+
+@routes.get("/models/<id:model_id>/usage")
+@routes.response(200, UsageStatsSchema)
+def get_model_usage(model_id: str) -> UsageStats:
+    """Sum up what a model was used."""
+    with _storage().read() as session:
+        return registry_usage.of_model(session, model_id)
+
+
+def _storage() -> Storage:
+    return current_app.extensions["storage"]
+
+
+def _config() -> RegistryServiceConfig:
+    return current_app.extensions["config"]
+
+
+def _bounded(asked: dict[str, Any]) -> int:
+    return min(asked["page_size"], LARGEST_PAGE)

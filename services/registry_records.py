@@ -1,0 +1,73 @@
+"""The Registry's tables."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from .answers import KeptAnswer
+from .storage import JsonText, Moment
+
+# SQLite numbers rows by itself only where the column is a plain INTEGER.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """All tables of the Registry."""
+
+
+class Answer(KeptAnswer, Base):
+    """Answers kept for repeated Idempotency-Keys."""
+
+    __tablename__ = "answers"
+
+
+class SessionRecord(Base):
+    """A registered session; `number` is the order of registration and never comes twice."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("sessions_status_started", "status", "started_at"), {"sqlite_autoincrement": True})
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    session_id: Mapped[str] = mapped_column(String(256), unique=True)
+    model_id: Mapped[str] = mapped_column(String(256))
+    model_version: Mapped[str] = mapped_column(String(256))
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    status: Mapped[str] = mapped_column(String(16))
+    details: Mapped[Any] = mapped_column(JsonText)
+    tags: Mapped[Any] = mapped_column(JsonText)
+
+
+class ModelRecord(Base):
+    """A model that a registration, a report or the models file named."""
+
+    __tablename__ = "models"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    model_id: Mapped[str] = mapped_column(String(256), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    details: Mapped[Any] = mapped_column(JsonText)
+
+
+class UsageRecord(Base):
+    """One usage report. It outlives its session, because its model was used all the same."""
+
+    __tablename__ = "usage_reports"
+    __table_args__ = (
+        Index("usage_by_session", "session_number", "total_tokens"),
+        Index("usage_by_model", "model_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    session_number: Mapped[int | None] = mapped_column(ForeignKey("sessions.number", ondelete="SET NULL"))
+    model_id: Mapped[str] = mapped_column(String(256))
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger)
+    completion_tokens: Mapped[int] = mapped_column(BigInteger)
+    total_tokens: Mapped[int] = mapped_column(BigInteger)
+    latency_ms: Mapped[int | None] = mapped_column(BigInteger)
+    reported_at: Mapped[datetime] = mapped_column(Moment)
+    details: Mapped[Any] = mapped_column(JsonText)

@@ -1,0 +1,54 @@
+"""Start one of the three services in this process."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..schemas.settings import Settings, read_all
+from . import memory_graph, registry, vault
+from .config import MemoryGraphServiceConfig, RegistryServiceConfig, ServerConfig, VaultServiceConfig
+from .log import log_to_stderr
+from .server import Server
+
+DEFAULT_PORTS = {"registry": 8080, "vault": 9000, "memory-graph": 50051}
+_SETTINGS: dict[str, type[Settings]] = {
+    "registry": RegistryServiceConfig,
+    "vault": VaultServiceConfig,
+    "memory-graph": MemoryGraphServiceConfig,
+}
+
+
+def serve(name: str, host: str, port: int) -> None:
+    """Run the service until a TERM; once "<name> ready on ..." is on stderr, it accepts.
+
+    Raises: ValueError listing every wrong setting.
+    """
+    log_to_stderr()
+    server, config = read_all(None, ServerConfig, _SETTINGS[name])
+    _SERVE[name](host, port, server, config)
+
+
+def _serve_http(name: str, service: Any, host: str, port: int, server: ServerConfig, config: Any) -> None:
+    _prepare(service, config)
+    Server(name, partial(service.make_app, config, server.threads), host, port, server).run()
+
+
+def _serve_memory_graph(host: str, port: int, server: ServerConfig, config: Any) -> None:
+    _prepare(memory_graph, config)
+    memory_graph.run(config, host, port, server.threads)
+
+
+def _prepare(service: Any, config: Any) -> None:
+    try:
+        service.prepare(config)
+    except SQLAlchemyError as error:
+        raise ValueError(f"database_url: the database does not open ({type(error).__name__}).") from error
+
+
+_SERVE: dict[str, Callable[..., None]] = {
+    "registry": partial(_serve_http, "registry", registry),
+    "vault": partial(_serve_http, "vault", vault),
+    "memory-graph": _serve_memory_graph,
+}

@@ -1,0 +1,132 @@
+"""A Vault: archives and retention policies over HTTP."""
+
+from flask import Flask, Response, current_app, g, request
+from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
+
+from ..schemas.vault import (
+    ArchiveEntry,
+    ArchiveEntrySchema,
+    ArchiveResponse,
+    ArchiveResponseSchema,
+    BatchArchiveResponseSchema,
+    PolicyAssignmentSchema,
+    PolicyCreatedSchema,
+    PolicyId,
+    RetentionPolicy,
+    RetentionPolicySchema,
+)
+from . import vault_archives, vault_batches, vault_policies
+from .answers import Once, once
+from .bodies import JsonBlueprint, body_digest, read_json, received
+from .config import VaultServiceConfig
+from .storage import Storage
+from .vault_archives import Refused, Wishes
+from .vault_records import Answer, Base
+from .web import make_web_app
+
+MOST_ENTRIES = 1000
+_FLAGS = {"true": True, "false": False}
+_BATCH = BatchArchiveResponseSchema()
+routes = JsonBlueprint("vault", __name__, url_prefix="/api/v1")
+
+
+def prepare(config: VaultServiceConfig) -> None:
+    """Make the tables."""
+    storage = Storage(config.database_url)
+    storage.create(Base)
+    storage.close()
+
+
+def make_app(config: VaultServiceConfig, threads: int) -> Flask:
+    """The web application."""
+    storage = Storage(config.database_url, threads)
+    app, api = make_web_app("Data-Vault", storage, config.keys, config.max_body_bytes)
+    app.extensions.update(once=Once(storage, Answer, config.now), storage=storage, config=config)
+    app.register_error_handler(Refused, _refused)
+    api.register_blueprint(routes)
+    return app
+
+
+@routes.post("/archive")
+@routes.arguments(received(ArchiveEntrySchema))
+@once
+@routes.response(201, ArchiveResponseSchema)
+def archive_session(entry: ArchiveEntry) -> ArchiveResponse:
+    """Store one session."""
+    made = vault_archives.draft(entry, _config().max_entry_bytes)
+    return vault_archives.store(g.session, made, _wishes(), _config().now())
+
+
+@routes.post("/archive/batch")
+def batch_archive() -> Response:
+    """Store many sessions; each that cannot be stored is named with its reason."""
+    entries = read_json()
+    if not isinstance(entries, list):
+        abort(422, message="The body must be an array of archive entries.")
+    if len(entries) > MOST_ENTRIES:
+        abort(413, message=f"A batch may have {MOST_ENTRIES} entries.")
+    made = vault_batches.drafts(entries, body_digest(), _config().max_entry_bytes)
+    wishes = _wishes()
+
+    @once
+    def answer() -> Response:
+        stored = vault_batches.store_all(g.session, made, wishes, _config().now())
+        return current_app.json.response(_BATCH.as_json(stored))
+
+    return answer()
+
+
+@routes.get("/archive/<id:archive_id>")
+def retrieve_session(archive_id: str) -> Response:
+    """Give an archive back, its data as it was sent."""
+    with _storage().read() as session:
+        text = vault_archives.retrieved(session, archive_id)
+    return current_app.response_class(text, mimetype="application/json")
+
+
+@routes.delete("/archive/<id:archive_id>")
+@routes.response(204)
+def delete_archive(archive_id: str) -> None:
+    """Delete an archive whose retention has ended; 204 also where it is gone already."""
+    now = _config().now()
+    _storage().write(lambda session: vault_archives.remove(session, archive_id, now))
+
+
+@routes.post("/policies")
+@routes.arguments(received(RetentionPolicySchema))
+@once
+@routes.response(201, PolicyCreatedSchema)
+def create_retention_policy(policy: RetentionPolicy) -> PolicyId:
+    """Record a retention policy."""
+    return vault_policies.create(g.session, policy, _config().now())
+
+
+@routes.put("/archive/<id:archive_id>/policy")
+@routes.arguments(PolicyAssignmentSchema)
+@routes.response(204)
+def apply_retention_policy(assignment: PolicyId, archive_id: str) -> None:
+    """Keep an archive as long as a policy asks, if that is longer."""
+    _storage().write(lambda session: vault_policies.apply(session, archive_id, assignment.policy_id))
+
+
+def _refused(refusal: Refused) -> tuple[Response, int]:
+    return current_app.json.response(code=refusal.status, message=refusal.reason), refusal.status
+
+
+def _wishes() -> Wishes:
+    return Wishes(_flag("X-Encryption-Enabled"), _flag("X-Compression-Enabled"))
+
+
+def _flag(header: str) -> bool:
+    value = request.headers.get(header, "true")
+    if value not in _FLAGS:
+        abort(400, message=f"{header} must be true or false.")
+    return _FLAGS[value]
+
+
+def _storage() -> Storage:
+    return current_app.extensions["storage"]
+
+
+def _config() -> VaultServiceConfig:
+    return current_app.extensions["config"]
