@@ -15,6 +15,9 @@ from ..clients.errors import IntegrationError
 COMMANDS = {
     "demo": ("demo", "command", "Watch the whole system archive real conversations, and check every word."),
     "dev": ("dev", "command", "Keep the same stack running on this machine, to work against."),
+    "sweep": ("sweep", "command", "Archive what is due now, or see what would be."),
+    "sweeps": ("sweeps", "command", "Look at past sweeps, pause them, let them start again."),
+    "dead": ("dead", "command", "Look at the messages that failed for good."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
 }
 
@@ -77,7 +80,20 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        if not _is_about_redis(error):
+            raise
+        click.echo(f"Error: Redis does not answer ({type(error).__name__}); is it up, and REDIS_URL right?", err=True)
+        sys.exit(1)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
+
+
+def _is_about_redis(error: Exception) -> bool:
+    """Asked only when something went wrong: importing redis earlier would slow every command."""
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
+    return isinstance(error, RedisError | OperationalError)

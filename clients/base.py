@@ -3,6 +3,7 @@
 import json
 import logging
 import platform
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,12 +18,12 @@ from uuid import uuid4
 import marshmallow
 import requests
 
-from ..schemas.base import Payload, ValidationError
+from ..schemas.base import Payload, ValidationError, derived_id
 from ..schemas.fields import Id
 from .answers import load, refuse, request_id_of
 from .breaker import Breaker
 from .config import RegistryConfig, RetryPolicy, VaultConfig
-from .errors import ApiError, IntegrationError, TransientError, UncertainOutcome
+from .errors import ApiError, CircuitBreakerOpen, IntegrationError, TransientError, UncertainOutcome
 from .http import Transport
 from .retry import again
 
@@ -113,7 +114,7 @@ class ServiceClient:
     def _call(self, call: Call, returns: None = None) -> None: ...
     def _call(self, call: Call, returns: Payload[R] | None = None) -> R | None:
         """Send a call, again where that can help, and load its answer."""
-        key = call.idempotency_key or str(uuid4())
+        key = header_key(call.idempotency_key or str(uuid4()))
         longest_wait_secs = self._settings.timeout_secs
         try:
             return again(self._retry, longest_wait_secs, lambda: self._guarded(call, key, returns), call.repeatable)
@@ -132,7 +133,10 @@ class ServiceClient:
                 raise
 
     def _guarded(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
-        return self._breaker.call(lambda: self._attempt(call, key, returns))
+        try:
+            return self._breaker.call(lambda: self._attempt(call, key, returns))
+        except CircuitBreakerOpen as error:
+            raise _located(error, call, self.service) from error.__cause__
 
     def _attempt(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
         request_id = str(uuid4())
@@ -182,6 +186,11 @@ def encode(payload: Any) -> bytes:
     return json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+def header_key(key: str) -> str:
+    """A key as a header can carry it: another sender's task id may be any text, and then a UUID stands for it."""
+    return key if re.fullmatch(r"[\x21-\x7e]{1,255}", key) else derived_id("idempotency", key)
+
+
 def path_id(name: str, value: str) -> str:
     """An id as one segment of a path, percent-encoded.
 
@@ -193,7 +202,9 @@ def path_id(name: str, value: str) -> str:
         raise ValidationError({name: error.messages}) from error
 
 
-def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:
+def _located(
+    error: IntegrationError, call: Call, service: str, status: int | None, request: str | None
+) -> IntegrationError:
     known = error.status if status is None else status
     return type(error)(error.message, service, call.operation, known, request, error.retry_after_secs)
 

@@ -147,7 +147,7 @@ class MemoryGraphClient:
                 request, timeout=self.config.timeout_secs, metadata=[("x-request-id", request_id)]
             )
         except grpc.RpcError as error:
-            raise _translated(error, "StreamQuery", request_id) from error
+            raise _translated(error, "StreamQuery", request_id) from None
         finally:
             self._log("StreamQuery", started, request_id)
 
@@ -188,7 +188,7 @@ class MemoryGraphClient:
         try:
             return method(request, timeout=timeout_secs, metadata=[("x-request-id", request_id)])
         except grpc.RpcError as error:
-            raise _translated(error, operation, request_id) from error
+            raise _translated(error, operation, request_id) from None  # its details may quote content
         finally:
             self._log(operation, started, request_id)
 

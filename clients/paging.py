@@ -23,11 +23,12 @@ L = TypeVar("L", bound=Numbered)
 
 @dataclass(frozen=True)
 class Cursor:
-    """The next page to ask for (None: the first), how many items came before it, and the first of all."""
+    """The next page to ask for (None: the first), how many items came before it, and what repeats would start with."""
 
     page: int | None = None
     listed: int = 0
     first_id: str = ""
+    previous_id: str = ""
 
     def after(self, ids: Sequence[str], answer: Numbered) -> "Cursor | None":
         """Where to go on after this answer; None at the end.
@@ -38,11 +39,12 @@ class Cursor:
             return None
         if self._is_first_again(ids, answer):
             return Cursor(2, self.listed, self.first_id)
-        if self.page is not None and (answer.page not in (None, self.page) or ids[0] == self.first_id):
+        repeats = ids[0] in (self.first_id, self.previous_id)
+        if self.page is not None and (answer.page not in (None, self.page) or repeats):
             raise SerializationError("the service answers with another page than was asked for")
         listed = self.listed + len(ids)
         number = answer.page if answer.page is not None else (self.page or 0)
-        return None if listed >= answer.total else Cursor(number + 1, listed, self.first_id or ids[0])
+        return None if listed >= answer.total else Cursor(number + 1, listed, self.first_id or ids[0], ids[0])
 
     def _is_first_again(self, ids: Sequence[str], answer: Numbered) -> bool:
         """A server that numbers from 1, but does not say so, gives page 1 twice."""

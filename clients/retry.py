@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .config import RetryPolicy
-from .errors import Timeout, TransientError
+from .errors import CircuitBreakerOpen, Timeout, TransientError
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ def again(policy: RetryPolicy, longest_wait_secs: float, attempt: Callable[[], T
     """Call `attempt` until it succeeds or the policy ends; the last error is raised.
 
     A wait that the server asks for is kept; over `longest_wait_secs` the error is raised instead. What is
-    not `repeatable` is repeated only where the service can not have done it.
+    not `repeatable` is repeated only where the service can not have done it; an open breaker is not waited for.
     """
     number = 1
     while True:
@@ -32,5 +32,5 @@ def again(policy: RetryPolicy, longest_wait_secs: float, attempt: Callable[[], T
 
 
 def _may_repeat(policy: RetryPolicy, error: TransientError, number: int, repeatable: bool) -> bool:
-    harmless = repeatable or not error.maybe_done
+    harmless = (repeatable or not error.maybe_done) and not isinstance(error, CircuitBreakerOpen)
     return number < policy.max_attempts and harmless and (policy.retry_on_timeout or not isinstance(error, Timeout))

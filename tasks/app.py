@@ -13,6 +13,7 @@ from ..beat_schedule import sweep_schedule
 from ..clients.errors import CircuitBreakerOpen, IntegrationError, InvalidConfig, TransientError
 from .config import BrokerConfig, TaskConfig
 from .connections import config
+from .logs import set_up
 
 PREFIX = "memory_graph"
 REGISTRY, VAULT, ARCHIVAL, HEALTH = (f"{PREFIX}.{name}" for name in ("registry", "vault", "archival", "health"))
@@ -112,6 +113,7 @@ app.conf.update(
         "socket_connect_timeout": 5,
         "socket_timeout": 30,
         "health_check_interval": 25,
+        "dead_letters_url": broker.redis_url,
     },
     task_publish_retry=True,
     task_publish_retry_policy=BRIEF,
@@ -132,6 +134,9 @@ app.conf.update(
     redbeat_key_prefix=f"{PREFIX}:beat:",
     redbeat_lock_timeout=30,
 )
+
+
+signals.setup_logging.connect(set_up)
 
 
 @signals.celeryd_init.connect

@@ -275,11 +275,12 @@ class Sweeps:
         return ArchivalStats(total, archived, failed, skipped, round(duration.total_seconds() * 1000))
 
     def failures(self, sweep_id: str) -> dict[str, str]:
-        """Why each session that was not archived was not."""
-        reasons: dict[str, str] = {}
-        for result in self.results(sweep_id):
-            reasons.update(result.failed)
-        return reasons
+        """Why each session that could not be archived was not."""
+        return {session: why for result in self.results(sweep_id) for session, why in result.failed.items()}
+
+    def skipped(self, sweep_id: str) -> dict[str, str]:
+        """Why each session that needed no archiving was passed over."""
+        return {session: why for result in self.results(sweep_id) for session, why in result.skipped.items()}
 
     def _drop_lease(self, sweep_id: str) -> None:
         if self.lease_holder() == sweep_id:

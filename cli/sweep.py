@@ -1,0 +1,121 @@
+"""`mgw sweep`: archive what is due now, or see what would be."""
+
+import time
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ..schemas.archival import ArchivalStats
+from ..tasks.archival import sweep, sweeps
+from ..tasks.preview import Candidate, candidates
+from ..tasks.sweeps import Status
+from .failure import Failure
+from .output import show_json, show_table
+
+PATIENCE_SECS = 60.0
+
+
+@click.command()
+@click.option("--now", "mode", flag_value="now", help="Start a sweep and wait for its end.")
+@click.option("--dry-run", "mode", flag_value="dry-run", help="List what would be archived; change nothing.")
+@click.option("--wait/--no-wait", default=True, help="Wait for the end of the sweep (default), or only send it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(mode: str | None, wait: bool, as_json: bool) -> None:
+    """Archive every session that is due, now; or list what is due.
+
+    A session is due when it is completed or failed, and ended (else started) ARCHIVAL_AFTER_DAYS ago. Needs a
+    running worker; exit code 1 where the sweep does not end as `completed` or a session failed.
+
+    \b
+    Example:
+      mgw sweep --dry-run
+      mgw sweep --now
+    """
+    if mode is None:
+        raise click.UsageError("Say --now or --dry-run.")
+    if mode == "dry-run":
+        preview(as_json)
+    else:
+        start(wait, as_json)
+
+
+def preview(as_json: bool) -> None:
+    """Show what a sweep would archive."""
+    with Console(stderr=True).status("Walking the registry …"):
+        found = list(candidates())
+    if as_json:
+        show_json(
+            {
+                "due": len(found),
+                "content_bytes": sum(item.content_bytes for item in found),
+                "problems": sum(bool(item.problem) for item in found),
+                "sessions": [vars(item) for item in found],
+            }
+        )
+        return
+    show_table(["session", "model", "why", "bytes", "problem"], [_row(item) for item in found])
+    total = sum(item.content_bytes for item in found)
+    click.echo(f"{len(found)} sessions are due, {total:,} bytes; nothing was changed.")
+
+
+def start(wait: bool, as_json: bool) -> None:
+    """Send a sweep, and follow it to its end."""
+    sent = sweep.delay()
+    if not wait:
+        _tell({"status": "sent", "sweep_id": sent.id}, as_json)
+        return
+    try:
+        answer = sent.get(timeout=PATIENCE_SECS)
+    except TimeoutError as error:
+        raise Failure(
+            "No worker took the sweep; is one running (celery -A memory_graph_workers.tasks.app worker)?"
+        ) from error
+    if answer["status"] != "started":
+        raise Failure(f"No sweep was started: {answer['status']}." + _hint(answer["status"]))
+    ended = _follow(answer["sweep_id"])
+    _tell(ended, as_json)
+    if ended["status"] != Status.COMPLETED or ended["failed_count"]:
+        raise SystemExit(1)
+
+
+def _follow(sweep_id: str) -> dict[str, Any]:
+    state = sweeps()
+    with Console(stderr=True).status("Archiving …") as status:
+        while state.get(sweep_id).status is Status.RUNNING:
+            status.update(f"Archiving … {state.stats(sweep_id).archived_count} archived")
+            time.sleep(0.3)
+    return summary(sweep_id)
+
+
+def summary(sweep_id: str) -> dict[str, Any]:
+    """A sweep in figures."""
+    state = sweeps()
+    found, stats = state.get(sweep_id), state.stats(sweep_id)
+    return {
+        "sweep_id": sweep_id,
+        "trigger": str(found.trigger),
+        "status": str(found.status),
+        "reason": found.reason,
+        "started_at": found.started_at.isoformat(timespec="seconds"),
+        **_figures(stats),
+    }
+
+
+def _figures(stats: ArchivalStats) -> dict[str, Any]:
+    return {**vars(stats), "success_rate": round(stats.success_rate(), 1)}
+
+
+def _tell(values: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(values)
+    else:
+        show_table(["what", "value"], [(name, value) for name, value in values.items() if value != ""])
+
+
+def _row(item: Candidate) -> tuple[Any, ...]:
+    return item.session_id, item.model_id, item.why, item.content_bytes, item.problem
+
+
+def _hint(status: str) -> str:
+    return " Let sweeps start again with: mgw sweeps resume" if status == "paused" else " See: mgw sweeps list"
