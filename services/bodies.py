@@ -1,17 +1,19 @@
 """Request bodies: JSON whatever the Content-Type says, strictly read."""
 
 import json
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from flask import Request as HttpRequest
-from flask import request
+from flask import Response, request
 from flask_smorest import Blueprint, abort  # pyright: ignore[reportMissingTypeStubs]
-from marshmallow import Schema
+from marshmallow import RAISE, Schema
 from webargs.flaskparser import FlaskParser
 
 from ..schemas.base import Request, digest
 
 M = TypeVar("M")
+View = Callable[..., Response]
 _DEEPEST = 100
 
 
@@ -24,9 +26,21 @@ class BodyParser(FlaskParser):
 
 
 class JsonBlueprint(Blueprint):
-    """A blueprint whose bodies are read by `BodyParser`."""
+    """A blueprint whose bodies are read by `BodyParser`, and whose decorators have types."""
 
     ARGUMENTS_PARSER = BodyParser()
+
+    def accepts(self, schema: Schema) -> Callable[[View], View]:
+        """Give the view the body, checked by `schema`."""
+        return cast("Any", self).arguments(schema)
+
+    def asks(self, schema: Schema) -> Callable[[View], View]:
+        """Give the view the query parameters, checked by `schema`; unknown ones are typos."""
+        return cast("Any", self).arguments(schema, location="query", unknown=RAISE)
+
+    def answers(self, status: int, schema: Schema | None = None) -> Callable[[Callable[..., Any]], View]:
+        """Make the view's model a response; a response is passed on."""
+        return cast("Any", self).response(status, schema)
 
 
 def received(schema: type[Request[M]]) -> Request[M]:
@@ -36,7 +50,7 @@ def received(schema: type[Request[M]]) -> Request[M]:
     def load(payload: Any, **kwargs: Any) -> M:
         return plain.receive(payload, body_digest())
 
-    adapted.load = load
+    cast("Any", adapted).load = load
     return adapted
 
 

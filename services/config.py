@@ -14,6 +14,7 @@ from ..schemas.fields import now
 from ..schemas.settings import Settings, setting
 
 MIB = 2**20
+_BACKENDS = {"sqlite", "postgresql"}
 
 
 class DatabaseUrl(fields.Field[str]):
@@ -21,10 +22,11 @@ class DatabaseUrl(fields.Field[str]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         try:
-            backend = make_url(value).get_backend_name()
+            url = make_url(value)
         except ArgumentError:
-            backend = None
-        if backend not in {"sqlite", "postgresql"}:
+            url = None
+        # Every connection to sqlite's memory would see a database of its own.
+        if url is None or url.get_backend_name() not in _BACKENDS or url.database in {None, "", ":memory:"}:
             raise ValidationError("Must be like sqlite:///file.db or postgresql+psycopg://user@host/name.")
         return str(value)
 
@@ -51,6 +53,11 @@ class Keys(fields.Field[tuple[str, ...]]):
 def size(most: int) -> fields.Integer:
     """A size in bytes, from one KiB."""
     return fields.Integer(validate=validate.Range(1024, most))
+
+
+def address(host: str, port: int) -> str:
+    """Host and port as one writes them, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def offset_secs() -> fields.Float:

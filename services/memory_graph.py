@@ -4,11 +4,12 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 
 import grpc
 
 from ..schemas import memory_graph_pb2_grpc as rpc
-from .config import MemoryGraphServiceConfig
+from .config import MemoryGraphServiceConfig, address
 from .memory_graph_calls import MemoryGraph
 from .memory_graph_records import Base
 from .storage import Storage
@@ -19,20 +20,24 @@ _STOP_SECS = 1.5
 
 def prepare(config: MemoryGraphServiceConfig) -> None:
     """Make the tables."""
-    storage = Storage(config.database_url)
-    storage.create(Base)
+    storage = Storage(config.database_url, Base)
+    storage.create()
     storage.close()
 
 
 def run(config: MemoryGraphServiceConfig, host: str, port: int, threads: int) -> None:
     """Serve until a TERM or an interrupt."""
     stop = threading.Event()
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
     for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: stop.set())
-    storage = Storage(config.database_url, threads)
+        signal.signal(signum, handle)
+    storage = Storage(config.database_url, Base, threads)
     server = make_server(storage, host, port, threads)
     server.start()
-    print(f"memory-graph ready on grpc://{host}:{port}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"memory-graph ready on grpc://{address(host, port)}", file=sys.stderr, flush=True)  # noqa: T201
     stop.wait()
     server.stop(_STOP_SECS).wait(_STOP_SECS + 0.3)
     storage.close()
@@ -51,7 +56,7 @@ def make_server(storage: Storage, host: str, port: int, threads: int) -> grpc.Se
     server = grpc.server(ThreadPoolExecutor(threads), options=options)
     rpc.add_MemoryGraphServiceServicer_to_server(MemoryGraph(storage), server)
     try:
-        server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        server.add_insecure_port(address(host, port))
     except RuntimeError as error:
         raise ValueError(f"cannot listen on {host}:{port}") from error
     return server

@@ -1,7 +1,7 @@
 """The Memory-Graph's operations, each one transaction, one log line and a status that says what to do."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -104,7 +104,7 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
 
 
 @contextmanager
-def _call(operation: str, context: Context) -> Iterator[None]:
+def _call(operation: str, context: Context) -> Generator[None]:
     """Turn errors into a status that quotes nothing, and log the call."""
     started = time.monotonic()
     facts: dict[str, Any] = {"operation": operation, "status": "OK", "request_id": _request_id(context)}

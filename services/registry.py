@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app
 from marshmallow import RAISE, Schema, fields, validate
 
 from ..schemas.fields import Timestamp
@@ -54,21 +54,27 @@ class SessionFilters(Paging):
     started_before = Timestamp(load_default=None)
 
 
+class Recorded(Schema):
+    """The answer to a usage report, which nobody needs to read."""
+
+    status = fields.Constant("recorded")
+
+
 def prepare(config: RegistryServiceConfig) -> None:
     """Make the tables and record the models of the models file.
 
     Raises: ValueError where that file is wrong.
     """
     models = registry_models.read_models(config.models_file) if config.models_file else []
-    storage = Storage(config.database_url)
-    storage.create(Base)
+    storage = Storage(config.database_url, Base)
+    storage.create()
     storage.write(lambda session: registry_models.load_models(session, models))
     storage.close()
 
 
 def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
     """The web application."""
-    storage = Storage(config.database_url, threads)
+    storage = Storage(config.database_url, Base, threads)
     app, api = make_web_app("LLM-Registry", storage, config.keys, config.max_body_bytes)
     app.extensions.update(once=Once(storage, Answer, config.now), storage=storage, config=config)
     api.register_blueprint(routes)
@@ -76,17 +82,17 @@ def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
 
 
 @routes.post("/sessions")
-@routes.arguments(received(SessionRegistrationSchema))
-@once
-@routes.response(201, SessionInfoSchema)
-def register_session(registration: SessionRegistration) -> SessionInfo:
+@routes.accepts(received(SessionRegistrationSchema))
+@routes.answers(201, SessionInfoSchema())
+def register_session(registration: SessionRegistration) -> Response:
     """Register a session."""
-    return registry_sessions.register(g.session, registration, _config().now())
+    now = _config().now()
+    return once(201, SessionInfoSchema(), lambda session: registry_sessions.register(session, registration, now))
 
 
 @routes.get("/sessions")
-@routes.arguments(SessionFilters, location="query", unknown=RAISE)
-@routes.response(200, SessionListSchema)
+@routes.asks(SessionFilters())
+@routes.answers(200, SessionListSchema())
 def list_sessions(asked: dict[str, Any]) -> SessionList:
     """List sessions in the order of their registration."""
     with _storage().read() as session:
@@ -96,7 +102,7 @@ def list_sessions(asked: dict[str, Any]) -> SessionList:
 
 
 @routes.get("/sessions/<id:session_id>")
-@routes.response(200, SessionInfoSchema)
+@routes.answers(200, SessionInfoSchema())
 def get_session(session_id: str) -> SessionInfo:
     """Show a session."""
     with _storage().read() as session:
@@ -104,8 +110,8 @@ def get_session(session_id: str) -> SessionInfo:
 
 
 @routes.put("/sessions/<id:session_id>/status")
-@routes.arguments(StatusUpdateSchema)
-@routes.response(200, SessionInfoSchema)
+@routes.accepts(StatusUpdateSchema())
+@routes.answers(200, SessionInfoSchema())
 def update_session_status(update: StatusUpdate, session_id: str) -> SessionInfo:
     """Move a session on: active, completed or failed, archived."""
     now = _config().now()
@@ -113,15 +119,15 @@ def update_session_status(update: StatusUpdate, session_id: str) -> SessionInfo:
 
 
 @routes.delete("/sessions/<id:session_id>")
-@routes.response(204)
+@routes.answers(204)
 def delete_session(session_id: str) -> None:
     """Delete a session; 204 also where it is gone already."""
     _storage().write(lambda session: registry_sessions.remove(session, session_id))
 
 
 @routes.get("/models")
-@routes.arguments(Paging, location="query", unknown=RAISE)
-@routes.response(200, ModelListSchema)
+@routes.asks(Paging())
+@routes.answers(200, ModelListSchema())
 def list_models(asked: dict[str, Any]) -> ModelList:
     """List models."""
     with _storage().read() as session:
@@ -129,7 +135,7 @@ def list_models(asked: dict[str, Any]) -> ModelList:
 
 
 @routes.get("/models/<id:model_id>")
-@routes.response(200, ModelMetadataSchema)
+@routes.answers(200, ModelMetadataSchema())
 def get_model_metadata(model_id: str) -> ModelMetadata:
     """Show a model."""
     with _storage().read() as session:
@@ -137,16 +143,16 @@ def get_model_metadata(model_id: str) -> ModelMetadata:
 
 
 @routes.post("/usage")
-@routes.arguments(received(UsageReportSchema))
-@once
+@routes.accepts(received(UsageReportSchema))
+@routes.answers(201, Recorded())
 def track_usage(report: UsageReport) -> Response:
     """Add a usage report to its session and its model."""
-    registry_usage.track(g.session, report, _config().now())
-    return current_app.json.response(status="recorded")
+    now = _config().now()
+    return once(201, Recorded(), lambda session: registry_usage.track(session, report, now))
 
 
 @routes.get("/sessions/<id:session_id>/usage")
-@routes.response(200, UsageStatsSchema)
+@routes.answers(200, UsageStatsSchema())
 def get_session_usage(session_id: str) -> UsageStats:
     """Sum up what a session used."""
     with _storage().read() as session:
@@ -154,7 +160,7 @@ def get_session_usage(session_id: str) -> UsageStats:
 
 
 @routes.get("/models/<id:model_id>/usage")
-@routes.response(200, UsageStatsSchema)
+@routes.answers(200, UsageStatsSchema())
 def get_model_usage(model_id: str) -> UsageStats:
     """Sum up what a model was used."""
     with _storage().read() as session:

@@ -18,9 +18,12 @@ _SCHEMA = ModelMetadataSchema()
 
 
 def note_model(session: Session, model_id: str, version: str, now: datetime) -> None:
-    """Record a model that was named for the first time."""
-    if model_id and _find(session, model_id) is None:
+    """Record a model that was named for the first time, or first with a version."""
+    known = _find(session, model_id)
+    if known is None:
         _put(session, ModelMetadata(model_id=model_id, version=version, provider="unknown", created_at=now))
+    elif version and not known.details["version"]:
+        known.details = {**known.details, "version": version}
 
 
 def listed(session: Session, page: int, page_size: int) -> ModelList:

@@ -110,7 +110,7 @@ def _filters(status: SessionStatus | None, started_before: datetime | None) -> l
 def _used(session: Session, numbers: list[int]) -> dict[int, tuple[int, int]]:
     columns = (UsageRecord.session_number, func.count(), func.sum(UsageRecord.total_tokens))
     query = select(*columns).where(UsageRecord.session_number.in_(numbers)).group_by(UsageRecord.session_number)
-    return {number: (int(count), int(tokens)) for number, count, tokens in session.execute(query)}
+    return {number or 0: (int(count), int(tokens)) for number, count, tokens in session.execute(query)}
 
 
 def _info(record: SessionRecord, used: dict[int, tuple[int, int]]) -> SessionInfo:

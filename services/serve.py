@@ -43,7 +43,7 @@ def _serve_memory_graph(host: str, port: int, server: ServerConfig, config: Any)
 def _prepare(service: Any, config: Any) -> None:
     try:
         service.prepare(config)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, ImportError) as error:
         raise ValueError(f"database_url: the database does not open ({type(error).__name__}).") from error
 
 

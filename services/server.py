@@ -10,7 +10,7 @@ from gunicorn.app.base import BaseApplication  # pyright: ignore[reportMissingTy
 from gunicorn.glogging import Logger  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.workers.gthread import ThreadWorker  # pyright: ignore[reportMissingTypeStubs]
 
-from .config import ServerConfig
+from .config import ServerConfig, address
 
 # Longer than the 90 s for which the contract's clients keep an idle connection: the client closes first.
 _KEEPALIVE_SECS = 95
@@ -49,14 +49,13 @@ class Server(BaseApplication):
         for key, value in self._settings().items():
             cast("Any", self.cfg).set(key, value)
 
-    def load(self) -> Flask:
+    def load(self) -> Any:
         """Make the application, in the worker's own process."""
         return self._make_app()
 
     def _settings(self) -> dict[str, Any]:
-        host = f"[{self._host}]" if ":" in self._host else self._host
         return {
-            "bind": f"{host}:{self._port}",
+            "bind": address(self._host, self._port),
             "workers": self._config.workers,
             "threads": self._config.threads,
             "worker_class": Worker,
@@ -74,4 +73,4 @@ class Server(BaseApplication):
 
     def _announce(self, worker: Any) -> None:
         if worker.age == 1:
-            print(f"{self._name} ready on http://{self._host}:{self._port}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{self._name} ready on http://{address(self._host, self._port)}", file=sys.stderr, flush=True)  # noqa: T201

@@ -2,12 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, DateTime, Engine, Text, create_engine, event, text
+from sqlalchemy import Connection, DateTime, Engine, Text, create_engine, event, literal, select
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -56,17 +56,18 @@ class JsonText(TypeDecorator[Any]):
 class Storage:
     """One service's database."""
 
-    def __init__(self, url: str, threads: int = 1) -> None:
+    def __init__(self, url: str, tables: type[DeclarativeBase], threads: int = 1) -> None:
+        self._metadata = tables.metadata
         self._engine = _engine(url, threads)
         self._writing = self._engine.execution_options(**{_WRITES: True})
 
-    def create(self, tables: type[DeclarativeBase]) -> None:
+    def create(self) -> None:
         """Make the tables that are not there yet."""
         with self._writing.begin() as connection:
-            tables.metadata.create_all(connection)
+            self._metadata.create_all(connection)
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
+    def read(self) -> Generator[Session]:
         """A transaction that only looks."""
         with Session(self._engine) as session, session.begin():
             yield session
@@ -81,12 +82,12 @@ class Storage:
         return self._write(work)
 
     def check(self) -> None:
-        """Ask the database something.
+        """Look into a table.
 
-        Raises: SQLAlchemyError where it does not answer.
+        Raises: SQLAlchemyError where the database does not answer.
         """
         with self._engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            connection.execute(select(literal(1)).select_from(self._metadata.sorted_tables[0]).limit(1)).all()
 
     def close(self) -> None:
         """Close every connection."""

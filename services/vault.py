@@ -1,12 +1,13 @@
 """A Vault: archives and retention policies over HTTP."""
 
-from flask import Flask, Response, current_app, g, request
+from typing import Any
+
+from flask import Flask, Response, current_app, request
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 
 from ..schemas.vault import (
     ArchiveEntry,
     ArchiveEntrySchema,
-    ArchiveResponse,
     ArchiveResponseSchema,
     BatchArchiveResponseSchema,
     PolicyAssignmentSchema,
@@ -26,20 +27,19 @@ from .web import make_web_app
 
 MOST_ENTRIES = 1000
 _FLAGS = {"true": True, "false": False}
-_BATCH = BatchArchiveResponseSchema()
 routes = JsonBlueprint("vault", __name__, url_prefix="/api/v1")
 
 
 def prepare(config: VaultServiceConfig) -> None:
     """Make the tables."""
-    storage = Storage(config.database_url)
-    storage.create(Base)
+    storage = Storage(config.database_url, Base)
+    storage.create()
     storage.close()
 
 
 def make_app(config: VaultServiceConfig, threads: int) -> Flask:
     """The web application."""
-    storage = Storage(config.database_url, threads)
+    storage = Storage(config.database_url, Base, threads)
     app, api = make_web_app("Data-Vault", storage, config.keys, config.max_body_bytes)
     app.extensions.update(once=Once(storage, Answer, config.now), storage=storage, config=config)
     app.register_error_handler(Refused, _refused)
@@ -48,32 +48,21 @@ def make_app(config: VaultServiceConfig, threads: int) -> Flask:
 
 
 @routes.post("/archive")
-@routes.arguments(received(ArchiveEntrySchema))
-@once
-@routes.response(201, ArchiveResponseSchema)
-def archive_session(entry: ArchiveEntry) -> ArchiveResponse:
+@routes.accepts(received(ArchiveEntrySchema))
+@routes.answers(201, ArchiveResponseSchema())
+def archive_session(entry: ArchiveEntry) -> Response:
     """Store one session."""
-    made = vault_archives.draft(entry, _config().max_entry_bytes)
-    return vault_archives.store(g.session, made, _wishes(), _config().now())
+    made, wishes, now = vault_archives.draft(entry, _config().max_entry_bytes), _wishes(), _config().now()
+    return once(201, ArchiveResponseSchema(), lambda session: vault_archives.store(session, made, wishes, now))
 
 
 @routes.post("/archive/batch")
+@routes.answers(200, BatchArchiveResponseSchema())
 def batch_archive() -> Response:
     """Store many sessions; each that cannot be stored is named with its reason."""
-    entries = read_json()
-    if not isinstance(entries, list):
-        abort(422, message="The body must be an array of archive entries.")
-    if len(entries) > MOST_ENTRIES:
-        abort(413, message=f"A batch may have {MOST_ENTRIES} entries.")
-    made = vault_batches.drafts(entries, body_digest(), _config().max_entry_bytes)
-    wishes = _wishes()
-
-    @once
-    def answer() -> Response:
-        stored = vault_batches.store_all(g.session, made, wishes, _config().now())
-        return current_app.json.response(_BATCH.as_json(stored))
-
-    return answer()
+    made = vault_batches.drafts(_read_entries(), body_digest(), _config().max_entry_bytes)
+    wishes, now = _wishes(), _config().now()
+    return once(200, BatchArchiveResponseSchema(), lambda session: vault_batches.store_all(session, made, wishes, now))
 
 
 @routes.get("/archive/<id:archive_id>")
@@ -85,7 +74,7 @@ def retrieve_session(archive_id: str) -> Response:
 
 
 @routes.delete("/archive/<id:archive_id>")
-@routes.response(204)
+@routes.answers(204)
 def delete_archive(archive_id: str) -> None:
     """Delete an archive whose retention has ended; 204 also where it is gone already."""
     now = _config().now()
@@ -93,24 +82,33 @@ def delete_archive(archive_id: str) -> None:
 
 
 @routes.post("/policies")
-@routes.arguments(received(RetentionPolicySchema))
-@once
-@routes.response(201, PolicyCreatedSchema)
-def create_retention_policy(policy: RetentionPolicy) -> PolicyId:
+@routes.accepts(received(RetentionPolicySchema))
+@routes.answers(201, PolicyCreatedSchema())
+def create_retention_policy(policy: RetentionPolicy) -> Response:
     """Record a retention policy."""
-    return vault_policies.create(g.session, policy, _config().now())
+    now = _config().now()
+    return once(201, PolicyCreatedSchema(), lambda session: vault_policies.create(session, policy, now))
 
 
 @routes.put("/archive/<id:archive_id>/policy")
-@routes.arguments(PolicyAssignmentSchema)
-@routes.response(204)
+@routes.accepts(PolicyAssignmentSchema())
+@routes.answers(204)
 def apply_retention_policy(assignment: PolicyId, archive_id: str) -> None:
     """Keep an archive as long as a policy asks, if that is longer."""
     _storage().write(lambda session: vault_policies.apply(session, archive_id, assignment.policy_id))
 
 
-def _refused(refusal: Refused) -> tuple[Response, int]:
-    return current_app.json.response(code=refusal.status, message=refusal.reason), refusal.status
+def _read_entries() -> list[Any]:
+    entries = read_json()
+    if not isinstance(entries, list):
+        abort(422, message="The body must be an array of archive entries.")
+    if len(entries) > MOST_ENTRIES:
+        abort(413, message=f"A batch may have {MOST_ENTRIES} entries.")
+    return entries
+
+
+def _refused(refusal: Refused) -> tuple[dict[str, Any], int]:
+    return {"code": refusal.status, "message": refusal.reason}, refusal.status
 
 
 def _wishes() -> Wishes:
