@@ -203,7 +203,7 @@ def path_id(name: str, value: str) -> str:
 
 
 def _located(
-    error: IntegrationError, call: Call, service: str, status: int | None, request: str | None
+    error: IntegrationError, call: Call, service: str, status: int | None = None, request: str | None = None
 ) -> IntegrationError:
     known = error.status if status is None else status
     return type(error)(error.message, service, call.operation, known, request, error.retry_after_secs)
