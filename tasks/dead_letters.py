@@ -77,7 +77,7 @@ class DeadLetters:
     def add(self, letter: DeadLetter) -> None:
         """Keep a letter; one about the same task takes the place of the older."""
         moment = datetime.now(UTC)
-        letter = dataclasses.replace(letter, failed_at=_written(moment))
+        letter = dataclasses.replace(letter, failed_at=format_timestamp(moment))
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(self._letters, letter.id, json.dumps(dataclasses.asdict(letter)))
             pipe.zadd(self._by_time, {letter.id: moment.timestamp()})
@@ -107,12 +107,13 @@ class DeadLetters:
         if found is None:
             return None
         seen = datetime.fromtimestamp(first_seen or 0, UTC)
-        values = {**json.loads(found), "first_seen": _written(seen)}
-        return DeadLetter(**{**values, "reason": Reason(values["reason"])})
+        values: dict[str, Any] = json.loads(found)
+        values.update(first_seen=format_timestamp(seen), reason=Reason(values["reason"]))
+        return DeadLetter(**values)
 
     def count(self) -> int:
         """How many letters there are."""
-        return cast(int, self._redis.zcard(self._by_time))
+        return self._redis.zcard(self._by_time)
 
     def remove(self, letter_id: str) -> bool:
         """Forget a letter; False where there was none."""
@@ -164,10 +165,6 @@ def as_base64(raw: bytes) -> dict[str, Any]:
 def quarantine_id(raw: bytes, queue: str) -> str:
     """The same id for the same bytes on the same queue."""
     return hashlib.sha256(queue.encode() + b"\x00" + raw).hexdigest()
-
-
-def _written(moment: datetime) -> str:
-    return format_timestamp(moment)
 
 
 def _text(key: bytes | str) -> str:

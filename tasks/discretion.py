@@ -11,7 +11,8 @@ import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
+from billiard import einfo
+from billiard.einfo import ExceptionInfo
 from celery import Task, signals
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded, Terminated, TimeLimitExceeded
 from celery.exceptions import WorkerLostError as LostChild
@@ -20,6 +21,7 @@ from celery.utils.serialization import UnpickleableExceptionWrapper
 from ..clients.errors import IntegrationError
 from ..schemas.base import ValidationError
 
+_Wrapped: Any = vars(einfo)["ExceptionWithTraceback"]  # not in the stubs
 _OURS = (IntegrationError, ValidationError)
 _HARMLESS = (SoftTimeLimitExceeded, TimeLimitExceeded, LostChild, Terminated, Ignore)
 
@@ -75,8 +77,7 @@ def discreet(error: BaseException) -> BaseException:
     if isinstance(error, Retry):
         return _discreet_retry(error)
     if isinstance(error, Reject):
-        reason: Any = error.reason
-        return Reject(discreet(reason) if isinstance(reason, BaseException) else None, requeue=error.requeue)
+        return _discreet_reject(error)
     if isinstance(error, (HiddenError, *_OURS, *_HARMLESS)):
         return error
     return HiddenError(name_of(error)).with_traceback(error.__traceback__)
@@ -92,7 +93,7 @@ def discreet_info(info: Any) -> ExceptionInfo:
 def original(info: Any) -> BaseException:
     """The exception itself, out of the wrapping in which the pool carried it."""
     error: Any = info.exception
-    return error.exc if isinstance(error, ExceptionWithTraceback) else error
+    return error.exc if isinstance(error, _Wrapped) else error
 
 
 def name_of(error: BaseException) -> str:
@@ -110,7 +111,12 @@ def safe_text(error: BaseException) -> str:
     return str(error) if safe else name_of(error)
 
 
-def _discreet_retry(retry: Retry) -> Retry:
+def _discreet_reject(reject: Any) -> Reject:
+    reason: Any = discreet(reject.reason) if isinstance(reject.reason, BaseException) else None
+    return Reject(reason, requeue=reject.requeue)
+
+
+def _discreet_retry(retry: Any) -> Retry:
     if retry.exc is not None:
         retry.exc = discreet(retry.exc)
         retry.excs = repr(retry.exc)

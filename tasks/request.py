@@ -9,8 +9,8 @@ import dataclasses
 from typing import Any, cast
 
 from celery.exceptions import Ignore, Reject, Retry, Terminated, TimeLimitExceeded, WorkerLostError
-from celery.utils.log import get_logger
 from celery.signals import task_failure
+from celery.utils.log import get_logger
 from celery.worker import request as plain
 from celery.worker import state
 from redis.exceptions import RedisError
@@ -47,6 +47,11 @@ class Request(_PlainRequest):
     def attempts(self) -> int:
         """How many attempts there were, this one included."""
         return int(self.request_dict.get("retries") or 0) + 1
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Note when a child took the task, by a clock that nobody sets."""
+        self.accepted_at = time_accepted
+        super().on_accepted(pid, time_accepted)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """Keep a final failure, then let Celery do what it does."""

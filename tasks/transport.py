@@ -64,6 +64,7 @@ class QoS(_PlainQoS):
     """The messages in hand: stamped, renewed and taken back by Redis' clock."""
 
     channel: "Channel"
+    _owed: ClassVar[set[str]] = set()  # of every connection this process has had
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Note a message as in hand, from now."""
@@ -76,6 +77,21 @@ class QoS(_PlainQoS):
         """Say that these messages are still in hand; what was acknowledged or taken back stays so."""
         if tags:
             self._run(_RENEW, [self.unacked_index_key], sorted(tags))
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge; what does not get through is owed, and made up for by `settle_owed`."""
+        try:
+            super().ack(delivery_tag)
+        except (RedisError, OSError):
+            self._owed.add(delivery_tag)
+            raise
+
+    def settle_owed(self) -> None:
+        """Make the acknowledgements that a lost connection swallowed, before anybody restores these messages."""
+        for tag in list(self._owed):
+            self._remove_from_indices(tag).execute()
+            self._quick_ack(tag)
+            self._owed.discard(tag)
 
     def let_go(self, delivery_tag: str) -> None:
         """Forget a message here without acknowledging it: it comes back after the visibility timeout."""

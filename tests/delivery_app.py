@@ -7,6 +7,7 @@ import time
 from celery import Celery
 from memory_graph_workers.clients.errors import ApiError
 from memory_graph_workers.tasks.discretion import DiscreetTask
+from memory_graph_workers.tasks.lease import Lease
 from memory_graph_workers.tasks.transport import broker_settings
 from redis import Redis
 
@@ -41,6 +42,7 @@ app.conf.update(
         "unacked_restore_throttle": 1,
     },
 )
+app.steps["consumer"].add(Lease)
 
 
 @app.task(name="good")

@@ -56,7 +56,7 @@ class Worker:
         command = ["celery", "-A", "delivery_app", "worker", "--pool", "prefork", "-c", str(concurrency), "-l", "INFO"]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *command, "-n", name, "-E"],
+                [sys.executable, "-m", *command, "-n", name, "-E", "--without-mingle", "--without-gossip"],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=TESTS,
