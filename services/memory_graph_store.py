@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any, cast
 from uuid import uuid4
 
 import grpc
@@ -15,7 +16,7 @@ from .memory_graph_records import NodeRecord, SessionRecord
 
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 1000
-_MESSAGES = {
+_MESSAGES: dict[int, tuple[Any, str]] = {
     pb.NODE_TYPE_PROMPT: (pb.PromptNode, "prompt"),
     pb.NODE_TYPE_RESPONSE: (pb.ResponseNode, "response"),
     pb.NODE_TYPE_TOOL_INVOCATION: (pb.ToolInvocationNode, "tool_invocation"),
@@ -127,8 +128,8 @@ def page(limit: int) -> int:
 
 def as_node(record: NodeRecord) -> pb.Node:
     """A node as it travels."""
-    message, name = _MESSAGES[pb.NodeType(record.node_type)]
-    node = pb.Node(id=record.node_id, type=pb.NodeType(record.node_type), created_at=_timestamp(record.created_at))
+    message, name = _MESSAGES[record.node_type]
+    node = pb.Node(id=record.node_id, type=cast(Any, record.node_type), created_at=_timestamp(record.created_at))
     getattr(node, name).CopyFrom(message.FromString(record.message))
     return node
 
