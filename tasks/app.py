@@ -1,9 +1,9 @@
 """The Celery app: queues, delivery, and the base that every task shares."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from celery import Celery, Task, signals
+from celery import Celery, signals
 from celery.exceptions import Reject
 from kombu import Exchange, Queue
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -13,7 +13,10 @@ from ..beat_schedule import sweep_schedule
 from ..clients.errors import CircuitBreakerOpen, IntegrationError, InvalidConfig, TransientError
 from .config import BrokerConfig, TaskConfig
 from .connections import config
+from .discretion import DiscreetTask
+from .lease import Lease
 from .logs import set_up
+from .transport import broker_settings
 
 PREFIX = "memory_graph"
 REGISTRY, VAULT, ARCHIVAL, HEALTH = (f"{PREFIX}.{name}" for name in ("registry", "vault", "archival", "health"))
@@ -23,16 +26,11 @@ HIDDEN = "…"  # what a log, an event and Flower show of arguments and results
 BRIEF = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 PATIENT = {"max_retries": 600, "interval_start": 0.2, "interval_step": 0.3, "interval_max": 1.0}
 
-if TYPE_CHECKING:
-    BaseTask = Task[..., Any]
-else:
-    BaseTask = Task
-
 broker = BrokerConfig.from_env()
 limits = TaskConfig.from_env()
 
 
-class MemoryGraphTask(BaseTask):
+class MemoryGraphTask(DiscreetTask):
     """What all tasks share: acknowledged late, tried again on transient errors only, silent about payloads."""
 
     abstract = True
@@ -77,7 +75,7 @@ def _queue(name: str) -> Queue:
 
 
 app.conf.update(
-    broker_url=broker.broker,
+    broker_settings(broker.broker),
     result_backend=broker.results,
     imports=[f"memory_graph_workers.tasks.{name}" for name in ("registry", "vault", "archival")],
     task_serializer="json",
@@ -101,6 +99,7 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_acks_on_failure_or_timeout=True,
+    worker_consumer="memory_graph_workers.tasks.consumer:Consumer",
     worker_prefetch_multiplier=1,
     worker_enable_prefetch_count_reduction=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -134,6 +133,8 @@ app.conf.update(
     redbeat_key_prefix=f"{PREFIX}:beat:",
     redbeat_lock_timeout=30,
 )
+
+app.steps["consumer"].add(Lease)
 
 
 signals.setup_logging.connect(set_up)
