@@ -20,13 +20,18 @@ _LOG_TAIL_LINES = 15
 class Child:
     """One running program, its process group and its log."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.name, self.process, self.log = name, process, log
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path, *, may_end: bool) -> None:
+        self.name, self.process, self.log, self._may_end = name, process, log, may_end
 
     @property
     def is_alive(self) -> bool:
         """Whether the program itself still runs."""
         return self.process.poll() is None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended though it should not have, or with an exit code that is not 0."""
+        return not self.is_alive and not (self._may_end and self.process.returncode == 0)
 
     def log_tail(self) -> str:
         """The last lines that it wrote."""
@@ -72,8 +77,8 @@ class Children:
             self.stop(self._running[-1])
         self._watcher.communicate()
 
-    def start(self, name: str, program: Sequence[str], environ: Mapping[str, str]) -> Child:
-        """Start a program whose output goes to `<name>.log`."""
+    def start(self, name: str, program: Sequence[str], environ: Mapping[str, str], *, may_end: bool = False) -> Child:
+        """Start a program whose output goes to `<name>.log`; `may_end`: when its work is done."""
         log = self.logs / f"{name}.log"
         leash = [sys.executable, "-I", "-S", str(_HERE / "leash.py"), str(os.getpid())]
         with log.open("ab") as output:
@@ -87,7 +92,7 @@ class Children:
                 start_new_session=True,
             )
         self._tell(f"+{process.pid}")
-        child = Child(name, process, log)
+        child = Child(name, process, log, may_end=may_end)
         self._running.append(child)
         return child
 
@@ -106,12 +111,12 @@ class Children:
         self._tell(f"-{directory}")
 
     def check(self) -> None:
-        """Tell of a program that ended by itself.
+        """Tell of a program that failed.
 
         Raises: Failure with the last lines of its log.
         """
         for child in self._running:
-            if not child.is_alive:
+            if child.has_failed:
                 raise died(child)
 
     def _tell(self, line: str) -> None:
@@ -126,4 +131,4 @@ def died(child: Child) -> Failure:
     """The failure that says how a program ended, and its last words."""
     code = child.process.returncode
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return Failure(f"The {child.name} {how}. The end of its log ({child.log}):\n{child.log_tail()}")
+    return Failure(f"The {child.name} {how}. The end of its log:\n{child.log_tail()}")

@@ -1,0 +1,59 @@
+"""The private directory in which a stack lives: databases, keys and logs, readable by its owner alone."""
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from .failure import Failure, Refused
+from .processes import Children
+
+_LOGS = "logs"
+_MARK = "mgw.lock"
+
+
+@contextmanager
+def temporary_home(*, keep_logs: bool) -> Generator[tuple[Path, Children]]:
+    """A directory that goes with us, however we end; its logs stay after a failure, or where they are wanted."""
+    home = Path(tempfile.mkdtemp(prefix="mgw-")).resolve()
+    (home / _LOGS).mkdir()
+    with Children(home / _LOGS) as children:
+        children.delete_in_the_end(home)
+        try:
+            yield home, children
+        except Failure:
+            keep_logs = True
+            raise
+        finally:
+            if keep_logs:
+                click.echo(f"The logs are in {_moved_logs(home)}", err=True)
+
+
+@contextmanager
+def lasting_home(home: Path) -> Generator[tuple[Path, Children]]:
+    """A directory of the caller's that stays; one stack at a time lives in it.
+
+    Raises: Refused where something else is in it, or another stack runs in it.
+    """
+    home = home.resolve()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (home / _MARK).exists() and any(home.iterdir()):
+        raise Refused(f"{home} holds other things. Name a directory that is empty or new.")
+    home.chmod(0o700)
+    with (home / _MARK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Refused(f"Another stack runs in {home}. Stop it, or name another directory.") from error
+        shutil.rmtree(home / _LOGS, ignore_errors=True)
+        (home / _LOGS).mkdir()
+        with Children(home / _LOGS) as children:
+            yield home, children
+
+
+def _moved_logs(home: Path) -> Path:
+    return (home / _LOGS).rename(home.with_name(f"{home.name}-logs"))

@@ -1,0 +1,46 @@
+"""Loopback ports, and whether something answers on them."""
+
+import http.client
+import socket
+
+LOOPBACK = "127.0.0.1"
+_ASK_SECS = 2.0
+
+
+def free_port() -> int:
+    """A loopback port that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return probe.getsockname()[1]
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could still listen on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed connection is no obstacle
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def http_status(port: int, path: str) -> int | None:
+    """The status that a GET answers, or None where there was no answer."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ASK_SECS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def accepts(port: int) -> bool:
+    """Whether a connection can be made."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=_ASK_SECS).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,56 @@
+"""Tells on standard error what a long command is doing; silent where that is no terminal."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from .failure import Failure
+
+_ASK_EVERY_SECS = 0.3
+
+
+class Steps:
+    """One line a step, with a bar where there is something to count."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        """`check` is asked while a step waits, and raises where the wait is in vain."""
+        console = Console(stderr=True)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        self._check = check
+        self._progress = Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def do(self, text: str, work: Callable[[], object]) -> None:
+        """A step without a count."""
+        line = self._progress.add_task(text, total=1)
+        work()
+        self._progress.update(line, completed=1)
+
+    def wait(self, text: str, count: Callable[[], int], total: int, *, patience_secs: float) -> None:
+        """A step that is over when `count` reaches `total`.
+
+        Raises: Failure where the count stands still for longer than the patience.
+        """
+        line = self._progress.add_task(text, total=total)
+        reached, deadline = -1, 0.0
+        while reached < total:
+            counted = count()
+            if counted > reached:
+                reached, deadline = counted, time.monotonic() + patience_secs
+            elif time.monotonic() > deadline:
+                raise Failure(f"{text}: {reached} of {total}, and nothing more for {patience_secs:.0f} s.")
+            self._progress.update(line, completed=reached)
+            self._check()
+            time.sleep(_ASK_EVERY_SECS if reached < total else 0)

@@ -1,0 +1,29 @@
+"""`mgw serve`: one of the reference services, in the foreground."""
+
+import click
+
+from .failure import Refused
+
+_PORTS = {"registry": 8080, "vault": 9000, "memory-graph": 50051}
+
+
+@click.command(name="serve")
+@click.argument("service", type=click.Choice(list(_PORTS)))
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port; default: 8080, 9000 and 50051.")
+def command(service: str, host: str, port: int | None) -> None:
+    """Run one of the reference services in the foreground.
+
+    Settings come from the environment: REGISTRY_DATABASE_URL, REGISTRY_KEYS, VAULT_DATABASE_URL, VAULT_KEYS
+    (needed by the vault), MEMORY_GRAPH_DATABASE_URL. Ctrl-C or TERM ends it.
+
+    \b
+    Example:
+      VAULT_KEYS=secret mgw serve vault --port 9000
+    """
+    from ..services.serve import serve
+
+    try:
+        serve(service, host, port or _PORTS[service])
+    except ValueError as error:
+        raise Refused(str(error)) from error
