@@ -8,6 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+_WIDE = 220
+
 
 def show_json(value: Any) -> None:
     """Print one JSON value on standard output."""
@@ -16,8 +18,11 @@ def show_json(value: Any) -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """Print a table on standard output; as wide as it needs where no terminal limits it."""
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    console = Console()
-    console.print(table, width=console.width if console.is_terminal else 200)
+    as_wide_as_a_terminal = Console()
+    console = as_wide_as_a_terminal if as_wide_as_a_terminal.is_terminal else Console(width=_WIDE)
+    console.print(table)
