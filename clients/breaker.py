@@ -25,6 +25,7 @@ SUCCESS_THRESHOLD = 2
 # A probe that neither succeeded nor failed in this time was killed; the next one may go.
 PROBE_SECS = 90.0
 CACHE_SECS = 0.2
+_BUSY = (429, 8)  # HTTP: too many requests; gRPC: RESOURCE_EXHAUSTED
 
 
 class Breaker:
@@ -72,9 +73,9 @@ class Breaker:
 
 
 def is_answer(error: BaseException) -> bool:
-    """Whether the service answered: a 4xx, 429 included, says that it is up."""
+    """Whether the service answered: a refusal, that it has too much to do included, says that it is up."""
     answered = isinstance(error, IntegrationError) and not isinstance(error, TransientError)
-    return answered or (isinstance(error, ApiError) and (error.status or 500) < 500)
+    return answered or (isinstance(error, ApiError) and error.status in _BUSY)
 
 
 class Storage(pybreaker.CircuitBreakerStorage):
@@ -205,6 +206,7 @@ class RedisStorage(Storage):
         self._reset_secs = reset_secs
         self._known: dict[str, str] = {}
         self._read_at = -CACHE_SECS
+        self._open_until = 0.0
 
     @property
     def state(self) -> str:
@@ -246,17 +248,19 @@ class RedisStorage(Storage):
 
     @opened_at.setter
     def opened_at(self, datetime: datetime) -> None:
+        self._open_until = time.monotonic() + self._reset_secs
         self._quietly(lambda: self._redis.set(f"{self._key}:pause", "1", px=int(self._reset_secs * 1000)))
 
     def pause_left_secs(self) -> float:
         """Seconds until an open breaker tries the service again."""
         left_ms = self._quietly(lambda: self._redis.pttl(f"{self._key}:pause"))
-        return max(0, left_ms or 0) / 1000
+        return max(0.0, self._open_until - time.monotonic() if left_ms is None else left_ms / 1000)
 
     def take_probe(self) -> bool:
         """Take the right to the one probe; False where another worker has it."""
-        taken = self._quietly(lambda: self._redis.set(f"{self._key}:probe", "1", nx=True, px=int(PROBE_SECS * 1000)))
-        return bool(taken)
+        key, expiry_ms = f"{self._key}:probe", int(PROBE_SECS * 1000)
+        taken = self._quietly(lambda: bool(self._redis.set(key, "1", nx=True, px=expiry_ms)))
+        return taken is not False  # while Redis is away: rather two probes than none
 
     def release_probe(self) -> None:
         """Give the right to the one probe back."""

