@@ -1,0 +1,151 @@
+"""The three services as real processes, and a client that sends exactly the bytes it is given."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import grpc
+import pytest
+
+KEY = "vault-key-1"
+BEARER = {"Authorization": f"Bearer {KEY}"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    text: str
+
+    @property
+    def json(self):
+        return json.loads(self.text)
+
+
+class Service:
+    """One service process on a free port, with a database of its own."""
+
+    def __init__(self, name, folder, bearer=None, /, **settings):
+        self.name, self.folder, self.bearer = name, Path(folder), bearer or {}
+        self.settings = settings
+        self.port = free_port()
+        self.start()
+
+    def start(self):
+        self.log = (self.folder / f"{self.name}.log").open("ab+")
+        prefix = self.name.replace("-", "_").upper()
+        database = {f"{prefix}_DATABASE_URL": f"sqlite:///{self.folder}/{self.name}.db"}
+        command = [sys.executable, "-m", "memory_graph_workers.services", self.name, "--port", str(self.port)]
+        environ = {"PATH": os.environ["PATH"], **database, **self.settings}
+        self.process = subprocess.Popen(command, env=environ, stderr=self.log, cwd=self.folder)
+        self._wait()
+
+    def stop(self, signum=signal.SIGTERM):
+        self.process.send_signal(signum)
+        self.process.wait(10)
+        self.log.close()
+
+    def logged(self):
+        return (self.folder / f"{self.name}.log").read_text()
+
+    def send(self, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            data = body.encode() if isinstance(body, str) else body
+            if data is not None:
+                named["Content-Length"] = str(len(data))
+            for name, value in {**self.bearer, **named}.items():
+                connection.putheader(name, value)
+            connection.endheaders(data)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read().decode())
+        finally:
+            connection.close()
+
+    def post(self, path, body, **headers):
+        return self.send("POST", path, body if isinstance(body, str | bytes) else json.dumps(body), **headers)
+
+    def put(self, path, body, **headers):
+        return self.send("PUT", path, body if isinstance(body, str | bytes) else json.dumps(body), **headers)
+
+    def get(self, path, **headers):
+        return self.send("GET", path, **headers)
+
+    def delete(self, path, **headers):
+        return self.send("DELETE", path, **headers)
+
+    def _wait(self):
+        deadline = time.monotonic() + 20
+        while f"{self.name} ready on".encode() not in self._read():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(self._read().decode())
+            time.sleep(0.05)
+
+    def _read(self):
+        return (self.folder / f"{self.name}.log").read_bytes()
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory):
+    """Start a service by its name and settings; it is stopped at the end."""
+    started = []
+
+    def begin(name, /, **settings):
+        bearer = BEARER if name == "vault" else None
+        if name == "vault":
+            settings.setdefault("VAULT_KEYS", f"another-key,{KEY}")
+        service = Service(name, tmp_path_factory.mktemp(name), bearer, **settings)
+        started.append(service)
+        return service
+
+    yield begin
+    for service in started:
+        if service.process.poll() is None:
+            service.stop()
+
+
+@pytest.fixture(scope="session")
+def registry(start):
+    return start("registry")
+
+
+@pytest.fixture(scope="session")
+def vault(start):
+    return start("vault")
+
+
+@pytest.fixture(scope="session")
+def graph(start):
+    service = start("memory-graph")
+    with grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+        yield channel
+
+
+@pytest.fixture
+def new_id():
+    """An id that no other test uses."""
+    return uuid4().hex
+
+
+@pytest.fixture
+def session_id(registry, new_id):
+    """A session that is registered."""
+    body = {"session_id": new_id, "model_id": f"model-{new_id}", "started_at": "2026-01-01T00:00:00Z"}
+    assert registry.post("/api/v1/sessions", body).status == 201
+    return new_id

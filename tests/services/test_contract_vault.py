@@ -1,0 +1,71 @@
+"""Each Vault operation as the contract writes it: the request by hand, the answer field by field."""
+
+import json
+
+ENTRY = (
+    '{"id": "ID", "session_id": "s:1/a", "data": {"b": [1, 2.5, null, true], "a": "\\u00e9 \\ud83d\\ude00 \\u0000"},'
+    ' "archived_at": "2026-01-02T03:04:05.5Z", "retention_days": 365, "tags": ["t"], "metadata": {"k": 1}}'
+)
+
+
+def entry(archive_id):
+    return ENTRY.replace("ID", archive_id)
+
+
+def test_archive_session_answers_a_receipt(vault, new_id):
+    switches = {"X_Encryption_Enabled": "true", "X_Compression_Enabled": "false"}
+    answer = vault.post("/api/v1/archive", entry(new_id), Content_Type="application/json", **switches)
+    assert answer.status == 201
+    assert answer.json == {
+        "archive_id": new_id,
+        "session_id": "s:1/a",
+        "status": "archived",
+        "archived_at": "2026-01-02T03:04:05.500000Z",
+    }
+
+
+def test_retrieve_session_answers_what_was_sent(vault, new_id):
+    vault.post("/api/v1/archive", entry(new_id))
+    answer = vault.get(f"/api/v1/archive/{new_id}")
+    assert answer.status == 200
+    sent = json.loads(entry(new_id))
+    assert answer.json == {**sent, "archived_at": "2026-01-02T03:04:05.500000Z"}
+
+
+def test_batch_archive_judges_each_entry(vault, new_id):
+    body = f'[{entry(new_id)}, {{"session_id": "s2", "id": "{new_id}-2"}}]'
+    answer = vault.post("/api/v1/archive/batch", body)
+    assert answer.status == 200
+    assert (answer.json["archived"], answer.json["total"], answer.json["success_count"]) == ([new_id], 2, 1)
+    assert answer.json["failed"][0]["session_id"] == "s2"
+    assert "retention_days" in answer.json["failed"][0]["error"]
+
+
+def test_delete_archive_succeeds_after_the_retention(vault, new_id):
+    body = f'{{"id": "{new_id}", "session_id": "s", "data": null, "retention_days": 1,'
+    vault.post("/api/v1/archive", f'{body} "archived_at": "2020-01-01T00:00:00Z"}}')
+    answer = vault.delete(f"/api/v1/archive/{new_id}")
+    assert (answer.status, answer.text) == (204, "")
+    assert vault.get(f"/api/v1/archive/{new_id}").status == 404
+
+
+def test_create_retention_policy_answers_its_id_at_the_top(vault, new_id):
+    body = (
+        f'{{"policy_id": "{new_id}", "name": "p", "retention_days": 2555, "auto_delete": false, "description": "",'
+        ' "compliance_level": "hipaa", "created_at": "2026-01-01T00:00:00Z", "tags": ["hipaa"]}'
+    )
+    answer = vault.post("/api/v1/policies", body)
+    assert (answer.status, answer.json["policy_id"]) == (201, new_id)
+
+
+def test_apply_retention_policy_lengthens_the_retention(vault, new_id):
+    vault.post("/api/v1/archive", entry(new_id))
+    policy = f'{{"policy_id": "{new_id}", "name": "p", "retention_days": 1095, "compliance_level": "pci"}}'
+    vault.post("/api/v1/policies", policy)
+    answer = vault.put(f"/api/v1/archive/{new_id}/policy", f'{{"policy_id": "{new_id}"}}')
+    assert 200 <= answer.status < 300
+    assert vault.get(f"/api/v1/archive/{new_id}").json["retention_days"] == 1095
+
+
+def test_health_check_needs_no_key(vault):
+    assert vault.send("GET", "/health", Authorization="").status == 200
