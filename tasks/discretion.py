@@ -139,6 +139,7 @@ def keep_logs_discreet(logger: logging.Logger | None = None, **kwargs: Any) -> N
 
     Whoever sets the logging up by the `setup_logging` signal calls this with each logger that has handlers.
     """
+    logging.getLogger("celery.pool").setLevel(logging.INFO)  # its debug lines hold whole messages
     warnings.filterwarnings("ignore", "Exception raised outside body", RuntimeWarning)
     for handler in logger.handlers if logger else ():
         if not any(isinstance(known, DiscreetFilter) for known in handler.filters):

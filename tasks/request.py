@@ -48,6 +48,10 @@ class Request(_PlainRequest):
         """How many attempts there were, this one included."""
         return int(self.request_dict.get("retries") or 0) + 1
 
+    def info(self, safe: bool = False) -> dict[str, Any]:
+        """What remote control and Flower show of the task: never its arguments."""
+        return cast("dict[str, Any]", super().info(safe=True))
+
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Note when a child took the task, by a clock that nobody sets."""
         self.accepted_at = time_accepted

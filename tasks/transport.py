@@ -1,8 +1,7 @@
-"""kombu's Redis transport, made to survive what is no message and to keep time by Redis' own clock.
+"""kombu's Redis transport, made to survive what is no message.
 
 Plain kombu trusts each list item: one that is not JSON, or lacks a part, raises in the worker's loop and ends
-it. Here such an item goes to the quarantine, and the worker goes on. Messages in hand are stamped, and judged
-to be abandoned, by the clock of Redis: workers whose clocks differ would start each other's tasks again.
+it. Here such an item goes to the quarantine, and the worker goes on.
 """
 
 import contextlib
@@ -20,11 +19,11 @@ from redis.exceptions import RedisError
 
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
 from .envelope import Malformed, as_bytes, check_envelope, is_name, opened
+from .in_hand import QoS
 
 logger = logging.getLogger(__name__)
 
 # What is overridden here is not in the stubs.
-_PlainQoS: Any = plain.QoS
 _PlainChannel: Any = plain.Channel
 _PlainTransport: Any = plain.Transport
 
@@ -34,98 +33,6 @@ kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATH
 
 _MOST_WORKER_LOSSES = 10
 _LOSSES_HEADER = "worker_losses"
-
-# Scripts, because each reads Redis' clock and acts on it in one step. KEYS: index, unacked, then queues.
-_STAMP = """
-local now = redis.call('TIME')
-redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-"""
-_RENEW = """
-local now = redis.call('TIME')
-for _, tag in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 'XX', now[1] + now[2] / 1000000, tag) end
-"""
-_ABANDONED = """
-local now = redis.call('TIME')
-return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now[1] - ARGV[1], 'LIMIT', 0, ARGV[2])
-"""
-_TAKE_BACK = """
-local now = redis.call('TIME')
-local stamp = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not stamp or tonumber(stamp) > now[1] + now[2] / 1000000 - ARGV[2] then return 0 end
-redis.call('ZREM', KEYS[1], ARGV[1])
-if redis.call('HDEL', KEYS[2], ARGV[1]) == 0 then return 0 end
-for i = 3, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[3]) end
-return 1
-"""
-
-
-class QoS(_PlainQoS):
-    """The messages in hand: stamped, renewed and taken back by Redis' clock."""
-
-    channel: "Channel"
-    _owed: ClassVar[set[str]] = set()  # of every connection this process has had
-
-    def append(self, message: Any, delivery_tag: str) -> None:
-        """Note a message as in hand, from now."""
-        delivery = message.delivery_info
-        kept = dumps([message._raw, delivery.get("exchange"), delivery.get("routing_key")])
-        self._run(_STAMP, [self.unacked_index_key, self.unacked_key], [delivery_tag, kept])
-        super(_PlainQoS, self).append(message, delivery_tag)
-
-    def renew(self, tags: set[str]) -> None:
-        """Say that these messages are still in hand; what was acknowledged or taken back stays so."""
-        if tags:
-            self._run(_RENEW, [self.unacked_index_key], sorted(tags))
-
-    def ack(self, delivery_tag: str) -> None:
-        """Acknowledge; what does not get through is owed, and made up for by `settle_owed`."""
-        try:
-            super().ack(delivery_tag)
-        except (RedisError, OSError):
-            self._owed.add(delivery_tag)
-            raise
-
-    def settle_owed(self) -> None:
-        """Make the acknowledgements that a lost connection swallowed, before anybody restores these messages."""
-        for tag in list(self._owed):
-            self._remove_from_indices(tag).execute()
-            self._quick_ack(tag)
-            self._owed.discard(tag)
-
-    def let_go(self, delivery_tag: str) -> None:
-        """Forget a message here without acknowledging it: it comes back after the visibility timeout."""
-        self._quick_ack(delivery_tag)
-
-    def tags_in_hand(self) -> set[str]:
-        """The deliveries that are neither acknowledged nor let go; safe to ask from another thread."""
-        for _ in range(100):
-            with contextlib.suppress(RuntimeError):  # changed while it was being copied
-                return set(self._delivered) - set(self._dirty)
-        return set()
-
-    def restore_visible(self, start: int = 0, num: int | None = 10, interval: int = 10) -> None:
-        """Put back on their queues what nobody renewed for the visibility timeout."""
-        self._vrestore_count += 1
-        if (self._vrestore_count - 1) % (interval or 1):
-            return
-        found = self._run(_ABANDONED, [self.unacked_index_key], [self.visibility_timeout, num or 1000])
-        for tag in found:
-            self._take_back(tag.decode() if isinstance(tag, bytes) else tag)
-
-    def _take_back(self, tag: str) -> None:
-        with self.channel.conn_or_acquire() as client:
-            kept = client.hget(self.unacked_key, tag)
-        queues, payload = self.channel.reopened(kept) if kept else ([], b"")
-        keys = [self.unacked_index_key, self.unacked_key, *queues]
-        self._run(_TAKE_BACK, keys, [tag, self.visibility_timeout, payload])
-
-    def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:
-        # A prefixed client prefixes the first key of a script and no other.
-        prefix = self.channel.global_keyprefix
-        keys = [keys[0], *(prefix + key for key in keys[1:])]
-        with self.channel.conn_or_acquire() as client:
-            return client.register_script(script)(keys=keys, args=args)
 
 
 class Channel(_PlainChannel):

@@ -5,7 +5,8 @@ import signal
 import time
 
 from celery import Celery
-from memory_graph_workers.clients.errors import ApiError
+from memory_graph_workers.clients.errors import ApiError, Timeout, UncertainOutcome
+from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.tasks.discretion import DiscreetTask
 from memory_graph_workers.tasks.lease import Lease
 from memory_graph_workers.tasks.transport import broker_settings
@@ -40,6 +41,7 @@ app.conf.update(
         "visibility_timeout": VISIBILITY_SECS,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
+        "dead_letters_url": os.environ.get("DELIVERY_DEAD_URL"),
     },
 )
 app.steps["consumer"].add(Lease)
@@ -63,6 +65,32 @@ def again(self: Base, name: str, seconds: float) -> None:
     done.rpush("runs:" + name, self.request.retries)
     if not self.request.retries:
         raise self.retry(countdown=seconds)
+
+
+@app.task(name="kills_twice", bind=True)
+def kills_twice(self: Base) -> None:
+    if done.rpush("kills", 1) < 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="checks")
+def checks(text: str) -> None:
+    raise ValidationError({"session_id": ["Missing."]})
+
+
+@app.task(name="times_out", autoretry_for=(Timeout,), max_retries=1, retry_backoff=False, default_retry_delay=0)
+def times_out(text: str) -> None:
+    raise Timeout("no answer", "vault", "archive_session")
+
+
+@app.task(name="doubts")
+def doubts(text: str) -> None:
+    raise UncertainOutcome("no answer", "registry", "track_usage")
+
+
+@app.task(name="probe", keep_dead_letter=False)
+def probe() -> None:
+    done.rpush("probes", 1)
 
 
 @app.task(name="kills_its_child")

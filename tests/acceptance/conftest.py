@@ -36,7 +36,18 @@ class Broker:
         self.start()
 
     def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]
+        options = [
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--unixsocket",
+            str(self.folder / "socket"),
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+        ]
         self.process = subprocess.Popen(
             [str(get_binary_path()), *options, "--dir", str(self.folder), "--loglevel", "warning"],
             stdout=subprocess.DEVNULL,
@@ -51,9 +62,9 @@ class Broker:
 class Worker:
     """One `celery worker` process of the delivery app, and what it wrote."""
 
-    def __init__(self, broker: Broker, name: str, log: Path, options: dict[str, str], concurrency: int) -> None:
+    def __init__(self, broker: Broker, name: str, log: Path, options: dict[str, str], level: str) -> None:
         self.log = log
-        command = ["celery", "-A", "delivery_app", "worker", "--pool", "prefork", "-c", str(concurrency), "-l", "INFO"]
+        command = ["celery", "-A", "delivery_app", "worker", "--pool", "prefork", "-c", "2", "-l", level]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *command, "-n", name, "-E", "--without-mingle", "--without-gossip"],
@@ -114,6 +125,17 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Broker]:
+    """A second server, for dead letters that are not kept with the broker; it does not run yet."""
+    (tmp_path / "archive").mkdir()
+    archive = Broker(tmp_path / "archive")
+    archive.stop()
+    yield archive
+    archive.redis.close()
+    archive.stop()
+
+
+@pytest.fixture
 def producer(broker: Broker) -> Iterator[Celery]:
     app = Celery("producer", set_as_current=False)
     app.conf.update(broker_settings(broker.url), result_backend=broker.url, task_default_queue="work")
@@ -125,8 +147,8 @@ def producer(broker: Broker) -> Iterator[Celery]:
 def start_worker(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     started: list[Worker] = []
 
-    def start(name: str = "one", concurrency: int = 2, **options: str) -> Worker:
-        worker = Worker(broker, name, tmp_path / f"{name}.log", options, concurrency)
+    def start(name: str = "one", level: str = "INFO", **options: str) -> Worker:
+        worker = Worker(broker, name, tmp_path / f"{name}.log", options, level)
         started.append(worker)
         until(lambda: "ready." in worker.text or not worker.is_alive, 30)
         assert worker.is_alive, worker.text

@@ -90,6 +90,9 @@ JUNK = {
     "hangs": (task("hangs"), "hard_time_limit"),
     "quotes what it got": (task("quotes", argsrepr=f"({CANARY},)", kwargsrepr=CANARY), "failed"),
     "refused by a service": (task("refused", shadow=CANARY), "failed"),
+    "invalid payload": (task("checks"), "invalid_payload"),
+    "out of attempts": (task("times_out"), "attempts_exhausted"),
+    "perhaps done": (task("doubts"), "uncertain"),
     "expired": (task(expires="2001-01-01T00:00:00+00:00"), "expired"),
 }
 
@@ -100,6 +103,8 @@ def sent(broker: Any, producer: Celery) -> list[str]:
     for number, (item, _) in enumerate(JUNK.values()):
         producer.send_task("good", (number,))
         broker.redis.lpush("work", item)
+    broker.redis.lpush("work", envelope({"task": "good", "id": "protocol-1", "args": [500], "kwargs": {}}))
+    broker.redis.lpush("work", task("probe", body=[[], {}, {}], expires="2001-01-01T00:00:00+00:00"))
     producer.send_task("answers", (CANARY,), ignore_result=True)
     return list(JUNK)
 
@@ -107,14 +112,14 @@ def sent(broker: Any, producer: Celery) -> list[str]:
 def test_sets_all_junk_aside_and_goes_on(
     sent: list[str], broker: Any, producer: Celery, start_worker: Any, until: Any, events: Any
 ) -> None:
-    worker = start_worker()
+    worker = start_worker(level="DEBUG")
     broker.redis.publish("/0.celery.pidbox", CANARY)
     broker.redis.publish("/0.celery.pidbox", json.dumps({"body": CANARY}))
     until(lambda: broker.dead.count() >= len(JUNK) or not worker.is_alive, 40)
     producer.send_task("good", (1000,))
     until(lambda: b"1000" in broker.redis.lrange("done", 0, -1), 10)
     assert worker.is_alive
-    assert sorted(map(int, broker.redis.lrange("done", 0, -1))) == [*range(len(JUNK)), 1000]
+    assert sorted(map(int, broker.redis.lrange("done", 0, -1))) == [*range(len(JUNK)), 500, 1000]
     assert sorted(letter.reason for letter in broker.dead.list(100)) == sorted(reason for _, reason in JUNK.values())
     until(lambda: not broker.redis.exists("unacked", "work"), 10)
     assert broker.redis.llen("killed") == 3

@@ -41,7 +41,8 @@ def test_keeps_a_letter_whole(store: DeadLetters) -> None:
     kept = store.get("t1")
     assert kept is not None
     assert (kept.task, kept.reason, kept.fields, kept.payload) == (sent.task, sent.reason, sent.fields, sent.payload)
-    assert kept.first_seen.endswith("Z") and kept.failed_at.endswith("Z")
+    assert kept.first_seen.endswith("Z")
+    assert kept.failed_at.endswith("Z")
 
 
 def test_keeps_one_letter_a_task_with_the_newer_reason(store: DeadLetters) -> None:

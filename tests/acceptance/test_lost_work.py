@@ -1,0 +1,90 @@
+"""What happens to work whose child, worker or store is lost."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from celery import Celery
+from kombu import Connection
+from memory_graph_workers.tasks.dead_letters import Reason
+from memory_graph_workers.tasks.transport import broker_settings
+
+
+@pytest.fixture
+def held(broker: Any, producer: Celery) -> bytes:
+    """A message of a dead worker, as kombu keeps it; its clock says that it was taken long ago."""
+    producer.send_task("good", (1,), task_id="orphan")
+    kept = json.dumps([json.loads(broker.redis.rpop("work")), "", "work"]).encode()
+    broker.redis.zadd("unacked_index", {"tag": time.time() - 60})
+    return kept
+
+
+def test_a_child_lost_twice_is_forgiven(broker: Any, producer: Celery, start_worker: Any, until: Any) -> None:
+    start_worker()
+    producer.send_task("kills_twice")
+    until(lambda: broker.redis.llen("kills") == 3, 25)  # the pool may notice a dead child after 5 s only
+    until(lambda: not broker.redis.exists("unacked", "work"), 5)
+    assert broker.dead.count() == 0
+    assert broker.redis.keys("memory_graph:dead:losses:*") == []
+
+
+def test_nothing_is_acknowledged_while_the_store_is_away(
+    broker: Any, archive: Any, producer: Celery, start_worker: Any, until: Any
+) -> None:
+    worker = start_worker(DELIVERY_DEAD_URL=archive.url)
+    producer.send_task("quotes", ("x",), task_id="failed")
+    producer.send_task("nobody.knows", task_id="unknown")
+    broker.redis.lpush("work", "not json")
+    until(lambda: all(words in worker.text for words in ("could not be kept", "could not be set aside")), 15)
+    assert worker.is_alive
+    archive.start()
+    until(lambda: archive.dead.count() == 3, 20)
+    until(lambda: not broker.redis.exists("unacked", "work"), 10)
+    assert {letter.reason for letter in archive.dead.list()} == {"failed", "unknown_task", "broken_envelope"}
+
+
+def test_a_dead_workers_message_comes_back(
+    broker: Any, held: bytes, producer: Celery, start_worker: Any, until: Any
+) -> None:
+    broker.redis.hset("unacked", "tag", held)
+    start_worker()
+    until(lambda: broker.redis.llen("done") == 1, 10)
+    until(lambda: not broker.redis.exists("unacked", "unacked_index", "work"), 5)
+
+
+def test_a_message_that_takes_ten_workers_down_is_buried(
+    broker: Any, held: bytes, start_worker: Any, until: Any
+) -> None:
+    message, exchange, key = json.loads(held)
+    message["headers"]["worker_losses"] = 9
+    broker.redis.hset("unacked", "tag", json.dumps([message, exchange, key]))
+    start_worker()
+    until(lambda: broker.dead.count() == 1, 10)
+    assert broker.dead.get("orphan").reason is Reason.LOST_WORKER
+    assert broker.redis.llen("done") == 0
+    until(lambda: not broker.redis.exists("unacked", "unacked_index"), 5)
+
+
+@pytest.mark.parametrize("junk", [b"not json", b"[]", b'[5, "", "work"]', b'[{"headers": {}}, [], {}]'])
+def test_junk_that_was_in_hand_is_set_aside(broker: Any, junk: bytes) -> None:
+    broker.redis.hset("unacked", "tag", junk)
+    broker.redis.zadd("unacked_index", {"tag": 1})
+    connect(broker.url).channel().qos.restore_visible(interval=1)
+    assert broker.dead.count() == 1
+    assert not broker.redis.exists("unacked", "unacked_index")
+
+
+def test_a_unix_socket_works_too(broker: Any) -> None:
+    connection = connect(f"redis+socket://{broker.folder}/socket")
+    with connection.SimpleQueue("plain") as queue:
+        broker.redis.lpush("plain", "not json")
+        queue.put({"number": 1})
+        assert queue.get(timeout=5).payload == {"number": 1}
+    connection.release()
+    assert broker.dead.count() == 1
+
+
+def connect(url: str) -> Connection:
+    settings = broker_settings(url)
+    return Connection(settings["broker_url"], transport=settings.get("broker_transport"))
