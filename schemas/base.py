@@ -74,6 +74,16 @@ class Request(Payload[M]):
     class Meta:
         unknown = RAISE
 
+    def write(self, model: M) -> dict[str, Any]:
+        """Check a model and make JSON values of it; a moment that is None is left to the server.
+
+        Raises: ValidationError naming each field, also where a value has the wrong Python type.
+        """
+        written = super().write(model)
+        if self.moment and getattr(model, self.moment) is None:
+            del written[self.moment]
+        return written
+
     def receive(self, payload: Any, seed: str) -> M:
         """Read a payload that may run twice: an absent id derives from `seed`, an absent moment stays absent.
 
