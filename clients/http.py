@@ -87,17 +87,21 @@ def _within(timeout_secs: float) -> Generator[None]:
 
 @contextmanager
 def _translated(timeout_secs: float) -> Generator[None]:
-    """Turn what requests raises into our errors, without the address and the library's own text."""
+    """Turn what requests raises into our errors, without the address and the library's own text.
+
+    The text of what broke a transfer quotes the answer, so it is no cause either: tracebacks are logged.
+    """
     try:
         yield
     except requests.exceptions.ConnectTimeout as error:
         raise ConnectionError("no connection in time; is the address right and the service up?") from error
     except requests.exceptions.ConnectionError as error:
-        raise _connection_error(error, timeout_secs) from error
+        ours = _connection_error(error, timeout_secs)
+        raise ours from None if isinstance(ours, HttpError) else error
     except requests.exceptions.Timeout as error:
         raise Timeout(f"no whole answer within {timeout_secs:g} s") from error
     except (requests.exceptions.RequestException, OSError) as error:
-        raise HttpError(f"the transfer broke ({type(error).__name__})") from error
+        raise HttpError(f"the transfer broke ({type(error).__name__})") from None
 
 
 def _connection_error(error: requests.exceptions.ConnectionError, timeout_secs: float) -> Exception:
