@@ -57,7 +57,7 @@ def mgw() -> None:
 
 def main() -> NoReturn:
     """Run the command line; exit with 0, 1, 2, or 128 + the signal that stopped it."""
-    guarded(lambda: mgw.main(standalone_mode=False))
+    guarded(lambda: mgw.main(prog_name="mgw", standalone_mode=False))
 
 
 def guarded(run: Callable[[], Any]) -> NoReturn:

@@ -13,7 +13,7 @@ from .ports import LOOPBACK, http_status
 from .processes import Child, Children
 from .servers import Running, Server, launch, start_all, wait_for_child, wait_ready
 
-# What the caller's environment says about services of his must not reach the embedded ones.
+# The caller's environment may speak of services of his: neither we nor our children are to reach those.
 _OURS = (
     "ALLOW_INSECURE_HTTP", "ARCHIV", "BREAKER_", "CELERY_", "FLOWER_", "HEALTH_", "MEMORY_GRAPH_", "REDIS_",
     "REGISTRY_", "RESULT_", "SERVICE_", "SWEEP_", "TASK_", "VAULT_", "VISIBILITY_", "WORKER_",
@@ -36,6 +36,7 @@ class Stack:
     """Starts the parts one by one in `home`, a private directory; `settings` are added to the workers' environment."""
 
     def __init__(self, children: Children, home: Path, settings: Mapping[str, str]) -> None:
+        _forget_other_services()
         self.children, self.home, self.keys = children, home, Keys()
         self.environ: dict[str, str] = {"REGISTRY_HONOURS_IDEMPOTENCY": "true", **settings}
         self._running: dict[str, Running] = {}
@@ -80,7 +81,7 @@ class Stack:
 
     def child_environ(self) -> dict[str, str]:
         """The environment of a program that works with this stack."""
-        return _clean(os.environ) | self.environ
+        return dict(os.environ) | self.environ
 
     def write_env_file(self) -> Path:
         """Write what a shell needs to work with this stack (`. FILE`)."""
@@ -100,7 +101,7 @@ class Stack:
                 "--dir",
                 str(directory),
             ],
-            _clean(os.environ),
+            dict(os.environ),
             lambda port: broker.answers(self._redis_url(port)),
         )
 
@@ -120,7 +121,7 @@ class Stack:
         return Server(
             name,
             lambda port: [*command, str(port)],
-            _clean(os.environ) | dict(settings),
+            dict(os.environ) | dict(settings),
             lambda port: http_status(port, "/health") == 200,
         )
 
@@ -147,10 +148,12 @@ class Stack:
         return f"redis://:{self.keys.broker}@{LOOPBACK}:{port}/0"
 
 
-def _clean(environ: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in environ.items() if not name.startswith(_OURS)}
-    direct = dict.fromkeys(("NO_PROXY", "no_proxy"), f"{LOOPBACK},localhost")
-    return kept | direct | {"PYTHONUNBUFFERED": "1"}
+def _forget_other_services() -> None:
+    """Drop what the caller's environment says of services of his, and keep calls within this machine off proxies."""
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        del os.environ[name]
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), LOOPBACK)))
 
 
 def _graph_serves(port: int) -> bool:

@@ -56,6 +56,11 @@ def wait_for(is_true: Callable[[], bool], timeout_secs: float) -> bool:
     return True
 
 
+@pytest.fixture(name="wait_for")
+def _wait_for() -> Callable[[Callable[[], bool], float], bool]:
+    return wait_for
+
+
 @pytest.fixture
 def tagged() -> Iterator[Tagged]:
     processes = Tagged()

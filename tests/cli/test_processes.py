@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ def grace_secs():
 
 
 @pytest.fixture
-def parent(tagged, tmp_path, grace_secs):
+def parent(tagged, tmp_path, grace_secs, wait_for):
     logs = tmp_path / "private" / "logs"
     logs.mkdir(parents=True)
     process = tagged.start(DUMMY_PARENT, logs, grace_secs)
@@ -34,13 +33,6 @@ def parent(tagged, tmp_path, grace_secs):
 
 def all_dummies_run(logs):
     return sum(log.read_text().count("on") for log in logs.glob("*.log")) == DUMMIES
-
-
-def wait_for(is_true, timeout_secs):
-    deadline = time.monotonic() + timeout_secs
-    while not is_true() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return is_true()
 
 
 def test_a_killed_parent_leaves_no_process(parent, tagged):
@@ -58,7 +50,7 @@ def test_a_killed_parent_leaves_no_private_directory(parent, tagged, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no kernel elsewhere kills children with their parent")
-def test_the_kernel_ends_the_programs_when_parent_and_watcher_are_killed_together(parent, tagged):
+def test_the_kernel_ends_the_programs_when_parent_and_watcher_are_killed_together(parent, tagged, wait_for):
     watcher = next(number for number, command in tagged.alive().items() if "watcher.py" in command)
     direct = [number for number, command in tagged.alive().items() if os.getsid(number) == number]
     os.kill(watcher, signal.SIGKILL)

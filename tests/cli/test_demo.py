@@ -1,0 +1,119 @@
+"""The demo keeps every word of odd conversations, and whatever ends it, no process stays."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+MGW = ("-m", "memory_graph_workers.cli")
+ODD_TEXTS = [
+    "",
+    " \n\t ",
+    "שלום עולם",
+    "👩‍👩‍👧‍👦🇨🇭",
+    "a\u202eb\u2066c\u2069",
+    "\x01\x1b[31m\x7f",
+    "e\u0301 \ufeff\ufffd\U0010ffff",
+    '{"a": "\\"}',
+]
+ODD_IDS = ["meta-llama/Llama-3-8B", "gpt-3.5-turbo:20230327", "модель?x=1#y%2F", "a b&c=d;e", "模型/🙂"]
+
+
+def conversation(number):
+    turns = [(role, ODD_TEXTS[(number + turn) % len(ODD_TEXTS)]) for turn in range(3) for role in ("user", "assistant")]
+    said = [("system", "Be odd."), *turns, ("tool", "42"), ("tool", "43"), ("assistant", "So it is."), ("user", "Ta.")]
+    return {
+        "conversation_id": f"{number}/ü:{ODD_IDS[number % 5]}",
+        "model_id": ODD_IDS[number % 5],
+        "messages": [{"role": role, "content": content} for role, content in said[number % 3 and 2 :]],
+    }
+
+
+@pytest.fixture
+def odd_file(tmp_path):
+    path = tmp_path / "odd conversations.jsonl"
+    path.write_text("\n".join(json.dumps(conversation(number)) for number in range(24)))
+    return path
+
+
+@pytest.fixture
+def environ_of_a_real_deployment(monkeypatch):
+    for name in ("REGISTRY_URL", "VAULT_URL", "CELERY_BROKER_URL", "REDIS_URL", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://production.invalid")
+
+
+@pytest.mark.usefixtures("environ_of_a_real_deployment")
+def test_odd_conversations_are_archived_word_for_word_and_nothing_stays_behind(tagged, odd_file):
+    with tagged.start(*MGW, "demo", "--json", "--conversations", odd_file) as demo:
+        printed, complaints = demo.communicate(timeout=120)
+    assert (demo.returncode, complaints) == (0, "")
+    figures = json.loads(printed)
+    assert (figures["sessions"], figures["registered"], figures["usage_reports"]) == (24, 24, 24 * 4)
+    assert figures["due"] == figures["archived"] == figures["verified"] == 16
+    names = ("mismatched", "missing", "duplicated", "not_due_archived", "usage_mismatched")
+    assert not any(figures[name] for name in names)
+    assert not tagged.alive()
+
+
+@pytest.fixture
+def private(tmp_path, monkeypatch):
+    directory = tmp_path / "private"
+    directory.mkdir()
+    monkeypatch.setenv("TMPDIR", str(directory))
+    return directory
+
+
+@pytest.fixture
+def running_demo(tagged, private, wait_for):
+    with tagged.start(*MGW, "demo", stdout=subprocess.DEVNULL) as demo:
+        assert wait_for(lambda: any("producer" in command for command in tagged.alive().values()), 60)
+        yield demo
+        demo.kill()
+
+
+def test_a_demo_killed_outright_leaves_no_process_and_no_file(tagged, private, running_demo):
+    running_demo.kill()
+    running_demo.wait()
+    assert tagged.all_gone(10), tagged.alive()
+    assert list(private.iterdir()) == []
+
+
+def test_ctrl_c_ends_a_demo_in_order(tagged, private, running_demo):
+    os.killpg(running_demo.pid, signal.SIGINT)
+    assert running_demo.wait(30) == 130
+    assert tagged.all_gone(1), tagged.alive()
+    assert list(private.iterdir()) == []
+
+
+def test_a_part_that_dies_ends_the_demo_with_its_last_words(tagged, private, running_demo):
+    vault = next(number for number, command in tagged.alive().items() if "services vault" in command)
+    os.kill(vault, signal.SIGKILL)
+    assert running_demo.wait(60) == 1
+    assert "The vault was killed by SIGKILL" in running_demo.stderr.read()
+    [logs] = private.iterdir()
+    assert (logs / "vault.log").exists()
+
+
+def test_no_secret_is_on_a_command_line(tagged, private, running_demo):
+    [home] = private.iterdir()
+    password = (home / "broker" / "valkey.conf").read_text().partition("requirepass ")[2].split()[0]
+    assert password
+    assert not [command for command in tagged.alive().values() if password in command]
+
+
+def test_the_private_directory_is_its_owners_alone(private, running_demo):
+    [home] = private.iterdir()
+    assert home.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_dev_prints_to_enqueue_works_as_it_is(tagged, tmp_path):
+    with tagged.start(*MGW, "dev", "--data", tmp_path / "stack") as dev:
+        printed = "".join(iter(dev.stdout.readline, "Ready. Ctrl-C stops everything.\n"))
+        enqueue = next(text for text in printed.splitlines() if text.startswith("  . "))
+        told = subprocess.run(["bash", "-c", enqueue], capture_output=True, text=True, timeout=60)
+        dev.send_signal(signal.SIGTERM)
+        assert dev.wait(30) == 143
+    assert (told.returncode, "hello-1" in told.stdout, told.stderr) == (0, True, "")
+    assert not tagged.alive()

@@ -1,0 +1,67 @@
+"""The command line: help, exit codes, and messages instead of tracebacks."""
+
+import subprocess
+import sys
+
+import pytest
+from memory_graph_workers.cli.main import COMMANDS
+
+HEAVY = ("celery", "grpc", "flask", "sqlalchemy", "rich")
+
+
+def mgw(*arguments, **environ):
+    command = [sys.executable, "-m", "memory_graph_workers.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environ or None, timeout=60)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself_with_an_example(name):
+    told = mgw(name, "--help")
+    assert told.returncode == 0
+    assert f"mgw {name}" in told.stdout.partition("Example")[2]
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy():
+    code = "import sys; from memory_graph_workers.cli.main import mgw; mgw(['--help'], standalone_mode=False);"
+    told = subprocess.run(
+        [sys.executable, "-c", f"{code} print(*sys.modules)"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(f"  {name} " in told for name in COMMANDS)
+    assert not set(HEAVY) & set(told.splitlines()[-1].split())
+
+
+def test_the_version_is_the_distributions():
+    assert mgw("--version").stdout.startswith("mgw, version ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["no-such-command"], ["serve"], ["serve", "elsewhere"], ["demo", "--conversations", "/no/such/file"]]
+)
+def test_wrong_usage_ends_with_two_and_a_hint(arguments):
+    told = mgw(*arguments)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "Usage: mgw" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_bad_file_is_refused_before_anything_starts(tmp_path):
+    path = tmp_path / "bad.jsonl"
+    path.write_text("{}\n")
+    told = mgw("demo", "--json", "--conversations", str(path))
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "line 1: conversation_id: Missing" in told.stderr
+
+
+def test_a_service_without_its_settings_says_which():
+    told = mgw("serve", "vault", PATH="/usr/bin:/bin")
+    assert told.returncode == 2
+    assert "VAULT_KEYS" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_directory_with_other_things_in_it_is_left_alone(tmp_path):
+    (tmp_path / "holiday.jpg").touch()
+    told = mgw("dev", "--data", str(tmp_path))
+    assert told.returncode == 2
+    assert "holds other things" in told.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
