@@ -23,7 +23,7 @@ from ..schemas.fields import Id
 from .answers import load, refuse, request_id_of
 from .breaker import Breaker
 from .config import RegistryConfig, RetryPolicy, VaultConfig
-from .errors import ApiError, CircuitBreakerOpen, IntegrationError, TransientError, UncertainOutcome
+from .errors import ApiError, IntegrationError, TransientError, UncertainOutcome
 from .http import Transport
 from .retry import again
 
@@ -133,10 +133,7 @@ class ServiceClient:
                 raise
 
     def _guarded(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
-        try:
-            return self._breaker.call(lambda: self._attempt(call, key, returns))
-        except CircuitBreakerOpen as error:
-            raise _located(error, call, self.service) from error.__cause__
+        return self._breaker.call(lambda: self._attempt(call, key, returns), call.operation)
 
     def _attempt(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
         request_id = str(uuid4())
@@ -202,9 +199,7 @@ def path_id(name: str, value: str) -> str:
         raise ValidationError({name: error.messages}) from error
 
 
-def _located(
-    error: IntegrationError, call: Call, service: str, status: int | None = None, request: str | None = None
-) -> IntegrationError:
+def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:
     known = error.status if status is None else status
     return type(error)(error.message, service, call.operation, known, request, error.retry_after_secs)
 

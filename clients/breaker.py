@@ -37,8 +37,8 @@ class Breaker:
         self._reset_secs = reset_secs
         self._local = threading.local()
 
-    def call(self, guarded: Callable[[], T]) -> T:
-        """Call the service, unless it is known to be down.
+    def call(self, guarded: Callable[[], T], operation: str | None = None) -> T:
+        """Call the service, unless it is known to be down; `operation` is what the error then names.
 
         Raises: CircuitBreakerOpen, with the seconds until the service is tried again.
         """
@@ -49,6 +49,7 @@ class Breaker:
             raise CircuitBreakerOpen(
                 f"the service failed {FAIL_MAX} times in a row; next try in {wait_secs:.0f} s",
                 self.service,
+                operation,
                 retry_after_secs=wait_secs,
             ) from error
 

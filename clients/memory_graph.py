@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import uuid4
@@ -141,15 +142,8 @@ class MemoryGraphClient:
 
         Raises: as every call does, also in the middle.
         """
-        started, request_id = time.monotonic(), str(uuid4())
-        try:
-            yield from self._stub.StreamQuery(
-                request, timeout=self.config.timeout_secs, metadata=[("x-request-id", request_id)]
-            )
-        except grpc.RpcError as error:
-            raise _translated(error, "StreamQuery", request_id) from None
-        finally:
-            self._log("StreamQuery", started, request_id)
+        with self._watched("StreamQuery") as metadata:
+            yield from self._stub.StreamQuery(request, timeout=self.config.timeout_secs, metadata=metadata)
 
     def health_check(self) -> pb.HealthResponse:
         """Ask whether the service is up (Health, at most 5 s).
@@ -180,24 +174,34 @@ class MemoryGraphClient:
     ) -> Any:
         secs = min(timeout_secs or self.config.timeout_secs, self.config.timeout_secs)
         attempt: Callable[[], Any] = lambda: self._attempt(operation, request, secs)  # noqa: E731
-        return again(policy or self._retry, self.config.timeout_secs, lambda: self._breaker.call(attempt))
+        guarded: Callable[[], Any] = lambda: self._breaker.call(attempt, operation)  # noqa: E731
+        return again(policy or self._retry, self.config.timeout_secs, guarded)
 
     def _attempt(self, operation: str, request: Any, timeout_secs: float) -> Any:
-        started, request_id = time.monotonic(), str(uuid4())
         method = getattr(self._stub, operation)
-        try:
-            return method(request, timeout=timeout_secs, metadata=[("x-request-id", request_id)])
-        except grpc.RpcError as error:
-            raise _translated(error, operation, request_id) from None  # its details may quote content
-        finally:
-            self._log(operation, started, request_id)
+        with self._watched(operation) as metadata:
+            return method(request, timeout=timeout_secs, metadata=metadata)
 
-    def _log(self, operation: str, started: float, request_id: str) -> None:
+    @contextmanager
+    def _watched(self, operation: str) -> Generator[list[tuple[str, str]]]:
+        """Name a request, turn its gRPC status into our error, and log one line of it."""
+        started, request_id, status = time.monotonic(), str(uuid4()), 0
+        try:
+            yield [("x-request-id", request_id)]
+        except grpc.RpcError as error:
+            ours = _translated(error, operation, request_id)
+            status = ours.status
+            raise ours from None  # its details may quote content
+        finally:
+            self._log(operation, status, started, request_id)
+
+    def _log(self, operation: str, status: int | None, started: float, request_id: str) -> None:
         if self.config.enable_logging:
             duration_ms = round((time.monotonic() - started) * 1000, 1)
             facts = {
                 "service": self.service,
                 "route": operation,
+                "status": status,
                 "duration_ms": duration_ms,
                 "request_id": request_id,
             }
