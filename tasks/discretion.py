@@ -5,11 +5,12 @@ events, results and dead letters here: in the child where it is raised (`Discree
 (`discreet_info`) and on the way to the log (`DiscreetFilter`).
 """
 
+import copy
 import logging
 import traceback
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from billiard import einfo
 from billiard.einfo import ExceptionInfo
@@ -66,9 +67,9 @@ class DiscreetFilter(logging.Filter):
             record.args = {**record.args, "exc": repr(discreet(error)), "traceback": ""}
         elif isinstance(record.args, tuple):
             record.args = tuple(_discreet_argument(value) for value in record.args)
-        if error is not None and record.exc_info and error.__class__ is not HiddenError:
-            record.exc_text = f"{_frames(record.exc_info[2])}{name_of(error)}: {safe_text(error)}"
-            record.exc_info = None
+        if error is not None and record.exc_info:
+            shown = _without_causes(error)
+            record.exc_info, record.exc_text = (type(shown), shown, record.exc_info[2]), None
         return True
 
 
@@ -111,16 +112,25 @@ def safe_text(error: BaseException) -> str:
     return str(error) if safe else name_of(error)
 
 
+def _without_causes(error: BaseException) -> BaseException:
+    """A discreet copy of an error; its causes, which a traceback would print too, stay behind."""
+    safe = discreet(error)
+    try:
+        return copy.copy(safe) if safe is error else safe
+    except TypeError:  # it cannot be made anew from its arguments
+        return HiddenError(name_of(error))
+
+
 def _discreet_reject(reject: Any) -> Reject:
     reason: Any = discreet(reject.reason) if isinstance(reject.reason, BaseException) else None
     return Reject(reason, requeue=reject.requeue)
 
 
 def _discreet_retry(retry: Any) -> Retry:
-    if retry.exc is not None:
-        retry.exc = discreet(retry.exc)
-        retry.excs = repr(retry.exc)
-    return retry
+    if retry.exc is None or discreet(retry.exc) is retry.exc:
+        return retry
+    anew: Any = Retry(retry.message, cast(Any, discreet(retry.exc)), retry.when, is_eager=retry.is_eager, sig=retry.sig)
+    return anew.with_traceback(retry.__traceback__)
 
 
 def _discreet_argument(value: Any) -> Any:

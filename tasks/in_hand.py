@@ -4,11 +4,14 @@ Plain kombu uses each worker's own clock, and workers whose clocks differ start 
 """
 
 import contextlib
+import logging
 from typing import Any, ClassVar
 
 from kombu.transport import redis as plain
 from kombu.utils.json import dumps
 from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
 
 _PlainQoS: Any = plain.QoS  # what is overridden here is not in the stubs
 
@@ -41,7 +44,9 @@ class QoS(_PlainQoS):
     """kombu's account of what was delivered here and is not yet acknowledged."""
 
     channel: Any
-    _owed: ClassVar[set[str]] = set()  # of every connection this process has had
+    # Of every connection that this process has had.
+    _owed: ClassVar[set[str]] = set()
+    _stranded: ClassVar[dict[str, tuple[str, bytes]]] = {}
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Note a message as in hand, from now."""
@@ -56,19 +61,28 @@ class QoS(_PlainQoS):
             self._run(_RENEW, [self.unacked_index_key], sorted(tags))
 
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge; what does not get through is owed, and made up for by `settle_owed`."""
+        """Acknowledge; what does not get through is owed, and made up for by `settle`."""
         try:
             super().ack(delivery_tag)
         except (RedisError, OSError):
             self._owed.add(delivery_tag)
             raise
 
-    def settle_owed(self) -> None:
-        """Make the acknowledgements that a lost connection swallowed, before anybody restores these messages."""
+    def strand(self, delivery_tag: str, key: str, item: bytes) -> None:
+        """Remember an item that was taken off its queue and could not be noted as in hand."""
+        self._stranded[delivery_tag] = (key, item)
+
+    def settle(self) -> None:
+        """Make up for what a lost connection swallowed, before anybody else restores these messages."""
         for tag in list(self._owed):
             self._remove_from_indices(tag).execute()
             self._quick_ack(tag)
             self._owed.discard(tag)
+        for tag, (key, item) in list(self._stranded.items()):
+            with self.channel.conn_or_acquire() as client:
+                if not client.hexists(self.unacked_key, tag):  # else only the answer was lost
+                    client.rpush(key, item)
+            self._stranded.pop(tag, None)
 
     def let_go(self, delivery_tag: str) -> None:
         """Forget a message here without acknowledging it: it comes back after the visibility timeout."""
@@ -88,7 +102,10 @@ class QoS(_PlainQoS):
             return
         found = self._run(_ABANDONED, [self.unacked_index_key], [self.visibility_timeout, num or 1000])
         for tag in found:
-            self._take_back(tag.decode() if isinstance(tag, bytes) else tag)
+            try:
+                self._take_back(tag.decode() if isinstance(tag, bytes) else tag)
+            except RedisError as error:  # one that cannot be moved must not keep the others
+                logger.warning("A message could not be put back (%s)", type(error).__name__)
 
     def _take_back(self, tag: str) -> None:
         with self.channel.conn_or_acquire() as client:

@@ -66,11 +66,18 @@ class Channel(_PlainChannel):
             self._queue_cycle.rotate(queue)
             envelope = self._opened(item, queue)
             if envelope is not None:
-                self.connection._deliver(envelope, queue)
+                self._deliver(envelope, queue, item)
             return True
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()
+
+    def _deliver(self, envelope: dict[str, Any], queue: str, item: bytes) -> None:
+        try:
+            self.connection._deliver(envelope, queue)
+        except (RedisError, OSError):
+            self.qos.strand(envelope["properties"]["delivery_tag"], queue, item)
+            raise
 
     def _popped(self, **options: Any) -> tuple[str, bytes]:
         try:
@@ -90,7 +97,9 @@ class Channel(_PlainChannel):
                 while item := client.rpop(self._q_for_pri(queue, priority)):
                     envelope = self._opened(item, queue)
                     if envelope is not None:
+                        self._maybe_update_queues_expire(client, queue)
                         return envelope
+            self._maybe_update_queues_expire(client, queue)
             raise Empty
 
     def _opened(self, item: bytes, queue: str) -> dict[str, Any] | None:

@@ -75,6 +75,16 @@ def test_junk_that_was_in_hand_is_set_aside(broker: Any, junk: bytes) -> None:
     assert not broker.redis.exists("unacked", "unacked_index")
 
 
+def test_an_item_that_could_not_be_noted_goes_back_to_its_queue(broker: Any) -> None:
+    qos = connect(broker.url).channel().qos
+    broker.redis.hset("unacked", "noted", b"kept")
+    qos.strand("noted", "work", b"one")
+    qos.strand("lost", "work", b"two")
+    qos.settle()
+    qos.settle()
+    assert broker.redis.lrange("work", 0, -1) == [b"two"]
+
+
 def test_a_unix_socket_works_too(broker: Any) -> None:
     connection = connect(f"redis+socket://{broker.folder}/socket")
     with connection.SimpleQueue("plain") as queue:

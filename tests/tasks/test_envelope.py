@@ -1,0 +1,79 @@
+"""What a message must look like before Celery's code may touch it."""
+
+import base64
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from memory_graph_workers.tasks.envelope import Malformed, as_bytes, check_arguments, check_task, depth, opened
+
+GOOD: dict[str, Any] = {
+    "body": base64.b64encode(b"[[], {}, {}]").decode(),
+    "content-type": "application/json",
+    "content-encoding": "utf-8",
+    "headers": {"task": "t", "id": "i"},
+    "properties": {
+        "delivery_tag": "d",
+        "delivery_info": {"exchange": "", "routing_key": "q"},
+        "body_encoding": "base64",
+    },
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+def test_opens_what_kombu_writes() -> None:
+    assert opened(json.dumps(GOOD).encode()) == GOOD
+
+
+@given(st.binary())
+def test_refuses_random_bytes_and_raises_nothing_else(item: bytes) -> None:
+    with pytest.raises(Malformed):
+        opened(item)
+
+
+@given(st.sampled_from(list(GOOD)), JSON)
+def test_opens_or_refuses_an_envelope_with_any_part_changed(part: str, value: Any) -> None:
+    with contextlib.suppress(Malformed):
+        assert opened(as_bytes({**GOOD, part: value}))["body"] is not None
+
+
+@given(st.dictionaries(st.sampled_from(["task", "id", "eta", "expires", "timelimit", "retries", "stamps"]), JSON))
+def test_takes_or_refuses_any_headers(headers: dict[str, Any]) -> None:
+    with contextlib.suppress(Malformed):
+        check_task({"task": "t", "id": "i", **headers})
+
+
+@given(JSON)
+def test_takes_or_refuses_any_body(body: Any) -> None:
+    with contextlib.suppress(Malformed):
+        assert tuple(map(type, check_arguments(body))) == (list, dict)
+
+
+@pytest.mark.parametrize("level", [101, 5000])
+def test_measures_depth_outside_of_texts(level: int) -> None:
+    assert depth("[" * level + "]" * level) == level
+    assert depth(json.dumps(["[" * level, '\\"' + "{" * level])) == 1
+
+
+def test_takes_all_that_celery_sends() -> None:
+    check_task(
+        {
+            "task": "memory_graph.vault.archive_session",
+            "id": "5f0c",
+            "root_id": None,
+            "eta": "2030-01-01T00:00:00.123456+00:00",
+            "expires": "2030-01-01T00:00:00Z",
+            "timelimit": [None, 3.5],
+            "retries": 7,
+            "group": None,
+            "ignore_result": True,
+            "stamped_headers": ["a"],
+            "stamps": {"a": ["b"]},
+        }
+    )
