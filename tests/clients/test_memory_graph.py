@@ -1,4 +1,5 @@
 """The graph's client against a small gRPC server."""
+# ruff: noqa: N802  the generated code names the methods
 
 import logging
 import time
