@@ -84,8 +84,7 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
 
     def _stream(self, asked: pb.QueryRequest) -> Iterator[pb.Node]:
         # A page is a transaction of its own: a slow reader must not hold one open.
-        left, after = asked.limit or None, 0
-        skip = asked.offset
+        left, after, skip = store.natural(asked.limit, "limit") or None, 0, asked.offset
         while left is None or left > 0:
             with self._storage.read() as session:
                 size = _STREAM_PAGE if left is None else min(left, _STREAM_PAGE)

@@ -47,7 +47,7 @@ def get_session(session: Session, session_id: str) -> pb.Session:
 
 def list_sessions(session: Session, limit: int, offset: int) -> pb.ListSessionsResponse:
     """Some sessions in the order of their creation."""
-    query = select(SessionRecord).order_by(SessionRecord.number).limit(page(limit)).offset(_start(offset))
+    query = select(SessionRecord).order_by(SessionRecord.number).limit(page(limit)).offset(natural(offset, "offset"))
     total = session.scalar(select(func.count()).select_from(SessionRecord)) or 0
     found = [_session(record) for record in session.scalars(query)]
     return pb.ListSessionsResponse(sessions=found, total_count=total)
@@ -103,7 +103,7 @@ def query(session: Session, asked: pb.QueryRequest) -> pb.QueryResponse:
     wanted = _filters(session, asked)
     total = session.scalar(select(func.count()).select_from(NodeRecord).where(*wanted)) or 0
     found = select(NodeRecord).where(*wanted).order_by(NodeRecord.number)
-    records = session.scalars(found.limit(page(asked.limit)).offset(_start(asked.offset)))
+    records = session.scalars(found.limit(page(asked.limit)).offset(natural(asked.offset, "offset")))
     return pb.QueryResponse(nodes=[as_node(record) for record in records], total_count=total)
 
 
@@ -111,19 +111,22 @@ def stream_page(
     session: Session, asked: pb.QueryRequest, after: int, size: int, skip: int
 ) -> tuple[list[pb.Node], int]:
     """The next nodes after the one with the number `after`, and the last one's number."""
-    if asked.limit < 0:
-        raise _invalid("limit must not be negative")
     wanted = [*_filters(session, asked), NodeRecord.number > after]
-    found = select(NodeRecord).where(*wanted).order_by(NodeRecord.number).limit(size).offset(_start(skip))
+    found = select(NodeRecord).where(*wanted).order_by(NodeRecord.number).limit(size).offset(natural(skip, "offset"))
     records = session.scalars(found).all()
     return [as_node(record) for record in records], records[-1].number if records else after
 
 
 def page(limit: int) -> int:
     """How many are answered at once: 0 asks for the default."""
-    if limit < 0:
-        raise _invalid("limit must not be negative")
-    return min(limit or DEFAULT_LIMIT, LARGEST_LIMIT)
+    return min(natural(limit, "limit") or DEFAULT_LIMIT, LARGEST_LIMIT)
+
+
+def natural(number: int, name: str) -> int:
+    """The number, if it is not negative."""
+    if number < 0:
+        raise _invalid(f"{name} must not be negative")
+    return number
 
 
 def as_node(record: NodeRecord) -> pb.Node:
@@ -209,12 +212,6 @@ def _check_json(text: str) -> None:
         json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
         raise _invalid("parameters must be JSON") from error
-
-
-def _start(offset: int) -> int:
-    if offset < 0:
-        raise _invalid("offset must not be negative")
-    return offset
 
 
 def _moment(stamp: Timestamp) -> datetime:

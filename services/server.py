@@ -14,7 +14,7 @@ from .config import ServerConfig, address
 
 # Longer than the 90 s for which the contract's clients keep an idle connection: the client closes first.
 _KEEPALIVE_SECS = 95
-_STOP_SECS = 2
+_STOP_SECS = 1
 _LINGER_SECS = 0.2
 
 

@@ -40,7 +40,7 @@ class Service:
         self.start()
 
     def start(self):
-        self.log = (self.folder / f"{self.name}.log").open("ab+")
+        self.log = (self.folder / f"{self.name}.log").open("wb")
         prefix = self.name.replace("-", "_").upper()
         database = {f"{prefix}_DATABASE_URL": f"sqlite:///{self.folder}/{self.name}.db"}
         command = [sys.executable, "-m", "memory_graph_workers.services", self.name, "--port", str(self.port)]

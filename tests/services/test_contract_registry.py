@@ -90,8 +90,9 @@ def test_track_usage_adds_to_session_and_model(registry, session_id):
 
 def test_get_session_usage_sums_the_reports(registry, session_id):
     for day, prompt, latency in (("03", 7, 100), ("05", 1, "null")):
-        body = f'{{"session_id": "{session_id}", "prompt_tokens": {prompt}, "completion_tokens": 2, "latency_ms": {latency},'
-        registry.post("/api/v1/usage", f'{body} "timestamp": "2026-02-{day}T00:00:00Z"}}')
+        when = f'"latency_ms": {latency}, "timestamp": "2026-02-{day}T00:00:00Z"'
+        tokens = f'"prompt_tokens": {prompt}, "completion_tokens": 2'
+        registry.post("/api/v1/usage", f'{{"session_id": "{session_id}", {tokens}, {when}}}')
     assert registry.get(f"/api/v1/sessions/{session_id}/usage").json == {
         "id": session_id,
         "total_prompts": 2,

@@ -56,9 +56,7 @@ def test_a_session_never_moves_back_or_skips(registry, session_id, path, refused
     for status in path:
         move(registry, session_id, status)
     assert move(registry, session_id, refused).status == 409
-    assert (
-        registry.get(f"/api/v1/sessions/{session_id}").json["status"] == ([*path, "active"] if not path else path)[-1]
-    )
+    assert registry.get(f"/api/v1/sessions/{session_id}").json["status"] == ["active", *path][-1]
 
 
 def test_archiving_keeps_the_moment_of_the_end(registry, session_id):

@@ -1,0 +1,88 @@
+"""Whatever is sent, a service answers with a 4xx, says little, and goes on."""
+
+import json
+import string
+from urllib.parse import quote
+
+import grpc
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+POSTS = [
+    ("registry", "POST", "/api/v1/sessions"),
+    ("registry", "POST", "/api/v1/usage"),
+    ("registry", "PUT", "/api/v1/sessions/x/status"),
+    ("vault", "POST", "/api/v1/archive"),
+    ("vault", "POST", "/api/v1/archive/batch"),
+    ("vault", "POST", "/api/v1/policies"),
+    ("vault", "PUT", "/api/v1/archive/x/policy"),
+]
+NAMES = ["session_id", "model_id", "started_at", "metadata", "tags", "status", "prompt_tokens", "completion_tokens"]
+NAMES += ["total_tokens", "latency_ms", "timestamp", "id", "data", "retention_days", "policy_id", "name", "archived_at"]
+NAMES += ["compliance_level", "auto_delete", "created_at", "description", "model_version"]
+TEXTS = st.text(st.characters(codec=None), max_size=20) | st.sampled_from(
+    ["active", "standard", "2026-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "\ud800"]
+)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3))
+OBJECTS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=10)
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.mark.parametrize(("name", "method", "path"), POSTS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"\xff\xfe", b'"\\ud800"', b"NaN", b"[Infinity]", b'{"a": 1e999}', b"[" * 100_000, b"1" * 10_000,
+        b'{"session_id": "a", "session_id": "b"}', b"[" * 150 + b"]" * 150, b'{"a":' * 900 + b"1" + b"}" * 900,
+        b'{"\\ud800": 1}', b"\xef\xbb\xbf{}", b"null", b"3", b'{"metadata": {"\\udfff": 1}}',
+    ],
+)  # fmt: skip
+def test_a_body_that_is_no_payload_is_refused(request, name, method, path, body):
+    answer = request.getfixturevalue(name).send(method, path, body)
+    in_batch = path.endswith("batch") and answer.status == 200
+    assert 400 <= answer.status < 500 or in_batch
+    assert answer.json["message"]
+    answer.text.encode()
+
+
+@pytest.mark.parametrize(("name", "method", "path"), POSTS)
+@FEW
+@given(payload=OBJECTS, many=st.booleans())
+def test_no_payload_is_a_500(request, name, method, path, payload, many):
+    service = request.getfixturevalue(name)
+    answer = service.send(method, path, json.dumps([payload, payload] if many else payload))
+    assert answer.status < 500
+    json.dumps(answer.json, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("route", ["sessions/{}", "sessions/{}/usage", "models/{}", "models/{}/usage"])
+@FEW
+@given(text=st.text(max_size=300) | st.text(string.printable, max_size=20), encode=st.booleans())
+def test_no_path_is_a_500(registry, route, text, encode):
+    safe = quote(text, safe="" if encode else "/:%;,=@&+$!*'().~")
+    answer = registry.get(f"/api/v1/{route.format(safe)}")
+    assert answer.status in {200, 404, 422}
+
+
+@FEW
+@given(name=st.sampled_from(["page", "page_size", "status", "started_before"]), value=st.text(max_size=30))
+def test_no_query_is_a_500(registry, name, value):
+    assert registry.get(f"/api/v1/sessions?{name}={quote(value)}").status in {200, 422}
+
+
+@pytest.mark.parametrize("operation", ["GetSession", "AddPrompt", "AddResponse", "AddToolInvocation", "Query"])
+@FEW
+@given(message=st.binary(max_size=60))
+def test_no_bytes_break_the_graph(graph, operation, message):
+    call = graph.unary_unary(f"/llm.memory.graph.v1.MemoryGraphService/{operation}")
+    assert outcome(call, message) in {"OK", "undecodable", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS"}
+
+
+def outcome(call, message):
+    try:
+        call(message, timeout=10)
+    except grpc.RpcError as error:
+        return "undecodable" if "Exception deserializing request" in error.details() else error.code().name
+    return "OK"

@@ -1,0 +1,131 @@
+"""What a Memory-Graph does beyond the shape of its answers."""
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from memory_graph_workers.schemas import memory_graph_pb2 as pb
+from memory_graph_workers.schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
+
+
+@pytest.fixture
+def stub(graph):
+    return MemoryGraphServiceStub(graph)
+
+
+@pytest.fixture
+def session(stub):
+    return stub.CreateSession(pb.CreateSessionRequest(metadata={"k": "v"}))
+
+
+@pytest.fixture
+def prompts(stub, session):
+    return [stub.AddPrompt(pb.AddPromptRequest(session_id=session.id, content=f"p{n}")) for n in range(5)]
+
+
+def refusal(call, request):
+    with pytest.raises(grpc.RpcError) as caught:  # noqa: PT012  a stream fails when it is read
+        answer = call(request)
+        if isinstance(answer, grpc.Future):
+            list(answer)
+    return caught.value.code().name
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("GetSession", pb.GetSessionRequest(session_id="none")),
+        ("DeleteSession", pb.DeleteSessionRequest(session_id="none")),
+        ("AddPrompt", pb.AddPromptRequest(session_id="none", content="x")),
+        ("AddResponse", pb.AddResponseRequest(prompt_id="none", content="x")),
+        ("Query", pb.QueryRequest(session_id="none")),
+        ("StreamQuery", pb.QueryRequest(session_id="none")),
+    ],
+)
+def test_an_unknown_id_is_not_found(stub, operation, request_):
+    assert refusal(getattr(stub, operation), request_) == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("GetSession", pb.GetSessionRequest()),
+        ("AddPrompt", pb.AddPromptRequest(session_id="x" * 257)),
+        ("AddResponse", pb.AddResponseRequest(prompt_id="\0")),
+        ("AddToolInvocation", pb.AddToolInvocationRequest()),
+        ("Query", pb.QueryRequest(limit=-1)),
+        ("Query", pb.QueryRequest(offset=-1)),
+        ("Query", pb.QueryRequest(node_type=99)),
+        ("Query", pb.QueryRequest(filters={"a": "b"})),
+        ("Query", pb.QueryRequest(after=Timestamp(seconds=2**62))),
+        ("StreamQuery", pb.QueryRequest(limit=-1)),
+        ("StreamQuery", pb.QueryRequest(offset=-1)),
+        ("ListSessions", pb.ListSessionsRequest(limit=-1)),
+    ],
+)
+def test_a_bad_request_is_an_invalid_argument(stub, operation, request_):
+    assert refusal(getattr(stub, operation), request_) == "INVALID_ARGUMENT"
+
+
+def test_a_response_cannot_answer_a_response(stub, prompts):
+    response = stub.AddResponse(pb.AddResponseRequest(prompt_id=prompts[0].id, content="r"))
+    assert refusal(stub.AddResponse, pb.AddResponseRequest(prompt_id=response.id, content="r")) == "NOT_FOUND"
+
+
+def test_a_tool_invocation_keeps_its_own_id_and_comes_once(stub, prompts, new_id):
+    response = stub.AddResponse(pb.AddResponseRequest(prompt_id=prompts[0].id))
+    node = pb.ToolInvocationNode(id=new_id, response_id=response.id, tool_name="t", parameters="{}")
+    request = pb.AddToolInvocationRequest(tool_invocation=node)
+    assert stub.AddToolInvocation(request).id == new_id
+    assert refusal(stub.AddToolInvocation, request) == "ALREADY_EXISTS"
+
+
+def test_pages_of_a_query_meet_without_gap_or_overlap(stub, session, prompts):
+    pages = [stub.Query(pb.QueryRequest(session_id=session.id, limit=2, offset=at)) for at in (0, 2, 4, 6)]
+    assert [[node.prompt.content for node in page.nodes] for page in pages] == [["p0", "p1"], ["p2", "p3"], ["p4"], []]
+    assert {page.total_count for page in pages} == {5}
+
+
+def test_a_query_chooses_by_time_and_kind(stub, session, prompts):
+    third = stub.Query(pb.QueryRequest(session_id=session.id, limit=1, offset=2)).nodes[0].created_at
+
+    def contents(**asked):
+        nodes = stub.Query(pb.QueryRequest(session_id=session.id, **asked)).nodes
+        return [node.prompt.content for node in nodes]
+
+    assert contents(after=third) == ["p3", "p4"]
+    assert contents(before=third) == ["p0", "p1"]
+    assert contents(node_type=pb.NODE_TYPE_RESPONSE) == []
+    assert len(contents(node_type=pb.NODE_TYPE_UNSPECIFIED)) == 5
+
+
+def test_a_query_answers_100_nodes_where_no_limit_is_given_and_a_stream_all(stub, session):
+    for number in range(220):
+        stub.AddPrompt(pb.AddPromptRequest(session_id=session.id, content=str(number)))
+    page = stub.Query(pb.QueryRequest(session_id=session.id))
+    assert (len(page.nodes), page.total_count) == (100, 220)
+    streamed = stub.StreamQuery(pb.QueryRequest(session_id=session.id, offset=5))
+    assert [node.prompt.content for node in streamed] == [str(number) for number in range(5, 220)]
+    assert len(list(stub.StreamQuery(pb.QueryRequest(session_id=session.id, limit=201)))) == 201
+
+
+def test_every_added_node_moves_the_session_on(stub, session, prompts):
+    before = stub.GetSession(pb.GetSessionRequest(session_id=session.id)).updated_at
+    stub.AddResponse(pb.AddResponseRequest(prompt_id=prompts[0].id, content="r"))
+    after = stub.GetSession(pb.GetSessionRequest(session_id=session.id)).updated_at
+    assert after.ToNanoseconds() > before.ToNanoseconds()
+
+
+def test_a_deleted_session_takes_its_nodes_along(stub, session, prompts):
+    stub.DeleteSession(pb.DeleteSessionRequest(session_id=session.id))
+    assert refusal(stub.AddResponse, pb.AddResponseRequest(prompt_id=prompts[0].id)) == "NOT_FOUND"
+
+
+def test_a_message_may_have_many_megabytes(start):
+    service = start("memory-graph")
+    limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(f"127.0.0.1:{service.port}", options=limits) as channel:
+        stub = MemoryGraphServiceStub(channel)
+        session = stub.CreateSession(pb.CreateSessionRequest())
+        stub.AddPrompt(pb.AddPromptRequest(session_id=session.id, content="x" * 20_000_000))
+        node = stub.Query(pb.QueryRequest(session_id=session.id)).nodes[0]
+    assert len(node.prompt.content) == 20_000_000
