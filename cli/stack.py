@@ -33,10 +33,11 @@ class Keys:
 
 
 class Stack:
-    """Starts the parts one by one in `home`, a private directory; `settings` are added to the workers' environment."""
+    """Starts the parts one by one in `home`, a private directory; `settings` are added to the environment of all."""
 
     def __init__(self, children: Children, home: Path, settings: Mapping[str, str]) -> None:
         _forget_other_services()
+        (home / "tmp").mkdir(exist_ok=True)
         self.children, self.home, self.keys = children, home, Keys()
         self.environ: dict[str, str] = {"REGISTRY_HONOURS_IDEMPOTENCY": "true", **settings}
         self._running: dict[str, Running] = {}
@@ -81,7 +82,7 @@ class Stack:
 
     def child_environ(self) -> dict[str, str]:
         """The environment of a program that works with this stack."""
-        return dict(os.environ) | self.environ
+        return self._plain_environ() | self.environ
 
     def write_env_file(self) -> Path:
         """Write what a shell needs to work with this stack (`. FILE`)."""
@@ -90,6 +91,10 @@ class Stack:
         path.touch(mode=0o600)
         path.write_text("".join(f"export {name}={quote(value)}\n" for name, value in sorted(self.environ.items())))
         return path
+
+    def _plain_environ(self) -> dict[str, str]:
+        # What a killed child leaves of temporary files goes with the directory.
+        return dict(os.environ) | {"TMPDIR": str(self.home / "tmp")}
 
     def _broker(self) -> Server:
         program, directory = broker.find_server(), self.home / "broker"
@@ -101,7 +106,7 @@ class Stack:
                 "--dir",
                 str(directory),
             ],
-            dict(os.environ),
+            self._plain_environ(),
             lambda port: broker.answers(self._redis_url(port)),
         )
 
@@ -121,7 +126,7 @@ class Stack:
         return Server(
             name,
             lambda port: [*command, str(port)],
-            dict(os.environ) | dict(settings),
+            self._plain_environ() | dict(settings),
             lambda port: http_status(port, "/health") == 200,
         )
 

@@ -1,0 +1,53 @@
+# Needs Python 3.11 to 3.14 and the package index; everything else comes from there.
+BIN = .venv/bin
+STAMP = .venv/.installed
+
+.PHONY: help venv demo dev test lint format types unit integration clean
+
+help:
+	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
+	@echo 'make dev          keep the same stack running'
+	@echo 'make test         lint, types and all tests'
+	@echo 'make lint         ruff and pyright alone'
+	@echo 'make format       let ruff format the code'
+	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
+	@echo 'make clean        remove what was installed and built'
+
+venv: $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/mgw demo $(ARGS)
+
+dev: $(STAMP)
+	@$(BIN)/mgw dev $(ARGS)
+
+test: lint unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+unit: $(STAMP)
+	$(BIN)/pytest $(ARGS)
+
+integration: $(STAMP)
+	$(BIN)/pytest tests/integration $(ARGS)
+
+# Every version and hash is in constraints.txt: the same tomorrow as today.
+$(STAMP): constraints.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+$(BIN)/python:
+	@python=$$(sh .ci/find-python) || exit 1; "$$python" -m venv .venv || { rm -rf .venv; \
+		echo "$$python cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+
+clean:
+	rm -rf .venv .mgw build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
