@@ -85,7 +85,8 @@ class Worker:
 
     def kill(self) -> None:
         """End the worker and its children at once, as a lost machine does."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
@@ -156,7 +157,7 @@ def start_worker(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Worke
 
     yield start
     for worker in started:
-        worker.stop()
+        worker.kill()
 
 
 class Events:
