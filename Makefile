@@ -40,8 +40,9 @@ integration: $(STAMP)
 
 # Every version and hash is in constraints.txt: the same tomorrow as today.
 $(STAMP): constraints.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r constraints.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@echo 'Installing into .venv (once, half a minute) …' >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
 $(BIN)/python:
