@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import fields, validates_schema
 
 from .base import Request, Response, ValidationError
-from .fields import Amount, Count, Id, JsonObject, Tags, Text, Timestamp, now
+from .fields import MAX_COUNT, Amount, Count, Id, JsonObject, Tags, Text, Timestamp, now
 
 
 class SessionStatus(StrEnum):
@@ -134,6 +134,8 @@ class UsageReportSchema(Request[UsageReport]):
     def total_is_the_sum(self, data: dict[str, Any], **kwargs: Any) -> None:
         """Fill in the sum, and refuse a total that contradicts it."""
         total = data["prompt_tokens"] + data["completion_tokens"]
+        if total > MAX_COUNT:
+            raise ValidationError({"total_tokens": ["Must not be over 2**63 - 1."]})
         if data.setdefault("total_tokens", total) != total:
             raise ValidationError({"total_tokens": ["Must be prompt_tokens + completion_tokens, or left out."]})
 
