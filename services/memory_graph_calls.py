@@ -15,6 +15,7 @@ from ..schemas import memory_graph_pb2 as pb
 from ..schemas import memory_graph_pb2_grpc as rpc
 from . import memory_graph_store as store
 from .log import LOGGER, log_failure, request_id
+from .memory_graph_messages import Refused, natural
 from .storage import Storage
 
 T = TypeVar("T")
@@ -84,7 +85,7 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
 
     def _stream(self, asked: pb.QueryRequest) -> Iterator[pb.Node]:
         # A page is a transaction of its own: a slow reader must not hold one open.
-        left, after, skip = store.natural(asked.limit, "limit") or None, 0, asked.offset
+        left, after, skip = natural(asked.limit, "limit") or None, 0, asked.offset
         while left is None or left > 0:
             with self._storage.read() as session:
                 size = _STREAM_PAGE if left is None else min(left, _STREAM_PAGE)
@@ -118,7 +119,7 @@ def _call(operation: str, context: Context) -> Generator[None]:
 
 
 def _judge(error: Exception, facts: dict[str, Any]) -> tuple[grpc.StatusCode, str]:
-    if isinstance(error, store.Refused):
+    if isinstance(error, Refused):
         return error.code, error.reason
     log_failure(error, facts)
     if isinstance(error, SQLAlchemyError):

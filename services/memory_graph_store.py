@@ -1,8 +1,5 @@
 """The Memory-Graph's conversations: sessions and the nodes added to them."""
 
-import json
-from datetime import UTC, datetime
-from typing import Any, cast
 from uuid import uuid4
 
 import grpc
@@ -12,24 +9,20 @@ from sqlalchemy.orm import Session
 
 from ..schemas import memory_graph_pb2 as pb
 from ..schemas.fields import now
+from .memory_graph_messages import (
+    Refused,
+    as_node,
+    check_json,
+    checked_id,
+    invalid,
+    known_type,
+    natural,
+    page,
+    read_moment,
+    session_message,
+    timestamp_of,
+)
 from .memory_graph_records import NodeRecord, SessionRecord
-
-DEFAULT_LIMIT = 100
-LARGEST_LIMIT = 1000
-_MESSAGES: dict[int, tuple[Any, str]] = {
-    pb.NODE_TYPE_PROMPT: (pb.PromptNode, "prompt"),
-    pb.NODE_TYPE_RESPONSE: (pb.ResponseNode, "response"),
-    pb.NODE_TYPE_TOOL_INVOCATION: (pb.ToolInvocationNode, "tool_invocation"),
-}
-_LONGEST_ID = 256
-
-
-class Refused(Exception):
-    """A call that cannot be done: a gRPC status and a short reason."""
-
-    def __init__(self, code: grpc.StatusCode, reason: str) -> None:
-        super().__init__(code, reason)
-        self.code, self.reason = code, reason
 
 
 def create_session(session: Session, metadata: dict[str, str]) -> pb.Session:
@@ -37,19 +30,19 @@ def create_session(session: Session, metadata: dict[str, str]) -> pb.Session:
     moment = now()
     record = SessionRecord(session_id=str(uuid4()), created_at=moment, updated_at=moment, details=metadata)
     session.add(record)
-    return _session(record)
+    return session_message(record)
 
 
 def get_session(session: Session, session_id: str) -> pb.Session:
     """Show a conversation's session."""
-    return _session(_found(session, session_id))
+    return session_message(_found(session, session_id))
 
 
 def list_sessions(session: Session, limit: int, offset: int) -> pb.ListSessionsResponse:
     """Some sessions in the order of their creation."""
     query = select(SessionRecord).order_by(SessionRecord.number).limit(page(limit)).offset(natural(offset, "offset"))
     total = session.scalar(select(func.count()).select_from(SessionRecord)) or 0
-    found = [_session(record) for record in session.scalars(query)]
+    found = [session_message(record) for record in session.scalars(query)]
     return pb.ListSessionsResponse(sessions=found, total_count=total)
 
 
@@ -75,7 +68,7 @@ def add_response(session: Session, asked: pb.AddResponseRequest) -> pb.ResponseN
     owner = _owner(session, asked.prompt_id, pb.NODE_TYPE_PROMPT, "prompt")
     usage = asked.token_usage
     if min(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) < 0:
-        raise _invalid("token counts must not be negative")
+        raise invalid("token counts must not be negative")
     node = pb.ResponseNode(id=str(uuid4()), prompt_id=asked.prompt_id, content=asked.content, token_usage=usage)
     if asked.HasField("metadata"):
         node.metadata.CopyFrom(asked.metadata)
@@ -86,12 +79,12 @@ def add_response(session: Session, asked: pb.AddResponseRequest) -> pb.ResponseN
 def add_tool_invocation(session: Session, asked: pb.ToolInvocationNode) -> pb.ToolInvocationNode:
     """Add a tool that a response called; an id of the caller's own is kept, and comes once."""
     if not asked.tool_name:
-        raise _invalid("tool_name is needed")
-    _check_json(asked.parameters)
+        raise invalid("tool_name is needed")
+    check_json(asked.parameters)
     owner = _owner(session, asked.response_id, pb.NODE_TYPE_RESPONSE, "response")
     node = pb.ToolInvocationNode()
     node.CopyFrom(asked)
-    node.id = _checked_id(asked.id) if asked.id else str(uuid4())
+    node.id = checked_id(asked.id) if asked.id else str(uuid4())
     if _node(session, node.id) is not None:
         raise Refused(grpc.StatusCode.ALREADY_EXISTS, "a node has this id already")
     _add(session, owner, node.id, pb.NODE_TYPE_TOOL_INVOCATION, node)
@@ -117,26 +110,6 @@ def stream_page(
     return [as_node(record) for record in records], records[-1].number if records else after
 
 
-def page(limit: int) -> int:
-    """How many are answered at once: 0 asks for the default."""
-    return min(natural(limit, "limit") or DEFAULT_LIMIT, LARGEST_LIMIT)
-
-
-def natural(number: int, name: str) -> int:
-    """The number, if it is not negative."""
-    if number < 0:
-        raise _invalid(f"{name} must not be negative")
-    return number
-
-
-def as_node(record: NodeRecord) -> pb.Node:
-    """A node as it travels."""
-    message, name = _MESSAGES[record.node_type]
-    node = pb.Node(id=record.node_id, type=cast(Any, record.node_type), created_at=_timestamp(record.created_at))
-    getattr(node, name).CopyFrom(message.FromString(record.message))
-    return node
-
-
 def _add(
     session: Session,
     owner: SessionRecord,
@@ -146,7 +119,7 @@ def _add(
 ) -> Timestamp:
     moment = now()
     if not node.HasField("timestamp"):
-        node.timestamp.CopyFrom(_timestamp(moment))
+        node.timestamp.CopyFrom(timestamp_of(moment))
     owner.updated_at = max(moment, owner.updated_at)
     session.add(
         NodeRecord(
@@ -161,7 +134,7 @@ def _add(
 
 
 def _found(session: Session, session_id: str) -> SessionRecord:
-    wanted = SessionRecord.session_id == _checked_id(session_id)
+    wanted = SessionRecord.session_id == checked_id(session_id)
     record = session.scalars(select(SessionRecord).where(wanted)).one_or_none()
     if record is None:
         raise Refused(grpc.StatusCode.NOT_FOUND, "no session has this id")
@@ -169,7 +142,7 @@ def _found(session: Session, session_id: str) -> SessionRecord:
 
 
 def _owner(session: Session, node_id: str, node_type: int, kind: str) -> SessionRecord:
-    record = _node(session, _checked_id(node_id))
+    record = _node(session, checked_id(node_id))
     owner = session.get(SessionRecord, record.session_number) if record and record.node_type == node_type else None
     if owner is None:
         raise Refused(grpc.StatusCode.NOT_FOUND, f"no {kind} has this id")
@@ -182,60 +155,14 @@ def _node(session: Session, node_id: str) -> NodeRecord | None:
 
 def _filters(session: Session, asked: pb.QueryRequest) -> list[ColumnElement[bool]]:
     if asked.filters:
-        raise _invalid("filters are not known here")
+        raise invalid("filters are not known here")
     wanted: list[ColumnElement[bool]] = []
     if asked.HasField("session_id"):
         wanted.append(NodeRecord.session_number == _found(session, asked.session_id).number)
     if asked.HasField("node_type") and asked.node_type != pb.NODE_TYPE_UNSPECIFIED:
-        wanted.append(NodeRecord.node_type == _known_type(asked.node_type))
+        wanted.append(NodeRecord.node_type == known_type(asked.node_type))
     if asked.HasField("after"):
-        wanted.append(NodeRecord.created_at > _moment(asked.after))
+        wanted.append(NodeRecord.created_at > read_moment(asked.after))
     if asked.HasField("before"):
-        wanted.append(NodeRecord.created_at < _moment(asked.before))
+        wanted.append(NodeRecord.created_at < read_moment(asked.before))
     return wanted
-
-
-def _known_type(node_type: int) -> int:
-    if node_type not in pb.NodeType.values():
-        raise _invalid("node_type is not known")
-    return node_type
-
-
-def _checked_id(text: str) -> str:
-    if not 1 <= len(text) <= _LONGEST_ID or "\x00" in text:
-        raise _invalid(f"an id has 1 to {_LONGEST_ID} characters")
-    return text
-
-
-def _check_json(text: str) -> None:
-    try:
-        json.loads(text or "{}")
-    except (ValueError, RecursionError) as error:
-        raise _invalid("parameters must be JSON") from error
-
-
-def _moment(stamp: Timestamp) -> datetime:
-    try:
-        return stamp.ToDatetime(UTC)
-    except (ValueError, OverflowError) as error:
-        raise _invalid("not a timestamp") from error
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
-
-
-def _session(record: SessionRecord) -> pb.Session:
-    return pb.Session(
-        id=record.session_id,
-        created_at=_timestamp(record.created_at),
-        updated_at=_timestamp(record.updated_at),
-        metadata=record.details,
-        is_active=True,
-    )
-
-
-def _invalid(reason: str) -> Refused:
-    return Refused(grpc.StatusCode.INVALID_ARGUMENT, reason)

@@ -6,6 +6,7 @@ from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
+from ..schemas.base import canonical_json
 from ..schemas.registry import SessionInfo, SessionList, SessionRegistration, SessionStatus
 from .registry_models import note_model
 from .registry_records import SessionRecord, UsageRecord
@@ -93,9 +94,11 @@ def _record(asked: SessionRegistration, now: datetime) -> SessionRecord:
 
 
 def _is_same(record: SessionRecord, asked: SessionRegistration) -> bool:
-    content = (record.model_id, record.model_version, record.details, record.tags)
+    # By canonical text, because Python takes true for 1.
     same_start = asked.started_at is None or asked.started_at == record.started_at
-    return same_start and content == (asked.model_id, asked.model_version, asked.metadata, asked.tags)
+    content = [record.model_id, record.model_version, record.details, record.tags]
+    wanted = [asked.model_id, asked.model_version, asked.metadata, asked.tags]
+    return same_start and canonical_json(content) == canonical_json(wanted)
 
 
 def _filters(status: SessionStatus | None, started_before: datetime | None) -> list[ColumnElement[bool]]:

@@ -115,9 +115,11 @@ def start(tmp_path_factory):
         return service
 
     yield begin
-    for service in started:
-        if service.process.poll() is None:
-            service.stop()
+    running = [service for service in started if service.process.poll() is None]
+    for service in running:
+        service.process.terminate()
+    for service in running:
+        service.stop()
 
 
 @pytest.fixture(scope="session")

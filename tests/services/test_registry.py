@@ -165,3 +165,14 @@ def test_the_clock_can_be_shifted(start):
     registry = start("registry", REGISTRY_CLOCK_OFFSET_SECS="-31536000")
     register(registry, "s")
     assert move(registry, "s", "completed").json["ended_at"] < "2026"
+
+
+def test_true_is_not_one(registry, new_id):
+    assert register(registry, new_id, metadata={"a": 1}).status == 201
+    assert register(registry, new_id, metadata={"a": True}).status == 409
+
+
+def test_a_registry_with_keys_asks_for_one(start):
+    registry = start("registry", REGISTRY_KEYS="one, two")
+    assert (registry.get("/health").status, registry.get("/api/v1/sessions").status) == (200, 401)
+    assert registry.get("/api/v1/sessions", Authorization="Bearer two").status == 200
