@@ -21,6 +21,18 @@ local now = redis.call('TIME')
 redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 """
+TAKE = """
+for i = 3, #KEYS do
+    local item = redis.call('RPOP', KEYS[i])
+    if item then
+        local now = redis.call('TIME')
+        redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
+        redis.call('HSET', KEYS[2], ARGV[1], '[' .. item .. ARGV[i - 1])
+        return {i - 3, item}
+    end
+end
+return false
+"""
 _RENEW = """
 local now = redis.call('TIME')
 for _, tag in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 'XX', now[1] + now[2] / 1000000, tag) end
@@ -49,7 +61,10 @@ class QoS(_PlainQoS):
     _stranded: ClassVar[dict[str, tuple[str, bytes]]] = {}
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note a message as in hand, from now."""
+        """Note a message as in hand, from now; what `TAKE` took off its queue is noted already."""
+        if delivery_tag == self.channel.taken:
+            super(_PlainQoS, self).append(message, delivery_tag)
+            return
         delivery = message.delivery_info
         kept = dumps([message._raw, delivery.get("exchange"), delivery.get("routing_key")])
         self._run(_STAMP, [self.unacked_index_key, self.unacked_key], [delivery_tag, kept])
@@ -67,6 +82,10 @@ class QoS(_PlainQoS):
         except (RedisError, OSError):
             self._owed.add(delivery_tag)
             raise
+
+    def forget(self, delivery_tag: str) -> None:
+        """End a delivery that was noted and is kept elsewhere now."""
+        self._remove_from_indices(delivery_tag).execute()
 
     def strand(self, delivery_tag: str, key: str, item: bytes) -> None:
         """Remember an item that was taken off its queue and could not be noted as in hand."""

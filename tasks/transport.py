@@ -5,6 +5,7 @@ it. Here such an item goes to the quarantine, and the worker goes on.
 """
 
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Generator
@@ -19,7 +20,7 @@ from redis.exceptions import RedisError
 
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
 from .envelope import Malformed, as_bytes, check_envelope, is_name, opened
-from .in_hand import QoS
+from .in_hand import TAKE, QoS
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ ALIAS = "memory-graph-redis"
 PATH = "memory_graph_workers.tasks.transport:Transport"
 kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATH
 
+IDLE_SECS = 0.05  # between two looks at empty queues
 _MOST_WORKER_LOSSES = 10
 _LOSSES_HEADER = "worker_losses"
 
@@ -40,10 +42,13 @@ class Channel(_PlainChannel):
 
     QoS = QoS
     dead_letters_url: str | None = None
+    taken = ""  # the tag of what the script took, or takes
+    _idle_until = 0.0
     from_transport_options: ClassVar[tuple[str, ...]] = (*plain.Channel.from_transport_options, "dead_letters_url")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._asked: list[tuple[str, str]] = []
         self._late_pool: Any = self._get_pool()  # opens nothing until it is used
 
     @property
@@ -59,12 +64,32 @@ class Channel(_PlainChannel):
     def _late_client(self) -> Any:
         return self.Client(connection_pool=self._late_pool)
 
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for a message: in a loop by a script that notes in the same step whose hand it is in.
+
+        BRPOP takes a message off its queue and into one process's memory: killed there, the process takes it along.
+        """
+        if not self.connection.in_loop:
+            super()._brpop_start(timeout)
+            return
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not queues or time.monotonic() < self._idle_until:
+            return
+        self._asked = [(queue, self._q_for_pri(queue, step)) for step in self.priority_steps for queue in queues]
+        keys = [self.unacked_index_key, self.unacked_key, *(key for _, key in self._asked)]
+        self.taken = str(uuid4())
+        noted = [f',"",{json.dumps(queue)}]' for queue, _ in self._asked]
+        self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()
+        self._in_poll.send_command(
+            "EVAL", TAKE, len(keys), *(self.global_keyprefix + key for key in keys), self.taken, *noted
+        )
+
     def _brpop_read(self, **options: Any) -> bool:
-        """Take the answer of BRPOP and deliver it; what is no message is set aside."""
+        """Take the answer and deliver it; what is no message is set aside."""
         try:
             queue, item = self._popped(**options)
             self._queue_cycle.rotate(queue)
-            envelope = self._opened(item, queue)
+            envelope = self._opened(item, queue, self.taken)
             if envelope is not None:
                 self._deliver(envelope, queue, item)
             return True
@@ -76,19 +101,24 @@ class Channel(_PlainChannel):
         try:
             self.connection._deliver(envelope, queue)
         except (RedisError, OSError):
+            if self.taken:
+                raise
             self.qos.strand(envelope["properties"]["delivery_tag"], queue, item)
             raise
 
     def _popped(self, **options: Any) -> tuple[str, bytes]:
+        command = "EVAL" if self.connection.in_loop else "BRPOP"
         try:
-            answer = self.client.parse_response(self.client.connection, "BRPOP", **options)
+            answer = self.client.parse_response(self.client.connection, command, **options)
         except self.connection_errors:
             self.client.connection.disconnect()
             raise
         if not answer:
+            self._idle_until = time.monotonic() + IDLE_SECS
             raise Empty
         key, item = answer
-        return _text(key).rsplit(self.sep, 1)[0], item if isinstance(item, bytes) else item.encode()
+        queue = self._asked[key][0] if command == "EVAL" else _text(key).rsplit(self.sep, 1)[0]
+        return queue, _bytes(item)
 
     def _get(self, queue: str) -> Any:
         """Take one message of a queue at once, passing over what is none."""
@@ -102,26 +132,30 @@ class Channel(_PlainChannel):
             self._maybe_update_queues_expire(client, queue)
             raise Empty
 
-    def _opened(self, item: bytes, queue: str) -> dict[str, Any] | None:
+    def _opened(self, item: bytes, queue: str, taken: str = "") -> dict[str, Any] | None:
         try:
             envelope = opened(item)
         except Malformed as error:
-            self._set_aside(item, queue, error.part)
+            self._set_aside(item, queue, error.part, taken)
             return None
         # Two copies of one item would share a tag, and one acknowledgement would end both.
-        envelope["properties"]["delivery_tag"] = str(uuid4())
+        envelope["properties"]["delivery_tag"] = taken or str(uuid4())
         envelope["properties"]["delivery_info"].setdefault("routing_key", queue)
         envelope["properties"]["delivery_info"].setdefault("exchange", "")
         return envelope
 
-    def _set_aside(self, item: bytes, queue: str, part: str) -> None:
+    def _set_aside(self, item: bytes, queue: str, part: str, taken: str) -> None:
         try:
             letter = self.dead_letters.quarantine(item, queue, Reason.BROKEN_ENVELOPE, part)
+            if taken:
+                self.qos.forget(taken)
         except RedisError as away:
+            logger.error("Broken message on %s could not be set aside (%s)", queue, type(away).__name__)
+            if taken:  # it is noted, nobody renews it, and whoever takes it back will try again
+                return
             # The item is in nobody's hand but ours: back to the end of the queue, and no faster than once a second.
             with self.conn_or_acquire() as client:
                 client.lpush(queue, item)
-            logger.error("Broken message on %s could not be set aside (%s)", queue, type(away).__name__)
             time.sleep(1)
             return
         logger.error("Broken message on %s set aside as %s (%s, %d bytes)", queue, letter, part, len(item))
@@ -185,6 +219,17 @@ class Transport(_PlainTransport):
     """kombu's Redis transport over the channel above."""
 
     Channel = Channel
+    in_loop = False
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Let a worker's loop drive the channels, and wake it often enough to find new messages."""
+        self.in_loop = True
+        super().register_with_event_loop(connection, loop)
+        loop.call_repeatedly(IDLE_SECS, _wake)
+
+
+def _wake() -> None:
+    """Do nothing: a turn of the loop asks for messages."""
 
 
 def broker_settings(url: str) -> dict[str, Any]:

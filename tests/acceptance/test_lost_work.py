@@ -53,6 +53,19 @@ def test_a_dead_workers_message_comes_back(
     until(lambda: not broker.redis.exists("unacked", "unacked_index", "work"), 5)
 
 
+def test_workers_killed_under_load_lose_nothing(broker: Any, producer: Celery, start_worker: Any, until: Any) -> None:
+    for number in range(600):
+        producer.send_task("good", (number,))
+    for name in ("first", "second", "third"):
+        worker = start_worker(name)
+        seen = broker.redis.llen("done")
+        until(lambda: broker.redis.llen("done") > seen + 50, 10)  # noqa: B023  called at once
+        worker.kill()
+    start_worker("last")
+    until(lambda: not broker.redis.exists("work", "unacked"), 20)
+    assert set(map(int, broker.redis.lrange("done", 0, -1))) == set(range(600))
+
+
 def test_a_message_that_takes_ten_workers_down_is_buried(
     broker: Any, held: bytes, start_worker: Any, until: Any
 ) -> None:
