@@ -198,24 +198,26 @@ class SchedulerConfig(ClientSettings):
         return moment - timedelta(days=self.archive_after_days)
 
 
-def _insecure(name: str, url: str, key: str | None, allowed: bool) -> Iterator[str]:
-    parts = urlsplit(url)
-    if key and parts.scheme == "http" and not allowed and not _is_loopback(parts.hostname or ""):
-        yield f"{name}: a key goes over https:// only; ALLOW_INSECURE_HTTP=true sends it in the clear."
-
-
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address never leaves this host."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
+def _insecure(name: str, url: str, key: str | None, allowed: bool) -> Iterator[str]:
+    parts = urlsplit(url)
+    if key and parts.scheme == "http" and not allowed and not is_loopback(parts.hostname or ""):
+        yield f"{name}: a key goes over https:// only; ALLOW_INSECURE_HTTP=true sends it in the clear."
+
+
 def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(text)
         port_is_fine = parts.port is None or parts.port > 0
+        host = (parts.hostname or "").encode("idna")
     except ValueError:
         return False
     plain = not (parts.username or parts.password or parts.query or parts.fragment) and text.isprintable()
-    return parts.scheme in schemes and bool(parts.hostname) and port_is_fine and plain and " " not in text
+    return parts.scheme in schemes and host not in (b"", b"*") and port_is_fine and plain and " " not in text

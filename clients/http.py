@@ -5,6 +5,7 @@ ever. Here every read from the socket gets what is left of the deadline.
 """
 
 import io
+import logging
 import socket
 import ssl
 import time
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -26,6 +28,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
+from .config import is_loopback
 from .errors import ConnectionError, HttpError, SerializationError, Timeout
 
 CONNECT_TIMEOUT_SECS = 10.0
@@ -35,6 +38,9 @@ MAX_ANSWER_BYTES = 64 * 2**20
 _CHUNK_BYTES = 64 * 2**10
 # requests.ConnectionError with one of these inside: the request never left.
 _NEVER_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, ProxyError)
+
+# urllib3 logs headers that it cannot parse; in a broken answer a piece of the body stands there.
+logging.getLogger("urllib3.connection").addFilter(lambda record: "parse headers" not in str(record.msg))
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -47,6 +53,9 @@ class Transport:
         self._adapter = _DeadlineAdapter(idle_limit_secs)
         settings: Any = self._session.merge_environment_settings(base_url, {}, True, None, None)
         self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
+        if is_loopback(urlsplit(base_url).hostname or ""):
+            # A key for this host must not leave it in the clear, whatever the environment says of proxies.
+            self._settings["proxies"] = {}
 
     def close(self) -> None:
         """Close the idle connections."""

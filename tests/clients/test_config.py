@@ -123,6 +123,7 @@ def test_mistakes_by_hand_come_in_one_message_too() -> None:
     [
         *("", "localhost:8080", "ftp://x", "http://", "http://x:0", "http://x:99999", "http://x:port"),
         *("http://u:p@x", "http://x?q=1", "http://x#f", "http://x y", "http://x\n", "http://[::1", "//x"),
+        *("http://a..b", "http://.x", "http://*", f"http://{'x' * 64}"),
     ],
 )
 def test_what_is_no_address_is_refused(url: str) -> None:

@@ -103,6 +103,8 @@ STEPS: dict[str, Step | int] = {
     "cut body": cut_after(whole(200, TEXT)[:-4]),
     "cut chunk": cut_after(f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{ANSWERED}".encode()),
     "bad length": cut_after(f"HTTP/1.1 200 OK\r\nContent-Length: {ANSWERED}\r\n\r\n{ANSWERED}".encode()),
+    "headers without end": cut_after(f"HTTP/1.1 200 OK\r\nX-A: b\r\n{ANSWERED} {ANSWERED}\r\n\r\n{{}}".encode()),
+    "cut headers": cut_after(f"HTTP/1.1 500 Oh\r\nX-A: b\r\n{ANSWERED}".encode()),
     "silence": hang,
     "odd request id": answer(400, "", {"X-Request-ID": f"{ANSWERED} {KEY}"}),
     "location": answer(302, "", {"Location": f"http://127.0.0.1/{ANSWERED}"}),

@@ -366,9 +366,21 @@ def test_a_tunnel_that_is_refused_sends_nothing(server: FakeServer, monkeypatch:
     assert "authorization" not in request.headers
 
 
-def test_addresses_that_need_no_proxy_get_none(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+def test_what_is_for_this_host_does_not_leave_it_by_a_proxy(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
     with once(server) as client:
         client.delete_session("s")
     assert server.requests[0].path == "/api/v1/sessions/s"
+
+
+def test_addresses_that_need_no_proxy_get_none(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", "registry.test")
+    config = RegistryConfig("http://registry.test:1", timeout_secs=5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError):
+        client.delete_session("s")
+    assert server.requests == []
