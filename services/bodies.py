@@ -57,7 +57,7 @@ def received(schema: type[Request[M]]) -> Request[M]:
 def read_json() -> Any:
     """The request's body as a JSON value; anything else is a 400."""
     try:
-        value = json.loads(request.get_data().decode(), parse_constant=_refuse, object_pairs_hook=_without_repeats)
+        value = json.loads(_whole_body().decode(), parse_constant=_refuse, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
         abort(400, message="The body is not JSON in UTF-8.")
     if _is_deeper(value, _DEEPEST):
@@ -68,6 +68,15 @@ def read_json() -> Any:
 def body_digest() -> str:
     """The same for the same bytes."""
     return digest(request.get_data().decode("latin-1"))
+
+
+def _whole_body() -> bytes:
+    data, announced, most = request.get_data(), request.content_length, request.max_content_length
+    if announced is None and most is not None and len(data) >= most:
+        abort(413, message="The body is too large.")  # a chunked one was cut at the limit
+    if announced is not None and announced != len(data):
+        abort(400, message="The body ended early.")
+    return data
 
 
 def _refuse(constant: str) -> None:

@@ -1,6 +1,7 @@
 """Whatever is sent, a service answers with a 4xx, says little, and goes on."""
 
 import json
+import socket
 import string
 from urllib.parse import quote
 
@@ -45,6 +46,26 @@ def test_a_body_that_is_no_payload_is_refused(request, name, method, path, body)
     assert 400 <= answer.status < 500 or in_batch
     assert answer.json["message"]
     answer.text.encode()
+
+
+def send_raw(service, data):
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        return int(connection.recv(1000).split()[1])
+
+
+def test_a_chunked_body_over_the_limit_gets_413(registry):
+    chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+    head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert send_raw(registry, head + chunk + chunk + b"0\r\n\r\n") == 413
+
+
+def test_a_body_that_ends_early_is_refused(registry, new_id):
+    body = f'{{"session_id": "{new_id}", "model_id": "m"}}'.encode()
+    head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\n\r\n"
+    assert send_raw(registry, head + body) == 400
+    assert registry.get(f"/api/v1/sessions/{new_id}").status == 404
 
 
 @pytest.mark.parametrize(("name", "method", "path"), POSTS)
