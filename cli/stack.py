@@ -33,7 +33,7 @@ class Keys:
 
 
 class Stack:
-    """Starts the parts one by one in `home`, a private directory; `settings` are added to the environment of all."""
+    """Starts the parts one by one in `home`, a private directory; `settings` are added to the environment of each."""
 
     def __init__(self, children: Children, home: Path, settings: Mapping[str, str]) -> None:
         _forget_other_services()
@@ -126,7 +126,7 @@ class Stack:
         return Server(
             name,
             lambda port: [*command, str(port)],
-            self._plain_environ() | dict(settings),
+            self.child_environ() | dict(settings),
             lambda port: http_status(port, "/health") == 200,
         )
 

@@ -16,6 +16,8 @@ from .storage import Storage
 
 HEALTH = "/health"
 _MOST_FIELDS = 20
+_MOST_DRAINED_BYTES = 64 * 2**20
+_CHUNK_BYTES = 64 * 2**10
 
 
 class ErrorApi(Api):
@@ -89,6 +91,8 @@ def _read_ids() -> None:
 
 
 def _finish(response: Response) -> Response:
+    if response.status_code >= 400:
+        _drain()
     response.headers["X-Request-ID"] = g.request_id
     facts = {
         "method": request.method if request.url_rule else "?",
@@ -99,6 +103,13 @@ def _finish(response: Response) -> Response:
     }
     LOGGER.info("request", extra={"facts": facts})
     return response
+
+
+def _drain() -> None:
+    """Read what is left of a refused request: a client that still sends would see a broken connection, no answer."""
+    rest, left = request.environ["wsgi.input"], _MOST_DRAINED_BYTES
+    while left > 0 and (part := rest.read(_CHUNK_BYTES)):
+        left -= len(part)
 
 
 def _health(storage: Storage) -> Response:

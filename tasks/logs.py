@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from .discretion import keep_logs_discreet
+
 # Facts that a log line may carry beside its message; Celery's own `data` holds arguments and stays out.
 FACTS = ["service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"]
 _SHARED = [
@@ -32,4 +34,5 @@ def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: A
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    keep_logs_discreet(root)
     root.setLevel(loglevel or logging.INFO)

@@ -9,8 +9,10 @@ from celery.result import AsyncResult
 
 from ..clients.registry import RegistryClient
 from ..clients.vault import VaultClient
+from ..schemas.base import ValidationError
 from . import connections
 from .app import PREFIX, MemoryGraphTask, app
+from .envelope import is_name
 from .parameters import Parameters, as_json
 
 P = ParamSpec("P")
@@ -41,7 +43,10 @@ class CheckedTask(MemoryGraphTask, Generic[P]):
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Send the task with Celery's options (`task_id`, `countdown`, `link`, …); raises as `delay` does."""
-        checked = self.parameters.to_send(args or (), kwargs or {}, options.get("task_id"))
+        task_id = options.get("task_id")
+        if task_id is not None and not is_name(task_id):
+            raise ValidationError({"task_id": ["Must be printable ASCII without spaces, at most 256 characters."]})
+        checked = self.parameters.to_send(args or (), kwargs or {}, task_id)
         return super().apply_async((), checked, **options)
 
     def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:

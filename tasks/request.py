@@ -165,9 +165,7 @@ def _reason(error: BaseException, request: Request) -> Reason:
         return Reason.UNCERTAIN
     if isinstance(error, TimeLimitExceeded):
         return Reason.HARD_TIME_LIMIT
-    most = request.task.max_retries
-    exhausted = isinstance(error, TransientError) or (most and request.attempts > most)
-    return Reason.ATTEMPTS_EXHAUSTED if exhausted else Reason.FAILED
+    return Reason.ATTEMPTS_EXHAUSTED if isinstance(error, TransientError) else Reason.FAILED
 
 
 def _letter(request: Request, reason: Reason, error: BaseException | None) -> DeadLetter:

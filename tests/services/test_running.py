@@ -10,6 +10,7 @@ import time
 from http.client import HTTPConnection
 
 import pytest
+import requests
 
 
 def run(name, **environ):
@@ -114,3 +115,11 @@ def test_a_writer_waits_for_another_one(registry, new_id):
     database.close()
     assert connection.getresponse().status == 201
     connection.close()
+
+
+def test_a_refused_body_is_read_to_its_end_so_that_the_answer_arrives(registry):
+    url, keys = f"http://127.0.0.1:{registry.port}/api/v1/sessions", registry.bearer
+    with requests.Session() as session:
+        statuses = [session.post(url, b"x" * 20_000_000, headers=keys).status_code for _ in range(5)]
+        statuses.append(session.get(url, headers=keys).status_code)
+    assert statuses == [413] * 5 + [200]

@@ -1,0 +1,173 @@
+"""Every operation as a task: through a real broker and a real worker to the real services."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery import Celery, chain
+from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.clients.errors import ApiError
+from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.schemas.base import ValidationError
+from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
+from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
+from memory_graph_workers.tasks import archival, connections
+from memory_graph_workers.tasks import registry as registry_tasks
+from memory_graph_workers.tasks import vault as vault_tasks
+from memory_graph_workers.tasks.dead_letters import DeadLetter, DeadLetters, Reason
+
+SECS = 20
+
+
+def answer(sent: Any) -> Any:
+    return sent.get(timeout=SECS)
+
+
+def letter_of(task_id: str) -> DeadLetter:
+    """The dead letter of a task; it is written a moment after the result, and before the acknowledgement."""
+    letters, end = DeadLetters(connections.redis()), time.monotonic() + SECS
+    while (letter := letters.get(task_id)) is None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return letter
+
+
+@pytest.fixture
+def session_id(registry: RegistryClient) -> str:
+    made = f"s/{uuid4()}:1"
+    registry.register_session(SessionRegistration(made, "acme/model:1"))
+    return made
+
+
+@pytest.fixture
+def archive_id(vault: VaultClient) -> str:
+    return vault.archive_session(ArchiveEntry("s", {"text": "hello"}, 365)).archive_id
+
+
+def test_a_session_lives_through_its_tasks(fleet: Stack) -> None:
+    made = f"s/{uuid4()}:é"
+    assert answer(registry_tasks.register_session.delay(SessionRegistration(made, "m")))["status"] == "active"
+    assert answer(registry_tasks.update_session_status.delay(made, SessionStatus.COMPLETED))["status"] == "completed"
+    assert answer(registry_tasks.get_session.delay(made))["ended_at"].endswith("Z")
+    registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=SECS)
+    registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=SECS)
+    with pytest.raises(ApiError, match="404"):
+        answer(registry_tasks.get_session.delay(made))
+
+
+def test_usage_is_counted_once_however_often_it_is_sent(session_id: str) -> None:
+    report = UsageReport(session_id, 10, 20, model_id="acme/model:1")
+    for _ in range(3):
+        registry_tasks.track_usage.apply_async((report,), task_id=f"call-{session_id}", ignore_result=False).get(
+            timeout=SECS
+        )
+        registry_tasks.track_usage.apply_async(
+            (report,), {"idempotency_key": f"key-{session_id}"}, ignore_result=False
+        ).get(timeout=SECS)
+    assert answer(registry_tasks.get_session_usage.delay(session_id))["total_tokens"] == 60
+
+
+def test_a_task_id_that_no_log_can_carry_is_refused(fleet: Stack) -> None:
+    with pytest.raises(ValidationError, match="task_id"):
+        registry_tasks.list_sessions.apply_async(task_id="é")
+
+
+def test_listings_and_models_answer(session_id: str) -> None:
+    assert answer(registry_tasks.list_sessions.delay(page_size=1))["total"] >= 1
+    assert answer(registry_tasks.list_models.delay())["models"][0]["parameters"]["temperature"] == 1.0
+    assert answer(registry_tasks.get_model_metadata.delay("acme/model:1"))["model_id"] == "acme/model:1"
+    assert answer(registry_tasks.get_model_usage.delay("acme/model:1"))["avg_latency_ms"] >= 0
+
+
+def test_both_services_answer_to_a_health_check(fleet: Stack) -> None:
+    assert answer(registry_tasks.health_check.delay()) is True
+    assert answer(vault_tasks.health_check.delay()) is True
+
+
+def test_an_archive_is_stored_read_back_and_kept(fleet: Stack) -> None:
+    entry = ArchiveEntry("s-1", {"text": "🜁 שלום \u0000"}, 365, tags=["production"])
+    receipt = answer(vault_tasks.archive_session.delay(entry))
+    assert answer(vault_tasks.retrieve_session.delay(receipt["archive_id"]))["data"] == entry.data
+    with pytest.raises(ApiError, match="409"):
+        vault_tasks.delete_archive.apply_async((receipt["archive_id"],), ignore_result=False).get(timeout=SECS)
+
+
+def test_a_batch_of_plain_mappings_is_stored(fleet: Stack) -> None:
+    entries: Any = [{"session_id": f"b-{n}", "data": {"n": n}, "retention_days": 365} for n in range(3)]
+    assert answer(vault_tasks.batch_archive.delay(entries))["success_count"] == 3
+
+
+def test_a_policy_is_created_and_applied(archive_id: str) -> None:
+    policy = RetentionPolicy("HIPAA", 2555, ComplianceLevel.HIPAA)
+    policy_id = answer(vault_tasks.create_retention_policy.delay(policy))
+    vault_tasks.apply_retention_policy.apply_async((archive_id, policy_id), ignore_result=False).get(timeout=SECS)
+    assert answer(vault_tasks.retrieve_session.delay(archive_id))["retention_days"] == 2555
+
+
+def test_the_policies_of_a_level_and_of_some_days_are_created_once(fleet: Stack) -> None:
+    first, second = (answer(archival.create_compliance_policy.delay(ComplianceLevel.PCI)) for _ in range(2))
+    assert first == second
+    assert answer(archival.create_standard_policy.delay(400)) != first
+
+
+def test_a_session_can_be_archived_by_hand(finished: Callable[..., str], vault: VaultClient) -> None:
+    session_id = finished("Archive me.")
+    archived = answer(archival.archive_session.delay(session_id))
+    entry = vault.retrieve_session(archived["archive_id"])
+    assert entry.data["prompts"][0]["content"] == "Archive me."
+    assert "manual" in entry.tags
+    assert entry.metadata["archived_by"] == "archival_scheduler"
+
+
+def test_some_sessions_can_be_archived_by_hand(finished: Callable[..., str]) -> None:
+    session_id = finished()
+    found = answer(archival.archive_sessions.delay([session_id, "unknown"]))
+    assert set(found["archived"]) == {session_id}
+    assert found["failed"] == {"unknown": "vanished from the registry"}
+
+
+def test_a_chain_keeps_its_order(fleet: Stack) -> None:
+    made = str(uuid4())
+    last = chain(
+        registry_tasks.register_session.si(SessionRegistration(made, "m")),
+        registry_tasks.track_usage.si(UsageReport(made, 1, 2)),
+        registry_tasks.update_session_status.si(made, SessionStatus.FAILED),
+    ).apply_async()
+    assert answer(last)["total_tokens"] == 3
+
+
+def test_an_app_without_this_package_sends_by_name(fleet: Stack, session_id: str) -> None:
+    plain = Celery(broker=fleet.environ["REDIS_URL"], backend=fleet.environ["REDIS_URL"], set_as_current=False)
+    report = {"session_id": session_id, "prompt_tokens": 1, "completion_tokens": 1}
+    with plain:
+        sent = plain.send_task("memory_graph.registry.track_usage", [report], queue="memory_graph.registry")
+        sent.get(timeout=SECS)
+        usage = plain.send_task(
+            "memory_graph.registry.get_session_usage", [session_id], queue="memory_graph.registry"
+        ).get(timeout=SECS)
+    assert usage["total_tokens"] == 2
+
+
+def test_a_wrong_payload_on_the_queue_fails_at_once_and_is_kept(fleet: Stack) -> None:
+    plain = Celery(broker=fleet.environ["REDIS_URL"], backend=fleet.environ["REDIS_URL"], set_as_current=False)
+    wrong = {"report": {"session_id": "s", "prompt_tokens": "many", "completion_tokens": 1, "tokns": 3}}
+    with plain:
+        sent = plain.send_task("memory_graph.registry.track_usage", kwargs=wrong, queue="memory_graph.registry")
+        with pytest.raises(ValidationError) as failed:
+            sent.get(timeout=SECS)
+    assert set(failed.value.messages) == {"prompt_tokens", "tokns"}
+    letter = letter_of(sent.id)
+    assert letter.reason is Reason.INVALID_PAYLOAD
+    assert letter.attempts == 1
+
+
+def test_a_refusal_fails_at_once_with_status_and_request_id(fleet: Stack) -> None:
+    sent = registry_tasks.get_session.delay("nobody")
+    with pytest.raises(ApiError) as failed:
+        sent.get(timeout=SECS)
+    letter = letter_of(sent.id)
+    assert failed.value.status == 404
+    assert (letter.status, letter.request_id, letter.attempts) == (404, failed.value.request_id, 1)

@@ -1,0 +1,183 @@
+"""The archival sweep, from the listing to the vault, with all that can be wrong about a session."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.clients.memory_graph import MemoryGraphClient
+from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.schemas.archival import Trigger
+from memory_graph_workers.schemas.base import digest
+from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
+from memory_graph_workers.tasks import archival, connections
+from memory_graph_workers.tasks.archiving import archive_id_of
+from memory_graph_workers.tasks.sweeps import Status, Sweeps
+
+SECS = 30.0
+
+
+def ended(sweep_id: str) -> Sweeps:
+    """The state of the sweeps, once this one has ended."""
+    state, end = archival.sweeps(), time.monotonic() + SECS
+    while state.get(sweep_id).status is Status.RUNNING:
+        assert time.monotonic() < end, state.stats(sweep_id)
+        time.sleep(0.05)
+    return state
+
+
+def swept(trigger: Trigger = Trigger.MANUAL) -> tuple[str, Sweeps]:
+    """Sweep now, and wait for the end."""
+    answer = archival.sweep.delay(trigger).get(timeout=SECS)
+    assert answer["status"] == "started", answer
+    return answer["sweep_id"], ended(answer["sweep_id"])
+
+
+@pytest.fixture(autouse=True)
+def clean(fleet: Stack, registry: RegistryClient) -> None:
+    """No session of another test is due."""
+    for session in list(registry.iter_sessions()):
+        registry.delete_session(session.session_id)
+
+
+def test_every_due_session_ends_in_the_vault_word_for_word(
+    finished: Callable[..., str], registry: RegistryClient, vault: VaultClient
+) -> None:
+    ids = [finished(f"Question {n} 🜁 שלום", "and another") for n in range(25)]
+    sweep_id, state = swept()
+    assert state.get(sweep_id).status is Status.COMPLETED
+    assert state.stats(sweep_id).archived_count == 25
+    for number, session_id in enumerate(ids):
+        entry = vault.retrieve_session(archive_id_of(session_id))
+        assert [prompt["content"] for prompt in entry.data["prompts"]] == [
+            f"Question {number} 🜁 שלום",
+            "and another",
+        ]
+        assert entry.metadata["digest"] == digest(entry.data)
+        assert entry.metadata["model_id"] == "acme/model:1"
+        assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
+
+
+def test_an_active_session_is_left_alone(registry: RegistryClient, graph: MemoryGraphClient) -> None:
+    session_id = graph.create_session().id
+    registry.register_session(SessionRegistration(session_id, "m"))
+    sweep_id, state = swept()
+    assert state.stats(sweep_id).total_processed == 0
+    assert registry.get_session(session_id).status is SessionStatus.ACTIVE
+
+
+def test_a_session_without_conversation_stays_and_says_why(
+    finished: Callable[..., str], registry: RegistryClient, graph: MemoryGraphClient
+) -> None:
+    good = finished()
+    empty, unknown = graph.create_session().id, "not-in-the-graph"
+    for session_id in (empty, unknown):
+        registry.register_session(SessionRegistration(session_id, "m"))
+        registry.update_session_status(session_id, SessionStatus.COMPLETED)
+    sweep_id, state = swept()
+    assert set(state.failures(sweep_id)) == {empty, unknown}
+    assert "conversation" in state.failures(sweep_id)[empty]
+    assert registry.get_session(empty).status is SessionStatus.COMPLETED
+    assert registry.get_session(good).status is SessionStatus.ARCHIVED
+
+
+def test_a_session_too_large_for_the_vault_fails_alone(finished: Callable[..., str], registry: RegistryClient) -> None:
+    small = [finished() for _ in range(8)]
+    large = finished("x" * 500_000)
+    sweep_id, state = swept()
+    assert set(state.failures(sweep_id)) == {large}, state.failures(sweep_id)
+    assert "413" in state.failures(sweep_id)[large] or "large" in state.failures(sweep_id)[large]
+    assert state.stats(sweep_id).archived_count == len(small)
+    assert registry.get_session(large).status is SessionStatus.COMPLETED
+
+
+def test_a_conversation_that_went_on_after_it_was_archived_by_hand_is_a_revision(
+    finished: Callable[..., str], registry: RegistryClient, vault: VaultClient, graph: MemoryGraphClient
+) -> None:
+    session_id = finished("first")
+    first = archival.archive_session.delay(session_id).get(timeout=SECS)["archive_id"]
+    graph.add_prompt(session_id, "second")
+    swept()
+    kept = vault.retrieve_session(first)
+    nodes = list(graph.iter_nodes(session_id))
+    revision = archive_id_of(session_id, digest(_conversation(session_id, nodes)))
+    later = vault.retrieve_session(revision)
+    assert len(kept.data["prompts"]) == 1
+    assert len(later.data["prompts"]) == 2
+    assert "revision" in later.tags
+    assert later.metadata["supersedes"] == first
+    assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
+
+
+def test_what_was_archived_by_hand_is_only_marked(finished: Callable[..., str], registry: RegistryClient) -> None:
+    session_id = finished()
+    archival.archive_session.delay(session_id).get(timeout=SECS)
+    assert registry.get_session(session_id).status is SessionStatus.COMPLETED
+    sweep_id, state = swept()
+    assert state.stats(sweep_id).archived_count == 1
+    assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
+
+
+def test_messages_delivered_twice_come_to_the_same_end(finished: Callable[..., str]) -> None:
+    ids = [finished() for _ in range(12)]
+    state = archival.sweeps()
+    answer = archival.sweep.delay().get(timeout=SECS)
+    sweep_id = answer["sweep_id"]
+    for batch_id, batch in state.pending_batches(sweep_id).items():
+        archival.archive_batch.apply_async((sweep_id, batch), task_id=batch_id)
+    first_page: dict[str, Any] = {"page": None, "listed": 0, "first_id": ""}
+    archival.walk_page.delay(sweep_id, 1, 0, first_page)
+    archival.sweep.apply_async((), task_id=sweep_id)
+    ended(sweep_id)
+    time.sleep(0.5)
+    assert state.stats(sweep_id).archived_count == len(ids)
+    assert state.failures(sweep_id) == {}
+
+
+def test_a_second_sweep_is_refused_while_one_runs(fleet: Stack) -> None:
+    state = archival.sweeps()
+    assert state.begin("somebody-else", Trigger.MANUAL, archival.now())
+    assert archival.sweep.delay().get(timeout=SECS)["status"] == "running already"
+    state.close("somebody-else")
+
+
+def test_beat_does_not_sweep_twice_in_an_interval(fleet: Stack) -> None:
+    swept()
+    assert archival.sweep.delay(Trigger.BEAT).get(timeout=SECS)["status"] == "not due yet"
+
+
+def test_a_pause_stops_sweeps_until_it_is_taken_back(fleet: Stack) -> None:
+    archival.sweeps().pause()
+    assert archival.sweep.delay().get(timeout=SECS) == {"status": "paused"}
+    archival.sweeps().resume()
+    swept()
+
+
+def test_the_watch_takes_up_a_stalled_sweep(finished: Callable[..., str], registry: RegistryClient) -> None:
+    session_id = finished()
+    state = archival.sweeps()
+    assert state.begin("stalled", Trigger.MANUAL, archival.now())
+    state.mark_seen("stalled", [session_id])
+    state.add_batch("stalled", "lost-batch", [session_id])
+    connections.redis().delete("memory_graph:sweep:lease")
+    assert archival.watch.delay().get(timeout=SECS)["status"] == "resumed"
+    assert ended("stalled").stats("stalled").archived_count == 1
+    assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
+
+
+def test_the_watch_closes_a_sweep_that_stalls_again_and_again(fleet: Stack) -> None:
+    state = archival.sweeps()
+    assert state.begin("hopeless", Trigger.MANUAL, archival.now())
+    for _ in range(3):
+        state.count_resume("hopeless")
+    connections.redis().delete("memory_graph:sweep:lease")
+    assert archival.watch.delay().get(timeout=SECS)["status"] == "incomplete"
+    assert "stalled" in state.get("hopeless").reason
+
+
+def _conversation(session_id: str, nodes: list[Any]) -> Any:
+    from memory_graph_workers.tasks.archiving import conversation
+
+    return conversation(session_id, nodes)
