@@ -77,6 +77,11 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
     except IntegrationError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("memory_graph_workers"):
+            raise
+        click.echo(f"Error: {error.name} is not installed: pip install 'memory-graph-workers[all]'", err=True)
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         sys.exit(128 + signal.SIGINT)

@@ -50,7 +50,9 @@ class Steps:
             if counted > reached:
                 reached, deadline = counted, time.monotonic() + patience_secs
             elif time.monotonic() > deadline:
-                raise Failure(f"{text}: {reached} of {total}, and nothing more for {patience_secs:.0f} s.")
+                raise Failure(
+                    f"{text}: {reached} of {total}, and nothing more for {patience_secs:.0f} s; see worker.log."
+                )
             self._progress.update(line, completed=reached)
             self._check()
             time.sleep(_ASK_EVERY_SECS if reached < total else 0)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -19,6 +22,12 @@ ODD_TEXTS = [
     '{"a": "\\"}',
 ]
 ODD_IDS = ["meta-llama/Llama-3-8B", "gpt-3.5-turbo:20230327", "модель?x=1#y%2F", "a b&c=d;e", "模型/🙂"]
+
+
+ASK = (
+    "from memory_graph_workers.clients.registry import RegistryClient, RegistryConfig;"
+    "print(RegistryClient(RegistryConfig.from_env()).get_session('hello-1'))"
+)
 
 
 def conversation(number):
@@ -96,24 +105,37 @@ def test_a_part_that_dies_ends_the_demo_with_its_last_words(tagged, private, run
     assert (logs / "vault.log").exists()
 
 
-def test_no_secret_is_on_a_command_line(tagged, private, running_demo):
+def test_secrets_are_in_the_owners_directory_and_on_no_command_line(tagged, private, running_demo):
     [home] = private.iterdir()
     password = (home / "broker" / "valkey.conf").read_text().partition("requirepass ")[2].split()[0]
-    assert password
     assert not [command for command in tagged.alive().values() if password in command]
-
-
-def test_the_private_directory_is_its_owners_alone(private, running_demo):
-    [home] = private.iterdir()
     assert home.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_dev_prints_to_enqueue_works_as_it_is(tagged, tmp_path):
-    with tagged.start(*MGW, "dev", "--data", tmp_path / "stack") as dev:
-        printed = "".join(iter(dev.stdout.readline, "Ready. Ctrl-C stops everything.\n"))
-        enqueue = next(text for text in printed.splitlines() if text.startswith("  . "))
-        told = subprocess.run(["bash", "-c", enqueue], capture_output=True, text=True, timeout=60)
-        dev.send_signal(signal.SIGTERM)
-        assert dev.wait(30) == 143
-    assert (told.returncode, "hello-1" in told.stdout, told.stderr) == (0, True, "")
+@contextmanager
+def dev(tagged, directory):
+    with tagged.start(*MGW, "dev", "--data", directory) as process:
+        printed = iter(process.stdout.readline, "Ready. Ctrl-C stops everything.\n")
+        yield next(text for text in list(printed) if text.startswith("  . "))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
     assert not tagged.alive()
+
+
+def shell(command):
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_what_dev_prints_to_enqueue_works_as_it_is_and_its_data_lasts(tagged, tmp_path):
+    with dev(tagged, tmp_path / "stack") as enqueue:
+        assert "hello-1" in shell(enqueue)
+    with dev(tagged, tmp_path / "stack") as enqueue:
+        environ = enqueue.partition("&&")[0]
+        assert "hello-1" in shell(f"{environ} && {shlex.join([sys.executable, '-c', ASK])}")
+
+
+def test_a_second_stack_in_the_same_directory_is_refused(tagged, tmp_path):
+    with dev(tagged, tmp_path):
+        second = subprocess.run([sys.executable, *MGW, "dev", "--data", tmp_path], capture_output=True, text=True)
+    assert second.returncode == 2
+    assert "Another stack runs" in second.stderr

@@ -65,3 +65,10 @@ def test_a_directory_with_other_things_in_it_is_left_alone(tmp_path):
     assert told.returncode == 2
     assert "holds other things" in told.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+def test_a_missing_extra_is_named_with_what_to_install(tmp_path):
+    (tmp_path / "rich.py").write_text("raise ModuleNotFoundError(name='rich')")
+    told = mgw("demo", PATH="/usr/bin:/bin", PYTHONPATH=str(tmp_path))
+    assert told.returncode == 1
+    assert told.stderr == "Error: rich is not installed: pip install 'memory-graph-workers[all]'\n"
