@@ -39,13 +39,12 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     server.stop()
 
 
-@pytest.fixture(params=["memory", "fakeredis", "valkey"])
+@pytest.fixture(params=["memory", "valkey"])
 def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
     if request.param == "memory":
         yield MemoryStorage(RESET_SECS)
         return
-    port = request.getfixturevalue("valkey") if request.param == "valkey" else 0
-    with Redis(port=port) if port else fakeredis.FakeRedis() as redis:
+    with Redis(port=request.getfixturevalue("valkey")) as redis:
         redis.flushdb()
         yield RedisStorage(redis, "registry", RESET_SECS)
 
