@@ -1,6 +1,6 @@
 """Every operation of a real Data-Vault, once.
 
-An archive is kept for its retention, so what these tests store may stay: four archives for a day, one for a
+An archive is kept for its retention, so what these tests store may stay: five archives for a day, one for a
 year (the shortest policy is a year), and one policy. None holds a conversation.
 """
 

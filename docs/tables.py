@@ -1,0 +1,166 @@
+"""The documents' tables of operations, payloads and settings, made from the code.
+
+`python docs/tables.py` writes them into their files; with `--check` it only tells which file differs.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from marshmallow import fields
+from memory_graph_workers.clients import config as clients_config
+from memory_graph_workers.schemas.registry import SessionRegistrationSchema, UsageReportSchema
+from memory_graph_workers.schemas.settings import Setting, Settings
+from memory_graph_workers.schemas.vault import ArchiveEntrySchema, RetentionPolicySchema
+from memory_graph_workers.services import config as services_config
+from memory_graph_workers.tasks import archival, registry, vault
+from memory_graph_workers.tasks import config as tasks_config
+from memory_graph_workers.tasks.app import app
+
+ROOT = Path(__file__).parent.parent
+FILES = {"README.md": ("operations", "settings", "service-settings"), "docs/producers.md": ("payloads",)}
+UNITS = {"_SECS": "seconds", "_HOURS": "hours", "_DAYS": "days", "_BYTES": "bytes"}
+TASKS = (registry, vault, archival)
+PAYLOADS = (
+    SessionRegistrationSchema(),
+    UsageReportSchema(),
+    ArchiveEntrySchema(),
+    RetentionPolicySchema(),
+)
+# What a reader calls the fields of schemas/fields.py; everything else is called as marshmallow calls it.
+KINDS = {"Id": "id", "Text": "text", "Count": "number", "Days": "days", "Timestamp": "moment", "Json": "any JSON"}
+KINDS |= {"JsonObject": "object", "Tags": "list of texts", "Boolean": "true, false", "Enum": "one of"}
+
+
+def main() -> int:
+    """Write the tables, or check them; 1 where a file differs."""
+    differing = [name for name in FILES if (ROOT / name).read_text() != filled(name)]
+    if "--check" in sys.argv:
+        sys.stderr.writelines(
+            f"{name} does not say what the code says; run: python docs/tables.py\n" for name in differing
+        )
+        return int(bool(differing))
+    for name in differing:
+        (ROOT / name).write_text(filled(name))
+    return 0
+
+
+def filled(name: str) -> str:
+    """A file with every table made anew between its two marks."""
+    text = (ROOT / name).read_text()
+    for wanted in FILES[name]:
+        marks = re.compile(f"(<!-- {wanted} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not marks.search(text):
+            raise LookupError(f"{name} has no <!-- {wanted} -->")
+        made = tables()[wanted]
+        text = marks.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
+    return text
+
+
+def tables() -> dict[str, str]:
+    """Every table by its name."""
+    settings = ["variable", "unit", "default", "meaning"]
+    return {
+        "operations": table(["task", "parameters", "queue", "answers"], operations()),
+        "payloads": table(["payload", "field", "kind", "needed"], payloads()),
+        "settings": table(settings, rows(tasks_config, clients_config)),
+        "service-settings": table(settings, rows(services_config)),
+    }
+
+
+def table(columns: list[str], lines: Iterable[list[str]]) -> str:
+    """A table in Markdown."""
+    cells = [columns, ["---"] * len(columns), *lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def payloads() -> Iterator[list[str]]:
+    """Every field of the payloads that tasks take."""
+    for schema in PAYLOADS:
+        for name, field in schema.fields.items():
+            yield [schema.model.__name__, f"`{name}`", field_kind(field), "yes" if field.required else ""]
+
+
+def field_kind(field: fields.Field[Any]) -> str:
+    """What a field holds."""
+    kind = KINDS.get(type(field).__name__, type(field).__name__)
+    if isinstance(field, fields.Enum):
+        return f"{kind} {', '.join(str(member.value) for member in field.enum)}"
+    return f"{kind} or null" if field.allow_none and kind != "any JSON" else kind
+
+
+def operations() -> Iterator[list[str]]:
+    """Every task that a producer may send, in the order of the code."""
+    for module in TASKS:
+        for task in vars(module).values():
+            if getattr(task, "name", "").startswith("memory_graph.") and not is_inner(task):
+                yield [f"`{task.name}`", parameters(task), queue_of(task), "no" if task.ignore_result else "yes"]
+
+
+def is_inner(task: Any) -> bool:
+    """Whether a task is a step of the sweep's own, which nobody else sends."""
+    return task in (archival.walk_page, archival.archive_batch)
+
+
+def parameters(task: Any) -> str:
+    """A task's parameters: `name: type`, with a question mark where it may be left out."""
+    found = task.parameters.signature.parameters.values()
+    return ", ".join(f"`{one.name}{'' if one.default is one.empty else '?'}`: {kind(one)}" for one in found) or "none"
+
+
+def kind(parameter: Any) -> str:
+    """The type of a parameter as a reader says it."""
+    hint = parameter.annotation
+    text = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
+    return re.sub(r"[\w.]+\.(\w+)", r"\1", text).replace(" | None", "").replace("Sequence[", "list[")
+
+
+def queue_of(task: Any) -> str:
+    """The queue that a task goes to, without the prefix."""
+    return app.amqp.router.route({}, task.name)["queue"].name.rpartition(".")[2]
+
+
+def rows(*modules: Any) -> Iterator[list[str]]:
+    """Every setting of the modules' groups, once."""
+    seen: set[str] = set()
+    for group in groups(*modules):
+        for _, setting, default in group.table():
+            if setting.name not in seen:
+                seen.add(setting.name)
+                yield [f"`{setting.name}`", unit(setting), shown(default, setting), setting.meaning]
+
+
+def groups(*modules: Any) -> Iterator[type[Settings]]:
+    """The groups of settings that are declared in the modules, in the order of the code."""
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Settings) and value.__module__ == module.__name__:
+                yield value
+
+
+def unit(setting: Setting) -> str:
+    """What a value is counted in."""
+    by_name = next((unit for suffix, unit in UNITS.items() if setting.name.endswith(suffix)), None)
+    if by_name:
+        return by_name
+    if isinstance(setting.field, fields.Boolean):
+        return "true, false"
+    return "number" if isinstance(setting.field, fields.Integer) else "text"
+
+
+def shown(default: Any, setting: Setting) -> str:
+    """A default as one would write it into the environment."""
+    if default is None or default == "":
+        return "required" if setting.meaning.endswith("required.") else "none"
+    return f"`{str(default).lower() if isinstance(default, bool) else format_number(default)}`"
+
+
+def format_number(value: Any) -> str:
+    """A number without a needless fraction."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

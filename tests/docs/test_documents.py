@@ -1,0 +1,165 @@
+"""What README and docs say is true: tables are those of the code, code blocks run, commands work."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from embedded import Embedded, finished
+from memory_graph_workers.cli.ports import free_port
+from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
+from memory_graph_workers.schemas.settings import Settings
+from memory_graph_workers.services import config as services_config
+from memory_graph_workers.tasks import config as tasks_config
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    """Every code block of a language, in the order of the pages, with the place where it stands."""
+    for path in DOCUMENTS:
+        text = path.read_text()
+        for found in re.finditer(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            line = text[: found.start()].count("\n") + 1
+            yield f"{path.relative_to(ROOT)}:{line}", found[1]
+
+
+PROGRAMS = dict(blocks("python"))
+LINES = [line for _, block in blocks("bash") for line in block.splitlines()]
+COMMANDS = list(dict.fromkeys(line for line in LINES if line and not line.startswith("#")))
+SERVE = [line for line in COMMANDS if "mgw serve " in line]
+CELERY = [line for line in COMMANDS if line.startswith("celery ")]
+MGW = [line for line in COMMANDS if re.match(r"mgw (sweep|sweeps|dead) ", line)]
+MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
+INNER = ("walk_page", "archive_batch")
+SIGNS = {"worker": "ready", "beat": "beat: Starting", "flower": "Visit me at", "serve": "ready on"}
+
+
+@pytest.fixture(scope="session")
+def ids(stack: Embedded) -> dict[str, str]:
+    """A sweep and a dead letter, for commands that ask for one."""
+    for session in list(stack.registry.iter_sessions()):  # those of the documents are in no graph
+        stack.registry.delete_session(session.session_id)
+    sweep = json.loads(stack.run("-m", "memory_graph_workers.cli", "sweep", "--now", "--json"))
+    code = "from memory_graph_workers.tasks.registry import get_session as t; t.delay('none').get(propagate=False)"
+    stack.run("-c", code)
+    return {"SWEEP_ID": sweep["sweep_id"], "LETTER_ID": letters(stack)[0]["id"]}
+
+
+def letters(stack: Embedded) -> list[dict[str, str]]:
+    return json.loads(stack.run("-m", "memory_graph_workers.cli", "dead", "list", "--json"))["letters"]
+
+
+def test_the_tables_say_what_the_code_says() -> None:
+    checked = subprocess.run([sys.executable, ROOT / "docs" / "tables.py", "--check"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_no_task_and_no_setting_is_left_out() -> None:
+    readme = (ROOT / "README.md").read_text()
+    frozen = (ROOT / "tests" / "task_names.txt").read_text().splitlines()
+    names = {line.partition("(")[0] for line in frozen} - {f"memory_graph.archival.{inner}" for inner in INNER}
+    assert services_config and tasks_config  # their groups are known when they are imported
+    settings = {setting.name for group in groups(Settings) for _, setting, _ in group.table()}
+    assert [name for name in sorted(names | settings) if f"| `{name}` |" not in readme] == []
+
+
+def groups(kind: type[Settings]) -> Iterator[type[Settings]]:
+    for group in kind.__subclasses__():
+        yield group
+        yield from groups(group)
+
+
+@pytest.mark.parametrize("place", PROGRAMS)
+def test_a_program_of_the_documents_runs_and_prints_what_its_comments_say(stack: Embedded, place: str) -> None:
+    printed = stack.run("-c", PROGRAMS[place]).splitlines()
+    promised = re.findall(r"print\(.*\)  # (.*)$", PROGRAMS[place], re.MULTILINE)
+    assert len(printed) == len(promised)
+    for line, promise in zip(printed, promised, strict=True):
+        assert re.fullmatch(re.escape(promise).replace("…", ".*"), line)
+
+
+def test_reports_that_were_sent_twice_count_once_and_nothing_failed(stack: Embedded) -> None:
+    wanted = 300 + 30 + 30  # the chain and the repeated report of README.md, the message of docs/producers.md
+    until(lambda: stack.registry.get_session_usage("s-3").total_tokens == wanted)
+    assert letters(stack) == []
+
+
+@pytest.mark.parametrize("command", MGW)
+def test_a_command_of_the_documents_works(stack: Embedded, ids: dict[str, str], command: str) -> None:
+    for name, value in ids.items():
+        command = command.replace(name, value)
+    words = command.split("#")[0].split()[1:]
+    assert stack.run("-m", "memory_graph_workers.cli", *words)
+
+
+@pytest.mark.parametrize("command", [*CELERY, *SERVE])
+def test_a_program_that_stays_starts(stack: Embedded, command: str, tmp_path: Path) -> None:
+    variables, words = split(command)
+    kind = words[3] if words[0] == "celery" else "serve"
+    words = [*words[: words.index("--port")], "--port", str(free_port())] if kind == "serve" else words
+    own = {"worker": ["-n", "of-the-readme"], "flower": [f"--port={free_port()}"]}.get(kind, [])
+    environ = stack.environ | variables | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        started = subprocess.Popen([*words, *own], env=environ, stdout=output, stderr=output, cwd=tmp_path)
+    try:
+        until(lambda: SIGNS[kind] in log.read_text() or started.poll() is not None)
+        assert started.poll() is None, log.read_text()
+    finally:
+        started.send_signal(signal.SIGTERM)
+        started.wait(30)
+
+
+def split(command: str) -> tuple[dict[str, str], list[str]]:
+    """The variables that a command line sets, and its words."""
+    words = command.split("#")[0].split()
+    variables = [word for word in words if re.match("[A-Z_]+=", word)]
+    return dict(word.split("=", 1) for word in variables), [word for word in words if word not in variables]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("ids")
+def test_the_audit_counts_what_is_in_the_vault_and_names_what_is_not(stack: Embedded) -> None:
+    (audit,) = [program for place, program in PROGRAMS.items() if "compliance" in place]
+    archived, forged = stack.graph.create_session().id, "archived-by-nobody"
+    stack.graph.add_prompt(archived, "Is it there? שלום")
+    for session_id in (archived, forged):
+        stack.registry.register_session(SessionRegistration(session_id, "gpt-4"))
+        stack.registry.update_session_status(session_id, SessionStatus.COMPLETED)
+    stack.registry.update_session_status(forged, SessionStatus.ARCHIVED)
+    stack.run("-m", "memory_graph_workers.cli", "sweep", "--now")
+    printed = stack.run("-c", audit + "print(kept, missing)")
+    assert printed.splitlines() == ["missing 1, changed 0", "1 ['archived-by-nobody']"]
+
+
+@pytest.mark.parametrize("command", MAKE)
+def test_a_target_of_the_documents_is_in_the_makefile(command: str) -> None:
+    target = command.split("make ")[1].split()[0]
+    finished(["make", "-n", "-C", str(ROOT), target], os.environ, 0)
+
+
+def test_every_command_of_the_documents_is_tried() -> None:
+    known = ("export ", "pip install ")
+    left = [line for line in COMMANDS if line not in {*CELERY, *SERVE, *MGW, *MAKE} and not line.startswith(known)]
+    assert left == []
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
