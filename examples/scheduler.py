@@ -3,7 +3,7 @@
 There is no scheduler object to hold: beat sends the sweep, workers run it, its state is in Redis. The
 process that starts or stops it may be any, and may end. Needs a broker and a running worker.
 
-Run: REDIS_URL=… VAULT_API_KEY=… python -m memory_graph_workers.examples.scheduler
+Run: REDIS_URL=… python -m memory_graph_workers.examples.scheduler
 """
 
 import time

@@ -8,15 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
 from embedded import Embedded, finished
 from memory_graph_workers.cli.ports import free_port
+from memory_graph_workers.clients import errors
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.schemas.settings import Settings
-from memory_graph_workers.services import config as services_config
-from memory_graph_workers.tasks import config as tasks_config
+from memory_graph_workers.tasks.dead_letters import Reason
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -67,7 +69,8 @@ def test_no_task_and_no_setting_is_left_out() -> None:
     readme = (ROOT / "README.md").read_text()
     frozen = (ROOT / "tests" / "task_names.txt").read_text().splitlines()
     names = {line.partition("(")[0] for line in frozen} - {f"memory_graph.archival.{inner}" for inner in INNER}
-    assert services_config and tasks_config  # their groups are known when they are imported
+    for layer in ("clients", "tasks", "services"):  # a group is known when its module is imported
+        import_module(f"memory_graph_workers.{layer}.config")
     settings = {setting.name for group in groups(Settings) for _, setting, _ in group.table()}
     assert [name for name in sorted(names | settings) if f"| `{name}` |" not in readme] == []
 
@@ -76,6 +79,12 @@ def groups(kind: type[Settings]) -> Iterator[type[Settings]]:
     for group in kind.__subclasses__():
         yield group
         yield from groups(group)
+
+
+def test_every_error_and_every_reason_of_a_dead_letter_is_explained() -> None:
+    known = {name for name, value in vars(errors).items() if isinstance(value, type)} | {str(one) for one in Reason}
+    text = "".join(path.read_text() for path in DOCUMENTS)
+    assert [name for name in known - {"IntegrationError", "TransientError"} if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("place", PROGRAMS)
@@ -151,6 +160,12 @@ def test_the_audit_counts_what_is_in_the_vault_and_names_what_is_not(stack: Embe
 def test_a_target_of_the_documents_is_in_the_makefile(command: str) -> None:
     target = command.split("make ")[1].split()[0]
     finished(["make", "-n", "-C", str(ROOT), target], os.environ, 0)
+
+
+def test_every_extra_of_the_documents_can_be_installed() -> None:
+    named = {name for line in COMMANDS for found in re.findall(r"\.\[(.*?)\]", line) for name in found.split(",")}
+    assert named
+    assert named <= set(metadata("memory-graph-workers").get_all("Provides-Extra") or ())
 
 
 def test_every_command_of_the_documents_is_tried() -> None:
