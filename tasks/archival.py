@@ -15,7 +15,7 @@ from . import archiving, connections
 from .archiving import NotArchivable, Prepared
 from .batches import Batch
 from .operation import task
-from .sweeps import MAX_PASSES, MAX_RESUMES, Page, Status, Sweep, Sweeps
+from .sweeps import MAX_PASSES, MAX_RESUMES, Page, Sweep, Sweeps
 
 LONGEST_SWEEP_SECS = 6 * 3600.0
 
@@ -47,7 +47,7 @@ def sweep(self: Any, trigger: Trigger = Trigger.MANUAL) -> dict[str, str]:
 def walk_page(self: Any, sweep_id: str, pass_number: int, index: int, cursor: dict[str, Any]) -> None:
     """List one page of the Registry's sessions and send its due ones as batches, then the next page."""
     state = sweeps()
-    running = _running(state, sweep_id)
+    running = state.progress(sweep_id)
     if running is None or state.page(sweep_id, pass_number, index + 1):
         return  # over, or a page that was delivered twice: its chain goes on already
     if state.paused():
@@ -70,7 +70,7 @@ def walk_page(self: Any, sweep_id: str, pass_number: int, index: int, cursor: di
 def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     """Archive these sessions of a sweep; only what failed and can succeed is tried again."""
     state, batch_id = sweeps(), str(self.request.id)
-    running = _running(state, sweep_id)
+    running = state.progress(sweep_id)
     if running is None or state.result(sweep_id, batch_id):
         return
     batch = Batch(state, running, batch_id)
@@ -124,15 +124,6 @@ def create_compliance_policy(self: Any, level: ComplianceLevel) -> str:
 def create_standard_policy(self: Any, retention_days: int) -> str:
     """Create a standard retention policy of so many days."""
     return archiving.ensure_policy(ComplianceLevel.STANDARD, retention_days)
-
-
-def _running(state: Sweeps, sweep_id: str) -> Sweep | None:
-    """The sweep, if it runs and has the lease; working on it is progress."""
-    try:
-        found = state.get(sweep_id)
-    except KeyError:
-        return None
-    return found if found.status is Status.RUNNING and state.take_lease(sweep_id) else None
 
 
 def _list_page(state: Sweeps, running: Sweep, pass_number: int, index: int, cursor: dict[str, Any]) -> Page:

@@ -103,6 +103,20 @@ class Sweeps:
         self._redis.expire(_LEASE, LEASE_SECS)
         return True
 
+    def progress(self, sweep_id: str) -> Sweep | None:
+        """The sweep if it still runs, its lease renewed; whoever works on a sweep asks this first."""
+        try:
+            if self.get(sweep_id).status is not Status.RUNNING or not self.take_lease(sweep_id):
+                return None
+        except KeyError:
+            return None
+        # It may have ended between the look and the lease: then the lease would outlive it.
+        found = self.get(sweep_id)
+        if found.status is Status.RUNNING:
+            return found
+        self._drop_lease(sweep_id)
+        return None
+
     def lease_holder(self) -> str | None:
         """The sweep that has the lease."""
         holder = self._redis.get(_LEASE)

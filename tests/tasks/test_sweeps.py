@@ -109,3 +109,18 @@ def test_a_pause_holds_until_it_is_taken_back(state: Sweeps) -> None:
     assert state.paused()
     state.resume()
     assert not state.paused()
+
+
+def test_work_on_a_sweep_that_is_over_does_not_take_the_lease_back(state: Sweeps) -> None:
+    state.close(begun(state))
+    assert state.progress("one") is None
+    assert state.progress("never was") is None
+    assert state.lease_holder() is None
+
+
+def test_work_on_a_sweep_takes_a_lapsed_lease_again(state: Sweeps) -> None:
+    begun(state)
+    state._redis.delete("memory_graph:sweep:lease")
+    found = state.progress("one")
+    assert found
+    assert found.sweep_id == state.lease_holder() == "one"

@@ -36,6 +36,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         app.conf.update(broker_settings(stack.environ["REDIS_URL"]), result_backend=stack.environ["REDIS_URL"])
         yield stack
         gc.collect()  # results let go of their subscriptions while the store is still there
+        app.backend.result_consumer.stop()
+        app.backend.client.close()
         app.close()
 
 

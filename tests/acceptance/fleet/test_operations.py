@@ -1,7 +1,8 @@
 """Every operation as a task: through a real broker and a real worker to the real services."""
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -139,25 +140,30 @@ def test_a_chain_keeps_its_order(fleet: Stack) -> None:
     assert answer(last)["total_tokens"] == 3
 
 
-def test_an_app_without_this_package_sends_by_name(fleet: Stack, session_id: str) -> None:
-    plain = Celery(broker=fleet.environ["REDIS_URL"], backend=fleet.environ["REDIS_URL"], set_as_current=False)
+@pytest.fixture
+def plain(fleet: Stack) -> Iterator[Celery]:
+    """An app that knows nothing of this package."""
+    url = fleet.environ["REDIS_URL"]
+    with Celery(broker=url, backend=url, set_as_current=False) as app:
+        yield app
+        gc.collect()
+        app.backend.result_consumer.stop()
+        app.backend.client.close()
+
+
+def test_an_app_without_this_package_sends_by_name(plain: Celery, session_id: str) -> None:
     report = {"session_id": session_id, "prompt_tokens": 1, "completion_tokens": 1}
-    with plain:
-        sent = plain.send_task("memory_graph.registry.track_usage", [report], queue="memory_graph.registry")
-        sent.get(timeout=SECS)
-        usage = plain.send_task(
-            "memory_graph.registry.get_session_usage", [session_id], queue="memory_graph.registry"
-        ).get(timeout=SECS)
+    queue = "memory_graph.registry"
+    plain.send_task("memory_graph.registry.track_usage", [report], queue=queue).get(timeout=SECS)
+    usage = plain.send_task("memory_graph.registry.get_session_usage", [session_id], queue=queue).get(timeout=SECS)
     assert usage["total_tokens"] == 2
 
 
-def test_a_wrong_payload_on_the_queue_fails_at_once_and_is_kept(fleet: Stack) -> None:
-    plain = Celery(broker=fleet.environ["REDIS_URL"], backend=fleet.environ["REDIS_URL"], set_as_current=False)
+def test_a_wrong_payload_on_the_queue_fails_at_once_and_is_kept(plain: Celery) -> None:
     wrong = {"report": {"session_id": "s", "prompt_tokens": "many", "completion_tokens": 1, "tokns": 3}}
-    with plain:
-        sent = plain.send_task("memory_graph.registry.track_usage", kwargs=wrong, queue="memory_graph.registry")
-        with pytest.raises(ValidationError) as failed:
-            sent.get(timeout=SECS)
+    sent = plain.send_task("memory_graph.registry.track_usage", kwargs=wrong, queue="memory_graph.registry")
+    with pytest.raises(ValidationError) as failed:
+        sent.get(timeout=SECS)
     assert set(failed.value.messages) == {"prompt_tokens", "tokns"}
     letter = letter_of(sent.id)
     assert letter.reason is Reason.INVALID_PAYLOAD
