@@ -95,7 +95,9 @@ class RegistryConfig(ClientSettings):
         "REGISTRY_URL", ServiceUrl("http", "https"), "http://localhost:8080", "Where LLM-Registry answers."
     )
     api_key: str | None = setting("REGISTRY_API_KEY", ApiKey(), None, "Its bearer key, if it wants one.", secret=True)
-    timeout_secs: float = setting("REGISTRY_TIMEOUT_SECS", seconds(), 30.0, "A whole call to it, in seconds.")
+    timeout_secs: float = setting(
+        "REGISTRY_TIMEOUT_SECS", seconds(), 30.0, "Seconds for one whole attempt of a call to it."
+    )
     retry_count: int = setting(
         "REGISTRY_RETRY_COUNT", number(1, 100), 3, "Attempts of a client used directly (tasks have their own)."
     )
@@ -125,7 +127,9 @@ class VaultConfig(ClientSettings):
     api_key: str = setting("VAULT_API_KEY", ApiKey(), "", "Its bearer key; required.", secret=True)
     encryption_enabled: bool = setting("VAULT_ENCRYPTION", fields.Boolean(), True, "Ask it to encrypt archives.")
     compression_enabled: bool = setting("VAULT_COMPRESSION", fields.Boolean(), True, "Ask it to compress archives.")
-    timeout_secs: float = setting("VAULT_TIMEOUT_SECS", seconds(), 60.0, "A whole call to it, in seconds.")
+    timeout_secs: float = setting(
+        "VAULT_TIMEOUT_SECS", seconds(), 60.0, "Seconds for one whole attempt of a call to it."
+    )
     batch_size: int = setting("VAULT_BATCH_SIZE", number(1, 10_000), 100, "Archives a request of a batch.")
     enable_logging: bool = setting("VAULT_LOGGING", fields.Boolean(), True, "One log line a request, never a body.")
     allow_insecure_http: bool = setting(
@@ -147,7 +151,9 @@ class MemoryGraphConfig(ClientSettings):
         "grpc://localhost:50051",
         "Where LLM-Memory-Graph answers (grpcs:// for TLS).",
     )
-    timeout_secs: float = setting("MEMORY_GRAPH_TIMEOUT_SECS", seconds(), 30.0, "A whole call to it, in seconds.")
+    timeout_secs: float = setting(
+        "MEMORY_GRAPH_TIMEOUT_SECS", seconds(), 30.0, "Seconds for one whole attempt of a call to it."
+    )
     enable_logging: bool = setting(
         "MEMORY_GRAPH_LOGGING", fields.Boolean(), True, "One log line a request, never a body."
     )

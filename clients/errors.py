@@ -17,8 +17,6 @@ Every error keeps its arguments JSON-safe and in order, because Celery rebuilds 
 None carries a key, a payload or a body.
 """
 
-from typing import ClassVar
-
 
 class IntegrationError(Exception):
     """A call of a service failed.
@@ -52,12 +50,12 @@ class IntegrationError(Exception):
 
 
 class TransientError(IntegrationError):
-    """The same call may succeed later; `retry_after_secs` is the wait that the service asked for, if any.
+    """The same call may succeed later; `retry_after_secs` is the wait that the service asked for, if any."""
 
-    `maybe_done`: the request was sent and no whole answer came, so the service may have done its work.
-    """
-
-    maybe_done: ClassVar[bool] = False
+    @property
+    def maybe_done(self) -> bool:
+        """Whether a repeat may happen twice, where the service does not recognise it."""
+        return False
 
 
 class ConnectionError(TransientError):  # noqa: A001  the seed's name, and that of requests
@@ -67,13 +65,19 @@ class ConnectionError(TransientError):  # noqa: A001  the seed's name, and that 
 class Timeout(TransientError):
     """No whole answer came within `timeout_secs`."""
 
-    maybe_done = True
+    @property
+    def maybe_done(self) -> bool:
+        """It was sent."""
+        return True
 
 
 class HttpError(TransientError):
     """The transfer broke: the answer was cut or could not be decompressed."""
 
-    maybe_done = True
+    @property
+    def maybe_done(self) -> bool:
+        """It was sent."""
+        return True
 
 
 class CircuitBreakerOpen(TransientError):
@@ -86,6 +90,11 @@ class ApiError(IntegrationError):
 
 class ServiceUnavailable(TransientError, ApiError):
     """The service failed (5xx) or has too much to do (429, 503)."""
+
+    @property
+    def maybe_done(self) -> bool:
+        """A gateway says that it sent the request on and got no good answer (502, 504)."""
+        return self.status in (502, 504)
 
 
 class SerializationError(IntegrationError):

@@ -11,8 +11,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..beat_schedule import sweep_schedule
 from ..clients.errors import CircuitBreakerOpen, IntegrationError, InvalidConfig, TransientError
-from .config import BrokerConfig, TaskConfig
+from .config import for_a_producer
 from .connections import config
+from .dead_letters import shown
 from .discretion import DiscreetTask
 from .lease import Lease
 from .logs import set_up
@@ -26,8 +27,7 @@ HIDDEN = "…"  # what a log, an event and Flower show of arguments and results
 BRIEF = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 PATIENT = {"max_retries": 600, "interval_start": 0.2, "interval_step": 0.3, "interval_max": 1.0}
 
-broker = BrokerConfig.from_env()
-limits = TaskConfig.from_env()
+broker, limits, mistakes = for_a_producer()
 
 
 class MemoryGraphTask(DiscreetTask):
@@ -48,8 +48,10 @@ class MemoryGraphTask(DiscreetTask):
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Send the task; its arguments show nowhere but in the message.
 
-        Raises: kombu.exceptions.OperationalError within seconds where the broker is away.
+        Raises: InvalidConfig, kombu.exceptions.OperationalError within seconds where the broker is away.
         """
+        if mistakes:
+            raise mistakes
         options = {"argsrepr": HIDDEN, "kwargsrepr": HIDDEN, **options}
         return super().apply_async(args, kwargs, **options)
 
@@ -112,7 +114,7 @@ app.conf.update(
         "socket_connect_timeout": 5,
         "socket_timeout": 30,
         "health_check_interval": 25,
-        "dead_letters_url": broker.redis_url,
+        "dead_letters_url": shown(broker.redis_url),
     },
     task_publish_retry=True,
     task_publish_retry_policy=BRIEF,
@@ -128,8 +130,8 @@ app.conf.update(
     worker_hijack_root_logger=True,
     beat_scheduler="memory_graph_workers.tasks.beat:Scheduler",
     beat_max_loop_interval=5,
-    redbeat_redis_url=broker.redis_url,
-    redbeat_redis_options={"socket_connect_timeout": 5, "socket_timeout": 30},
+    redbeat_redis_url=broker.beat[0],
+    redbeat_redis_options={**broker.beat[1], "socket_connect_timeout": 5, "socket_timeout": 30},
     redbeat_key_prefix=f"{PREFIX}:beat:",
     redbeat_lock_timeout=30,
 )

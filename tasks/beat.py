@@ -7,6 +7,8 @@ from redbeat import RedBeatScheduler  # pyright: ignore[reportMissingTypeStubs]
 from ..beat_schedule import entries
 from ..clients.config import SchedulerConfig
 from ..clients.errors import InvalidConfig
+from ..schemas.settings import read_all
+from .config import BrokerConfig
 
 
 class Scheduler(RedBeatScheduler):
@@ -15,6 +17,7 @@ class Scheduler(RedBeatScheduler):
     def setup_schedule(self) -> None:
         """Install the entries, and take away those that are switched off."""
         try:
+            read_all(None, BrokerConfig, SchedulerConfig)
             self.app.conf.beat_schedule = entries(SchedulerConfig.from_env())
         except InvalidConfig as error:
             sys.exit(str(error))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 from marshmallow import ValidationError, fields
 
@@ -14,10 +15,21 @@ from ..clients.config import (
     number,
     seconds,
 )
+from ..clients.errors import InvalidConfig
 from ..schemas.settings import read_all, setting
 
 
-class RedisUrl(fields.String):
+class BrokerUrl(fields.String):
+    """An address for Celery; over TLS the server's certificate is checked, unless the address says otherwise."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text.startswith("rediss://") or "ssl_cert_reqs=" in text:
+            return text
+        return f"{text}{'&' if '?' in text else '?'}ssl_cert_reqs=required"
+
+
+class RedisUrl(BrokerUrl):
     """The address of one Redis server (a cluster cannot carry queues)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -38,8 +50,8 @@ class BrokerConfig(ClientSettings):
         "Sweeps, breakers and dead letters; also the broker and the results where those are not set.",
         secret=True,
     )
-    broker_url: str | None = setting("CELERY_BROKER_URL", fields.String(), None, "The broker.", secret=True)
-    result_url: str | None = setting("CELERY_RESULT_BACKEND", fields.String(), None, "The results.", secret=True)
+    broker_url: str | None = setting("CELERY_BROKER_URL", BrokerUrl(), None, "The broker.", secret=True)
+    result_url: str | None = setting("CELERY_RESULT_BACKEND", BrokerUrl(), None, "The results.", secret=True)
     visibility_timeout_secs: int = setting(
         "VISIBILITY_TIMEOUT_SECS",
         number(5, 86_400),
@@ -47,6 +59,17 @@ class BrokerConfig(ClientSettings):
         "Seconds after which a dead worker's tasks come back; the same for all that share the broker.",
     )
     result_expires_secs: int = setting("RESULT_EXPIRES_SECS", number(1, 31_536_000), 3600, "Seconds a result is kept.")
+
+    @property
+    def beat(self) -> tuple[str, dict[str, str]]:
+        """Where beat keeps its schedule: the address, and apart from it who we are.
+
+        Celery shows its settings to whoever asks; a password it hides where the setting is named so.
+        """
+        parts = urlsplit(self.redis_url)
+        known = {"username": parts.username, "password": parts.password}
+        netloc = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=netloc).geturl(), {name: unquote(text) for name, text in known.items() if text}
 
     @property
     def broker(self) -> str:
@@ -76,6 +99,7 @@ class TaskConfig(ClientSettings):
 class WorkerConfig:
     """Everything a worker needs."""
 
+    broker: BrokerConfig
     registry: RegistryConfig
     vault: VaultConfig
     memory_graph: MemoryGraphConfig
@@ -88,5 +112,14 @@ class WorkerConfig:
 
         Raises: InvalidConfig listing the mistakes of every group.
         """
-        groups = (RegistryConfig, VaultConfig, MemoryGraphConfig, SchedulerConfig, TaskConfig)
+        groups = (BrokerConfig, RegistryConfig, VaultConfig, MemoryGraphConfig, SchedulerConfig, TaskConfig)
         return cls(*cast("tuple[Any, ...]", tuple(read_all(None, *groups))))
+
+
+def for_a_producer() -> tuple[BrokerConfig, TaskConfig, InvalidConfig | None]:
+    """What the app is made with, and what is wrong with it: whoever sends or starts is told, not whoever imports."""
+    try:
+        broker, tasks = read_all(None, BrokerConfig, TaskConfig)
+    except InvalidConfig as mistakes:
+        return BrokerConfig(), TaskConfig(), mistakes
+    return cast(BrokerConfig, broker), cast(TaskConfig, tasks), None

@@ -46,7 +46,8 @@ class CheckedTask(MemoryGraphTask, Generic[P]):
         task_id = options.get("task_id")
         if task_id is not None and not is_name(task_id):
             raise ValidationError({"task_id": ["Must be printable ASCII without spaces, at most 256 characters."]})
-        checked = self.parameters.to_send(args or (), kwargs or {}, task_id)
+        seed = task_id or (kwargs or {}).get(KEY)
+        checked = self.parameters.to_send(args or (), kwargs or {}, seed)
         return super().apply_async((), checked, **options)
 
     def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
@@ -59,8 +60,8 @@ class CheckedTask(MemoryGraphTask, Generic[P]):
         return super().signature(args, kwargs, *starargs, **starkwargs)
 
     def received(self, args: Any, kwargs: Any) -> dict[str, Any]:
-        """The call's checked parameters; the task's id settles what its sender left out."""
-        return self.parameters.received(args, kwargs, seed=str(self.request.id))
+        """The call's checked parameters; its key, else the task's id, settles what its sender left out."""
+        return self.parameters.received(args, kwargs, seed=str(kwargs.get(KEY) or self.request.id))
 
 
 def operation(method: Callable[Concatenate[C, P], Any], **options: Any) -> CheckedTask[P]:

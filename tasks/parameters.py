@@ -64,7 +64,8 @@ class Parameters:
 
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if self._payload and not args and set(kwargs) & set(_PAYLOADS[self.hints[self._payload]].fields):
-            kwargs = {self._payload: dict(kwargs)}
+            own = {name: value for name, value in kwargs.items() if name in self.hints}
+            kwargs = {**own, self._payload: {name: value for name, value in kwargs.items() if name not in own}}
         return self.signature.bind(*args, **kwargs).arguments
 
     def _each(self, bound: Mapping[str, Any], convert: Callable[[Any, Any], Any]) -> dict[str, Any]:

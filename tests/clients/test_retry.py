@@ -176,6 +176,16 @@ def test_a_report_without_an_answer_is_not_repeated_where_keys_mean_nothing(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_gateway_without_an_answer_leaves_a_report_uncertain_where_keys_mean_nothing(
+    server: FakeServer, status: int
+) -> None:
+    server.answers(status)
+    with client_of(server, honours_idempotency=False) as client, pytest.raises(UncertainOutcome):
+        client.track_usage(UsageReport("s", 1, 1))
+    assert len(server.requests) == 1
+
+
 def test_a_report_that_was_refused_is_repeated_where_keys_mean_nothing(server: FakeServer) -> None:
     server.answers(429, 503, 200)
     with client_of(server, honours_idempotency=False) as client:

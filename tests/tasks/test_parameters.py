@@ -85,3 +85,10 @@ def test_a_misspelt_parameter_on_the_queue_is_a_validation_error_that_names_the_
 def test_values_travel_as_plain_json() -> None:
     assert MOVE.to_send(("s", SessionStatus.ACTIVE), {}) == {"session_id": "s", "status": "active"}
     assert type(MOVE.to_send(("s", SessionStatus.ACTIVE), {})["status"]) is str
+
+
+def test_plain_keywords_go_together_with_a_key() -> None:
+    sent = USAGE.to_send((), {**PLAIN, "idempotency_key": "call-1"}, "call-1")
+    assert sent["idempotency_key"] == "call-1"
+    assert sent["report"]["session_id"] == "s"
+    assert sent == USAGE.to_send((), {**PLAIN, "idempotency_key": "call-1"}, "call-1")

@@ -1,0 +1,42 @@
+"""Settings of producers and workers."""
+
+import subprocess
+import sys
+
+import pytest
+from memory_graph_workers.clients.errors import InvalidConfig
+from memory_graph_workers.tasks.config import BrokerConfig
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("redis://a:1/0", "redis://a:1/0"),
+        ("rediss://a:1/0", "rediss://a:1/0?ssl_cert_reqs=required"),
+        ("rediss://a:1/0?x=y", "rediss://a:1/0?x=y&ssl_cert_reqs=required"),
+        ("rediss://a:1/0?ssl_cert_reqs=none", "rediss://a:1/0?ssl_cert_reqs=none"),
+    ],
+)
+def test_over_tls_the_certificate_is_checked(given: str, used: str) -> None:
+    assert BrokerConfig(redis_url=given).broker == used
+
+
+def test_state_is_kept_in_redis_alone() -> None:
+    with pytest.raises(InvalidConfig, match="REDIS_URL"):
+        BrokerConfig(redis_url="amqp://guest@localhost")
+
+
+def test_no_password_shows() -> None:
+    assert "secret" not in repr(BrokerConfig(redis_url="redis://:secret@a:1/0", broker_url="amqp://u:secret@b"))
+
+
+def test_wrong_settings_are_told_when_sending_and_not_when_importing() -> None:
+    program = (
+        "from memory_graph_workers.tasks.vault import health_check\n"
+        "from memory_graph_workers.clients.errors import InvalidConfig\n"
+        "try:\n    health_check.delay()\nexcept InvalidConfig as error:\n    print(error)\n"
+    )
+    environ = {"REDIS_URL": "http://nowhere", "TASK_MAX_ATTEMPTS": "0"}
+    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True)
+    assert "REDIS_URL" in done.stdout
+    assert "TASK_MAX_ATTEMPTS" in done.stdout
