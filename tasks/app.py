@@ -25,7 +25,7 @@ HIDDEN = "…"  # what a log, an event and Flower show of arguments and results
 
 # A producer is told within seconds that the broker is away; a worker's retry waits for it.
 BRIEF = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
-PATIENT = {"max_retries": 600, "interval_start": 0.2, "interval_step": 0.3, "interval_max": 1.0}
+PATIENT = {"max_retries": 60, "interval_start": 0.2, "interval_step": 0.3, "interval_max": 1.0}
 
 broker, limits, mistakes = for_a_producer()
 
