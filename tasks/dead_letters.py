@@ -8,6 +8,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -20,6 +21,7 @@ from redis.retry import Retry
 from ..schemas.fields import format_timestamp
 
 _TIMEOUT_SECS = 3.0
+_addresses: dict[str, str] = {}  # whole ones, by what of them may be shown
 _LOSSES_KEPT_SECS = 7 * 86_400
 
 
@@ -144,10 +146,20 @@ def dead_letters_of(app: Any) -> DeadLetters:
     return dead_letters_at(url)
 
 
+def shown(url: str) -> str:
+    """An address without user, password and options; `dead_letters_at` takes it in place of the whole one.
+
+    A worker tells its transport options to whoever asks, and Flower asks: no password may be in them.
+    """
+    name = re.sub("//[^/]*@", "//", url).partition("?")[0]
+    _addresses[name] = url
+    return name
+
+
 @lru_cache(maxsize=8)
 def dead_letters_at(url: str) -> DeadLetters:
     """The store in one Redis; a call of it takes seconds at most, because a worker's loop waits for it."""
-    address = url.replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
+    address = _addresses.get(url, url).replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
     client = redis.Redis.from_url(
         address,
         socket_timeout=_TIMEOUT_SECS,
