@@ -13,6 +13,7 @@ from queue import Empty
 from typing import Any, ClassVar, cast
 from uuid import uuid4
 
+import kombu
 import kombu.transport
 from kombu.transport import redis as plain
 from kombu.utils.json import dumps, loads
@@ -29,8 +30,13 @@ _PlainChannel: Any = plain.Channel
 _PlainTransport: Any = plain.Transport
 
 ALIAS = "memory-graph-redis"
-PATH = "memory_graph_workers.tasks.transport:Transport"
-kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATH
+PATHS = {
+    "redis": "memory_graph_workers.tasks.transport:Transport",
+    "rediss": "memory_graph_workers.tasks.transport:TlsTransport",
+}
+kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATHS["redis"]
+# What shows an address, as the log and Flower's page of queues do, knows this transport by its usual name.
+kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.items()})
 
 IDLE_SECS = 0.05  # between two looks at empty queues
 _MOST_WORKER_LOSSES = 10
@@ -228,6 +234,9 @@ class Transport(_PlainTransport):
         loop.call_repeatedly(IDLE_SECS, _wake)
 
 
+TlsTransport = Transport  # whether it speaks TLS is up to the address
+
+
 def _wake() -> None:
     """Do nothing: a turn of the loop asks for messages."""
 
@@ -236,9 +245,8 @@ def broker_settings(url: str) -> dict[str, Any]:
     """The settings that make an app use this transport for a Redis broker; none for another broker."""
     if url.startswith("redis+socket://"):
         return {"broker_url": url.replace("redis+", f"{ALIAS}+", 1)}
-    if url.startswith(("redis://", "rediss://")):
-        return {"broker_url": url, "broker_transport": PATH}
-    return {"broker_url": url}
+    path = PATHS.get(url.partition("://")[0])
+    return {"broker_url": url, "broker_transport": path} if path else {"broker_url": url}
 
 
 def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
