@@ -135,7 +135,9 @@ class Stack:
         return Server(
             "flower",
             lambda port: [*command, f"--port={port}"],
-            self.child_environ() | {"FLOWER_BASIC_AUTH": f"mgw:{self.keys.flower}"},
+            # Its API would give out results, which may be conversations: it gets no store of results.
+            self.child_environ()
+            | {"FLOWER_BASIC_AUTH": f"mgw:{self.keys.flower}", "CELERY_RESULT_BACKEND": "disabled://"},
             lambda port: http_status(port, "/") is not None,
         )
 
