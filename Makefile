@@ -2,7 +2,7 @@
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: help venv demo dev test lint format types unit integration clean
+.PHONY: help venv demo dev test lint format unit integration constraints proto clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -11,6 +11,8 @@ help:
 	@echo 'make lint         ruff and pyright alone'
 	@echo 'make format       let ruff format the code'
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
+	@echo 'make constraints  resolve the dependencies anew, with hashes'
+	@echo 'make proto        generate the gRPC code anew'
 	@echo 'make clean        remove what was installed and built'
 
 venv: $(STAMP)
@@ -48,6 +50,20 @@ $(STAMP): constraints.txt pyproject.toml | $(BIN)/python
 $(BIN)/python:
 	@python=$$(sh .ci/find-python) || exit 1; "$$python" -m venv .venv || { rm -rf .venv; \
 		echo "$$python cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+
+constraints: $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check -q uv
+	head -n 2 constraints.txt > constraints.new
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header -q >> constraints.new
+	mv constraints.new constraints.txt
+
+# protoc writes below a folder named as the package; the root is that package.
+proto: $(STAMP)
+	mkdir -p build
+	$(BIN)/python -m grpc_tools.protoc -Imemory_graph_workers/schemas=schemas --python_out=build --pyi_out=build \
+		--grpc_python_out=build memory_graph_workers/schemas/memory_graph.proto
+	cp build/memory_graph_workers/schemas/* schemas/
 
 clean:
 	rm -rf .venv .mgw build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
