@@ -11,7 +11,8 @@
     ├── SerializationError           FIX THE SERVICE: its answer is not what the contract says
     ├── AuthenticationError          PHONE SOMEBODY: the key is missing, wrong or not allowed (401, 403)
     ├── InvalidConfig                PHONE SOMEBODY: a setting is wrong
-    └── UncertainOutcome             LOOK FIRST: it may have happened, and a repeat may happen twice
+    ├── UncertainOutcome             LOOK FIRST: it may have happened, and a repeat may happen twice
+    └── NotArchivable                READ IT: this session cannot be archived as it is
 
 Every error keeps its arguments JSON-safe and in order, because Celery rebuilds it from `exc.args`.
 None carries a key, a payload or a body.
@@ -111,3 +112,7 @@ class InvalidConfig(IntegrationError):
 
 class UncertainOutcome(IntegrationError):
     """The request was sent and no answer came, and the service does not recognise a repeat."""
+
+
+class NotArchivable(IntegrationError):
+    """This session stays as it is, and the message says why."""

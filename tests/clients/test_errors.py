@@ -58,6 +58,7 @@ def test_each_of_the_eight_kinds_has_exactly_one_class() -> None:
         "TransientError",
         "ServiceUnavailable",
         "UncertainOutcome",
+        "NotArchivable",
     }
     assert all(kind.__module__ == errors.__name__ for kind in ALL_KINDS)
 
