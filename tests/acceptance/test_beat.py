@@ -1,0 +1,123 @@
+"""A real beat on a real Redis: the schedule holds across restarts, kills, outages and a second beat."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from redis import Redis
+
+SWEEPS, LOCK = "memory_graph.archival", "memory_graph:beat::lock"
+Until = Callable[[Callable[[], object], float], None]
+
+
+class Broker(Protocol):
+    """The broker of conftest.py, as far as it is needed here."""
+
+    url: str
+    folder: Path
+    redis: Redis
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+@pytest.fixture
+def start_beat(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(interval_secs: float = 3600, **settings: str) -> subprocess.Popen[bytes]:
+        hours = {"REDIS_URL": broker.url, "ARCHIVAL_INTERVAL_HOURS": str(interval_secs / 3600)}
+        command = [sys.executable, "-m", "celery", "-A", "memory_graph_workers.tasks.app", "beat"]
+        with (tmp_path / "beat.log").open("ab") as log:
+            beat = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **hours, **settings}
+            )
+        started.append(beat)
+        return beat
+
+    yield start
+    for beat in started:
+        beat.kill()
+        beat.wait()
+
+
+def sent(broker: Broker) -> int:
+    """How many sweeps wait for a worker (there is none)."""
+    names = [json.loads(raw)["headers"]["task"] for raw in _messages(broker)]
+    return names.count("memory_graph.archival.sweep")
+
+
+def _messages(broker: Broker) -> list[bytes]:
+    redis: Any = broker.redis
+    return redis.lrange(SWEEPS, 0, -1)
+
+
+def entry(broker: Broker) -> Any:
+    """What beat knows of the sweep; None where it is not among its entries."""
+    redis: Any = broker.redis
+    text = redis.hget("memory_graph:beat:sweep", "definition")
+    return json.loads(text)["schedule"] if text else None
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restarted_beat_neither_forgets_nor_fires_at_once(
+    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until, how: signal.Signals
+) -> None:
+    first = start_beat(5)
+    until(lambda: entry(broker) and broker.redis.exists(LOCK), 20)
+    began = time.monotonic()
+    time.sleep(2)
+    first.send_signal(how)
+    first.wait()
+    broker.redis.delete(LOCK)  # of one that was killed it would lapse after half a minute
+    start_beat(5)
+    until(lambda: sent(broker), 5)
+    assert 4 < time.monotonic() - began < 7
+
+
+def test_the_settings_of_the_last_start_hold(
+    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until
+) -> None:
+    wanted: list[tuple[dict[str, str], Callable[[], object]]] = [
+        ({}, lambda: entry(broker)["every"] == 3600),
+        ({"ARCHIVAL_CRONTAB": "0 3 * * *"}, lambda: entry(broker)["__type__"] == "crontab"),
+        ({"ARCHIVAL_ENABLED": "false"}, lambda: entry(broker) is None),
+    ]
+    for settings, holds in wanted:
+        beat = start_beat(**settings)
+        until(lambda: broker.redis.exists(LOCK), 20)
+        until(holds, 1)
+        beat.terminate()
+        beat.wait()
+    assert sent(broker) == 0
+
+
+def test_two_beats_send_what_one_does(
+    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until
+) -> None:
+    for _ in range(2):
+        start_beat(2)
+    until(lambda: broker.redis.exists(LOCK), 20)
+    time.sleep(7)
+    assert 2 <= sent(broker) <= 4
+
+
+def test_beat_outlives_a_redis_that_comes_back_empty(
+    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until
+) -> None:
+    beat = start_beat(2)
+    until(lambda: broker.redis.exists(LOCK), 20)
+    broker.stop()
+    shutil.rmtree(broker.folder / "appendonlydir")
+    time.sleep(8)
+    assert beat.poll() is None
+    broker.start()
+    until(lambda: sent(broker), 15)
