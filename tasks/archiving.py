@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ..clients.config import SchedulerConfig
-from ..clients.errors import ApiError, IntegrationError, TransientError
+from ..clients.errors import ApiError, IntegrationError, NotArchivable, TransientError
 from ..clients.vault import safe_reason
 from ..schemas.base import derived_id, digest
 from ..schemas.fields import format_timestamp
@@ -21,10 +21,6 @@ from . import connections
 ARCHIVED_BY = "archival_scheduler"
 FINISHED = (SessionStatus.COMPLETED, SessionStatus.FAILED)
 CONFLICT, NOT_FOUND = 409, 404
-
-
-class NotArchivable(IntegrationError):
-    """This session stays as it is, and the message says why."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +34,19 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Stored:
-    """What became of a batch in the vault: the archive id of each session that is in it, and why others are not."""
+    """What became of a batch in the vault: the archive id of each session that is in it, and why others are not.
+
+    Of those that are `unsettled` the vault did not say: a second run finds what was stored, and stores the rest.
+    """
 
     archive_ids: dict[str, str] = field(default_factory=dict[str, str])
     refused: dict[str, str] = field(default_factory=dict[str, str])
+    unsettled: dict[str, TransientError] = field(default_factory=dict[str, TransientError])
+
+    def __or__(self, other: "Stored") -> "Stored":
+        return Stored(
+            self.archive_ids | other.archive_ids, self.refused | other.refused, self.unsettled | other.unsettled
+        )
 
 
 def archive_id_of(session_id: str, revision: str | None = None) -> str:
@@ -95,13 +100,13 @@ def conversation(session_id: str, nodes: Sequence[Any]) -> dict[str, Any]:
 def store(prepared: Sequence[Prepared], key: str) -> Stored:
     """Put sessions into the vault; a batch that is refused as a whole is halved until one session is left.
 
-    Raises: TransientError where the vault is down; what was stored by then is found again by a second run.
+    Raises: IntegrationError where the vault's answer to a batch is of no use (a wrong key, an unreadable body).
     """
     entries = [item.entry for item in prepared]
     try:
         answer = connections.vault().batch_archive(entries, idempotency_key=key)
-    except TransientError:
-        raise
+    except TransientError as error:
+        return Stored(unsettled={item.session.session_id: error for item in prepared})
     except ApiError as error:
         return _halved(prepared, key, error)
     named = set(answer.archived)
@@ -206,11 +211,21 @@ def _halved(prepared: Sequence[Prepared], key: str, error: ApiError) -> Stored:
         _settle(prepared[0], _short(error), key, stored)
         return stored
     middle = len(prepared) // 2
-    first, second = store(prepared[:middle], key), store(prepared[middle:], key)
-    return Stored({**first.archive_ids, **second.archive_ids}, {**first.refused, **second.refused})
+    return store(prepared[:middle], key) | store(prepared[middle:], key)
 
 
 def _settle(item: Prepared, reason: str, key: str, stored: Stored) -> None:
+    """Find out about one session; what goes wrong with it is no other session's concern."""
+    session_id = item.session.session_id
+    try:
+        _compare(item, reason, key, stored)
+    except TransientError as error:
+        stored.unsettled[session_id] = error
+    except IntegrationError as error:
+        stored.refused[session_id] = str(error)
+
+
+def _compare(item: Prepared, reason: str, key: str, stored: Stored) -> None:
     """Read back what the vault has under a refused entry's id: the same content is success, other content history."""
     session_id = item.session.session_id
     there = _read_back(item.entry.id)

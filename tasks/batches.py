@@ -41,6 +41,7 @@ class Batch:
             self.failed.update({item.session.session_id: str(error) for item in prepared})
             return
         self.failed.update(stored.refused)
+        self.unsettled.update(stored.unsettled)
         self.sweeps.mark_stored(self.sweep.sweep_id, self.batch_id, stored.archive_ids)
         kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
 
