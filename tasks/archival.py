@@ -5,14 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from ..beat_schedule import is_overdue
-from ..clients.errors import IntegrationError, TransientError
+from ..clients.errors import IntegrationError, NotArchivable, TransientError
 from ..clients.paging import Cursor
 from ..schemas.archival import BatchResult, Trigger
 from ..schemas.base import derived_id, digest
 from ..schemas.fields import now
 from ..schemas.vault import ComplianceLevel
 from . import archiving, connections
-from .archiving import NotArchivable, Prepared
+from .archiving import Prepared, Stored
 from .batches import Batch
 from .operation import task
 from .sweeps import MAX_PASSES, MAX_RESUMES, Page, Sweep, Sweeps
@@ -34,7 +34,7 @@ def sweep(self: Any, trigger: Trigger = Trigger.MANUAL) -> dict[str, str]:
     running = state.unfinished()
     if running is not None and running.sweep_id != self.request.id:
         return {"status": "running already", "sweep_id": running.sweep_id}
-    last = next(state.newest(1), None)
+    last = None if running else next(state.newest(1), None)  # delivered again, it is its own last
     if trigger is Trigger.BEAT and last and not is_overdue(scheduler, last.started_at, now(), early=True):
         return {"status": "not due yet", "sweep_id": last.sweep_id}
     if not state.begin(self.request.id, trigger, scheduler.cutoff(now())):
@@ -56,7 +56,7 @@ def walk_page(self: Any, sweep_id: str, pass_number: int, index: int, cursor: di
         try:
             page = state.page(sweep_id, pass_number, index) or _list_page(state, running, pass_number, index, cursor)
         except TransientError:
-            if self.request.retries < self.max_retries:
+            if self.request.retries < self.max_retries and running.age_secs < _longest_secs():
                 raise
             state.end_walk(sweep_id, "the registry did not answer")
         except IntegrationError as error:
@@ -71,7 +71,10 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     """Archive these sessions of a sweep; only what failed and can succeed is tried again."""
     state, batch_id = sweeps(), str(self.request.id)
     running = state.progress(sweep_id)
-    if running is None or state.result(sweep_id, batch_id):
+    if running is None:
+        return
+    if state.result(sweep_id, batch_id):  # delivered twice; the first may have died before it could close
+        state.close_if_done(sweep_id)
         return
     batch = Batch(state, running, batch_id)
     batch.run(session_ids)
@@ -82,7 +85,7 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     state.close_if_done(sweep_id)
 
 
-@task("archival.watch")
+@task("archival.watch", keep_dead_letter=False)  # the next one comes in a minute
 def watch(self: Any) -> dict[str, str]:
     """Start a sweep that is overdue, take up one that stalled, close one that broke."""
     state = sweeps()
@@ -221,10 +224,24 @@ def _archive_by_hand(session_ids: Sequence[str], tags: list[str], key: str) -> d
         return {"archived": {}, "failed": failed}
     policy_id = archiving.ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
     stored = archiving.store(ready, key)
+    for error in stored.unsettled.values():
+        raise error
+    failed |= stored.refused | _kept_under(policy_id, ready, stored)
+    archived = {session_id: kept for session_id, kept in stored.archive_ids.items() if session_id not in failed}
+    return {"archived": archived, "failed": failed}
+
+
+def _kept_under(policy_id: str, ready: Sequence[Prepared], stored: Stored) -> dict[str, str]:
+    """Put archives under their policy; returns why that failed, by session."""
+    failed: dict[str, str] = {}
     for item in ready:
-        if item.session.session_id in stored.archive_ids:
-            archiving.finish(item, stored.archive_ids[item.session.session_id], policy_id, mark=False)
-    return {"archived": stored.archive_ids, "failed": {**failed, **stored.refused}}
+        session_id = item.session.session_id
+        try:
+            if session_id in stored.archive_ids:
+                archiving.finish(item, stored.archive_ids[session_id], policy_id, mark=False)
+        except NotArchivable as error:
+            failed[session_id] = str(error)
+    return failed
 
 
 def _longest_secs() -> float:

@@ -28,10 +28,12 @@ def candidates() -> Iterator[Candidate]:
     """
     scheduler = connections.config().scheduler
     cutoff = scheduler.cutoff(now())
+    seen: set[str] = set()
     due: list[SessionInfo] = []
     for session in connections.registry().iter_sessions(scheduler.batch_size):
-        if archiving.is_due(session, cutoff):
+        if archiving.is_due(session, cutoff) and session.session_id not in seen:
             due.append(session)
+            seen.add(session.session_id)
         if len(due) == scheduler.batch_size:
             yield from connections.side_by_side().map(_candidate, due)
             due = []

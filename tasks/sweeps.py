@@ -106,14 +106,14 @@ class Sweeps:
     def progress(self, sweep_id: str) -> Sweep | None:
         """The sweep if it still runs, its lease renewed; whoever works on a sweep asks this first."""
         try:
-            if self.get(sweep_id).status is not Status.RUNNING or not self.take_lease(sweep_id):
+            if self.get(sweep_id).status is Status.RUNNING and not self.take_lease(sweep_id):
                 return None
+            found = self.get(sweep_id)
         except KeyError:
             return None
-        # It may have ended between the look and the lease: then the lease would outlive it.
-        found = self.get(sweep_id)
         if found.status is Status.RUNNING:
             return found
+        # It ended between the look and the lease, or whoever ended it died before it let go of the lease.
         self._drop_lease(sweep_id)
         return None
 
@@ -144,8 +144,8 @@ class Sweeps:
     def keep_page(self, sweep_id: str, pass_number: int, index: int, page: Page) -> Page:
         """Write down what a page found; where another run of it was first, that one's findings are given back."""
         name = f"{pass_number}:{index}"
-        self._redis.hsetnx(_key(sweep_id, "pages"), name, json.dumps(asdict(page)))
-        self._redis.hset(_key(sweep_id), "last_page", name)
+        if self._redis.hsetnx(_key(sweep_id, "pages"), name, json.dumps(asdict(page))):
+            self._redis.hset(_key(sweep_id), "last_page", name)  # a late second run must not turn the walk back
         return self.page(sweep_id, pass_number, index) or page
 
     def found_in_pass(self, sweep_id: str, pass_number: int) -> int:
@@ -155,11 +155,12 @@ class Sweeps:
         return sum(len(json.loads(text)["ids"]) for text in of_pass)
 
     def unseen(self, sweep_id: str, ids: Sequence[str]) -> list[str]:
-        """Those of the ids that no page of the sweep has taken yet."""
+        """Those of the ids that no page of the sweep has taken yet, each once."""
         if not ids:
             return []
-        seen = self._redis.smismember(_key(sweep_id, "seen"), ids)
-        return [session_id for session_id, there in zip(ids, seen, strict=True) if not there]
+        once = list(dict.fromkeys(ids))
+        seen = self._redis.smismember(_key(sweep_id, "seen"), once)
+        return [session_id for session_id, there in zip(once, seen, strict=True) if not there]
 
     def mark_seen(self, sweep_id: str, ids: Sequence[str]) -> None:
         """Keep later pages from taking these sessions again."""

@@ -55,6 +55,25 @@ def test_a_session_that_a_page_took_is_not_taken_again(state: Sweeps) -> None:
     assert state.unseen("one", ["a", "b"]) == ["b"]
 
 
+def test_a_session_that_a_page_lists_twice_is_taken_once(state: Sweeps) -> None:
+    begun(state)
+    assert state.unseen("one", ["a", "b", "a"]) == ["a", "b"]
+
+
+def test_a_late_second_run_of_a_page_does_not_turn_the_walk_back(state: Sweeps) -> None:
+    begun(state)
+    for index in (0, 1, 0):
+        state.keep_page("one", 1, index, Page([], None, 1))
+    assert state.get("one").last_page == "1:1"
+
+
+def test_a_lease_that_outlived_its_sweep_is_dropped_by_late_work(state: Sweeps) -> None:
+    state.close(begun(state))
+    state._redis.set("memory_graph:sweep:lease", "one")
+    assert state.progress("one") is None
+    assert state.lease_holder() is None
+
+
 def test_a_result_is_written_once(state: Sweeps) -> None:
     begun(state)
     state.add_batch("one", "batch", ["a", "b"])
