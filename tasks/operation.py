@@ -31,7 +31,7 @@ class CheckedTask(MemoryGraphTask, Generic[P]):
 
     abstract = True
     parameters: Parameters
-    keep_dead_letter = True
+    keep_dead_letter = True  # not of what comes every minute anyway
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> "AsyncResult[Any]":
         """Send the task.

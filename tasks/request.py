@@ -100,8 +100,7 @@ class Request(_PlainRequest):
 
     def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:
         """Keep what expired unseen; what a person revoked is not a failure."""
-        keep = expired and getattr(self.task, "keep_dead_letter", True)
-        if keep and not self._kept(_letter(self, Reason.EXPIRED, None)):
+        if expired and not self._kept(_letter(self, Reason.EXPIRED, None)):
             self._already_revoked = True
             return
         super()._announce_revoked(reason, terminated, signum, expired)
@@ -132,7 +131,9 @@ class Request(_PlainRequest):
         self.send_event("task-failed", exception=repr(error), traceback="")
 
     def _kept(self, letter: DeadLetter) -> bool:
-        """Whether the letter is in the store; where it is not, the message must not be acknowledged."""
+        """Whether the letter is in the store, or not wanted; else the message must not be acknowledged."""
+        if not getattr(self.task, "keep_dead_letter", True):
+            return True
         try:
             self.dead_letters.add(letter)
         except RedisError as error:

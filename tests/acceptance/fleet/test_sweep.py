@@ -2,18 +2,23 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery.exceptions import TaskRevokedError
 from memory_graph_workers.cli.stack import Stack
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
-from memory_graph_workers.schemas.archival import Trigger
+from memory_graph_workers.schemas.archival import BatchResult, Trigger
 from memory_graph_workers.schemas.base import digest
+from memory_graph_workers.schemas.fields import format_timestamp
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.tasks import archival, connections
+from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archiving import archive_id_of
+from memory_graph_workers.tasks.dead_letters import DeadLetters
 from memory_graph_workers.tasks.sweeps import Status, Sweeps
 
 SECS = 30.0
@@ -146,6 +151,44 @@ def test_a_second_sweep_is_refused_while_one_runs(fleet: Stack) -> None:
 def test_beat_does_not_sweep_twice_in_an_interval(fleet: Stack) -> None:
     swept()
     assert archival.sweep.delay(Trigger.BEAT).get(timeout=SECS)["status"] == "not due yet"
+
+
+def test_a_sweep_whose_worker_died_at_its_start_goes_on(finished: Callable[..., str]) -> None:
+    finished()
+    archival.sweeps().begin("died-early", Trigger.BEAT, archival.now())
+    answer = archival.sweep.apply_async((Trigger.BEAT,), task_id="died-early").get(timeout=SECS)
+    assert answer["status"] == "started"
+    assert ended("died-early").stats("died-early").archived_count == 1
+
+
+def test_a_batch_whose_worker_died_at_its_end_closes_the_sweep(fleet: Stack) -> None:
+    state = archival.sweeps()
+    state.begin("died-late", Trigger.MANUAL, archival.now())
+    state.end_walk("died-late")
+    state.finish_batch("died-late", "last", BatchResult(archived=1))
+    archival.archive_batch.apply_async(("died-late", ["s"]), task_id="last")
+    assert ended("died-late").stats("died-late").archived_count == 1
+
+
+def test_the_watch_starts_a_sweep_that_beat_missed(finished: Callable[..., str]) -> None:
+    finished()
+    state = archival.sweeps()
+    for sweep in list(state.newest(100)):  # the last one started a day ago
+        long_ago = format_timestamp(archival.now() - timedelta(hours=25))
+        connections.redis().hset(f"memory_graph:sweep:{sweep.sweep_id}", "started_at", long_ago)
+    sent = archival.watch.delay().get(timeout=SECS)
+    assert sent["status"] == "overdue sweep sent"
+    assert archival.watch.delay().get(timeout=SECS)["sweep_id"] == sent["sweep_id"]
+    app.AsyncResult(sent["sweep_id"]).get(timeout=SECS)
+    assert ended(sent["sweep_id"]).stats(sent["sweep_id"]).archived_count == 1
+
+
+def test_a_watch_that_came_too_late_is_no_dead_letter(fleet: Stack) -> None:
+    before = DeadLetters(connections.redis()).count()
+    late = archival.watch.apply_async(expires=-1)
+    with pytest.raises(TaskRevokedError):
+        late.get(timeout=SECS)
+    assert DeadLetters(connections.redis()).count() == before
 
 
 def test_a_pause_stops_sweeps_until_it_is_taken_back(fleet: Stack) -> None:
