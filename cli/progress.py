@@ -7,10 +7,12 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from .failure import Failure
 
 _ASK_EVERY_SECS = 0.3
+_WIDE_ENOUGH_FOR_BARS = 80
 
 
 class Steps:
@@ -19,9 +21,13 @@ class Steps:
     def __init__(self, check: Callable[[], None]) -> None:
         """`check` is asked while a step waits, and raises where the wait is in vain."""
         console = Console(stderr=True)
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        text = TextColumn(
+            "{task.description}", table_column=Column(overflow="fold")
+        )  # wraps, so that counts stay in sight
+        bar = [BarColumn()] if console.width >= _WIDE_ENOUGH_FOR_BARS else []
+        columns = (SpinnerColumn(), text, *bar, MofNCompleteColumn(), TimeElapsedColumn())
         self._check = check
-        self._progress = Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -38,17 +44,25 @@ class Steps:
         work()
         self._progress.update(line, completed=1)
 
-    def wait(self, text: str, count: Callable[[], int], total: int, *, patience_secs: float) -> None:
-        """A step that is over when `count` reaches `total`.
+    def wait(
+        self,
+        text: str,
+        count: Callable[[], int],
+        total: int,
+        *,
+        patience_secs: float,
+        sign: Callable[[], object] = lambda: None,
+    ) -> None:
+        """A step that is over when `count` reaches `total`; `sign` changes with work that does not count yet.
 
-        Raises: Failure where the count stands still for longer than the patience.
+        Raises: Failure where both stand still for longer than the patience.
         """
         line = self._progress.add_task(text, total=total)
-        reached, deadline = -1, 0.0
+        reached, seen, deadline = -1, None, 0.0
         while reached < total:
-            counted = count()
-            if counted > reached:
-                reached, deadline = counted, time.monotonic() + patience_secs
+            before, (reached, seen) = (reached, seen), (count(), sign())
+            if (reached, seen) != before:
+                deadline = time.monotonic() + patience_secs
             elif time.monotonic() > deadline:
                 raise Failure(
                     f"{text}: {reached} of {total}, and nothing more for {patience_secs:.0f} s; see worker.log."
