@@ -7,7 +7,8 @@ Roles: `user` and `system` become prompts of the graph, `assistant` a response t
 `tool` a tool invocation of the response before it, with the content as its result. Several turns are
 fine, and so are several responses to a prompt; a response that opens the conversation gets an empty
 prompt of its own (`OPENING`). `model_version` and `category` may be left out; fields
-that are not named here are ignored; blank lines too.
+that are not named here are ignored; blank lines too. A conversation has at most 1,000 messages and
+6 MiB, so that the demo's vault takes it.
 """
 
 import json
@@ -24,7 +25,9 @@ from .failure import Refused
 
 PROMPTS, RESPONSE, TOOL = ("system", "user"), "assistant", "tool"
 OPENING = "opening"
-_LONGEST_TEXT = 1_000_000  # characters; the services take bodies of some MiB
+_LONGEST_TEXT = 1_000_000  # characters; a gRPC message takes 4 MiB
+_MOST_MESSAGES = 1_000
+_LARGEST_BYTES = 6 * 1024**2  # of all that was said, as JSON; the vault takes 8 MiB with what the graph adds
 _MISTAKES_SHOWN = 10
 
 
@@ -63,7 +66,7 @@ class _ConversationSchema(Schema):
     model_id = Id(required=True)
     model_version = Text(longest=256, load_default="")
     category = Text(longest=256, load_default="")
-    messages = fields.List(fields.Nested(_MessageSchema), required=True, validate=validate.Length(min=1))
+    messages = fields.List(fields.Nested(_MessageSchema), required=True, validate=validate.Length(1, _MOST_MESSAGES))
 
 
 _SCHEMA = _ConversationSchema()
@@ -116,6 +119,7 @@ def _read_line(line: bytes) -> Conversation:
     loaded = cast("dict[str, Any]", _SCHEMA.load(value))
     messages = tuple(Message(**message) for message in loaded.pop("messages"))
     _check_order(messages)
+    _check_size(messages)
     return Conversation(**loaded, messages=messages)
 
 
@@ -138,6 +142,13 @@ def _check_order(messages: tuple[Message, ...]) -> None:
         if message.role == TOOL and before not in {RESPONSE, TOOL}:
             raise ValueError(f"messages.{number}: a tool message needs an assistant message right before it.")
         before = message.role
+
+
+def _check_size(messages: tuple[Message, ...]) -> None:
+    """Refuse what the vault would: it counts an archive's bytes as JSON, where a control character is six."""
+    size_bytes = sum(len(json.dumps(message.content, ensure_ascii=False).encode()) for message in messages)
+    if size_bytes > _LARGEST_BYTES:
+        raise ValueError(f"messages: {size_bytes:,} bytes as JSON; at most {_LARGEST_BYTES:,} in one conversation.")
 
 
 def _flat(messages: Any, path: str = "") -> Iterator[str]:
