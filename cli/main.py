@@ -101,4 +101,6 @@ def _is_about_redis(error: Exception) -> bool:
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
 
+    if isinstance(error, RuntimeError):  # Celery's own, where the results have been away for some 20 seconds
+        return "result store" in str(error)
     return isinstance(error, RedisError | OperationalError)

@@ -61,6 +61,7 @@ def preview(as_json: bool) -> None:
 
 def start(wait: bool, as_json: bool) -> None:
     """Send a sweep, and follow it to its end."""
+    sweeps().paused()  # where Redis is away this says so at once; Celery alone tries for 20 seconds
     sent = sweep.delay()
     if not wait:
         _tell({"status": "sent", "sweep_id": sent.id}, as_json)

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 from memory_graph_workers.cli.main import COMMANDS
+from memory_graph_workers.cli.ports import free_port
 
 HEAVY = ("celery", "grpc", "flask", "sqlalchemy", "rich")
 
@@ -72,3 +74,13 @@ def test_a_missing_extra_is_named_with_what_to_install(tmp_path):
     told = mgw("demo", PATH="/usr/bin:/bin", PYTHONPATH=str(tmp_path))
     assert told.returncode == 1
     assert told.stderr == "Error: rich is not installed: pip install 'memory-graph-workers[all]'\n"
+
+
+@pytest.mark.parametrize("arguments", [["sweep", "--now"], ["sweeps", "list"], ["dead", "list"]])
+def test_a_missing_redis_is_told_within_seconds(arguments):
+    away = {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", "VAULT_API_KEY": "key"}
+    started = time.monotonic()
+    told = mgw(*arguments, PATH="/usr/bin:/bin", **away)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == "Error: Redis does not answer (ConnectionError); is it up, and REDIS_URL right?\n"
+    assert time.monotonic() - started < 10
