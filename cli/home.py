@@ -21,16 +21,26 @@ def temporary_home(*, keep_logs: bool) -> Generator[tuple[Path, Children]]:
     """A directory that goes with us, however we end; its logs stay after a failure, or where they are wanted."""
     home = Path(tempfile.mkdtemp(prefix="mgw-")).resolve()
     (home / _LOGS).mkdir()
-    with Children(home / _LOGS) as children:
-        children.delete_in_the_end(home)
-        try:
-            yield home, children
-        except Failure:
-            keep_logs = True
-            raise
-        finally:
-            if keep_logs:
-                click.echo(f"The logs are in {_moved_logs(home)}", err=True)
+    try:
+        with Children(home / _LOGS) as children:
+            children.delete_in_the_end(home)
+            with _logs_kept(home, keep_logs):
+                yield home, children
+    finally:
+        shutil.rmtree(home, ignore_errors=True)  # still there where somebody killed the watcher
+
+
+@contextmanager
+def _logs_kept(home: Path, keep_logs: bool) -> Generator[None]:
+    """Move the logs out after a failure, or where they are wanted; before the watcher deletes all."""
+    try:
+        yield
+    except Failure:
+        keep_logs = True
+        raise
+    finally:
+        if keep_logs and any((home / _LOGS).iterdir()):
+            click.echo(f"The logs are in {_moved_logs(home)}", err=True)
 
 
 @contextmanager

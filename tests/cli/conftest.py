@@ -37,7 +37,8 @@ class Tagged:
         found = {}
         for entry in filter(lambda path: path.name.isdecimal(), Path("/proc").iterdir()):
             try:
-                if self.tag.encode() in (entry / "environ").read_bytes():
+                # Valkey writes its title over its environment: it is known by a directory named after the tag.
+                if self.tag.encode() in (entry / "environ").read_bytes() or self.tag in str((entry / "cwd").readlink()):
                     found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except OSError:  # it ended meanwhile, or is another user's
                 continue

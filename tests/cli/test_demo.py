@@ -53,7 +53,15 @@ def environ_of_a_real_deployment(monkeypatch):
         monkeypatch.setenv(name, "http://production.invalid")
 
 
-@pytest.mark.usefixtures("environ_of_a_real_deployment")
+@pytest.fixture
+def private(tagged, tmp_path, monkeypatch):
+    directory = tmp_path / tagged.tag
+    directory.mkdir()
+    monkeypatch.setenv("TMPDIR", str(directory))
+    return directory
+
+
+@pytest.mark.usefixtures("environ_of_a_real_deployment", "private")
 def test_odd_conversations_are_archived_word_for_word_and_nothing_stays_behind(tagged, odd_file):
     with tagged.start(*MGW, "demo", "--json", "--conversations", odd_file) as demo:
         printed, complaints = demo.communicate(timeout=120)
@@ -67,17 +75,10 @@ def test_odd_conversations_are_archived_word_for_word_and_nothing_stays_behind(t
 
 
 @pytest.fixture
-def private(tmp_path, monkeypatch):
-    directory = tmp_path / "private"
-    directory.mkdir()
-    monkeypatch.setenv("TMPDIR", str(directory))
-    return directory
-
-
-@pytest.fixture
 def running_demo(tagged, private, wait_for):
     with tagged.start(*MGW, "demo", stdout=subprocess.DEVNULL) as demo:
         assert wait_for(lambda: any("producer" in command for command in tagged.alive().values()), 60)
+        assert any("valkey" in command or "redis" in command for command in tagged.alive().values())
         yield demo
         demo.kill()
 
@@ -86,6 +87,14 @@ def test_a_demo_killed_outright_leaves_no_process_and_no_file(tagged, private, r
     running_demo.kill()
     running_demo.wait()
     assert tagged.all_gone(10), tagged.alive()
+    assert list(private.iterdir()) == []
+
+
+def test_a_demo_whose_watcher_was_killed_still_cleans_up(tagged, private, running_demo):
+    os.kill(next(number for number, command in tagged.alive().items() if "watcher.py" in command), signal.SIGKILL)
+    running_demo.send_signal(signal.SIGINT)
+    assert running_demo.wait(30) == 130
+    assert tagged.all_gone(1), tagged.alive()
     assert list(private.iterdir()) == []
 
 
@@ -127,9 +136,9 @@ def shell(command):
 
 
 def test_what_dev_prints_to_enqueue_works_as_it_is_and_its_data_lasts(tagged, tmp_path):
-    with dev(tagged, tmp_path / "stack") as enqueue:
+    with dev(tagged, tmp_path / tagged.tag) as enqueue:
         assert "hello-1" in shell(enqueue)
-    with dev(tagged, tmp_path / "stack") as enqueue:
+    with dev(tagged, tmp_path / tagged.tag) as enqueue:
         environ = enqueue.partition("&&")[0]
         assert "hello-1" in shell(f"{environ} && {shlex.join([sys.executable, '-c', ASK])}")
 
