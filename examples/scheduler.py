@@ -39,13 +39,13 @@ def tell_plan(config: SchedulerConfig) -> None:
 
 
 def start() -> None:
-    """Let sweeps start, from beat or by hand: the seed's `scheduler.start()`."""
+    """Let sweeps start, from beat or by hand."""
     sweeps().resume()
     print("Sweeps may start")
 
 
 def stop() -> None:
-    """Start no sweep any more; one under way stops after the batches in hand: the seed's `scheduler.stop()`."""
+    """Start no sweep any more; one under way stops after the batches in hand."""
     sweeps().pause()
     print("Sweeps are paused")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from embedded import Embedded, finished
-from memory_graph_workers.cli.ports import free_port
+from memory_graph_workers.cli.ports import free_port, http_status
 from memory_graph_workers.clients import errors
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.schemas.settings import Settings
@@ -38,7 +38,7 @@ PROGRAMS = dict(blocks("python"))
 LINES = [line for _, block in blocks("bash") for line in block.splitlines()]
 COMMANDS = list(dict.fromkeys(line for line in LINES if line and not line.startswith("#")))
 SERVE = [line for line in COMMANDS if "mgw serve " in line]
-CELERY = [line for line in COMMANDS if line.startswith("celery ")]
+CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
 MGW = [line for line in COMMANDS if re.match(r"mgw (sweep|sweeps|dead) ", line)]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 INNER = ("walk_page", "archive_batch")
@@ -116,7 +116,8 @@ def test_a_program_that_stays_starts(stack: Embedded, command: str, tmp_path: Pa
     variables, words = split(command)
     kind = words[3] if words[0] == "celery" else "serve"
     words = [*words[: words.index("--port")], "--port", str(free_port())] if kind == "serve" else words
-    own = {"worker": ["-n", "of-the-readme"], "flower": [f"--port={free_port()}"]}.get(kind, [])
+    port = free_port()
+    own = {"worker": ["-n", "of-the-readme"], "flower": [f"--port={port}"]}.get(kind, [])
     environ = stack.environ | variables | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     log = tmp_path / "log"
     with log.open("w") as output:
@@ -124,6 +125,7 @@ def test_a_program_that_stays_starts(stack: Embedded, command: str, tmp_path: Pa
     try:
         until(lambda: SIGNS[kind] in log.read_text() or started.poll() is not None)
         assert started.poll() is None, log.read_text()
+        assert kind != "flower" or [http_status(port, path) for path in ("/", "/api/workers")] == [401, 401]
     finally:
         started.send_signal(signal.SIGTERM)
         started.wait(30)
