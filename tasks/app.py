@@ -6,7 +6,9 @@ from typing import Any
 from celery import Celery, signals
 from celery.exceptions import Reject
 from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..beat_schedule import sweep_schedule
@@ -26,6 +28,7 @@ HIDDEN = "…"  # what a log, an event and Flower show of arguments and results
 # A producer is told within seconds that the broker is away; a worker's retry waits for it.
 BRIEF = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 PATIENT = {"max_retries": 60, "interval_start": 0.2, "interval_step": 0.3, "interval_max": 1.0}
+SHORT_SECS, LONG_SECS = 3, 30  # for one answer of a broker that took the connection: a producer waits for three
 
 broker, limits, mistakes = for_a_producer()
 
@@ -53,7 +56,12 @@ class MemoryGraphTask(DiscreetTask):
         if mistakes:
             raise mistakes
         options = {"argsrepr": HIDDEN, "kwargsrepr": HIDDEN, **options}
-        return super().apply_async(args, kwargs, **options)
+        try:
+            return super().apply_async(args, kwargs, **options)
+        except RuntimeError as error:  # before it sends, Celery asks the result store to tell it of the result
+            if isinstance(error.__cause__, RedisError):
+                raise OperationalError(f"The result store is away: {error.__cause__}") from error
+            raise
 
     def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Send the task again, not before the service asked for; a refusal by a breaker spends no attempt."""
@@ -111,8 +119,8 @@ app.conf.update(
         "visibility_timeout": broker.visibility_timeout_secs,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
-        "socket_connect_timeout": 5,
-        "socket_timeout": 30,
+        "socket_connect_timeout": SHORT_SECS,
+        "socket_timeout": SHORT_SECS,
         "health_check_interval": 25,
         "dead_letters_url": shown(broker.redis_url),
     },
@@ -120,8 +128,9 @@ app.conf.update(
     task_publish_retry_policy=BRIEF,
     # Results: only where asked for, and not for long.
     result_expires=broker.result_expires_secs,
-    redis_socket_connect_timeout=5,
-    redis_socket_timeout=30,
+    redis_socket_connect_timeout=SHORT_SECS,
+    redis_socket_timeout=SHORT_SECS,
+    result_backend_transport_options={"retry_policy": {"max_retries": 1, "interval_start": 0}},
     task_store_errors_even_if_ignored=False,
     # What watches.
     worker_send_task_events=True,
@@ -152,3 +161,11 @@ def refuse_wrong_settings(options: Any = None, conf: Any = None, **kwargs: Any) 
         sweep_schedule(config().scheduler)
     except InvalidConfig as error:
         sys.exit(str(error))
+
+
+@signals.celeryd_init.connect
+def wait_longer(conf: Any = None, **kwargs: Any) -> None:
+    """Let a worker wait longer than a producer: it has nobody to tell that broker and results are slow or away."""
+    conf.broker_transport_options = {**conf.broker_transport_options, "socket_timeout": LONG_SECS}
+    conf.redis_socket_timeout = LONG_SECS
+    conf.result_backend_transport_options = {}
