@@ -159,4 +159,4 @@ def show(figures: Figures, *, as_json: bool) -> None:
         table.add_row(name.replace("_", " "), str(value))
     console = Console()
     console.print(table)
-    console.print("To look around in the same stack (services, queues, Flower): [bold]mgw dev[/bold]")
+    console.print("To look around in the same stack (services, queues, Flower): [bold]make dev[/bold], or mgw dev")

@@ -21,9 +21,8 @@ class Steps:
     def __init__(self, check: Callable[[], None]) -> None:
         """`check` is asked while a step waits, and raises where the wait is in vain."""
         console = Console(stderr=True)
-        text = TextColumn(
-            "{task.description}", table_column=Column(overflow="fold")
-        )  # wraps, so that counts stay in sight
+        wraps = Column(overflow="fold")  # so that the counts stay in sight
+        text = TextColumn("{task.description}", table_column=wraps)
         bar = [BarColumn()] if console.width >= _WIDE_ENOUGH_FOR_BARS else []
         columns = (SpinnerColumn(), text, *bar, MofNCompleteColumn(), TimeElapsedColumn())
         self._check = check
