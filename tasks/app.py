@@ -154,9 +154,10 @@ signals.setup_logging.connect(set_up)
 @signals.celeryd_init.connect
 def refuse_wrong_settings(options: Any = None, conf: Any = None, **kwargs: Any) -> None:
     """Stop a worker before it starts: on wrong settings, all named, and on a pool that loses tasks."""
-    pool = str((options or {}).get("pool") or conf.worker_pool)
-    if pool in {"gevent", "eventlet"}:
-        sys.exit(f"The {pool} pool is refused: it loses tasks when a worker stops. Start with --pool prefork.")
+    pool = str((options or {}).get("pool") or conf.worker_pool)  # a name, or the class that Celery made of it
+    refused = next((name for name in ("gevent", "eventlet") if name in pool), None)
+    if refused:
+        sys.exit(f"The {refused} pool is refused: it loses tasks when a worker stops. Start with --pool prefork.")
     try:
         sweep_schedule(config().scheduler)
     except InvalidConfig as error:

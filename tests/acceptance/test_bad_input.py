@@ -126,6 +126,18 @@ def test_wrong_settings_refuse_beat() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_pool_that_loses_tasks_is_refused(tmp_path: Path) -> None:
+    stub = tmp_path / "gevent"  # as much of it as Celery touches before it asks us
+    stub.mkdir()
+    (stub / "__init__.py").write_text("version_info = (24, 1, 1)\nclass Timeout(Exception): pass\n")
+    (stub / "monkey.py").write_text("def patch_all(): pass\n")
+    (stub / "signal.py").touch()
+    done = celery("worker", "--pool", "gevent", VAULT_API_KEY="k", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "The gevent pool is refused" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("operation", ["get_session", "delete_session"])
 def test_a_broker_that_is_away_is_told_within_seconds(operation: str) -> None:
     error, secs = enqueue("redis://127.0.0.1:1/0", operation)
