@@ -23,6 +23,7 @@ MAX_PASSES = 3
 MAX_RESUMES = 3
 _PREFIX = "memory_graph:sweep"
 _LEASE, _INDEX, _PAUSED = f"{_PREFIX}:lease", f"{_PREFIX}:index", f"{_PREFIX}:paused"
+_RESUMES = "resumes"
 _SCRATCH = ("pages", "seen", "batches")
 
 
@@ -146,6 +147,7 @@ class Sweeps:
         name = f"{pass_number}:{index}"
         if self._redis.hsetnx(_key(sweep_id, "pages"), name, json.dumps(asdict(page))):
             self._redis.hset(_key(sweep_id), "last_page", name)  # a late second run must not turn the walk back
+            self._redis.hdel(_key(sweep_id), _RESUMES)
         return self.page(sweep_id, pass_number, index) or page
 
     def found_in_pass(self, sweep_id: str, pass_number: int) -> int:
@@ -210,6 +212,7 @@ class Sweeps:
             pipe.hsetnx(_key(sweep_id, "results"), batch_id, json.dumps(asdict(result)))
             pipe.hdel(_key(sweep_id, "batches"), batch_id)
             pipe.delete(_key(sweep_id, "stored", batch_id))
+            pipe.hdel(_key(sweep_id), _RESUMES)
             pipe.execute()
 
     # The end
@@ -234,8 +237,8 @@ class Sweeps:
         self._drop_lease(sweep_id)
 
     def count_resume(self, sweep_id: str) -> int:
-        """Count that a stalled sweep was taken up again."""
-        return int(self._redis.hincrby(_key(sweep_id), "resumes", 1))
+        """Count that a stalled sweep was taken up again; whatever gets done starts the count anew."""
+        return int(self._redis.hincrby(_key(sweep_id), _RESUMES, 1))
 
     # Reading
 

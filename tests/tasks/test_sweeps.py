@@ -143,3 +143,12 @@ def test_work_on_a_sweep_takes_a_lapsed_lease_again(state: Sweeps) -> None:
     found = state.progress("one")
     assert found
     assert found.sweep_id == state.lease_holder() == "one"
+
+
+def test_progress_starts_the_count_of_resumes_anew(state: Sweeps) -> None:
+    begun(state)
+    assert [state.count_resume("one") for _ in range(2)] == [1, 2]
+    state.keep_page("one", 1, 0, Page(["a"], None, 1))
+    assert state.count_resume("one") == 1
+    state.finish_batch("one", "batch", BatchResult(archived=1))
+    assert state.count_resume("one") == 1
