@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 from ..beat_schedule import is_overdue
 from ..clients.errors import IntegrationError, NotArchivable, TransientError
 from ..clients.paging import Cursor
 from ..schemas.archival import BatchResult, Trigger
 from ..schemas.base import derived_id, digest
-from ..schemas.fields import now
+from ..schemas.fields import Days, now
 from ..schemas.vault import ComplianceLevel
 from . import archiving, connections
 from .archiving import Prepared, Stored
@@ -124,7 +124,7 @@ def create_compliance_policy(self: Any, level: ComplianceLevel) -> str:
 
 
 @task("archival.create_standard_policy")
-def create_standard_policy(self: Any, retention_days: int) -> str:
+def create_standard_policy(self: Any, retention_days: Annotated[int, Days]) -> str:
     """Create a standard retention policy of so many days."""
     return archiving.ensure_policy(ComplianceLevel.STANDARD, retention_days)
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 import marshmallow
 from marshmallow import fields
@@ -35,7 +35,7 @@ class Parameters:
     """
 
     def __init__(self, function: Callable[..., Any], skip: int = 0) -> None:
-        hints = get_type_hints(function)
+        hints = get_type_hints(function, include_extras=True)
         own = list(inspect.signature(function).parameters.values())[skip:]
         self.signature = inspect.Signature(own)
         self.hints: dict[str, Any] = {parameter.name: hints[parameter.name] for parameter in own}
@@ -133,7 +133,9 @@ def _item_of(hint: Any) -> Any:
 
 
 def _field(hint: Any) -> fields.Field[Any]:
-    """The field that checks a plain parameter."""
+    """The field that checks a plain parameter: that of its type, or the one that `Annotated` names."""
+    if get_origin(hint) is Annotated:
+        return hint.__metadata__[0]()
     optional = type(None) in get_args(hint)
     kind = next((part for part in get_args(hint) if part is not type(None)), hint) if optional else hint
     if get_origin(kind) in (list, Sequence):

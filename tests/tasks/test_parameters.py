@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
 from memory_graph_workers.schemas.base import ValidationError
+from memory_graph_workers.schemas.fields import Days
 from memory_graph_workers.schemas.registry import SessionStatus, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks.parameters import Parameters
@@ -15,9 +16,10 @@ from memory_graph_workers.tasks.parameters import Parameters
 def report_usage(report: UsageReport, *, idempotency_key: str | None = None) -> None: ...
 def store(entries: Sequence[ArchiveEntry]) -> None: ...
 def move(session_id: str, status: SessionStatus, page: int | None = None) -> str: ...
+def keep(days: Annotated[int, Days]) -> str: ...
 
 
-USAGE, STORE, MOVE = Parameters(report_usage), Parameters(store), Parameters(move)
+USAGE, STORE, MOVE, KEEP = (Parameters(function) for function in (report_usage, store, move, keep))
 PLAIN = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2}
 ENTRY = {"session_id": "s", "data": {"a": 1}, "retention_days": 3}
 
@@ -58,6 +60,7 @@ def test_what_a_foreign_sender_left_out_is_the_same_in_every_run() -> None:
         (USAGE, {"report": 5}, {"_schema"}),
         (STORE, {"entries": [ENTRY, {**ENTRY, "retention_days": 0}]}, {"entries"}),
         (STORE, {"entries": "no list"}, {"entries"}),
+        (KEEP, {"days": 0}, {"days"}),
         (MOVE, {"session_id": "..", "status": "gone"}, {"session_id", "status"}),
         (MOVE, {"session_id": "s", "status": "active", "page": "1"}, {"page"}),
     ],
