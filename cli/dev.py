@@ -4,6 +4,7 @@ import sys
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -62,10 +63,11 @@ def _tell(stack: Stack, env_file: Path) -> None:
         "Broker": f"redis://{LOOPBACK}:{stack.port('broker')}/0 (its password is in the environment file)",
         "Flower": f"http://{LOOPBACK}:{stack.port('flower')} (user mgw, password {stack.keys.flower})",
         "Logs": str(stack.children.logs),
-        "Environment": f". {env_file}",
+        "Environment": f". {quote(str(env_file))}",
     }
     click.echo("\n".join(f"{name + ':':<14}{value}" for name, value in rows.items()))
-    click.echo(f"\nEnqueue, in another terminal:\n  . {env_file} && {sys.executable} -c '{_PRODUCER}'\n")
+    enqueue = f". {quote(str(env_file))} && {quote(sys.executable)} -c {quote(_PRODUCER)}"
+    click.echo(f"\nEnqueue, in another terminal:\n  {enqueue}\n")
     click.echo("Ready. Ctrl-C stops everything.")
     sys.stdout.flush()
 

@@ -136,9 +136,10 @@ def shell(command):
 
 
 def test_what_dev_prints_to_enqueue_works_as_it_is_and_its_data_lasts(tagged, tmp_path):
-    with dev(tagged, tmp_path / tagged.tag) as enqueue:
+    directory = tmp_path / f"it's in {tagged.tag}"
+    with dev(tagged, directory) as enqueue:
         assert "hello-1" in shell(enqueue)
-    with dev(tagged, tmp_path / tagged.tag) as enqueue:
+    with dev(tagged, directory) as enqueue:
         environ = enqueue.partition("&&")[0]
         assert "hello-1" in shell(f"{environ} && {shlex.join([sys.executable, '-c', ASK])}")
 
