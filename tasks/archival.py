@@ -167,8 +167,9 @@ def _send_batch(sweep_id: str, batch_id: str, ids: Sequence[str]) -> None:
 def _start_overdue(state: Sweeps) -> dict[str, str]:
     scheduler = connections.config().scheduler
     last = next(state.newest(1), None)
-    wanted = scheduler.enabled and not state.paused()
-    if not wanted or (last and not is_overdue(scheduler, last.started_at, now())):
+    # A first sweep by the interval may start now; by the crontab it starts at its hour.
+    overdue = is_overdue(scheduler, last.started_at, now()) if last else not scheduler.crontab
+    if not scheduler.enabled or state.paused() or not overdue:
         return {"status": "nothing to do"}
     # The same id from every watch until a sweep has started: two beats send one sweep.
     sweep_id = derived_id("overdue", last.sweep_id if last else "first")

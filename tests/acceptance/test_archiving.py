@@ -9,7 +9,7 @@ from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
-from memory_graph_workers.tasks import archiving, connections
+from memory_graph_workers.tasks import archival, archiving, connections
 from memory_graph_workers.tasks.archiving import Prepared
 
 
@@ -53,3 +53,9 @@ def test_the_half_of_a_refused_batch_that_went_through_counts(vault: FakeServer)
     vault.answers(413, answer(200, {"archived": ["archive-a"], "total": 1, "success_count": 1}), 503)
     stored = archiving.store([prepared("a"), prepared("b")], "key")
     assert (set(stored.archive_ids), set(stored.unsettled)) == ({"a"}, {"b"})
+
+
+def test_the_first_sweep_by_a_crontab_waits_for_its_hour(vault: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVAL_CRONTAB", "0 3 * * *")
+    connections.forget()
+    assert archival.watch.apply().get() == {"status": "nothing to do"}
