@@ -12,7 +12,7 @@ from rich.table import Column
 from .failure import Failure
 
 _ASK_EVERY_SECS = 0.3
-_WIDE_ENOUGH_FOR_BARS = 80
+_WIDE_ENOUGH_FOR_BARS = 90
 
 
 class Steps:
@@ -23,7 +23,7 @@ class Steps:
         console = Console(stderr=True)
         wraps = Column(overflow="fold")  # so that the counts stay in sight
         text = TextColumn("{task.description}", table_column=wraps)
-        bar = [BarColumn()] if console.width >= _WIDE_ENOUGH_FOR_BARS else []
+        bar = [BarColumn(bar_width=20)] if console.width >= _WIDE_ENOUGH_FOR_BARS else []
         columns = (SpinnerColumn(), text, *bar, MofNCompleteColumn(), TimeElapsedColumn())
         self._check = check
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
