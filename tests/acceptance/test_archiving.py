@@ -58,4 +58,4 @@ def test_the_half_of_a_refused_batch_that_went_through_counts(vault: FakeServer)
 def test_the_first_sweep_by_a_crontab_waits_for_its_hour(vault: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVAL_CRONTAB", "0 3 * * *")
     connections.forget()
-    assert archival.watch.apply().get() == {"status": "nothing to do"}
+    assert archival.watch() == {"status": "nothing to do"}
