@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from marshmallow import fields
 from memory_graph_workers.clients import config as clients_config
@@ -113,6 +113,8 @@ def parameters(task: Any) -> str:
 def kind(parameter: Any) -> str:
     """The type of a parameter as a reader says it."""
     hint = parameter.annotation
+    if get_origin(hint) is Annotated:  # with the field that checks it
+        hint = get_args(hint)[0]
     text = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
     return re.sub(r"[\w.]+\.(\w+)", r"\1", text).replace(" | None", "").replace("Sequence[", "list[")
 
