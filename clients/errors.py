@@ -59,7 +59,7 @@ class TransientError(IntegrationError):
         return False
 
 
-class ConnectionError(TransientError):  # noqa: A001  the seed's name, and that of requests
+class ConnectionError(TransientError):  # noqa: A001  as requests and the Rust client name it
     """No connection could be made; nothing was sent."""
 
 

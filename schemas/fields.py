@@ -22,7 +22,7 @@ class Text(fields.String):
     """Text of at most `longest` characters that UTF-8 can carry (no lone surrogates, no NUL)."""
 
     default_error_messages = {
-        "encoding": "Not text that UTF-8 can carry.",
+        "encoding": "Not text that UTF-8 and every database can carry (no lone surrogates, no NUL).",
         "length": "Must have {shortest} to {longest} characters.",
     }
 

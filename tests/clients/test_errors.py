@@ -22,7 +22,7 @@ from memory_graph_workers.schemas.registry import SessionRegistration, UsageRepo
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
 
 KEY, SENT, ANSWERED = "canary-of-the-key", "canary-of-the-payload", "canary-of-the-answer"
-SEEDS_KINDS = {
+KINDS_OF_THE_RUST_CLIENT = {
     "HttpError": "HttpError",
     "AuthenticationError": "AuthenticationError",
     "ApiError": "ApiError",
@@ -52,8 +52,8 @@ EXAMPLES: list[Exception] = [
 
 def test_each_of_the_eight_kinds_has_exactly_one_class() -> None:
     names = [kind.__name__ for kind in ALL_KINDS]
-    assert all(names.count(name) == 1 for name in SEEDS_KINDS.values())
-    assert set(names) - set(SEEDS_KINDS.values()) == {
+    assert all(names.count(name) == 1 for name in KINDS_OF_THE_RUST_CLIENT.values())
+    assert set(names) - set(KINDS_OF_THE_RUST_CLIENT.values()) == {
         "IntegrationError",
         "TransientError",
         "ServiceUnavailable",
