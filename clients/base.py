@@ -72,7 +72,22 @@ class Call:
         return self.route.format(**ids) + (f"?{query}" if query else "")
 
 
-class ServiceClient:
+class Closing:
+    """A client whose connections are closed at the end of a `with` block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class ServiceClient(Closing):
     """Calls of one HTTP service over pooled connections; thread-safe, and a context manager.
 
     Used by itself it tries again by `retry_policy`, and guards the service with a breaker of its own.
@@ -91,14 +106,6 @@ class ServiceClient:
         self._retry = retry_policy
         self._breaker = breaker or Breaker(self.service)
         self._transport = Transport(config.base_url)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the pooled connections."""

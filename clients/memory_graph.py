@@ -4,8 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
 import grpc
@@ -13,7 +12,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from ..schemas import memory_graph_pb2 as pb
 from ..schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
-from .base import HEALTH_TIMEOUT_SECS, USER_AGENT
+from .base import HEALTH_TIMEOUT_SECS, USER_AGENT, Closing
 from .breaker import Breaker
 from .config import MemoryGraphConfig, RetryPolicy
 from .errors import (
@@ -56,7 +55,7 @@ _CODES: dict[Any, tuple[type[IntegrationError], str]] = {
 logger = logging.getLogger(__name__)
 
 
-class MemoryGraphClient:
+class MemoryGraphClient(Closing):
     """Calls of LLM-Memory-Graph, as in `contract.md`; thread-safe, and a context manager.
 
     Reads are tried again by `retry_policy`; what adds is not, because the service knows no repeat.
@@ -82,14 +81,6 @@ class MemoryGraphClient:
             else grpc.insecure_channel(target, _OPTIONS)
         )
         self._stub = MemoryGraphServiceStub(self._channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""

@@ -17,7 +17,6 @@ from .parameters import Parameters, as_json
 
 P = ParamSpec("P")
 C = TypeVar("C")
-R = TypeVar("R")
 
 KEY = "idempotency_key"
 _CLIENTS: dict[str, Callable[[], Any]] = {
