@@ -17,11 +17,10 @@ EARLY = 0.9
 
 def entries(config: SchedulerConfig) -> dict[str, dict[str, Any]]:
     """Beat's entries, by name."""
-    found = {
-        "watch": _every(WATCH_SECS, "memory_graph.archival.watch"),
-        "registry-health": _every(HEALTH_SECS, "memory_graph.registry.health_check"),
-        "vault-health": _every(HEALTH_SECS, "memory_graph.vault.health_check"),
-    }
+    found = {"watch": _every(WATCH_SECS, "memory_graph.archival.watch")}
+    if config.health_probes:
+        found["registry-health"] = _every(HEALTH_SECS, "memory_graph.registry.health_check")
+        found["vault-health"] = _every(HEALTH_SECS, "memory_graph.vault.health_check")
     if config.enabled:
         task = "memory_graph.archival.sweep"
         found["sweep"] = {"task": task, "schedule": sweep_schedule(config), "kwargs": {"trigger": "beat"}}

@@ -183,6 +183,9 @@ class SchedulerConfig(ClientSettings):
         "standard, hipaa, gdpr, pci or soc2.",
     )
     enabled: bool = setting("ARCHIVAL_ENABLED", fields.Boolean(), True, "Whether beat sends the sweep.")
+    health_probes: bool = setting(
+        "HEALTH_PROBES_ENABLED", fields.Boolean(), True, "Whether beat sends a health check of each service a minute."
+    )
     crontab: str | None = setting(
         "ARCHIVAL_CRONTAB", fields.String(), None, "When to sweep, as a crontab in UTC, instead of the interval."
     )

@@ -18,6 +18,10 @@ def test_a_switched_off_sweep_leaves_the_watch_and_the_health_checks() -> None:
     assert set(entries(SchedulerConfig(enabled=False))) == {"watch", "registry-health", "vault-health"}
 
 
+def test_switched_off_health_checks_leave_the_sweep_and_the_watch() -> None:
+    assert set(entries(SchedulerConfig(health_probes=False))) == {"watch", "sweep"}
+
+
 def test_a_crontab_takes_the_place_of_the_interval() -> None:
     assert str(sweep_schedule(SchedulerConfig(crontab="0 3 * * *"))).startswith("<crontab: 0 3 * * *")
 
