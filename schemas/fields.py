@@ -86,6 +86,15 @@ class Amount(fields.Float):
         return super()._validated(value)
 
 
+class Switch(fields.Boolean):
+    """`true` or `false`; neither 1 nor "yes" is one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 class Timestamp(fields.Field[datetime]):
     """An RFC 3339 moment with an offset, read to the microsecond and written in UTC with `Z`."""
 

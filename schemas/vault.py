@@ -9,7 +9,7 @@ from uuid import uuid4
 from marshmallow import fields
 
 from .base import Request, Response
-from .fields import Count, Days, Id, Json, JsonObject, Tags, Text, Timestamp, now
+from .fields import Count, Days, Id, Json, JsonObject, Switch, Tags, Text, Timestamp, now
 
 
 def new_id() -> str:
@@ -43,7 +43,7 @@ _LEVEL_DAYS = {
 
 @dataclass(frozen=True)
 class ArchiveEntry:
-    """A session to keep for `retention_days`; `id` is the archive's. `archived_at` None: the server's."""
+    """A session to keep for `retention_days`; `id` is the archive's. Without `archived_at` the server's counts."""
 
     session_id: str
     data: Any
@@ -137,7 +137,7 @@ class BatchArchiveResponseSchema(Response[BatchArchiveResponse]):
 
 @dataclass(frozen=True)
 class RetentionPolicy:
-    """How long archives under it are kept. `created_at` None leaves the moment to the server."""
+    """How long archives under it are kept. Without `created_at` the server's moment counts."""
 
     name: str
     retention_days: int
@@ -157,7 +157,7 @@ class RetentionPolicySchema(Request[RetentionPolicy]):
     name = Text(required=True, shortest=1, longest=256)
     retention_days = Days(required=True)
     compliance_level = fields.Enum(ComplianceLevel, by_value=True, required=True)
-    auto_delete = fields.Boolean(truthy={True}, falsy={False})
+    auto_delete = Switch()
     description = Text()
     policy_id = Id()
     created_at = Timestamp()

@@ -10,7 +10,7 @@ from marshmallow import fields
 
 from ..clients import registry, vault
 from ..schemas.base import Payload, Request, ValidationError
-from ..schemas.fields import Count, Id, JsonObject
+from ..schemas.fields import Count, Id, JsonObject, Switch
 
 _REQUESTS: tuple[Request[Any], ...] = (registry.REGISTRATION, registry.USAGE, vault.ENTRY, vault.POLICY)
 _ANSWERS: tuple[Payload[Any], ...] = (
@@ -142,5 +142,5 @@ def _field(hint: Any) -> fields.Field[Any]:
         return fields.List(_field(get_args(kind)[0]), allow_none=optional)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return fields.Enum(kind, by_value=True, allow_none=optional)
-    plain: dict[Any, type[fields.Field[Any]]] = {str: Id, int: Count, bool: fields.Boolean}
+    plain: dict[Any, type[fields.Field[Any]]] = {str: Id, int: Count, bool: Switch}
     return plain.get(kind, JsonObject)(allow_none=optional)

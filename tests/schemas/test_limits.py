@@ -91,7 +91,7 @@ LIMITS: list[tuple[str, str, list[Any], list[Any]]] = [
     ("policy", "name", ["", "x" * 257, 5], ["x" * 256]),
     ("policy", "retention_days", DAYS_WRONG, [1, 365_000]),
     ("policy", "compliance_level", ["", "HIPAA", "iso", 5, True, []], ["standard", "hipaa", "gdpr", "pci", "soc2"]),
-    ("policy", "auto_delete", ["yes", "true", 5, "", []], [True, False]),
+    ("policy", "auto_delete", ["yes", "true", 0, 1, 1.0, 5, "", []], [True, False]),
     ("policy", "policy_id", IDS_WRONG, IDS_RIGHT),
     ("status", "status", ["", "Active", "deleted", 5, []], ["active", "completed", "failed", "archived"]),
     ("session", "prompt_count", COUNTS_WRONG, COUNTS_RIGHT),
