@@ -22,7 +22,7 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True)
 class SessionRegistration:
-    """A session to register. `started_at` None leaves the moment to the server."""
+    """A session to register. Without `started_at` the server's moment counts."""
 
     session_id: str
     model_id: str
@@ -73,7 +73,7 @@ class SessionInfoSchema(Response[SessionInfo]):
 
 @dataclass(frozen=True)
 class SessionList:
-    """One page of sessions; `total` counts all pages. `page` None: the server does not number them."""
+    """One page of sessions; `total` counts all pages. Without `page` the server does not number them."""
 
     sessions: list[SessionInfo]
     total: int
@@ -105,7 +105,7 @@ class StatusUpdateSchema(Request[StatusUpdate]):
 
 @dataclass(frozen=True)
 class UsageReport:
-    """Tokens that one call of a model used; `total_tokens` is their sum. `timestamp` None: the server's."""
+    """Tokens that one call of a model used; `total_tokens` is their sum. Without `timestamp` the server's counts."""
 
     session_id: str
     prompt_tokens: int
@@ -142,7 +142,7 @@ class UsageReportSchema(Request[UsageReport]):
 
 @dataclass(frozen=True)
 class UsageStats:
-    """What a session or a model used from `from_` to `to`; all zero where there was no report yet."""
+    """What a session or a model used between two moments; all zero where there was no report yet."""
 
     id: str
     from_: datetime
@@ -227,7 +227,7 @@ class ModelMetadataSchema(Response[ModelMetadata]):
 
 @dataclass(frozen=True)
 class ModelList:
-    """One page of models; `total` counts all pages. `page` None: the server does not number them."""
+    """One page of models; `total` counts all pages. Without `page` the server does not number them."""
 
     models: list[ModelMetadata]
     total: int
