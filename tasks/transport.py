@@ -146,8 +146,8 @@ class Channel(_PlainChannel):
             return None
         # Two copies of one item would share a tag, and one acknowledgement would end both.
         envelope["properties"]["delivery_tag"] = taken or str(uuid4())
-        envelope["properties"]["delivery_info"].setdefault("routing_key", queue)
-        envelope["properties"]["delivery_info"].setdefault("exchange", "")
+        # A retry goes where this says. The queue it was taken from is a fact; its sender may have misspelt it.
+        envelope["properties"]["delivery_info"].update(exchange="", routing_key=queue)
         return envelope
 
     def _set_aside(self, item: bytes, queue: str, part: str, taken: str) -> None:

@@ -88,6 +88,22 @@ def test_junk_that_was_in_hand_is_set_aside(broker: Any, junk: bytes) -> None:
     assert not broker.redis.exists("unacked", "unacked_index")
 
 
+def test_a_retry_goes_where_its_message_came_from_and_not_where_a_sender_says(
+    broker: Any, producer: Celery, start_worker: Any, until: Any
+) -> None:
+    told: list[dict[str, str]] = [{"exchange": "typo", "routing_key": "typo"}, {"exchange": "", "routing_key": ""}, {}]
+    messages: list[str] = []
+    for number, info in enumerate(told):
+        producer.send_task("again", (str(number), 0))
+        message = json.loads(broker.redis.rpop("work"))
+        message["properties"]["delivery_info"] = info
+        messages.append(json.dumps(message))
+    broker.redis.lpush("work", *messages)
+    start_worker()
+    for number in range(len(told)):
+        until(lambda number=number: broker.redis.llen(f"runs:{number}") == 2, 20)
+
+
 def test_an_item_that_could_not_be_noted_goes_back_to_its_queue(broker: Any) -> None:
     qos = connect(broker.url).channel().qos
     broker.redis.hset("unacked", "noted", b"kept")
