@@ -43,6 +43,11 @@ class Parameters:
         payloads = [name for name, hint in self.hints.items() if hint in _PAYLOADS]
         self._payload = payloads[0] if len(payloads) == 1 else None
 
+    @property
+    def shown(self) -> str:
+        """The parameters as a sender in any language knows them: their names, and what may be left out."""
+        return f"({', '.join(str(one.replace(annotation=one.empty)) for one in self.signature.parameters.values())})"
+
     def to_send(self, args: Sequence[Any], kwargs: Mapping[str, Any], task_id: str | None = None) -> dict[str, Any]:
         """Check a call before it is sent, and fix in it what would vary from run to run (times, random ids).
 
@@ -59,7 +64,7 @@ class Parameters:
         try:
             bound = self._bound(args, kwargs)
         except TypeError as error:
-            raise ValidationError({"parameters": [f"Not those of {self.signature}."]}) from error
+            raise ValidationError({"parameters": [f"Must be those of {self.shown}."]}) from error
         return self._each(bound, lambda hint, value: _received(hint, value, seed))
 
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
