@@ -14,6 +14,7 @@ from ..schemas.vault import ComplianceLevel
 from . import archiving, connections
 from .archiving import Prepared, Stored
 from .batches import Batch
+from .dead_letters import dead_letters_of
 from .operation import task
 from .sweeps import MAX_PASSES, MAX_RESUMES, Page, Sweep, Sweeps
 
@@ -87,7 +88,8 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
 
 @task("archival.watch", keep_dead_letter=False)  # the next one comes in a minute
 def watch(self: Any) -> dict[str, str]:
-    """Start a sweep that is overdue, take up one that stalled, close one that broke."""
+    """Start a sweep that is overdue, take up one that stalled, close one that broke; mind the dead letters' bounds."""
+    dead_letters_of(self.app).mind()
     state = sweeps()
     running = state.unfinished()
     if running is None:

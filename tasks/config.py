@@ -1,6 +1,7 @@
 """Settings of producers and workers: the broker, retries, limits."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,7 @@ from ..clients.config import (
     seconds,
 )
 from ..clients.errors import InvalidConfig
+from ..schemas.fields import now
 from ..schemas.settings import read_all, setting
 
 
@@ -96,6 +98,29 @@ class TaskConfig(ClientSettings):
 
 
 @dataclass(frozen=True)
+class DeadLetterConfig(ClientSettings):
+    """How much is kept of what failed for good; beyond it the oldest letters are dropped."""
+
+    most: int = setting("DEAD_LETTERS_MAX", number(1, 10_000_000), 100_000, "Dead letters that are kept.")
+    most_bytes: int = setting(
+        "DEAD_LETTERS_MAX_BYTES", number(1024, 2**40), 256 * 2**20, "Bytes that all dead letters may have together."
+    )
+    kept_days: int = setting("DEAD_LETTERS_KEPT_DAYS", number(1, 36_500), 90, "Days a dead letter is kept.")
+
+    def nearly(self, count: int, size_bytes: int, oldest: datetime | None, share: float) -> str | None:
+        """Say which bound is reached to more than this share, or nothing."""
+        age_days = (now() - oldest).total_seconds() / 86_400 if oldest else 0.0
+        full = {
+            f"{count} of {self.most} letters (DEAD_LETTERS_MAX)": count / self.most,
+            f"{size_bytes} of {self.most_bytes} bytes (DEAD_LETTERS_MAX_BYTES)": size_bytes / self.most_bytes,
+            f"the oldest is {age_days:.0f} of {self.kept_days} days old (DEAD_LETTERS_KEPT_DAYS)": age_days
+            / self.kept_days,
+        }
+        reached = [text for text, part in full.items() if part >= share]
+        return f"Dead letters will soon be dropped: {'; '.join(reached)}." if reached else None
+
+
+@dataclass(frozen=True)
 class WorkerConfig:
     """Everything a worker needs."""
 
@@ -105,6 +130,7 @@ class WorkerConfig:
     memory_graph: MemoryGraphConfig
     scheduler: SchedulerConfig
     tasks: TaskConfig
+    dead_letters: DeadLetterConfig
 
     @classmethod
     def from_env(cls) -> "WorkerConfig":
@@ -112,7 +138,8 @@ class WorkerConfig:
 
         Raises: InvalidConfig listing the mistakes of every group.
         """
-        groups = (BrokerConfig, RegistryConfig, VaultConfig, MemoryGraphConfig, SchedulerConfig, TaskConfig)
+        services = (RegistryConfig, VaultConfig, MemoryGraphConfig)
+        groups = (BrokerConfig, *services, SchedulerConfig, TaskConfig, DeadLetterConfig)
         return cls(*cast("tuple[Any, ...]", tuple(read_all(None, *groups))))
 
 
