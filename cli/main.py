@@ -17,7 +17,7 @@ COMMANDS = {
     "dev": ("dev", "command", "Keep the same stack running on this machine, to work against."),
     "sweep": ("sweep", "command", "Archive what is due now, or see what would be."),
     "sweeps": ("sweeps", "command", "Look at past sweeps, pause them, let them start again."),
-    "dead": ("dead", "command", "Look at the messages that failed for good."),
+    "dead": ("dead", "command", "Look at the messages that failed for good, send them again, remove them."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
 }
 

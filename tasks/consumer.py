@@ -17,7 +17,7 @@ from kombu.exceptions import ContentDisallowed, DecodeError
 from redis.exceptions import RedisError
 
 from .dead_letters import DeadLetter, Reason, as_base64, dead_letters_of, quarantine_id
-from .envelope import Malformed, as_bytes, check_arguments, check_task, depth, is_name
+from .envelope import Malformed, as_bytes, call_of, check_arguments, check_task, depth, is_name
 
 _DEEPEST = 100
 
@@ -143,10 +143,10 @@ def _readable(message: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The fields of a message, and its arguments where they can be read."""
     try:
         fields = _fields(message)
-        args, kwargs = check_arguments(message.payload)
+        call = call_of(message.payload)
     except Exception:  # noqa: BLE001  whatever a decoder raises, the raw bytes are kept instead
         return message.headers if isinstance(message.headers, dict) else {}, None
-    return fields, {"args": args, "kwargs": kwargs}
+    return fields, call
 
 
 def _let_go(message: Any) -> None:

@@ -16,6 +16,7 @@ from kombu.utils.json import loads
 
 _DEEPEST = 100
 _NAME = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
+_LINKS = ("callbacks", "errbacks", "chain")
 _ENCODINGS = (None, "base64", "utf-8")
 
 
@@ -95,6 +96,30 @@ def check_arguments(body: Any) -> tuple[list[Any], dict[str, Any]]:
         _expect(_are_signatures(embedded.get(name)), name)
     _expect(_is_signature_or_none(embedded.get("chord")), "chord")
     return args, names
+
+
+def call_of(body: Any) -> dict[str, Any]:
+    """What a decoded body asks for: `args`, `kwargs`, and `embed` where more hangs on it (a chain, callbacks).
+
+    Raises: Malformed.
+    """
+    args, kwargs = check_arguments(body)
+    embedded = body if isinstance(body, dict) else body[2] or {}
+    links = {name: embedded[name] for name in _LINKS if embedded.get(name)}
+    return {"args": args, "kwargs": kwargs, **({"embed": links} if links else {})}
+
+
+def call_in(envelope: dict[str, Any]) -> dict[str, Any]:
+    """What the body of an envelope asks for.
+
+    Raises: Malformed.
+    """
+    try:
+        return call_of(loads(base64.b64decode(envelope["body"])))
+    except Malformed:
+        raise
+    except Exception as error:  # its decoders raise what they like
+        raise Malformed("body") from error
 
 
 def depth(text: bytes | str) -> int:

@@ -19,6 +19,7 @@ from ..clients.errors import IntegrationError, TransientError, UncertainOutcome
 from ..schemas.base import ValidationError
 from .dead_letters import DeadLetter, DeadLetters, Reason, dead_letters_of
 from .discretion import discreet_info, name_of, original, safe_text
+from .envelope import call_of
 
 MOST_LOSSES = 3
 HIDDEN = "…"
@@ -185,5 +186,5 @@ def _letter(request: Request, reason: Reason, error: BaseException | None) -> De
         status=ours.status,
         request_id=ours.request_id,
         attempts=request.attempts,
-        payload={"args": list(request.args), "kwargs": request.kwargs},
+        payload=call_of(list(request._payload)),
     )

@@ -20,7 +20,7 @@ from kombu.utils.json import dumps, loads
 from redis.exceptions import RedisError
 
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
-from .envelope import Malformed, as_bytes, check_envelope, is_name, opened
+from .envelope import Malformed, as_bytes, call_in, check_envelope, is_name, opened
 from .in_hand import TAKE, QoS
 
 logger = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ class Channel(_PlainChannel):
                 queue=queue,
                 task=headers.get("task") if is_name(headers.get("task")) else None,
                 attempts=headers[_LOSSES_HEADER],
-                payload=as_base64(raw),
+                payload=_call(envelope) or as_base64(raw),
             )
         )
         logger.error("Message on %s took its worker down %d times: set aside", queue, headers[_LOSSES_HEADER])
@@ -257,6 +257,13 @@ def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
     envelope["headers"] = {**headers, "redelivered": True, _LOSSES_HEADER: counted}
     envelope["properties"]["delivery_info"]["redelivered"] = True
     return envelope
+
+
+def _call(envelope: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        return call_in(envelope)
+    except Malformed:
+        return None
 
 
 def _parts(kept: bytes) -> Any:
