@@ -18,6 +18,7 @@ COMMANDS = {
     "sweep": ("sweep", "command", "Archive what is due now, or see what would be."),
     "sweeps": ("sweeps", "command", "Look at past sweeps, pause them, let them start again."),
     "dead": ("dead", "command", "Look at the messages that failed for good, send them again, remove them."),
+    "flower": ("flower", "command", "Watch workers, tasks and queues in a browser, behind a password."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
 }
 

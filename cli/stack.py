@@ -131,14 +131,14 @@ class Stack:
         )
 
     def _flower(self) -> Server:
-        command = [sys.executable, "-m", "celery", "-A", _APP, "flower", f"--address={LOOPBACK}"]
+        command = [sys.executable, "-m", "memory_graph_workers.cli", "flower", "--port"]
+        # It needs the broker alone, and is told of nothing else.
+        settings = {"REDIS_URL": self.environ["REDIS_URL"], "FLOWER_BASIC_AUTH": f"mgw:{self.keys.flower}"}
         return Server(
             "flower",
-            lambda port: [*command, f"--port={port}"],
-            # Its API would give out results, which may be conversations: it gets no store of results.
-            self.child_environ()
-            | {"FLOWER_BASIC_AUTH": f"mgw:{self.keys.flower}", "CELERY_RESULT_BACKEND": "disabled://"},
-            lambda port: http_status(port, "/") is not None,
+            lambda port: [*command, str(port)],
+            self._plain_environ() | settings,
+            lambda port: http_status(port, "/healthcheck") == 200,
         )
 
     def _celery(self, *arguments: str) -> Child:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from marshmallow import fields
+from memory_graph_workers.cli import flower
 from memory_graph_workers.clients import config as clients_config
 from memory_graph_workers.schemas.registry import SessionRegistrationSchema, UsageReportSchema
 from memory_graph_workers.schemas.settings import Setting, Settings
@@ -65,7 +66,7 @@ def tables() -> dict[str, str]:
     return {
         "operations": table(["task", "parameters", "queue", "answers"], operations()),
         "payloads": table(["payload", "field", "kind", "needed"], payloads()),
-        "settings": table(settings, rows(tasks_config, clients_config)),
+        "settings": table(settings, rows(tasks_config, clients_config, flower)),
         "service-settings": table(settings, rows(services_config)),
     }
 

@@ -37,7 +37,7 @@ def blocks(language: str) -> Iterator[tuple[str, str]]:
 PROGRAMS = dict(blocks("python"))
 LINES = [line for _, block in blocks("bash") for line in block.splitlines()]
 COMMANDS = list(dict.fromkeys(line for line in LINES if line and not line.startswith("#")))
-SERVE = [line for line in COMMANDS if "mgw serve " in line]
+SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower)", line)]
 CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
 MGW = [line for line in COMMANDS if re.match(r"mgw (sweep|sweeps|dead) ", line)]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
@@ -69,8 +69,8 @@ def test_no_task_and_no_setting_is_left_out() -> None:
     readme = (ROOT / "README.md").read_text()
     frozen = (ROOT / "tests" / "task_names.txt").read_text().splitlines()
     names = {line.partition("(")[0] for line in frozen} - {f"memory_graph.archival.{inner}" for inner in INNER}
-    for layer in ("clients", "tasks", "services"):  # a group is known when its module is imported
-        import_module(f"memory_graph_workers.{layer}.config")
+    for module in ("clients.config", "tasks.config", "services.config", "cli.flower"):
+        import_module(f"memory_graph_workers.{module}")  # a group is known when its module is imported
     settings = {setting.name for group in groups(Settings) for _, setting, _ in group.table()}
     assert [name for name in sorted(names | settings) if f"| `{name}` |" not in readme] == []
 
@@ -114,7 +114,7 @@ def test_a_command_of_the_documents_works(stack: Embedded, ids: dict[str, str], 
 @pytest.mark.parametrize("command", [*CELERY, *SERVE])
 def test_a_program_that_stays_starts(stack: Embedded, command: str, tmp_path: Path) -> None:
     variables, words = split(command)
-    kind = words[3] if words[0] == "celery" else "serve"
+    kind = words[3] if words[0] == "celery" else words[1]
     words = [*words[: words.index("--port")], "--port", str(free_port())] if kind == "serve" else words
     port = free_port()
     own = {"worker": ["-n", "of-the-readme"], "flower": [f"--port={port}"]}.get(kind, [])

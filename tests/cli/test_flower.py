@@ -1,0 +1,133 @@
+"""`mgw flower`: what it refuses, what it lets through, and how it ends."""
+
+import base64
+import http.client
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery
+from flower.urls import handlers
+from memory_graph_workers.cli.flower import FlowerConfig, unwanted
+from memory_graph_workers.cli.monitor import DiscreetEvents
+from memory_graph_workers.cli.ports import free_port, http_status
+from tornado.ioloop import IOLoop
+
+LOGIN = "admin:a-long-password"
+COMMAND = [sys.executable, "-m", "memory_graph_workers.cli", "flower"]
+BARE = {"PATH": "/usr/bin:/bin"}
+PATHS = ["/metrics", "/static/js/flower.js", "/nowhere", "/api/workers", "/api/task/apply/x", "/login", "/"]
+
+
+def refused(*arguments: str, **environ: str) -> str:
+    """What is said where nothing starts."""
+    told = subprocess.run([*COMMAND, *arguments], env=BARE | environ, capture_output=True, text=True, timeout=60)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "Traceback" not in told.stderr
+    return told.stderr
+
+
+@pytest.mark.parametrize("login", ["", "admin", "admin:", ":a-long-password", "admin:short", "admin:pässword-lang"])
+def test_a_login_that_is_none_is_refused_with_how_to_make_one_and_not_repeated(login: str) -> None:
+    with pytest.raises(ValueError, match=r"\(FLOWER_BASIC_AUTH\): Must be USER:PASSWORD.*openssl rand") as refused:
+        FlowerConfig.from_env({"FLOWER_BASIC_AUTH": f"{LOGIN},{login}" if login else ""})
+    assert "a-long-password" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["UNAUTHENTICATED_API", "AUTH", "AUTH_PROVIDER", "CONF", "UNIX_SOCKET", "ADDRESS"])
+def test_what_would_open_it_is_not_wanted(name: str) -> None:
+    ours = ["FLOWER_BASIC_AUTH", "FLOWER_BASIC_AUTH_FILE", "FLOWER_READ_ONLY", "FLOWER_MAX_TASKS", "FLOWER_PORT"]
+    assert [found for found, _ in unwanted([*ours, f"FLOWER_{name}"])] == [f"FLOWER_{name}"]
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    told = refused(REDIS_URL="nowhere", FLOWER_AUTH=".*", FLOWER_UNAUTHENTICATED_API="0", FLOWER_MAX_TASKS="many")
+    for name in ("(REDIS_URL)", "FLOWER_AUTH", "UNAUTHENTICATED_API", "(FLOWER_MAX_TASKS)", "(FLOWER_BASIC_AUTH)"):
+        assert name in told
+
+
+def test_a_port_that_is_taken_is_told(port: int) -> None:
+    assert f"Cannot listen on 127.0.0.1, port {port}" in refused("--port", str(port), FLOWER_BASIC_AUTH=LOGIN)
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A Flower whose broker is away; a service of Kubernetes is called as it is."""
+    port = free_port()
+    environ = {**os.environ, "FLOWER_BASIC_AUTH": f"other:other-password,{LOGIN}", "FLOWER_PORT": "tcp://10.0.0.1:5555"}
+    environ |= {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", "CELERY_RESULT_BACKEND": "redis://127.0.0.1:1/0"}
+    flower = subprocess.Popen([*COMMAND, "--port", str(port)], env=environ)
+    try:
+        while http_status(port, "/healthcheck") != 200:
+            assert flower.poll() is None
+        yield port
+    finally:
+        flower.send_signal(signal.SIGTERM)
+        assert flower.wait(10) == 0
+
+
+def ask(port: int, method: str, path: str, login: str | None = None, scheme: str = "Basic") -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    coded = base64.b64encode((login or "").encode()).decode()
+    connection.request(method, path, headers={"Authorization": f"{scheme} {coded}"} if login is not None else {})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert answer.status != 401 or answer.headers["WWW-Authenticate"] == 'Basic realm="flower"'
+    return answer.status, text
+
+
+def routes() -> list[str]:
+    """A path for each of Flower's own routes but the open one."""
+    patterns = [rule[0] if isinstance(rule, tuple) else rule.regex.pattern for rule in handlers]
+    paths = {pattern.replace("(.+)", "x").replace("(.*)", "x").rstrip("$?") for pattern in patterns}
+    return sorted(path for path in paths if path.startswith("/") and path != "/healthcheck")
+
+
+@pytest.mark.parametrize("login", [None, "", "admin:", "admin:a-long-passwort", "admin:ä", "x" * 10_000])
+def test_nothing_answers_without_the_password(port: int, login: str | None) -> None:
+    paths = [*routes(), *PATHS]
+    assert len(paths) > 30
+    for method in ("GET", "POST"):
+        assert {path: ask(port, method, path, login) for path in paths} == dict.fromkeys(paths, (401, "Access denied"))
+
+
+def test_another_scheme_is_no_password(port: int) -> None:
+    assert ask(port, "GET", "/", LOGIN, "Bearer")[0] == 401
+
+
+def test_the_open_page_says_ok_and_no_more(port: int) -> None:
+    assert ask(port, "GET", "/healthcheck") == (200, "OK")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/static/js/flower.js", "/tasks", "/api/tasks"])
+def test_the_password_opens_everything(port: int, path: str) -> None:
+    assert ask(port, "GET", path, LOGIN)[0] == ask(port, "GET", path, "other:other-password")[0] == 200
+
+
+def test_it_knows_of_no_result_store(port: int) -> None:
+    assert ask(port, "GET", "/api/task/result/some-id", LOGIN)[0] == 503
+
+
+@pytest.mark.parametrize(("told", "shown"), [("('secret',)", "…"), (["secret"], "…"), ("1,234 bytes", "1,234 bytes")])
+def test_of_what_a_producer_announces_flower_remembers_sizes_alone(told: object, shown: str) -> None:
+    loop = IOLoop(make_current=False)
+    events = DiscreetEvents(Celery(set_as_current=False), loop, max_tasks_in_memory=10)
+    sent = {
+        "type": "task-sent",
+        "uuid": "1",
+        "name": "n",
+        "hostname": "h",
+        "timestamp": 1.0,
+        "clock": 1,
+        "local_received": 1.0,
+    }
+    events.on_event({**sent, "args": told, "kwargs": told})
+    loop.add_callback(loop.stop)
+    loop.start()
+    loop.close()
+    task = events.state.tasks["1"]
+    assert (task.name, task.args, task.kwargs) == ("n", shown, shown)
