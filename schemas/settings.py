@@ -4,11 +4,13 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import marshmallow
 from marshmallow import fields
 
+FILE = "_FILE"  # the ending of a variable that names the file in which a secret is
 _KEY = "setting"
 
 
@@ -20,6 +22,13 @@ class Setting:
     field: fields.Field[Any]
     meaning: str
     secret: bool
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """Stands for a value that could not be read, until all mistakes are told."""
+
+    mistake: str
 
 
 def setting(name: str, field: fields.Field[Any], default: Any, meaning: str, *, secret: bool = False) -> Any:
@@ -68,6 +77,9 @@ class Settings:
     def _check_fields(self) -> Iterator[str]:
         for attribute, described, default in self.table():
             value = getattr(self, attribute)
+            if isinstance(value, _Unread):
+                yield f"{attribute} ({described.name}): {value.mistake}"
+                continue
             if value is None and default is None:
                 continue
             try:
@@ -96,5 +108,25 @@ def explain(mistakes: list[str]) -> str:
 def _unchecked(group: type[Settings], environ: Mapping[str, str]) -> Settings:
     made = object.__new__(group)
     for attribute, described, default in group.table():
-        object.__setattr__(made, attribute, environ.get(described.name, "").strip() or default)
+        object.__setattr__(made, attribute, _given(described, environ) or default)
     return made
+
+
+def _given(described: Setting, environ: Mapping[str, str]) -> str | _Unread:
+    value = environ.get(described.name, "").strip()
+    variable = f"{described.name}{FILE}"
+    path = environ.get(variable, "").strip() if described.secret else ""
+    if value and path:
+        return _Unread(f"{variable} is set too; keep one of the two.")
+    return _read_secret(variable, Path(path)) if path else value
+
+
+def _read_secret(variable: str, path: Path) -> str | _Unread:
+    """The file's one line, as a container's secret is mounted; what is wrong with the file is told without its text."""
+    try:
+        text = path.read_text("utf-8").strip()
+    except OSError as error:
+        return _Unread(f"{variable} names a file that cannot be read ({error.strerror}): {path}")
+    except UnicodeDecodeError:
+        return _Unread(f"{variable} names a file that is no text: {path}")
+    return text or _Unread(f"{variable} names a file that is empty: {path}")

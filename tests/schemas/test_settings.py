@@ -1,6 +1,7 @@
 """Groups of settings: by hand, from the environment, and what is said of mistakes."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from marshmallow import fields, validate
@@ -63,6 +64,43 @@ def test_mistakes_between_fields_are_told() -> None:
 def test_a_secret_is_not_shown() -> None:
     assert "4711" not in repr(Wheel(lock="4711"))
     assert Wheel(lock="4711").lock == "4711"
+
+
+def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("4711\n")
+    assert Wheel.from_env({"WHEEL_LOCK_FILE": str(tmp_path / "lock"), "WHEEL_LOCK": ""}).lock == "4711"
+
+
+def test_what_is_no_secret_is_not_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "spokes").write_text("28")
+    assert Wheel.from_env({"WHEEL_SPOKES_FILE": str(tmp_path / "spokes")}).spokes == 32
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "that cannot be read (No such file or directory)"),
+        (b" \n", "that is empty"),
+        (b"secret\xff", "that is no text"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_a_mistake_among_the_others(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    path = tmp_path / "lock"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match="WHEEL_SPOKES") as caught:
+        Wheel.from_env({"WHEEL_SPOKES": "none", "WHEEL_LOCK_FILE": str(path)})
+    assert f"lock (WHEEL_LOCK): WHEEL_LOCK_FILE names a file {said}" in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_secret_given_twice_is_refused_and_shown_in_no_form(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("lock-4711")
+    with pytest.raises(ValueError, match="WHEEL_LOCK_FILE is set too") as caught:
+        Wheel.from_env({"WHEEL_LOCK": "lock-0815", "WHEEL_LOCK_FILE": str(tmp_path / "lock")})
+    assert "lock-" not in str(caught.value)
 
 
 def test_the_table_lists_every_setting() -> None:
