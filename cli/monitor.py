@@ -2,7 +2,6 @@
 
 import hmac
 import logging
-import re
 import signal
 from base64 import b64encode
 from typing import Any, cast
@@ -15,13 +14,12 @@ from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler
 
-from ..tasks.app import HIDDEN
+from ..tasks.discretion import HIDDEN, SIZE
 from ..tasks.logs import set_up
 from .flower import FlowerConfig
 
 _OPEN = "/healthcheck"  # it answers OK and no more
 _COLUMNS = "name,uuid,state,args,received,runtime,worker"
-_SIZE = re.compile(r"[\d,]+ bytes?")
 _TOLD = ("args", "kwargs", "result")  # what an event may say of content
 
 logger = logging.getLogger(__name__)
@@ -108,4 +106,4 @@ def _tell(config: FlowerConfig, address: str, port: int) -> None:
 
 
 def _size_alone(value: Any) -> str:
-    return value if isinstance(value, str) and _SIZE.fullmatch(value) else HIDDEN
+    return value if isinstance(value, str) and SIZE.fullmatch(value) else HIDDEN

@@ -16,14 +16,13 @@ from ..clients.errors import CircuitBreakerOpen, IntegrationError, InvalidConfig
 from .config import for_a_producer
 from .connections import config
 from .dead_letters import shown
-from .discretion import DiscreetTask
+from .discretion import HIDDEN, DiscreetTask
 from .lease import Lease
 from .logs import set_up
 from .transport import broker_settings
 
 PREFIX = "memory_graph"
 REGISTRY, VAULT, ARCHIVAL, HEALTH = (f"{PREFIX}.{name}" for name in ("registry", "vault", "archival", "health"))
-HIDDEN = "…"  # what a log, an event and Flower show of arguments and results
 
 # A producer is told within seconds that the broker is away; a worker's retry waits for it.
 BRIEF = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}

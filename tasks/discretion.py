@@ -7,6 +7,7 @@ events, results and dead letters here: in the child where it is raised (`Discree
 
 import copy
 import logging
+import re
 import traceback
 import warnings
 from types import TracebackType
@@ -25,6 +26,8 @@ from ..schemas.base import ValidationError
 _Wrapped: Any = vars(einfo)["ExceptionWithTraceback"]  # not in the stubs
 _OURS = (IntegrationError, ValidationError)
 _HARMLESS = (SoftTimeLimitExceeded, TimeLimitExceeded, LostChild, Terminated, Ignore)
+HIDDEN = "…"  # what a log, an event and Flower show of arguments and results
+SIZE = re.compile(r"[\d,]+ bytes in all")  # or this, of arguments and keywords together
 
 
 class HiddenError(Exception):
@@ -71,6 +74,13 @@ class DiscreetFilter(logging.Filter):
             shown = _without_causes(error)
             record.exc_info, record.exc_text = (type(shown), shown, record.exc_info[2]), None
         return True
+
+
+def size_of(message: Any) -> str:
+    """The size of a task's message (arguments, keywords and what follows in a chain), as `SIZE` has it."""
+    body = message.body or b""
+    size_bytes = len(body.encode(errors="surrogatepass") if isinstance(body, str) else body)
+    return f"{size_bytes:,} bytes in all"
 
 
 def discreet(error: BaseException) -> BaseException:

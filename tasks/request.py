@@ -18,11 +18,10 @@ from redis.exceptions import RedisError
 from ..clients.errors import IntegrationError, TransientError, UncertainOutcome
 from ..schemas.base import ValidationError
 from .dead_letters import DeadLetter, DeadLetters, Reason, dead_letters_of
-from .discretion import discreet_info, name_of, original, safe_text
+from .discretion import HIDDEN, discreet_info, name_of, original, safe_text, size_of
 from .envelope import call_of
 
 MOST_LOSSES = 3
-HIDDEN = "…"
 
 _PlainRequest: Any = plain.Request  # what is overridden here is not in the stubs
 
@@ -36,8 +35,8 @@ class Request(_PlainRequest):
         super().__init__(message, **options)
         # Senders describe the arguments, and name the task, as they like: in events and logs neither is repeated.
         self.name = self.type
-        self._argsrepr = self._kwargsrepr = HIDDEN
-        self._request_dict.update(argsrepr=HIDDEN, kwargsrepr=HIDDEN, shadow=None)
+        self._argsrepr, self._kwargsrepr = size_of(message), HIDDEN
+        self._request_dict.update(argsrepr=self._argsrepr, kwargsrepr=HIDDEN, shadow=None)
 
     @property
     def dead_letters(self) -> DeadLetters:
@@ -50,7 +49,7 @@ class Request(_PlainRequest):
         return int(self.request_dict.get("retries") or 0) + 1
 
     def info(self, safe: bool = False) -> dict[str, Any]:
-        """What remote control and Flower show of the task: never its arguments."""
+        """What remote control and Flower show of the task: the size of its arguments."""
         return cast("dict[str, Any]", super().info(safe=True))
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:

@@ -8,6 +8,7 @@ beat at level DEBUG) works on them, first with services that do as they should, 
                     own file of Redis); the result of an operation that answers content, see ANSWERS
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from canaries.words import found_in
 from fakes.graph_server import FakeGraph
 from memory_graph_workers.cli.processes import Children
 from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.tasks.discretion import HIDDEN, SIZE
 
 SETTINGS = {
     "ARCHIVAL_AFTER_DAYS": "0",
@@ -70,8 +72,17 @@ def test_flower_shows_no_word_and_no_key(fleet: Fleet) -> None:
     assert {path: status for path, (status, _) in shown.items() if status != expected(path)} == {}
     assert "memory_graph.vault.archive_session" in shown["/api/tasks?limit=1000"][1]
     assert "memory_graph.vault" in shown["/broker"][1]
+    announced = shown[f"/api/task/info/{fleet.produced['honest']['ids']['announced']}"][1]
+    assert json.loads(announced)["sent"] is not None
     found = {path: found_in(text, fleet.words | fleet.keys) for path, (_, text) in shown.items()}
     assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_flower_shows_the_size_of_every_task(fleet: Fleet) -> None:
+    tasks = json.loads(page(fleet.stack.port("flower"), "/api/tasks", fleet.stack.keys.flower)[1]).values()
+    received = [task for task in tasks if task["received"]]
+    assert len(received) > 30
+    assert [task["name"] for task in received if not (SIZE.fullmatch(task["args"]) and task["kwargs"] == HIDDEN)] == []
 
 
 def expected(path: str) -> int:
@@ -117,7 +128,10 @@ def test_no_event_holds_a_word_or_a_key(fleet: Fleet) -> None:
     assert {"task-received", "task-succeeded", "task-failed", "task-retried", "worker-heartbeat"} <= {
         str(event["type"]) for event in fleet.events.seen
     }
-    assert found_in(repr(fleet.events.seen), fleet.words | fleet.keys) == set()
+    # A producer that announces what it sends is free to quote it; Flower does not repeat it.
+    ours = [event for event in fleet.events.seen if event["type"] != "task-sent"]
+    assert len(ours) == len(fleet.events.seen) - 1
+    assert found_in(repr(ours), fleet.words | fleet.keys) == set()
 
 
 def test_no_command_prints_a_word_or_a_key(fleet: Fleet) -> None:

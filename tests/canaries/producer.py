@@ -90,6 +90,11 @@ def foreign(plant: Callable[[str], str]) -> Sent:
 
     shown = {"argsrepr": plant("argsrepr"), "kwargsrepr": plant("kwargsrepr"), "shadow": plant("shadow")}
     report = {"session_id": "s1", "prompt_tokens": 1, "completion_tokens": 1}
+    announced = {**report, "metadata": {"n": plant("announced")}}
+    with Celery(broker=url, set_as_current=False) as loud:
+        loud.conf.task_send_sent_event = True
+        name, queue = "memory_graph.registry.track_usage", "memory_graph.registry"
+        yield "announced", loud.send_task(name, kwargs={"report": announced}, queue=queue)
     yield "reprs", send("registry.track_usage", {"report": report}, headers={"note": plant("header")}, **shown)
     yield "wrong value", send("registry.track_usage", {"report": {**report, "prompt_tokens": plant("wrong-value")}})
     yield "wrong args", send("registry.get_session", {}, args=["s1", plant("wrong-args")], **shown)

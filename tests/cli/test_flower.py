@@ -112,7 +112,9 @@ def test_it_knows_of_no_result_store(port: int) -> None:
     assert ask(port, "GET", "/api/task/result/some-id", LOGIN)[0] == 503
 
 
-@pytest.mark.parametrize(("told", "shown"), [("('secret',)", "…"), (["secret"], "…"), ("1,234 bytes", "1,234 bytes")])
+@pytest.mark.parametrize(
+    ("told", "shown"), [("('secret',)", "…"), (["secret"], "…"), ("1,234 bytes in all", "1,234 bytes in all")]
+)
 def test_of_what_a_producer_announces_flower_remembers_sizes_alone(told: object, shown: str) -> None:
     loop = IOLoop(make_current=False)
     events = DiscreetEvents(Celery(set_as_current=False), loop, max_tasks_in_memory=10)
