@@ -2,7 +2,7 @@
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: help venv demo dev test lint format unit integration constraints proto clean
+.PHONY: help venv demo dev test lint format unit integration contract constraints proto clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -11,6 +11,7 @@ help:
 	@echo 'make lint         ruff and pyright alone'
 	@echo 'make format       let ruff format the code'
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
+	@echo 'make contract     write docs/contract anew: what the tasks take and answer'
 	@echo 'make constraints  resolve the dependencies anew, with hashes'
 	@echo 'make proto        generate the gRPC code anew'
 	@echo 'make clean        remove what was installed and built'
@@ -39,6 +40,10 @@ unit: $(STAMP)
 
 integration: $(STAMP)
 	$(BIN)/pytest tests/integration $(ARGS)
+
+contract: $(STAMP)
+	rm -rf docs/contract/tasks
+	$(BIN)/mgw schema --out docs/contract
 
 # Every version and hash is in constraints.txt: the same tomorrow as today.
 $(STAMP): constraints.txt pyproject.toml | $(BIN)/python

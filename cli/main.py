@@ -19,6 +19,7 @@ COMMANDS = {
     "sweeps": ("sweeps", "command", "Look at past sweeps, pause them, let them start again."),
     "dead": ("dead", "command", "Look at the messages that failed for good, send them again, remove them."),
     "flower": ("flower", "command", "Watch workers, tasks and queues in a browser, behind a password."),
+    "schema": ("schema", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
 }
 

@@ -96,13 +96,8 @@ def operations() -> Iterator[list[str]]:
     """Every task that a producer may send, in the order of the code."""
     for module in TASKS:
         for task in vars(module).values():
-            if getattr(task, "name", "").startswith("memory_graph.") and not is_inner(task):
+            if getattr(task, "name", "").startswith("memory_graph.") and not task.inner:
                 yield [f"`{task.name}`", parameters(task), queue_of(task), "no" if task.ignore_result else "yes"]
-
-
-def is_inner(task: Any) -> bool:
-    """Whether a task is a step of the sweep's own, which nobody else sends."""
-    return task in (archival.walk_page, archival.archive_batch)
 
 
 def parameters(task: Any) -> str:

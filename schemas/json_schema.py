@@ -1,4 +1,4 @@
-"""The payloads as JSON Schema 2020-12, the dialect of OpenAPI 3.1 and AsyncAPI 3.0 too.
+"""The payloads as JSON Schema 2020-12, the dialect of OpenAPI 3.1; draft-07, that of AsyncAPI 3.0, reads it the same.
 
 JSON Schema cannot say all of it. A payload that follows its schema is refused all the same where text has lone
 surrogates, JSON is nested deeper than 100 levels, a count is written as `1.0`, a number is too large for a double,
@@ -90,7 +90,8 @@ def name_of(schema: type[Schema]) -> str:
 def _limits(field: fields.Field[Any]) -> dict[str, Any]:
     match field:
         case Id():
-            return {"minLength": field.shortest, "maxLength": field.longest, "not": {"pattern": _NO_ID}}
+            texts = {"type": "string"} if field.allow_none else {}  # null would match any pattern
+            return {"minLength": field.shortest, "maxLength": field.longest, "not": {**texts, "pattern": _NO_ID}}
         case Text():
             least = {"minLength": field.shortest} if field.shortest else {}
             return {**least, "maxLength": field.longest, "pattern": _NO_NUL}

@@ -44,7 +44,7 @@ def sweep(self: Any, trigger: Trigger = Trigger.MANUAL) -> dict[str, str]:
     return {"status": "started", "sweep_id": self.request.id}
 
 
-@task("archival.walk_page")
+@task("archival.walk_page", inner=True)
 def walk_page(self: Any, sweep_id: str, pass_number: int, index: int, cursor: dict[str, Any]) -> None:
     """List one page of the Registry's sessions and send its due ones as batches, then the next page."""
     state = sweeps()
@@ -67,7 +67,7 @@ def walk_page(self: Any, sweep_id: str, pass_number: int, index: int, cursor: di
     state.close_if_done(sweep_id)
 
 
-@task("archival.archive_batch")
+@task("archival.archive_batch", inner=True)
 def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     """Archive these sessions of a sweep; only what failed and can succeed is tried again."""
     state, batch_id = sweeps(), str(self.request.id)

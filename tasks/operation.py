@@ -31,6 +31,7 @@ class CheckedTask(MemoryGraphTask, Generic[P]):
     abstract = True
     parameters: Parameters
     keep_dead_letter = True  # not of what comes every minute anyway
+    inner = False  # a step of the sweep's own, which nobody else sends
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> "AsyncResult[Any]":
         """Send the task.

@@ -23,8 +23,8 @@ _ANSWERS: tuple[Payload[Any], ...] = (
     vault.BATCH,
     vault.ARCHIVE,
 )
-_PAYLOADS: dict[Any, Request[Any]] = {schema.model: schema for schema in _REQUESTS}
-_WRITERS: dict[Any, Payload[Any]] = {schema.model: schema for schema in (*_REQUESTS, *_ANSWERS)}
+PAYLOADS: dict[Any, Request[Any]] = {schema.model: schema for schema in _REQUESTS}
+WRITERS: dict[Any, Payload[Any]] = {schema.model: schema for schema in (*_REQUESTS, *_ANSWERS)}
 
 
 class Parameters:
@@ -39,9 +39,10 @@ class Parameters:
         own = list(inspect.signature(function).parameters.values())[skip:]
         self.signature = inspect.Signature(own)
         self.hints: dict[str, Any] = {parameter.name: hints[parameter.name] for parameter in own}
-        self.answers = hints.get("return") is not type(None)
-        payloads = [name for name, hint in self.hints.items() if hint in _PAYLOADS]
-        self._payload = payloads[0] if len(payloads) == 1 else None
+        self.returns = hints.get("return")
+        self.answers = self.returns is not type(None)
+        payloads = [name for name, hint in self.hints.items() if hint in PAYLOADS]
+        self.payload = payloads[0] if len(payloads) == 1 else None
 
     @property
     def shown(self) -> str:
@@ -68,10 +69,13 @@ class Parameters:
         return self._each(bound, lambda hint, value: _received(hint, value, seed))
 
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        if self._payload and not args and set(kwargs) & set(_PAYLOADS[self.hints[self._payload]].fields):
+        if self.payload and not args and self.payload not in kwargs and self._names_fields(kwargs):
             own = {name: value for name, value in kwargs.items() if name in self.hints}
-            kwargs = {**own, self._payload: {name: value for name, value in kwargs.items() if name not in own}}
+            kwargs = {**own, self.payload: {name: value for name, value in kwargs.items() if name not in own}}
         return self.signature.bind(*args, **kwargs).arguments
+
+    def _names_fields(self, kwargs: Mapping[str, Any]) -> bool:
+        return not set(kwargs).isdisjoint(PAYLOADS[self.hints[self.payload or ""]].fields)
 
     def _each(self, bound: Mapping[str, Any], convert: Callable[[Any, Any], Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -81,7 +85,7 @@ class Parameters:
                 values[name] = convert(self.hints[name], value)
             except marshmallow.ValidationError as error:
                 # A payload's fields are named as they are; everything else by its parameter.
-                inside = error.messages if name == self._payload else {name: error.messages}
+                inside = error.messages if name == self.payload else {name: error.messages}
                 mistakes.update(cast("dict[str, Any]", inside))
         if mistakes:
             raise ValidationError(mistakes)
@@ -90,26 +94,26 @@ class Parameters:
 
 def as_json(answer: Any) -> Any:
     """A task's result as small JSON."""
-    schema = _WRITERS.get(type(answer))
+    schema = WRITERS.get(type(answer))
     return schema.as_json(answer) if schema else answer
 
 
 def _sent(hint: Any, value: Any, task_id: str | None) -> Any:
-    if hint in _PAYLOADS:
-        return _sent_payload(_PAYLOADS[hint], value, task_id)
-    if _item_of(hint) in _PAYLOADS:
-        schema = _PAYLOADS[_item_of(hint)]
+    if hint in PAYLOADS:
+        return _sent_payload(PAYLOADS[hint], value, task_id)
+    if item_of(hint) in PAYLOADS:
+        schema = PAYLOADS[item_of(hint)]
         return _in_list(value, lambda index, item: _sent_payload(schema, item, task_id and f"{task_id}:{index}"))
-    checked = _field(hint).deserialize(value)
+    checked = field_of(hint).deserialize(value)
     return checked.value if isinstance(checked, Enum) else checked
 
 
 def _received(hint: Any, value: Any, seed: str) -> Any:
-    if hint in _PAYLOADS:
-        return _PAYLOADS[hint].receive(value, seed)
-    if _item_of(hint) in _PAYLOADS:
-        return _in_list(value, lambda index, item: _PAYLOADS[_item_of(hint)].receive(item, f"{seed}:{index}"))
-    return _field(hint).deserialize(value)
+    if hint in PAYLOADS:
+        return PAYLOADS[hint].receive(value, seed)
+    if item_of(hint) in PAYLOADS:
+        return _in_list(value, lambda index, item: PAYLOADS[item_of(hint)].receive(item, f"{seed}:{index}"))
+    return field_of(hint).deserialize(value)
 
 
 def _sent_payload(schema: Request[Any], value: Any, seed: str | None) -> dict[str, Any]:
@@ -133,18 +137,19 @@ def _in_list(value: Any, convert: Callable[[int, Any], Any]) -> list[Any]:
     return found
 
 
-def _item_of(hint: Any) -> Any:
+def item_of(hint: Any) -> Any:
+    """What a list holds, where a hint is one."""
     return get_args(hint)[0] if get_origin(hint) in (list, Sequence) else None
 
 
-def _field(hint: Any) -> fields.Field[Any]:
+def field_of(hint: Any) -> fields.Field[Any]:
     """The field that checks a plain parameter: that of its type, or the one that `Annotated` names."""
     if get_origin(hint) is Annotated:
         return hint.__metadata__[0]()
     optional = type(None) in get_args(hint)
     kind = next((part for part in get_args(hint) if part is not type(None)), hint) if optional else hint
     if get_origin(kind) in (list, Sequence):
-        return fields.List(_field(get_args(kind)[0]), allow_none=optional)
+        return fields.List(field_of(get_args(kind)[0]), allow_none=optional)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return fields.Enum(kind, by_value=True, allow_none=optional)
     plain: dict[Any, type[fields.Field[Any]]] = {str: Id, int: Count, bool: Switch}

@@ -1,8 +1,10 @@
 """The whole stack, and a folder where the Node example is installed as its reader installs it."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from embedded import Embedded, embedded, finished
@@ -39,7 +41,20 @@ def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def node(stack: Embedded, node_folder: Path) -> Callable[..., str]:
     """Runs a program of that folder to its end; gives what it printed."""
 
-    def run(program: str) -> str:
-        return finished([str(NODE), str(node_folder / program)], stack.environ, 0).stdout
+    def run(program: str, **environ: str) -> str:
+        return finished([str(NODE), str(node_folder / program)], {**stack.environ, **environ}, 0).stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def found(node: Callable[..., str]) -> dict[str, Any]:
+    """What became of everything that `mistakes.mjs` sends."""
+    return json.loads(node("mistakes.mjs"))
+
+
+@pytest.fixture(scope="session")
+def asyncapi_schema(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The schema of AsyncAPI documents, as those who made AsyncAPI publish it."""
+    folder = installed(tmp_path_factory.mktemp("asyncapi"), Path(__file__).parent)
+    return json.loads((folder / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json").read_text())

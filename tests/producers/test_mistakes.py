@@ -1,6 +1,5 @@
 """What a producer in JavaScript gets wrong is named by the worker, and is among the dead letters."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -24,11 +23,6 @@ NAMED = {
     "a typo": ("promt_tokens", "Unknown field."),
     "a misspelt parameter": ("parameters", "Must be those of (report, idempotency_key=None)."),
 }
-
-
-@pytest.fixture(scope="module")
-def found(node: Callable[..., str]) -> dict[str, Any]:
-    return json.loads(node("mistakes.mjs"))
 
 
 @pytest.fixture
