@@ -20,6 +20,7 @@ COMMANDS = {
     "dead": ("dead", "command", "Look at the messages that failed for good, send them again, remove them."),
     "flower": ("flower", "command", "Watch workers, tasks and queues in a browser, behind a password."),
     "schema": ("schema", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
+    "doctor": ("doctor", "command", "Check everything that can lose jobs, and say how to mend it."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
 }
 

@@ -1,6 +1,7 @@
 """Tasks made of functions: the parameters are the function's, checked on both sides of the broker."""
 
 import inspect
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
@@ -19,6 +20,7 @@ P = ParamSpec("P")
 C = TypeVar("C")
 
 KEY = "idempotency_key"
+SENT_AT = "sent_at"  # a header: when the message was put on its queue, in seconds since 1970
 _CLIENTS: dict[str, Callable[[], Any]] = {
     RegistryClient.__name__: connections.registry,
     VaultClient.__name__: connections.vault,
@@ -48,7 +50,8 @@ class CheckedTask(MemoryGraphTask, Generic[P]):
             raise ValidationError({"task_id": ["Must be printable ASCII without spaces, at most 256 characters."]})
         seed = task_id or (kwargs or {}).get(KEY)
         checked = self.parameters.to_send(args or (), kwargs or {}, seed)
-        return super().apply_async((), checked, **options)
+        headers = {**(options.pop("headers", None) or {}), SENT_AT: round(time.time(), 3)}
+        return super().apply_async((), checked, headers=headers, **options)
 
     def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
         """A signature for a chain or a group; one that has all its parameters is checked here and now."""

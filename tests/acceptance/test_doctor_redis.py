@@ -1,0 +1,77 @@
+"""What the doctor says of a Redis, and how it sees what is wrong with it."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from memory_graph_workers.cli.doctor_fleet import check_waiting
+from memory_graph_workers.cli.doctor_redis import check_address, check_server, judged_clock
+from memory_graph_workers.cli.finding import State
+from memory_graph_workers.tasks.config import BrokerConfig
+
+
+def states(broker: Any) -> dict[str, State]:
+    return {one.check.partition(": ")[2]: one.state for one in check_server("redis", broker.url)}
+
+
+def test_a_fit_server_passes(broker: Any) -> None:
+    assert set(states(broker).values()) == {State.OK}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "check", "state"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "eviction", State.FAILURE),
+        ("appendonly", "no", "persistence", State.FAILURE),
+        ("maxmemory", "900kb", "memory", State.WARNING),
+    ],
+)
+def test_what_loses_tasks_is_seen(broker: Any, setting: str, value: str, check: str, state: State) -> None:
+    broker.redis.config_set(setting, value)
+    found = states(broker)
+    assert found.pop(check) is state
+    assert set(found.values()) == {State.OK}
+
+
+def test_a_server_that_is_away_is_a_failure_with_a_fix() -> None:
+    address, answer = check_server("redis", "redis://127.0.0.1:1/0")
+    assert (address.state, answer.state) == (State.OK, State.FAILURE)
+    assert "REDIS_URL" in answer.fix
+
+
+@pytest.mark.parametrize(
+    ("url", "state"),
+    [
+        ("redis://localhost/0", State.OK),
+        ("rediss://:secret@redis.example.com/0", State.OK),
+        ("redis://:secret@redis.example.com/0", State.WARNING),
+        ("redis://redis.example.com/0", State.FAILURE),
+    ],
+)
+def test_a_server_elsewhere_needs_a_password_and_should_speak_tls(url: str, state: State) -> None:
+    finding = check_address("redis", url)
+    assert finding.state is state
+    assert "secret" not in repr(finding)
+
+
+@pytest.mark.parametrize(("theirs", "state"), [(100.4, State.OK), (400.0, State.WARNING), (-200.0, State.WARNING)])
+def test_clocks_minutes_apart_are_seen(theirs: float, state: State) -> None:
+    assert judged_clock("redis", theirs, 100.0, 100.5).state is state
+
+
+@pytest.mark.parametrize(("waited_secs", "state"), [(10, State.OK), (3600, State.WARNING)])
+def test_a_message_that_waits_for_long_is_seen(broker: Any, waited_secs: int, state: State) -> None:
+    for seconds in (1, waited_secs):
+        broker.redis.rpush("memory_graph.vault", json.dumps({"headers": {"sent_at": time.time() - seconds}}))
+    broker.redis.lpush("memory_graph.vault", "junk")
+    found = {one.check: one for one in check_waiting(BrokerConfig(redis_url=broker.url))}
+    assert found["waiting: memory_graph.vault"].state is state
+    assert f"3, the oldest for {waited_secs}" in found["waiting: memory_graph.vault"].found
+    assert found["waiting: memory_graph.registry"].found == "0"
+
+
+def test_what_dead_workers_hold_is_seen(broker: Any) -> None:
+    broker.redis.zadd("unacked_index", {"long ago": time.time() - 600, "just now": time.time()})
+    *_, held = check_waiting(BrokerConfig(redis_url=broker.url))
+    assert (held.state, held.found) == (State.WARNING, "1")
