@@ -54,12 +54,18 @@ class CheckedTask(MemoryGraphTask, Generic[P]):
         return super().apply_async((), checked, headers=headers, **options)
 
     def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
-        """A signature for a chain or a group; one that has all its parameters is checked here and now."""
+        """A signature for a chain, a group or a retry; one that has all its parameters is checked here and now.
+
+        A retry comes with its task's id and stays word for word what was sent: another body under the same
+        idempotency key would be refused.
+        """
         kwargs = starkwargs.pop("kwargs", None) or {}
         if starargs:
             kwargs, starargs = {**starargs[0], **kwargs}, starargs[1:]
+        options = {**(starargs[0] if starargs else {}), **starkwargs}
+        seed = kwargs.get(KEY) or options.get("task_id")
         with suppress(TypeError):  # partial: the rest comes from the task before it
-            args, kwargs = (), self.parameters.to_send(args or (), kwargs)
+            args, kwargs = (), self.parameters.to_send(args or (), kwargs, seed)
         return super().signature(args, kwargs, *starargs, **starkwargs)
 
     def received(self, args: Any, kwargs: Any) -> dict[str, Any]:
