@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from http.client import responses
 from typing import Any, TypeVar, cast
 
 import requests
 
 from ..schemas.base import Payload, ValidationError
-from .errors import ApiError, AuthenticationError, SerializationError, ServiceUnavailable
+from .errors import ApiError, AuthenticationError, HttpError, SerializationError, ServiceUnavailable
 
 R = TypeVar("R")
 
@@ -41,14 +42,17 @@ def refuse(answer: requests.Response, body: bytes, key_variable: str, schema: Pa
     raise ApiError(_phrase(status) + (f", see {', '.join(named)}" if named else ""))
 
 
-def load(body: bytes, returns: Payload[R]) -> R:
+def load(answer: requests.Response, body: bytes, returns: Payload[R]) -> R:
     """Make the model of an answer's body.
 
-    Raises: SerializationError naming the fields that are not what the contract says.
+    Raises: SerializationError naming the fields that are not what the contract says, HttpError where it may
+    have been cut.
     """
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError) as error:
+        if not _tells_its_end(answer):
+            raise HttpError("the answer told no length and may have been cut") from None
         raise SerializationError("the answer is not JSON") from error
     try:
         return returns.read(payload)
@@ -73,6 +77,12 @@ def retry_after_secs(answer: requests.Response) -> float | None:
     except (ValueError, OverflowError):
         return None
     return min(max(0.0, wait), LONGEST_RETRY_AFTER_SECS)
+
+
+def _tells_its_end(answer: requests.Response) -> bool:
+    """Whether a cut would have been noticed; headers that were cut themselves end like whole ones."""
+    chunked = answer.headers.get("Transfer-Encoding", "").lower().endswith("chunked")
+    return answer.status_code == HTTPStatus.NO_CONTENT or chunked or answer.headers.get("Content-Length", "").isdigit()
 
 
 def _names(schema: Payload[Any] | None) -> set[str]:

@@ -150,7 +150,7 @@ class ServiceClient(Closing):
             answer, body = self._transport.exchange(self._request(call, key, request_id), self._timeout_secs(call))
             status, request_id = answer.status_code, request_id_of(answer) or request_id
             refuse(answer, body, self.key_variable, call.schema)
-            return load(body, returns) if returns else None
+            return load(answer, body, returns) if returns else None
         except IntegrationError as error:
             raise _located(error, call, self.service, status, request_id) from error.__cause__
         finally:

@@ -180,6 +180,17 @@ def test_broken_answers_become_the_matching_error(server: FakeServer, step: Step
     assert len(server.requests) == 1
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("raw", [whole(200, {}), CHUNKED[:-4]], ids=["length", "chunks"])
+def test_an_answer_cut_at_any_byte_is_a_broken_transfer(server: FakeServer, raw: bytes) -> None:
+    for length in range(len(raw)):
+        server.answers(cut_after(raw[:length]))
+        with once(server) as client, pytest.raises(HttpError):
+            client.get_session("s")
+
+
 @pytest.mark.parametrize(
     "raw",
     [bomb(200 * 2**20), whole(200, b" " * (65 * 2**20))],
