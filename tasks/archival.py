@@ -80,7 +80,7 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     batch = Batch(state, running, batch_id)
     batch.run(session_ids)
     if batch.unsettled and self.request.retries < self.max_retries and running.age_secs < _longest_secs():
-        raise next(iter(batch.unsettled.values()))
+        raise batch.reason_to_wait()
     batch.give_up()
     state.finish_batch(sweep_id, batch_id, batch.result())
     state.close_if_done(sweep_id)

@@ -27,8 +27,14 @@ class Batch:
     unsettled: dict[str, TransientError] = field(default_factory=dict[str, TransientError])
 
     def run(self, session_ids: Sequence[str]) -> None:
-        """Archive the sessions; those that a service's outage kept from it are left `unsettled`."""
-        prepared = [item for item in self._each(session_ids, self._prepare, str) if item]
+        """Archive the sessions; those that a service's outage kept from it are left `unsettled`.
+
+        What an earlier attempt archived and marked is not asked about again: of many calls one always fails.
+        """
+        done = self.sweeps.marked(self.sweep.sweep_id, self.batch_id)
+        self.archived.extend(session_id for session_id in session_ids if session_id in done)
+        left = [session_id for session_id in session_ids if session_id not in done]
+        prepared = [item for item in self._each(left, self._prepare, str) if item]
         if not prepared:
             return
         try:
@@ -48,9 +54,13 @@ class Batch:
         def mark(item: Prepared) -> None:
             session_id = item.session.session_id
             archiving.finish(item, stored.archive_ids[session_id], policy_id)
-            self.archived.append(session_id)
+            self._count(session_id)
 
         self._each(kept, mark, lambda item: item.session.session_id)
+
+    def reason_to_wait(self) -> TransientError:
+        """Of what kept sessions from it, that which asks for the longest wait; there must be one."""
+        return max(self.unsettled.values(), key=lambda error: error.retry_after_secs or 0.0)
 
     def give_up(self) -> None:
         """Count what is still unsettled as failed, with its reason."""
@@ -66,7 +76,7 @@ class Batch:
         if session.status is SessionStatus.ARCHIVED:
             # Marked by a run that was killed before it could say so, or by somebody else.
             if self.sweeps.is_stored(self.sweep.sweep_id, self.batch_id, session_id):
-                self.archived.append(session_id)
+                self._count(session_id)
             else:
                 self.skipped[session_id] = "archived already"
             return None
@@ -75,6 +85,10 @@ class Batch:
             return None
         extra = {"sweep_id": self.sweep.sweep_id}
         return archiving.prepare(session, ["batch"], connections.config().scheduler, extra)
+
+    def _count(self, session_id: str) -> None:
+        self.archived.append(session_id)
+        self.sweeps.mark_marked(self.sweep.sweep_id, self.batch_id, session_id)
 
     def _policy(self) -> str:
         scheduler = connections.config().scheduler

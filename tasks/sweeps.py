@@ -201,6 +201,16 @@ class Sweeps:
             self._redis.sadd(_key(sweep_id, "stored", batch_id), *wanted)
             self._redis.expire(_key(sweep_id, "stored", batch_id), KEPT_SECS)
 
+    def marked(self, sweep_id: str, batch_id: str) -> set[str]:
+        """The sessions that earlier attempts of the batch archived and marked in the Registry."""
+        found: set[bytes] = self._redis.smembers(_key(sweep_id, "marked", batch_id))
+        return {session_id.decode() for session_id in found}
+
+    def mark_marked(self, sweep_id: str, batch_id: str, session_id: str) -> None:
+        """Remember that a session is archived and marked."""
+        self._redis.sadd(_key(sweep_id, "marked", batch_id), session_id)
+        self._redis.expire(_key(sweep_id, "marked", batch_id), KEPT_SECS)
+
     def result(self, sweep_id: str, batch_id: str) -> BatchResult | None:
         """What became of a batch, if it is done."""
         text = self._redis.hget(_key(sweep_id, "results"), batch_id)
@@ -211,7 +221,7 @@ class Sweeps:
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hsetnx(_key(sweep_id, "results"), batch_id, json.dumps(asdict(result)))
             pipe.hdel(_key(sweep_id, "batches"), batch_id)
-            pipe.delete(_key(sweep_id, "stored", batch_id))
+            pipe.delete(_key(sweep_id, "stored", batch_id), _key(sweep_id, "marked", batch_id))
             pipe.hdel(_key(sweep_id), _RESUMES)
             pipe.execute()
 

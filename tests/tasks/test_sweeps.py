@@ -152,3 +152,11 @@ def test_progress_starts_the_count_of_resumes_anew(state: Sweeps) -> None:
     assert state.count_resume("one") == 1
     state.finish_batch("one", "batch", BatchResult(archived=1))
     assert state.count_resume("one") == 1
+
+
+def test_what_a_batch_has_marked_is_forgotten_with_its_result(state: Sweeps) -> None:
+    begun(state)
+    state.mark_marked("one", "batch", "a")
+    assert state.marked("one", "batch") == {"a"}
+    state.finish_batch("one", "batch", BatchResult(archived=1))
+    assert state.marked("one", "batch") == set()
