@@ -66,6 +66,7 @@ LIST_ITEM = {
     "properties": {
         "body": {
             "type": "string",
+            "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
             "contentEncoding": "base64",
             "contentMediaType": "application/json",
             "description": "The payload: parameters and what follows.",

@@ -36,20 +36,11 @@ def command(task: str | None, result: bool, out: Path | None) -> None:
     if out:
         if task:
             raise click.UsageError("--out writes all tasks; leave TASK out.")
-        click.echo(f"Wrote {write(out)} files below {out}")
+        click.echo(f"Wrote {_write(out)} files below {out}")
     elif task is None:
         click.echo(_text(document()), nl=False)
     else:
         click.echo(_text(_schema_of(_named(task), result)), nl=False)
-
-
-def write(folder: Path) -> int:
-    """Write the whole contract below a folder; gives the number of files."""
-    found = files()
-    for name, text in found.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    return len(found)
 
 
 def files() -> dict[str, str]:
@@ -61,6 +52,17 @@ def files() -> dict[str, str]:
         if answer is not None:
             made[f"tasks/{name}.result.schema.json"] = _text(answer)
     return made
+
+
+def _write(folder: Path) -> int:
+    found = files()
+    try:
+        for name, text in found.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{folder} cannot be written: {error.strerror}.") from error
+    return len(found)
 
 
 def _named(name: str) -> CheckedTask[Any]:

@@ -163,3 +163,4 @@ def test_the_command_says_what_to_do_instead() -> None:
     assert "answers nothing" in printed("registry.track_usage", "--result", code=1)
     assert "needs a TASK" in printed("--result", code=2)
     assert "leave TASK out" in printed("registry.get_session", "--out", "x", code=2)
+    assert "cannot be written" in printed("--out", "/proc/nowhere", code=1)

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from redis import Redis
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "producers.md").read_text(), re.DOTALL | re.MULTILINE)
 DOCUMENT = document()
+REPORT = {"prompt_tokens": 1, "completion_tokens": 2}
 WITHOUT_WORKER = "/5"  # a database whose queues nobody reads
 WITH_THE_PACKAGE = """
 from memory_graph_workers.tasks import archival, registry, vault
@@ -40,19 +42,25 @@ def broker(stack: Embedded) -> Any:
         yield client
 
 
+class Queues:
+    """The queues of a database that no worker reads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def items(self) -> list[tuple[str, dict[str, Any]]]:
+        """Everything on them, each item with its channel."""
+        channels = [(name, channel["address"]) for name, channel in DOCUMENT["channels"].items()]
+        with Redis.from_url(self.url) as client:
+            return [(name, json.loads(item)) for name, queue in channels for item in client.lrange(queue, 0, -1)]
+
+
 @pytest.fixture
-def queued(stack: Embedded) -> Any:
-    """Everything on the queues that nobody reads, by channel; and a broker's address for who is to send there."""
+def queues(stack: Embedded) -> Queues:
     url = re.sub(r"/\d+$", WITHOUT_WORKER, stack.environ["REDIS_URL"])
     with Redis.from_url(url) as client:
         client.flushdb()
-
-        def read() -> list[tuple[str, dict[str, Any]]]:
-            channels = [(name, channel["address"]) for name, channel in DOCUMENT["channels"].items()]
-            return [(name, json.loads(item)) for name, queue in channels for item in client.lrange(queue, 0, -1)]
-
-        read.url = url  # type: ignore[attr-defined]
-        yield read
+    return Queues(url)
 
 
 def check(channel: str, item: dict[str, Any]) -> None:
@@ -78,24 +86,51 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("sender", SENDERS)
-def test_what_python_sends_follows_the_document(stack: Embedded, queued: Any, sender: str) -> None:
+def test_what_python_sends_follows_the_document(stack: Embedded, queues: Queues, sender: str) -> None:
     program, messages = SENDERS[sender]
-    stack.run("-c", program, REDIS_URL=queued.url)
-    found = queued()
+    stack.run("-c", program, REDIS_URL=queues.url)
+    found = queues.items()
     assert len(found) == messages
     for channel, item in found:
         check(channel, item)
 
 
-def test_what_node_sends_follows_the_document(node: Callable[..., str], queued: Any) -> None:
-    node("sends.mjs", REDIS_URL=queued.url)
-    found = queued()
+def test_what_node_sends_follows_the_document(node: Callable[..., str], queues: Queues) -> None:
+    node("sends.mjs", REDIS_URL=queues.url)
+    found = queues.items()
     assert {item["headers"]["task"] for _, item in found} == {
         "memory_graph.registry.track_usage",
         "memory_graph.vault.health_check",
     }
     for channel, item in found:
         check(channel, item)
+
+
+def test_a_chain_by_hand_goes_on_in_its_order(broker: Any, stack: Embedded) -> None:
+    """As the schema `Following` says: the tasks that follow, the last one first."""
+    steps = [("get_session_usage", {"session_id": "c-1"}), ("track_usage", {**REPORT, "session_id": "c-1"})]
+    chain = [
+        {
+            "task": f"memory_graph.registry.{name}",
+            "kwargs": kwargs,
+            "options": {"task_id": f"{name}-c-1"},
+            "immutable": True,
+        }
+        for name, kwargs in steps
+    ]
+    first = {"registration": {"session_id": "c-1", "model_id": "gpt-4"}}
+    program = BY_HAND.replace("track_usage", "register_session").replace("answer-4712", "register_session-c-1")
+    program = re.sub(r"parameters = .*", f"parameters = {first!r}", program)
+    stack.run("-c", program.replace('"chain": None', f'"chain": {chain!r}'))
+    until(lambda: broker.get("celery-task-meta-get_session_usage-c-1"))
+    assert json.loads(broker.get("celery-task-meta-get_session_usage-c-1"))["result"]["total_tokens"] == 3
+
+
+def until(holds: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        time.sleep(0.05)
 
 
 def test_answers_failures_and_dead_letters_follow_the_document(found: dict[str, Any], broker: Any) -> None:
