@@ -64,7 +64,18 @@ class Stack:
 
     def start_worker(self) -> Child:
         """Start a worker and wait until it answers."""
-        worker = self._celery("worker", "--pool", "prefork", "-c", str(_WORKER_PROCESSES), "-E", "--loglevel", "INFO")
+        worker = self._celery(
+            "worker",
+            "-n",
+            "worker@local",
+            "--pool",
+            "prefork",
+            "-c",
+            str(_WORKER_PROCESSES),
+            "-E",
+            "--loglevel",
+            "INFO",
+        )
         wait_for_child(worker, self._worker_answers)
         return worker
 

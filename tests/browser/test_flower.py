@@ -1,0 +1,137 @@
+"""Flower as a person sees it: what is readable, what is not there, and who is not let in."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from canaries.words import found_in
+from chromium import chromium, needed
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from showcase import LARGE, WORKER, Showcase, showcase
+
+TABS = {
+    "pool": "Max concurrency", "broker": "redis", "queues": "memory_graph.vault", "tasks": "memory_graph.registry",
+    "limits": "memory_graph.vault.archive_session", "config": "task_acks_late", "system": "utime",
+}  # fmt: skip
+# What an address answers from elsewhere: nothing that a page needs may be.
+ELSEWHERE = (
+    "return performance.getEntriesByType('resource').map(e => e.name).filter(u => !u.startsWith(location.origin))"
+)
+
+
+class Person:
+    """Somebody at a browser, who notes all that it shows."""
+
+    def __init__(self, browser: Chrome, origin: str) -> None:
+        self.browser, self.origin, self.seen = browser, origin, ""
+
+    def visit(self, path: str, *awaited: str) -> str:
+        """Go to a page, wait for these texts, and answer what is readable."""
+        self.browser.get(self.origin + path)
+        return self.read(*awaited)
+
+    def read(self, *awaited: str) -> str:
+        until(lambda: all(text in self.text for text in awaited), lambda: f"{awaited} not in {self.text}")
+        assert self.browser.execute_script(ELSEWHERE) == []
+        self.seen += self.text + self.browser.page_source
+        return self.text
+
+    @property
+    def text(self) -> str:
+        return self.browser.find_element(By.TAG_NAME, "body").text
+
+    def click(self, name: str) -> None:
+        self.browser.find_element(By.ID, name).click()
+
+
+def until(holds: Callable[[], bool], otherwise: Callable[[], str]) -> None:
+    deadline = time.monotonic() + 15
+    while not holds():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
+    needed()
+    home = Path(tmp_path_factory.mktemp("browser"))
+    with showcase(home, home.name) as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def person(shown: Showcase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """Somebody who has logged in with the password."""
+    with chromium(*needed(), tmp_path_factory.mktemp("profile")) as browser:
+        host = f"127.0.0.1:{shown.stack.port('flower')}"
+        browser.get(f"http://mgw:{shown.stack.keys.flower}@{host}/")
+        yield Person(browser, f"http://{host}")
+
+
+def test_the_workers_are_listed(person: Person) -> None:
+    text = person.visit("/workers", WORKER, "Online")
+    assert re.search(rf"{WORKER}\s+Online\s+0 6 3 3", text)
+
+
+def test_every_tab_of_a_worker_is_readable(person: Person) -> None:
+    person.visit(f"/worker/{WORKER}", WORKER)
+    for tab, text in TABS.items():
+        person.click(f"worker-tab-{tab}")
+        person.read(text)
+
+
+def test_the_tasks_are_listed_with_names_ids_states_and_sizes(person: Person, shown: Showcase) -> None:
+    text = person.visit("/tasks", *shown.ids.values())
+    rows = {name: next(line for line in text.splitlines() if task_id in line) for name, task_id in shown.ids.items()}
+    assert all(
+        re.search(r"memory_graph\.\w+\.\w+ .*(SUCCESS|FAILURE) [\d,]+ bytes in all", row) for row in rows.values()
+    )
+    assert LARGE < size(rows["archived"]) < LARGE + 1000
+    assert size(rows["read"]) < 1000
+
+
+def size(text: str) -> int:
+    return int(re.search(r"([\d,]+) bytes in all", text)[1].replace(",", ""))
+
+
+def test_the_failed_ones_can_be_picked_out(person: Person, shown: Showcase) -> None:
+    person.visit("/tasks", shown.ids["read"])
+    person.browser.find_element(By.CSS_SELECTOR, "[data-task-state=FAILURE]").click()
+    until(lambda: shown.ids["read"] not in person.text, lambda: person.text)
+    assert all(shown.ids[name] in person.read() for name in ("conflict", "missing", "wrong"))
+
+
+def test_a_task_that_succeeded_says_what_it_was_and_how_large(person: Person, shown: Showcase) -> None:
+    text = person.visit(f"/task/{shown.ids['archived']}", "memory_graph.vault.archive_session", "SUCCESS", WORKER)
+    assert size(text) > LARGE
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("conflict", "ApiError"), ("missing", "404"), ("wrong", "prompt_tokens")],
+)
+def test_a_task_that_failed_says_why(person: Person, shown: Showcase, name: str, why: str) -> None:
+    person.visit(f"/task/{shown.ids[name]}", shown.ids[name], "FAILURE", why, "bytes in all")
+
+
+def test_the_queues_are_listed(person: Person) -> None:
+    person.visit("/broker", *(f"memory_graph.{name}" for name in ("registry", "vault", "archival", "health")))
+
+
+def test_nothing_that_was_seen_holds_a_word_or_a_key_and_no_script_broke(person: Person, shown: Showcase) -> None:
+    assert all(task_id in person.seen for task_id in shown.ids.values())
+    assert found_in(person.seen, shown.secrets) == set()
+    assert [entry for entry in person.browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_a_wrong_password_shows_nothing(shown: Showcase, tmp_path: Path) -> None:
+    with chromium(*needed(), tmp_path) as browser:
+        for login in ("", "mgw:wrong-password@"):
+            browser.get(f"http://{login}127.0.0.1:{shown.stack.port('flower')}/tasks")
+            assert WORKER not in browser.page_source
+            assert "memory_graph" not in browser.page_source
+            status = browser.execute_script("return performance.getEntriesByType('navigation')[0].responseStatus")
+            assert status == 401
