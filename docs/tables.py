@@ -32,7 +32,7 @@ PAYLOADS = (
 )
 # What a reader calls the fields of schemas/fields.py; everything else is called as marshmallow calls it.
 KINDS = {"Id": "id", "Text": "text", "Count": "number", "Days": "days", "Timestamp": "moment", "Json": "any JSON"}
-KINDS |= {"JsonObject": "object", "Tags": "list of texts", "Boolean": "true, false", "Enum": "one of"}
+KINDS |= {"JsonObject": "object", "Tags": "list of texts", "Switch": "true, false", "Enum": "one of"}
 
 
 def main() -> int:

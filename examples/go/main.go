@@ -107,18 +107,18 @@ func Send(ctx context.Context, client *redis.Client, task string, parameters obj
 // Answer waits for what a task answers and decodes it into result (nil drops it). Where the task failed, so does this.
 func Answer(ctx context.Context, client *redis.Client, id string, result any) error {
 	for {
-		reply, err := replyOf(ctx, client, id)
+		found, err := outcomeOf(ctx, client, id)
 		if err != nil {
 			return err
 		}
-		switch reply.Status {
+		switch found.Status {
 		case "FAILURE":
-			return fmt.Errorf("task %s failed: %s", id, reply.Result)
+			return fmt.Errorf("task %s failed: %s", id, found.Result)
 		case "SUCCESS":
 			if result == nil {
 				return nil
 			}
-			return json.Unmarshal(reply.Result, result)
+			return json.Unmarshal(found.Result, result)
 		}
 		select {
 		case <-ctx.Done():
@@ -128,20 +128,22 @@ func Answer(ctx context.Context, client *redis.Client, id string, result any) er
 	}
 }
 
-type reply struct {
+type outcome struct {
 	Status string
 	Result json.RawMessage
 }
 
-func replyOf(ctx context.Context, client *redis.Client, id string) (found reply, err error) {
+func outcomeOf(ctx context.Context, client *redis.Client, id string) (outcome, error) {
+	var found outcome
 	stored, err := client.Get(ctx, "celery-task-meta-"+id).Bytes()
 	if errors.Is(err, redis.Nil) {
-		return reply{}, nil // not yet
+		return found, nil // not yet
 	}
 	if err != nil {
-		return reply{}, err
+		return found, err
 	}
-	return found, json.Unmarshal(stored, &found)
+	err = json.Unmarshal(stored, &found)
+	return found, err
 }
 
 func queueOf(task string) (string, error) {
