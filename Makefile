@@ -2,7 +2,7 @@
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: help venv demo dev test lint format unit integration contract constraints proto clean
+.PHONY: help venv demo dev test lint format unit integration contract constraints proto migration clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -14,6 +14,7 @@ help:
 	@echo 'make contract     write docs/contract anew: what the tasks take and answer'
 	@echo 'make constraints  resolve the dependencies anew, with hashes'
 	@echo 'make proto        generate the gRPC code anew'
+	@echo 'make migration    draft the next revision of tables: SERVICE=registry MESSAGE="Add a column"'
 	@echo 'make clean        remove what was installed and built'
 
 venv: $(STAMP)
@@ -69,6 +70,9 @@ proto: $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc -Imemory_graph_workers/schemas=schemas --python_out=build --pyi_out=build \
 		--grpc_python_out=build memory_graph_workers/schemas/memory_graph.proto
 	cp build/memory_graph_workers/schemas/* schemas/
+
+migration: $(STAMP)
+	$(BIN)/python -m memory_graph_workers.services.migrations $(SERVICE) "$(MESSAGE)"
 
 clean:
 	rm -rf .venv .mgw build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

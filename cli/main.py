@@ -21,6 +21,7 @@ COMMANDS = {
     "flower": ("flower", "command", "Watch workers, tasks and queues in a browser, behind a password."),
     "schema": ("schema", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
     "doctor": ("doctor", "command", "Check everything that can lose jobs, and say how to mend it."),
+    "migrate": ("migrate", "command", "Make or change the tables of the reference services' databases."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
 }
 

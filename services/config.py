@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
 from sqlalchemy.engine import make_url
@@ -14,11 +14,22 @@ from ..schemas.fields import now
 from ..schemas.settings import Settings, setting
 
 MIB = 2**20
-_BACKENDS = {"sqlite", "postgresql"}
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+_OWN_URLS = "REGISTRY_DATABASE_URL, VAULT_DATABASE_URL and MEMORY_GRAPH_DATABASE_URL"
 
 
 class DatabaseUrl(fields.Field[str]):
-    """An SQLAlchemy address of an SQLite or PostgreSQL database."""
+    """An SQLAlchemy address of an SQLite or PostgreSQL database; PostgreSQL is spoken to by psycopg."""
+
+    def __init__(self, *, is_shared: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.is_shared = is_shared
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         try:
@@ -26,9 +37,11 @@ class DatabaseUrl(fields.Field[str]):
         except ArgumentError:
             url = None
         # Every connection to sqlite's memory would see a database of its own.
-        if url is None or url.get_backend_name() not in _BACKENDS or url.database in {None, "", ":memory:"}:
-            raise ValidationError("Must be like sqlite:///file.db or postgresql+psycopg://user@host/name.")
-        return str(value)
+        if url is None or url.drivername not in _DRIVERS or url.database in {None, "", ":memory:"}:
+            raise ValidationError("Must be like sqlite:///file.db or postgresql://user@host/name.")
+        if self.is_shared and url.get_backend_name() == "sqlite":
+            raise ValidationError(f"An SQLite file holds one service; give each its own by {_OWN_URLS}.")
+        return url.set(drivername=_DRIVERS[url.drivername]).render_as_string(hide_password=False)
 
 
 class Keys(fields.Field[tuple[str, ...]]):
@@ -78,13 +91,40 @@ class ServerConfig(Settings):
 
 
 @dataclass(frozen=True)
-class RegistryServiceConfig(Settings):
-    """How a Registry of ours runs."""
+class DatabaseSettings(Settings):
+    """Where a service keeps its tables: in a database of its own, or in the one that all three share."""
 
-    database_url: str = setting(
-        "REGISTRY_DATABASE_URL", DatabaseUrl(), "sqlite:///registry.db", "Where the Registry keeps its records.",
+    default_database_url: ClassVar[str]
+
+    own_database_url: str | None = None
+    shared_database_url: str | None = setting(
+        "DATABASE_URL", DatabaseUrl(is_shared=True), None,
+        "A PostgreSQL database for all three services, a schema each, where a service has none of its own.",
         secret=True,
     )  # fmt: skip
+
+    @property
+    def database_url(self) -> str:
+        """The address that counts."""
+        return self.own_database_url or self.shared_database_url or self.default_database_url
+
+
+@dataclass(frozen=True)
+class RegistryDatabase(DatabaseSettings):
+    """Where the Registry keeps its records."""
+
+    default_database_url = "sqlite:///registry.db"
+
+    own_database_url: str | None = setting(
+        "REGISTRY_DATABASE_URL", DatabaseUrl(), None,
+        "Where the Registry keeps its records; default: `DATABASE_URL`, else `sqlite:///registry.db`.", secret=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RegistryServiceConfig(RegistryDatabase):
+    """How a Registry of ours runs."""
+
     keys: tuple[str, ...] = setting(
         "REGISTRY_KEYS", Keys(), "", "Bearer keys that the Registry accepts, commas between; none: it is open.",
         secret=True,
@@ -103,12 +143,21 @@ class RegistryServiceConfig(Settings):
 
 
 @dataclass(frozen=True)
-class VaultServiceConfig(Settings):
+class VaultDatabase(DatabaseSettings):
+    """Where the Vault keeps its archives."""
+
+    default_database_url = "sqlite:///vault.db"
+
+    own_database_url: str | None = setting(
+        "VAULT_DATABASE_URL", DatabaseUrl(), None,
+        "Where the Vault keeps its archives; default: `DATABASE_URL`, else `sqlite:///vault.db`.", secret=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class VaultServiceConfig(VaultDatabase):
     """How a Vault of ours runs."""
 
-    database_url: str = setting(
-        "VAULT_DATABASE_URL", DatabaseUrl(), "sqlite:///vault.db", "Where the Vault keeps its archives.", secret=True
-    )
     keys: tuple[str, ...] = setting(
         "VAULT_KEYS", Keys(needed=True), "", "Bearer keys that the Vault accepts, commas between; required.",
         secret=True,
@@ -129,10 +178,18 @@ class VaultServiceConfig(Settings):
 
 
 @dataclass(frozen=True)
-class MemoryGraphServiceConfig(Settings):
-    """How a Memory-Graph of ours runs."""
+class MemoryGraphDatabase(DatabaseSettings):
+    """Where the Memory-Graph keeps its conversations."""
 
-    database_url: str = setting(
-        "MEMORY_GRAPH_DATABASE_URL", DatabaseUrl(), "sqlite:///memory-graph.db",
-        "Where the Memory-Graph keeps its conversations.", secret=True,
+    default_database_url = "sqlite:///memory-graph.db"
+
+    own_database_url: str | None = setting(
+        "MEMORY_GRAPH_DATABASE_URL", DatabaseUrl(), None,
+        "Where the Memory-Graph keeps its conversations; default: `DATABASE_URL`, else `sqlite:///memory-graph.db`.",
+        secret=True,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MemoryGraphServiceConfig(MemoryGraphDatabase):
+    """How a Memory-Graph of ours runs."""

@@ -3,16 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from .storage import JsonText, Moment
-
-Number = BigInteger().with_variant(Integer, "sqlite")
+from .storage import JsonText, Moment, Number, tables_of
 
 
 class Base(DeclarativeBase):
     """All tables of the Memory-Graph."""
+
+    metadata = tables_of("memory-graph")
 
 
 class SessionRecord(Base):

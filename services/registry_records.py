@@ -3,18 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from .answers import KeptAnswer
-from .storage import JsonText, Moment
-
-# SQLite numbers rows by itself only where the column is a plain INTEGER.
-Number = BigInteger().with_variant(Integer, "sqlite")
+from .storage import JsonText, Moment, Number, tables_of
 
 
 class Base(DeclarativeBase):
     """All tables of the Registry."""
+
+    metadata = tables_of("registry")
 
 
 class Answer(KeptAnswer, Base):

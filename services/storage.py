@@ -1,24 +1,39 @@
 """The services' databases: SQLAlchemy alone, so that PostgreSQL serves as well as SQLite."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, DateTime, Engine, Text, create_engine, event, literal, select
-from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy import BigInteger, DateTime, Integer, MetaData, Text, literal, select
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from ..schemas.base import canonical_json
+from .engines import BEGIN, WRITING, working_engine
+from .migrate import Migrations
 
 T = TypeVar("T")
 _ATTEMPTS = 5
-_BUSY_TIMEOUT_MS = 10_000
-_WRITES = "memory_graph_workers_writes"
+
+# SQLite numbers rows by itself only where the column is a plain INTEGER.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+# A migration can only drop or alter what has a name.
+_NAMES = {
+    "ix": "%(table_name)s_%(column_0_N_name)s",
+    "uq": "%(table_name)s_%(column_0_N_name)s_unique",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+
+def tables_of(service: str) -> MetaData:
+    """The description of one service's tables, to be filled by its records."""
+    return MetaData(naming_convention=_NAMES, info={"service": service})
 
 
 class Moment(TypeDecorator[datetime]):
@@ -58,13 +73,16 @@ class Storage:
 
     def __init__(self, url: str, tables: type[DeclarativeBase], threads: int = 1) -> None:
         self._metadata = tables.metadata
-        self._engine = _engine(url, threads)
-        self._writing = self._engine.execution_options(**{_WRITES: True})
+        self._migrations = Migrations(url, tables.metadata)
+        self._engine = working_engine(url, self._migrations.schema, threads)
+        self._writing = self._engine.execution_options(**{BEGIN: WRITING})
 
     def create(self) -> None:
-        """Make the tables that are not there yet."""
-        with self._writing.begin() as connection:
-            self._metadata.create_all(connection)
+        """Make the tables in an empty database; look that any other one is as this release needs it.
+
+        Raises: ValueError saying what to do about one that is not.
+        """
+        self._migrations.prepare()
 
     @contextmanager
     def read(self) -> Generator[Session]:
@@ -96,24 +114,3 @@ class Storage:
     def _write(self, work: Callable[[Session], T]) -> T:
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             return work(session)
-
-
-def _engine(url: str, threads: int) -> Engine:
-    # Without hide_parameters an error's text would quote what was being stored.
-    engine = create_engine(url, hide_parameters=True, pool_size=threads, max_overflow=4, pool_timeout=10)
-    if make_url(url).get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN comes too late for a transaction that reads first
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A reader that turns writer is refused at once, whatever the busy timeout; so a writer says so first.
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

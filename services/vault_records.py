@@ -7,11 +7,13 @@ from sqlalchemy import Boolean, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from .answers import KeptAnswer
-from .storage import JsonText, Moment
+from .storage import JsonText, Moment, tables_of
 
 
 class Base(DeclarativeBase):
     """All tables of the Vault."""
+
+    metadata = tables_of("vault")
 
 
 class Answer(KeptAnswer, Base):

@@ -1,4 +1,4 @@
-"""The three services as real processes, and a client that sends exactly the bytes it is given."""
+"""The three services as real processes on both databases, and a client that sends exactly the bytes it is given."""
 
 import http.client
 import json
@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from postgres import Postgres
 
 KEY = "vault-key-1"
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -33,16 +34,15 @@ class Answer:
 class Service:
     """One service process on a free port, with a database of its own."""
 
-    def __init__(self, name, folder, bearer=None, /, **settings):
-        self.name, self.folder, self.bearer = name, Path(folder), bearer or {}
+    def __init__(self, name, folder, database_url, bearer=None, /, **settings):
+        self.name, self.folder, self.database_url, self.bearer = name, Path(folder), database_url, bearer or {}
         self.settings = settings
         self.port = free_port()
         self.start()
 
     def start(self):
         self.log = (self.folder / f"{self.name}.log").open("wb")
-        prefix = self.name.replace("-", "_").upper()
-        database = {f"{prefix}_DATABASE_URL": f"sqlite:///{self.folder}/{self.name}.db"}
+        database = {database_setting(self.name): self.database_url}
         command = [sys.executable, "-m", "memory_graph_workers.services", self.name, "--port", str(self.port)]
         environ = {"PATH": os.environ["PATH"], **database, **self.settings}
         self.process = subprocess.Popen(command, env=environ, stderr=self.log, cwd=self.folder)
@@ -95,6 +95,11 @@ class Service:
         return (self.folder / f"{self.name}.log").read_bytes()
 
 
+def database_setting(name):
+    """The variable that names a service's database."""
+    return f"{name.replace('-', '_').upper()}_DATABASE_URL"
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -102,7 +107,23 @@ def free_port():
 
 
 @pytest.fixture(scope="session")
-def start(tmp_path_factory):
+def postgres(tmp_path_factory):
+    """A PostgreSQL server that keeps a database for each service of the tests."""
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def new_database(request, tmp_path_factory):
+    """Makes an empty database, and gives its address; every test that uses one runs on both kinds."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres").new_database
+    return lambda: f"sqlite:///{tmp_path_factory.mktemp('database')}/service.db"
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory, new_database):
     """Start a service by its name and settings; it is stopped at the end."""
     started = []
 
@@ -110,7 +131,7 @@ def start(tmp_path_factory):
         bearer = BEARER if name == "vault" else None
         if name == "vault":
             settings.setdefault("VAULT_KEYS", f"another-key,{KEY}")
-        service = Service(name, tmp_path_factory.mktemp(name), bearer, **settings)
+        service = Service(name, tmp_path_factory.mktemp(name), new_database(), bearer, **settings)
         started.append(service)
         return service
 

@@ -11,6 +11,9 @@ from http.client import HTTPConnection
 
 import pytest
 import requests
+from sqlalchemy.engine import make_url
+
+on_sqlite = pytest.mark.parametrize("new_database", ["sqlite"], indirect=True, scope="session")
 
 
 def run(name, **environ):
@@ -24,6 +27,7 @@ def send_raw(service, data):
         connection.recv(1000)
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", ["registry", "vault", "memory-graph"])
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_service_is_gone_within_two_seconds_of_a_signal(start, name, signum):
@@ -92,20 +96,22 @@ def lose_tables(path):
     database.close()
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", ["registry", "vault"])
 def test_a_database_that_fails_is_a_503_and_not_a_traceback(start, name):
     service = start(name)
     path = {"registry": "/api/v1/sessions/x", "vault": "/api/v1/archive/x"}[name]
     assert (service.get(path).status, service.get("/health").status) == (404, 200)
-    lose_tables(service.folder / f"{name}.db")
+    lose_tables(make_url(service.database_url).database)
     answer = service.get(path)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert service.get("/health").status == 503
     assert "Traceback" not in service.logged()
 
 
+@on_sqlite
 def test_a_writer_waits_for_another_one(registry, new_id):
-    database = sqlite3.connect(registry.folder / "registry.db", isolation_level=None)
+    database = sqlite3.connect(make_url(registry.database_url).database, isolation_level=None)
     database.execute("BEGIN IMMEDIATE")
     connection = HTTPConnection("127.0.0.1", registry.port, timeout=10)
     connection.request("POST", "/api/v1/sessions", json.dumps({"session_id": new_id, "model_id": "m"}))

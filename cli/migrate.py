@@ -1,0 +1,78 @@
+"""`mgw migrate`: bring the services' databases to the tables that this release needs."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .failure import Failure, Refused
+from .output import show_json
+
+if TYPE_CHECKING:
+    from ..services.migrate import Migrations, Standing
+
+_SERVICES = ["registry", "vault", "memory-graph"]
+
+
+@click.command(name="migrate")
+@click.argument("services", metavar="[SERVICE]...", nargs=-1, type=click.Choice(_SERVICES))
+@click.option("--check", is_flag=True, help="Change nothing; exit with 1 where something is to do.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(services: tuple[str, ...], check: bool, as_json: bool) -> None:
+    """Make or change the tables of registry, vault and memory-graph; by default of all three.
+
+    Reads the services' own settings: DATABASE_URL, REGISTRY_DATABASE_URL, VAULT_DATABASE_URL,
+    MEMORY_GRAPH_DATABASE_URL. A migration happens whole or not at all, and one at a time. Make a backup first.
+
+    \b
+    Example:
+      DATABASE_URL=postgresql://mgw@db.example/mgw mgw migrate --check
+    """
+    reports = [_report(migrations, check) for migrations in _chosen(services or _SERVICES)]
+    if as_json:
+        show_json({"services": reports})
+    else:
+        for report in reports:
+            click.echo(f"{report['service']}: {_line(report)}")
+    if any(report["error"] or report["is_due"] for report in reports):
+        raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _chosen(services: Iterable[str]) -> "list[Migrations]":
+    from ..services.databases import migrations_of
+
+    try:
+        return [migrations_of(service) for service in services]
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def _report(migrations: "Migrations", check: bool) -> dict[str, Any]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return _told(migrations.standing() if check else migrations.upgrade(), check)
+    except ValueError as error:
+        why = str(error)
+    except SQLAlchemyError as error:
+        why = f"The database does not answer ({type(error.__cause__ or error).__name__})."
+    return {"service": migrations.service, "found": None, "wanted": None, "is_due": False, "error": why}
+
+
+def _told(standing: "Standing", check: bool) -> dict[str, Any]:
+    return {
+        "service": standing.service,
+        "found": standing.found,
+        "wanted": standing.wanted,
+        "is_due": check and standing.is_due,
+        "error": None if standing.is_due or standing.is_current else standing.explain(),
+    }
+
+
+def _line(report: dict[str, Any]) -> str:
+    found, wanted = report["found"] or "nothing", report["wanted"]
+    if report["error"]:
+        return str(report["error"])
+    if report["is_due"]:
+        return f"has {found}, needs {wanted}; run: mgw migrate {report['service']}"
+    return f"at {wanted}" if found == wanted else f"brought from {found} to {wanted}"

@@ -1,0 +1,33 @@
+"""The three services' databases: which settings name them, which tables they hold."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import MetaData
+
+from . import memory_graph_records, registry_records, vault_records
+from .config import DatabaseSettings, MemoryGraphDatabase, RegistryDatabase, VaultDatabase
+from .migrate import Migrations
+
+
+@dataclass(frozen=True)
+class Database:
+    """One service's database."""
+
+    settings: type[DatabaseSettings]
+    tables: MetaData
+
+
+DATABASES = {
+    "registry": Database(RegistryDatabase, registry_records.Base.metadata),
+    "vault": Database(VaultDatabase, vault_records.Base.metadata),
+    "memory-graph": Database(MemoryGraphDatabase, memory_graph_records.Base.metadata),
+}
+
+
+def migrations_of(service: str) -> Migrations:
+    """The revisions of the database that the environment names.
+
+    Raises: ValueError where a setting is wrong.
+    """
+    database = DATABASES[service]
+    return Migrations(database.settings.from_env().database_url, database.tables)

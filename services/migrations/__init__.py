@@ -1,0 +1,1 @@
+"""The revisions of every service's tables, run by Alembic."""

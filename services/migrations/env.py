@@ -1,0 +1,22 @@
+"""Run by Alembic: the revisions, in the transaction that was opened for them."""
+
+from typing import Any, Literal
+
+from alembic import context
+
+
+def render(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
+    """A column's type as a revision names it, by itself: a revision must not change when the code does."""
+    plain = {"Moment": "sa.DateTime(timezone=True)", "JsonText": "sa.Text()"}
+    return plain.get(type(item).__name__, False) if kind == "type" else False
+
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=context.config.attributes.get("tables"),
+    render_item=render,
+    render_as_batch=True,  # SQLite changes a table by making it anew
+)
+with context.begin_transaction():
+    context.run_migrations()
