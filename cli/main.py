@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": ("doctor", "command", "Check everything that can lose jobs, and say how to mend it."),
     "migrate": ("migrate", "command", "Make or change the tables of the reference services' databases."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
+    "health": ("health", "command", "Say by exit code whether a part on this host does its work."),
 }
 
 
