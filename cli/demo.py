@@ -22,7 +22,7 @@ from .ledger import Entry, kind_of, read_ledger
 from .processes import Children
 from .progress import Steps
 from .stack import Stack
-from .verification import Figures, Verifier, sessions_by_id
+from .verification import Figures, Verifier, read_only, sessions_by_id
 
 SWEEP_EVERY_SECS = 5
 _AGED_BY_SECS = 60 * 86_400.0
@@ -111,7 +111,7 @@ class Demo:
         return sum(session.status is SessionStatus.ARCHIVED for session in due)
 
     def _verify(self) -> Figures:
-        verifier = Verifier(self._registry, self._vault, self._graph, self._home / "vault.db")
+        verifier = Verifier(self._registry, self._vault, self._graph, read_only(self._home / "vault.db"))
         return verifier.figures(self._conversations, self._entries())
 
 

@@ -1,12 +1,12 @@
 """Checks from outside what the sweep did: every archive against the graph and against the file, word for word."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import URL, NullPool, create_engine, text
 
 from ..clients.errors import ApiError
 from ..clients.memory_graph import MemoryGraphClient
@@ -63,7 +63,7 @@ class Verifier:
     """Reads the services, as anybody with their keys can."""
 
     def __init__(
-        self, registry: RegistryClient, vault: VaultClient, graph: MemoryGraphClient, vault_database: Path
+        self, registry: RegistryClient, vault: VaultClient, graph: MemoryGraphClient, vault_database: URL
     ) -> None:
         self._registry, self._vault, self._graph, self._vault_database = registry, vault, graph, vault_database
 
@@ -122,9 +122,15 @@ class Verifier:
         )
 
     def _archives_per_session(self) -> Counter[str]:
-        """The vault has no listing, so its database is asked, read-only."""
-        with closing(sqlite3.connect(f"{self._vault_database.as_uri()}?mode=ro", uri=True)) as database:
-            return Counter(dict(database.execute("SELECT session_id, count(*) FROM archives GROUP BY session_id")))
+        """The vault has no listing, so its database is asked."""
+        with create_engine(self._vault_database, poolclass=NullPool).connect() as database:
+            rows = database.execute(text("SELECT session_id, count(*) FROM archives GROUP BY session_id"))
+            return Counter({str(session_id): int(count) for session_id, count in rows})
+
+
+def read_only(file: Path) -> URL:
+    """The address of an SQLite file that is to stay as it is."""
+    return URL.create("sqlite", database=file.as_uri(), query={"mode": "ro", "uri": "true"})
 
 
 def sessions_by_id(registry: RegistryClient) -> dict[str, SessionInfo]:

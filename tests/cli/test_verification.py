@@ -8,7 +8,7 @@ from memory_graph_workers.cli.home import temporary_home
 from memory_graph_workers.cli.ledger import Entry, Kind
 from memory_graph_workers.cli.producer import fill
 from memory_graph_workers.cli.stack import Stack
-from memory_graph_workers.cli.verification import Verifier
+from memory_graph_workers.cli.verification import Verifier, read_only
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
@@ -28,7 +28,7 @@ class Rig:
         self.registry = RegistryClient(RegistryConfig.from_env(stack.environ))
         self.vault = VaultClient(VaultConfig.from_env(stack.environ))
         self.graph = MemoryGraphClient(MemoryGraphConfig.from_env(stack.environ))
-        self._verifier = Verifier(self.registry, self.vault, self.graph, stack.home / "vault.db")
+        self._verifier = Verifier(self.registry, self.vault, self.graph, read_only(stack.home / "vault.db"))
         self.session_id = self.graph.create_session().id
         [usage] = fill(self.graph, self.session_id, CONVERSATIONS[0])
         self.entry = Entry(0, self.session_id, kind, 1, usage.prompt_tokens, usage.completion_tokens)
