@@ -2,7 +2,7 @@
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: help venv demo dev test lint format unit integration contract constraints proto migration clean
+.PHONY: help venv demo dev test lint format unit integration contract constraints screenshots proto migration clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -13,6 +13,7 @@ help:
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
 	@echo 'make contract     write docs/contract anew: what the tasks take and answer'
 	@echo 'make constraints  resolve the dependencies anew, with hashes'
+	@echo 'make screenshots  take the pictures of the documents anew'
 	@echo 'make proto        generate the gRPC code anew'
 	@echo 'make migration    draft the next revision of tables: SERVICE=registry MESSAGE="Add a column"'
 	@echo 'make clean        remove what was installed and built'
@@ -63,6 +64,10 @@ constraints: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header -q >> constraints.new
 	mv constraints.new constraints.txt
+
+# Needs Chromium and its driver.
+screenshots: $(STAMP)
+	$(BIN)/python docs/screenshots.py
 
 # protoc writes below a folder named as the package; the root is that package.
 proto: $(STAMP)

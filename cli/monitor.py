@@ -19,7 +19,7 @@ from ..tasks.logs import set_up
 from .flower import FlowerConfig
 
 _OPEN = "/healthcheck"  # it answers OK and no more
-_COLUMNS = "name,uuid,state,args,received,runtime,worker"
+_COLUMNS = "name,uuid,state,args,runtime,received,worker"
 _TOLD = ("args", "kwargs", "result")  # what an event may say of content
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from canaries.fleet import Fleet
 from canaries.liar import Liar
-from canaries.places import command_lines, files, in_redis, page
+from canaries.places import command_lines, environments, files, in_redis, page
 from canaries.words import found_in
 from fakes.graph_server import FakeGraph
 from memory_graph_workers.cli.processes import Children
@@ -83,6 +83,18 @@ def test_flower_shows_the_size_of_every_task(fleet: Fleet) -> None:
     received = [task for task in tasks if task["received"]]
     assert len(received) > 30
     assert [task["name"] for task in received if not (SIZE.fullmatch(task["args"]) and task["kwargs"] == HIDDEN)] == []
+
+
+def test_flower_is_told_of_the_broker_and_its_password_alone(fleet: Fleet) -> None:
+    assert found_in(environments(b"flower"), fleet.keys) == {"broker", "flower"}
+
+
+def test_flower_gives_nothing_of_a_task_that_it_runs_itself(fleet: Fleet) -> None:
+    port, password = fleet.stack.port("flower"), fleet.stack.keys.flower
+    asked = json.dumps({"kwargs": {"archive_id": "a1"}, "timeout": 2})
+    status, text = page(port, "/api/task/apply/memory_graph.vault.retrieve_session", password, asked)
+    assert status >= 400
+    assert found_in(text, fleet.words | fleet.keys) == set()
 
 
 def expected(path: str) -> int:

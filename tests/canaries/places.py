@@ -57,12 +57,13 @@ def in_redis(redis: Redis) -> Iterator[tuple[str, bytes]]:
         yield key.decode(errors="replace"), key + b" " + repr(read[kind](key)).encode()
 
 
-def page(port: int, path: str, password: str | None = None) -> tuple[int, str]:
-    """The status and the text of one of Flower's pages."""
+def page(port: int, path: str, password: str | None = None, posted: str | None = None) -> tuple[int, str]:
+    """The status and the text of one of Flower's pages, or of what is posted to it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     login = base64.b64encode(f"mgw:{password}".encode()).decode()
     try:
-        connection.request("GET", path, headers={"Authorization": f"Basic {login}"} if password else {})
+        headers = {"Authorization": f"Basic {login}"} if password else {}
+        connection.request("POST" if posted else "GET", path, posted, headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
     finally:
@@ -75,6 +76,16 @@ def command_lines() -> bytes:
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             found += process.read_bytes() + b"\n"
+    return found
+
+
+def environments(word: bytes) -> bytes:
+    """What those programs of this machine were told by their environment that have the word on their command line."""
+    found = b""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if word in (process / "cmdline").read_bytes().split(b"\0"):
+                found += (process / "environ").read_bytes()
     return found
 
 

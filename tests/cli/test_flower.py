@@ -55,9 +55,10 @@ def test_a_port_that_is_taken_is_told(port: int) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """A Flower whose broker is away; a service of Kubernetes is called as it is."""
+    """A Flower that only shows, whose broker is away; a service of Kubernetes is called as it is."""
     port = free_port()
     environ = {**os.environ, "FLOWER_BASIC_AUTH": f"other:other-password,{LOGIN}", "FLOWER_PORT": "tcp://10.0.0.1:5555"}
+    environ |= {"FLOWER_READ_ONLY": "true"}
     environ |= {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", "CELERY_RESULT_BACKEND": "redis://127.0.0.1:1/0"}
     flower = subprocess.Popen([*COMMAND, "--port", str(port)], env=environ)
     try:
@@ -110,6 +111,11 @@ def test_the_password_opens_everything(port: int, path: str) -> None:
 
 def test_it_knows_of_no_result_store(port: int) -> None:
     assert ask(port, "GET", "/api/task/result/some-id", LOGIN)[0] == 503
+
+
+@pytest.mark.parametrize("path", ["task/send-task/x", "task/apply/x", "task/revoke/x", "worker/shutdown/x"])
+def test_where_it_only_shows_it_sends_and_stops_nothing(port: int, path: str) -> None:
+    assert ask(port, "POST", f"/api/{path}", LOGIN) == (403, "Read only mode is enabled")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""The pictures of the documents: a stack works through a few tasks, and a browser looks at it.
+
+`make screenshots` writes them to docs/images/. It needs Chromium and its driver.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from chromium import HOW, chromium, programs
+from selenium.webdriver import Chrome
+from showcase import Showcase, showcase
+
+IMAGES = Path(__file__).parent / "images"
+WIDTH = 1280
+SETTLE_SECS = 1.5
+
+
+def main() -> int:
+    """Make every picture anew; 1 where no browser is."""
+    found = programs()
+    if found is None:
+        sys.stderr.write(f"{HOW}\n")
+        return 1
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        (Path(work) / "stack").mkdir()
+        with (
+            showcase(Path(work) / "stack", "screenshots") as shown,
+            chromium(*found, Path(work) / "profile", (WIDTH, 800)) as browser,
+        ):
+            take_all(browser, shown)
+    return 0
+
+
+def take_all(browser: Chrome, shown: Showcase) -> None:
+    """Visit each page that the documents show."""
+    host = f"127.0.0.1:{shown.stack.port('flower')}"
+    browser.get(f"http://mgw:{shown.stack.keys.flower}@{host}/")
+    flower = f"http://{host}"
+    take(browser, f"{flower}/workers", "flower-workers", 450)
+    take(browser, f"{flower}/tasks", "flower-tasks", 640, width=1600)
+    take(browser, f"{flower}/task/{shown.ids['archived']}", "flower-task", 760)
+    take(browser, f"{flower}/broker", "flower-broker", 410)
+
+
+def take(browser: Chrome, url: str, name: str, height: int, width: int = WIDTH) -> None:
+    """Write the upper part of one page, as high as is said, when its scripts have settled."""
+    view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
+    browser.get(url)
+    time.sleep(SETTLE_SECS)
+    browser.save_screenshot(str(IMAGES / f"{name}.png"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
