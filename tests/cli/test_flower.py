@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from celery import Celery
@@ -35,6 +36,13 @@ def test_a_login_that_is_none_is_refused_with_how_to_make_one_and_not_repeated(l
     with pytest.raises(ValueError, match=r"\(FLOWER_BASIC_AUTH\): Must be USER:PASSWORD.*openssl rand") as refused:
         FlowerConfig.from_env({"FLOWER_BASIC_AUTH": f"{LOGIN},{login}" if login else ""})
     assert "a-long-password" not in str(refused.value)
+
+
+def test_the_login_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "login").write_text(f"{LOGIN}\n")
+    config = FlowerConfig.from_env({"FLOWER_BASIC_AUTH_FILE": str(tmp_path / "login")})
+    assert config.logins == (LOGIN,)
+    assert "a-long-password" not in repr(config)
 
 
 @pytest.mark.parametrize("name", ["UNAUTHENTICATED_API", "AUTH", "AUTH_PROVIDER", "CONF", "UNIX_SOCKET", "ADDRESS"])
