@@ -15,7 +15,7 @@ from .memory_graph_records import Base
 from .storage import Storage
 
 LARGEST_MESSAGE_BYTES = 64 * 2**20
-_STOP_SECS = 1.5
+_STOP_SECS = 8  # as the HTTP services
 
 
 def prepare(config: MemoryGraphServiceConfig) -> None:

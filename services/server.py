@@ -1,4 +1,4 @@
-"""Gunicorn, run by program: quiet, threaded, gone within two seconds of a TERM."""
+"""Gunicorn, run by program: quiet, threaded, gone after a TERM as soon as the requests in hand are answered."""
 
 import sys
 import time
@@ -14,7 +14,8 @@ from .config import ServerConfig, address
 
 # Longer than the 90 s for which the contract's clients keep an idle connection: the client closes first.
 _KEEPALIVE_SECS = 95
-_STOP_SECS = 1
+# Below the 10 s after which container engines kill by default.
+_STOP_SECS = 8
 _LINGER_SECS = 0.2
 
 

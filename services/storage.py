@@ -1,6 +1,8 @@
 """The services' databases: SQLAlchemy alone, so that PostgreSQL serves as well as SQLite."""
 
 import json
+import random
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -8,16 +10,19 @@ from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, Text, literal, select
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from ..schemas.base import canonical_json
 from .engines import BEGIN, WRITING, working_engine
 from .migrate import Migrations
+from .patience import in_a_hurry
 
 T = TypeVar("T")
 _ATTEMPTS = 5
+_PAUSE_SECS = 0.02
+_DEADLOCK, _SERIALIZATION = "40P01", "40001"
 
 # SQLite numbers rows by itself only where the column is a plain INTEGER.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -91,20 +96,22 @@ class Storage:
             yield session
 
     def write(self, work: Callable[[Session], T]) -> T:
-        """Run `work` in one transaction, again where another writer made the same row first."""
-        for _ in range(_ATTEMPTS - 1):
+        """Run `work` in one transaction, again where another writer came between."""
+        for attempt in range(1, _ATTEMPTS):
             try:
                 return self._write(work)
-            except IntegrityError:
-                continue
+            except DBAPIError as error:
+                if not _came_between(error):
+                    raise
+                time.sleep(random.uniform(0, _PAUSE_SECS * attempt))
         return self._write(work)
 
     def check(self) -> None:
-        """Look into a table.
+        """Look into a table, in a few seconds.
 
         Raises: SQLAlchemyError where the database does not answer.
         """
-        with self._engine.connect() as connection:
+        with in_a_hurry(), self._engine.connect() as connection:
             connection.execute(select(literal(1)).select_from(self._metadata.sorted_tables[0]).limit(1)).all()
 
     def close(self) -> None:
@@ -114,3 +121,8 @@ class Storage:
     def _write(self, work: Callable[[Session], T]) -> T:
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             return work(session)
+
+
+def _came_between(error: DBAPIError) -> bool:
+    """Whether another writer made the same row first, or PostgreSQL chose this one to give way."""
+    return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in {_DEADLOCK, _SERIALIZATION}

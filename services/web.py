@@ -112,9 +112,13 @@ def _drain() -> None:
         left -= len(part)
 
 
-def _health(storage: Storage) -> Response:
-    storage.check()
-    return jsonify(status="healthy")
+def _health(storage: Storage) -> tuple[Response, int, dict[str, str]]:
+    try:
+        storage.check()
+    except SQLAlchemyError as error:
+        log_failure(error, {"request_id": g.request_id})
+        return jsonify(status="unhealthy", database="down"), 503, {"Retry-After": "1"}
+    return jsonify(status="healthy", database="up"), 200, {}
 
 
 def _storage_failed(error: SQLAlchemyError) -> tuple[Response, int, dict[str, str]]:
