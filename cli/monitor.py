@@ -44,8 +44,10 @@ class DiscreetEvents(Events):
     """The events of workers and producers, without what a foreign one tells of content."""
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Take an event in; of arguments and results sizes alone."""
-        super().on_event(event | {name: _size_alone(event[name]) for name in _TOLD if name in event})
+        """Take an event in, in the loop's thread; of arguments and results sizes alone."""
+        known = event | {name: _size_alone(event[name]) for name in _TOLD if name in event}
+        # Flower hands the loop the event itself, which is then logged whole where it is broken.
+        self.io_loop.add_callback(lambda: cast(Any, self.state).event(known))
 
 
 class Monitor(Flower):

@@ -15,6 +15,10 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--lang=en-GB",
     "--force-device-scale-factor=1", "--hide-scrollbars",
 )  # fmt: skip
+# What a page has fetched from elsewhere: it should need nothing of that.
+ELSEWHERE = (
+    "return performance.getEntriesByType('resource').map(e => e.name).filter(u => !u.startsWith(location.origin))"
+)
 HOW = "Chromium and its driver are needed; on Debian: apt install chromium chromium-driver"
 
 

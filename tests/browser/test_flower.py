@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from canaries.words import found_in
-from chromium import chromium, needed
+from chromium import ELSEWHERE, chromium, needed
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from showcase import LARGE, WORKER, Showcase, showcase
@@ -16,10 +16,6 @@ TABS = {
     "pool": "Max concurrency", "broker": "redis", "queues": "memory_graph.vault", "tasks": "memory_graph.registry",
     "limits": "memory_graph.vault.archive_session", "config": "task_acks_late", "system": "utime",
 }  # fmt: skip
-# What an address answers from elsewhere: nothing that a page needs may be.
-ELSEWHERE = (
-    "return performance.getEntriesByType('resource').map(e => e.name).filter(u => !u.startsWith(location.origin))"
-)
 
 
 class Person:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -19,6 +20,9 @@ from tornado.ioloop import IOLoop
 
 LOGIN = "admin:a-long-password"
 COMMAND = [sys.executable, "-m", "memory_graph_workers.cli", "flower"]
+SENT = {
+    "type": "task-sent", "uuid": "1", "name": "n", "hostname": "h", "timestamp": 1.0, "clock": 1, "local_received": 1.0,
+}  # fmt: skip
 BARE = {"PATH": "/usr/bin:/bin"}
 PATHS = ["/metrics", "/static/js/flower.js", "/nowhere", "/api/workers", "/api/task/apply/x", "/login", "/"]
 
@@ -130,20 +134,22 @@ def test_where_it_only_shows_it_sends_and_stops_nothing(port: int, path: str) ->
     ("told", "shown"), [("('secret',)", "…"), (["secret"], "…"), ("1,234 bytes in all", "1,234 bytes in all")]
 )
 def test_of_what_a_producer_announces_flower_remembers_sizes_alone(told: object, shown: str) -> None:
+    task = took({**SENT, "args": told, "kwargs": told}).tasks["1"]
+    assert (task.name, task.args, task.kwargs) == ("n", shown, shown)
+
+
+def test_a_broken_event_is_not_logged_with_what_it_holds(caplog: pytest.LogCaptureFixture) -> None:
+    assert not took({"type": "task-sent", "uuid": "1", "hostname": "h", "exception": "secret"}).tasks
+    assert "Exception in callback" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def took(event: dict[str, object]) -> Any:
+    """What Flower knows after an event."""
     loop = IOLoop(make_current=False)
     events = DiscreetEvents(Celery(set_as_current=False), loop, max_tasks_in_memory=10)
-    sent = {
-        "type": "task-sent",
-        "uuid": "1",
-        "name": "n",
-        "hostname": "h",
-        "timestamp": 1.0,
-        "clock": 1,
-        "local_received": 1.0,
-    }
-    events.on_event({**sent, "args": told, "kwargs": told})
+    events.on_event(event)
     loop.add_callback(loop.stop)
     loop.start()
     loop.close()
-    task = events.state.tasks["1"]
-    assert (task.name, task.args, task.kwargs) == ("n", shown, shown)
+    return events.state
