@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,6 +63,17 @@ def lasting_home(home: Path) -> Generator[tuple[Path, Children]]:
         (home / _LOGS).mkdir()
         with Children(home / _LOGS) as children:
             yield home, children
+
+
+def kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """The secret in a file of mode 0600, made where there is none yet."""
+    if not path.exists():
+        half_made = path.with_suffix(".new")
+        half_made.unlink(missing_ok=True)
+        half_made.touch(mode=0o600)
+        half_made.write_text(make())
+        half_made.replace(path)
+    return path.read_text()
 
 
 def _moved_logs(home: Path) -> Path:

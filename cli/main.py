@@ -22,6 +22,7 @@ COMMANDS = {
     "schema": ("schema", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
     "doctor": ("doctor", "command", "Check everything that can lose jobs, and say how to mend it."),
     "migrate": ("migrate", "command", "Make or change the tables of the reference services' databases."),
+    "vault": ("vault", "command", "Look after the reference vault: its keys, and what has expired."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
     "health": ("health", "command", "Say by exit code whether a part on this host does its work."),
 }

@@ -15,11 +15,11 @@ def command(service: str, host: str, port: int | None) -> None:
     """Run one of the reference services in the foreground.
 
     Settings come from the environment: REGISTRY_DATABASE_URL, REGISTRY_KEYS, VAULT_DATABASE_URL, VAULT_KEYS
-    (needed by the vault), MEMORY_GRAPH_DATABASE_URL. Ctrl-C or TERM ends it.
+    and VAULT_ENCRYPTION_KEYS (both needed by the vault), MEMORY_GRAPH_DATABASE_URL. Ctrl-C or TERM ends it.
 
     \b
     Example:
-      VAULT_KEYS=secret mgw serve vault --port 9000
+      VAULT_KEYS=secret VAULT_ENCRYPTION_KEYS_FILE=vault.key mgw serve vault --port 9000
     """
     from ..services.serve import serve
 

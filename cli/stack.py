@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from . import broker
+from .home import kept_secret
 from .ports import LOOPBACK, http_status
 from .processes import Child, Children
 from .servers import Running, Server, launch, start_all, wait_for_child, wait_ready
@@ -24,7 +25,10 @@ _WORKER_PROCESSES = 2
 
 @dataclass
 class Keys:
-    """Secrets of one run; they travel by environment and by files of mode 0600."""
+    """Secrets of one run; they travel by environment and by files of mode 0600.
+
+    The Vault's encryption key is none of them: it stays with the archives, in a file beside them.
+    """
 
     broker: str = field(default_factory=secrets.token_hex)
     registry: str = field(default_factory=secrets.token_urlsafe)
@@ -126,7 +130,13 @@ class Stack:
         return self._service("registry", {"REGISTRY_DATABASE_URL": "sqlite:///registry.db", **settings})
 
     def _vault(self) -> Server:
-        return self._service("vault", {"VAULT_DATABASE_URL": "sqlite:///vault.db", "VAULT_KEYS": self.keys.vault})
+        keys = {"VAULT_KEYS": self.keys.vault, "VAULT_ENCRYPTION_KEYS": self._encryption_key()}
+        return self._service("vault", {"VAULT_DATABASE_URL": "sqlite:///vault.db", **keys})
+
+    def _encryption_key(self) -> str:
+        from ..services.vault_keys import new_key
+
+        return kept_secret(self.home / "vault-encryption.key", new_key)
 
     def _memory_graph(self) -> Server:
         server = self._service("memory-graph", {"MEMORY_GRAPH_DATABASE_URL": "sqlite:///memory-graph.db"})

@@ -1,5 +1,6 @@
 """Idempotency-Key: the answer to a POST is kept in the transaction of its effect, and given again."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,11 +12,17 @@ from marshmallow import Schema
 from sqlalchemy import String, Text, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from .bodies import body_digest
 from .storage import Moment, Storage
 
 KEPT = timedelta(days=7)
+# Makes what recognises a body again, in the way of the second argument, an earlier mark; None: that way is closed.
+Mark = Callable[[bytes, str | None], str | None]
 _SANE_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+def digest_of(body: bytes, like: str | None) -> str:
+    """The SHA-256 of a body, as `Mark`."""
+    return hashlib.sha256(body).hexdigest()
 
 
 class KeptAnswer:
@@ -23,7 +30,7 @@ class KeptAnswer:
 
     route: Mapped[str] = mapped_column(String(200), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
-    body_digest: Mapped[str] = mapped_column(String(64))
+    body_mark: Mapped[str] = mapped_column(String(100))
     answer: Mapped[str] = mapped_column(Text)
     kept_until: Mapped[datetime] = mapped_column(Moment, index=True)
 
@@ -31,8 +38,8 @@ class KeptAnswer:
 class Once:
     """Gives each POST one write transaction, and answers a repeated key as the first time."""
 
-    def __init__(self, storage: Storage, table: type[Any], now: Callable[[], datetime]) -> None:
-        self._storage, self._table, self._now = storage, table, now
+    def __init__(self, storage: Storage, table: type[Any], now: Callable[[], datetime], mark: Mark = digest_of) -> None:
+        self._storage, self._table, self._now, self._mark = storage, table, now, mark
 
     def answer(self, work: Callable[[Session], str], status: int) -> Response:
         """Do `work`, which makes the body of the answer, unless its answer is kept already."""
@@ -48,16 +55,21 @@ class Once:
         route = f"{request.method} {request.url_rule}"
         session.execute(delete(self._table).where(self._table.kept_until < self._now()))
         kept = session.get(self._table, (route, key))
-        return self._again(kept) if kept else self._keep(session, route, key, work(session))
-
-    def _again(self, kept: Any) -> str:
-        if kept.body_digest != body_digest():
+        if kept is None:
+            return self._keep(session, route, key, work(session))
+        mark = self._mark(request.get_data(), kept.body_mark)
+        if mark is None:  # the work itself takes a repeat for one
+            session.delete(kept)
+            session.flush()
+            return self._keep(session, route, key, work(session))
+        if mark != kept.body_mark:
             abort(409, message="This Idempotency-Key came with another body before.")
         return kept.answer
 
     def _keep(self, session: Session, route: str, key: str, body: str) -> str:
         until = self._now() + KEPT
-        session.add(self._table(route=route, key=key, body_digest=body_digest(), answer=body, kept_until=until))
+        mark = self._mark(request.get_data(), None)
+        session.add(self._table(route=route, key=key, body_mark=mark, answer=body, kept_until=until))
         return body
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ..schemas.fields import now
 from ..schemas.settings import Settings, setting
+from .vault_keys import KeyRing, read_ring
 
 MIB = 2**20
 _DRIVERS = {
@@ -61,6 +62,18 @@ class Keys(fields.Field[tuple[str, ...]]):
         if self.needed and not keys:
             raise ValidationError("Missing: at least one key is needed.")
         return keys
+
+
+class EncryptionKeys(fields.Field[KeyRing]):
+    """The Vault's master keys: each 32 bytes in base64, commas between."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> KeyRing:
+        if isinstance(value, KeyRing):
+            return value
+        try:
+            return read_ring([key.strip() for key in str(value).split(",") if key.strip()])
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
 
 
 def size(most: int) -> fields.Integer:
@@ -161,6 +174,10 @@ class VaultServiceConfig(VaultDatabase):
     keys: tuple[str, ...] = setting(
         "VAULT_KEYS", Keys(needed=True), "", "Bearer keys that the Vault accepts, commas between; required.",
         secret=True,
+    )  # fmt: skip
+    encryption_keys: KeyRing = setting(
+        "VAULT_ENCRYPTION_KEYS", EncryptionKeys(), "",
+        "Keys for archives at rest, commas between; the first encrypts, all decrypt; required.", secret=True,
     )  # fmt: skip
     max_body_bytes: int = setting(
         "VAULT_MAX_BODY_BYTES", size(1024 * MIB), 16 * MIB, "A larger request to the Vault gets 413."

@@ -1,8 +1,9 @@
 """A Vault: archives and retention policies over HTTP."""
 
+from contextlib import closing
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 
 from ..schemas.vault import (
@@ -16,13 +17,16 @@ from ..schemas.vault import (
     RetentionPolicy,
     RetentionPolicySchema,
 )
-from . import vault_archives, vault_batches, vault_policies
+from . import vault_archives, vault_batches, vault_policies, vault_rotation
 from .answers import Once, once
 from .bodies import JsonBlueprint, body_digest, read_json, received
 from .config import VaultServiceConfig
+from .log import log_failure
 from .storage import Storage
-from .vault_archives import Refused, Wishes
+from .vault_archives import Refused, Terms
+from .vault_keys import Unreadable
 from .vault_records import Answer, Base
+from .vault_seal import Wishes
 from .web import make_web_app
 
 MOST_ENTRIES = 1000
@@ -31,18 +35,23 @@ routes = JsonBlueprint("vault", __name__, url_prefix="/api/v1")
 
 
 def prepare(config: VaultServiceConfig) -> None:
-    """Make the tables."""
-    storage = Storage(config.database_url, Base)
-    storage.create()
-    storage.close()
+    """Make the tables, and see that the keys of all archives are there.
+
+    Raises: ValueError naming what is missing.
+    """
+    with closing(Storage(config.database_url, Base)) as storage:
+        storage.create()
+        vault_rotation.check_keys(storage, config.encryption_keys)
 
 
 def make_app(config: VaultServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
     app, api = make_web_app("Data-Vault", storage, config.keys, config.max_body_bytes)
-    app.extensions.update(once=Once(storage, Answer, config.now), storage=storage, config=config)
+    keeper = Once(storage, Answer, config.now, config.encryption_keys.mark)
+    app.extensions.update(once=keeper, storage=storage, config=config)
     app.register_error_handler(Refused, _refused)
+    app.register_error_handler(Unreadable, _unreadable)
     api.register_blueprint(routes)
     return app
 
@@ -52,24 +61,27 @@ def make_app(config: VaultServiceConfig, threads: int) -> Flask:
 @routes.answers(201, ArchiveResponseSchema())
 def archive_session(entry: ArchiveEntry) -> Response:
     """Store one session."""
-    made, wishes, now = vault_archives.draft(entry, _config().max_entry_bytes), _wishes(), _config().now()
-    return once(201, ArchiveResponseSchema(), lambda session: vault_archives.store(session, made, wishes, now))
+    terms, now = _terms(), _config().now()
+    made = vault_archives.draft(entry, terms)
+    return once(201, ArchiveResponseSchema(), lambda session: vault_archives.store(session, made, terms.ring, now))
 
 
 @routes.post("/archive/batch")
 @routes.answers(200, BatchArchiveResponseSchema())
 def batch_archive() -> Response:
     """Store many sessions; each that cannot be stored is named with its reason."""
-    made = vault_batches.drafts(_read_entries(), body_digest(), _config().max_entry_bytes)
-    wishes, now = _wishes(), _config().now()
-    return once(200, BatchArchiveResponseSchema(), lambda session: vault_batches.store_all(session, made, wishes, now))
+    terms, now = _terms(), _config().now()
+    made = vault_batches.drafts(_read_entries(), body_digest(), terms)
+    return once(
+        200, BatchArchiveResponseSchema(), lambda session: vault_batches.store_all(session, made, terms.ring, now)
+    )
 
 
 @routes.get("/archive/<id:archive_id>")
 def retrieve_session(archive_id: str) -> Response:
     """Give an archive back, its data as it was sent."""
     with _storage().read() as session:
-        text = vault_archives.retrieved(session, archive_id)
+        text = vault_archives.retrieved(session, archive_id, _config().encryption_keys)
     return current_app.response_class(text, mimetype="application/json")
 
 
@@ -111,8 +123,14 @@ def _refused(refusal: Refused) -> tuple[dict[str, Any], int]:
     return {"code": refusal.status, "message": refusal.reason}, refusal.status
 
 
-def _wishes() -> Wishes:
-    return Wishes(_flag("X-Encryption-Enabled"), _flag("X-Compression-Enabled"))
+def _unreadable(error: Unreadable) -> tuple[dict[str, Any], int]:
+    log_failure(error, {"request_id": g.request_id, "reason": error.reason})
+    return {"code": 500, "status": "Internal Server Error", "message": error.reason}, 500
+
+
+def _terms() -> Terms:
+    wishes = Wishes(_flag("X-Encryption-Enabled"), _flag("X-Compression-Enabled"))
+    return Terms(_config().max_entry_bytes, wishes, _config().encryption_keys)
 
 
 def _flag(header: str) -> bool:

@@ -1,9 +1,9 @@
 """The Vault's archives: written once, kept as long as promised."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy import select
@@ -12,7 +12,15 @@ from sqlalchemy.orm import Session, undefer
 from ..schemas.base import canonical_json
 from ..schemas.fields import format_timestamp
 from ..schemas.vault import ArchiveEntry, ArchiveResponse
+from . import vault_deletions
+from .vault_keys import KeyRing, WrappedKey
 from .vault_records import ArchiveRecord
+from .vault_seal import Ids, Sealed, Wishes, seal, unseal
+
+# PostgreSQL's driver reads no later day in every time zone.
+_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+# Canonical JSON has no line break: one parts the details from the data.
+_BREAK = b"\n"
 
 
 class Refused(Exception):
@@ -24,60 +32,66 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the request's headers ask for the stored form."""
+class Terms:
+    """How entries are taken: the largest, what the headers ask for, the keys to seal with."""
 
-    encryption: bool
-    compression: bool
+    most_bytes: int
+    wishes: Wishes
+    ring: KeyRing
 
 
 @dataclass(frozen=True)
 class Draft:
-    """An entry made ready outside the transaction, so that no lock waits for the hashing."""
+    """An entry made ready outside the transaction, so that no lock waits for the sealing."""
 
     entry: ArchiveEntry
-    text: str
-    digest: str
+    data: bytes
+    sealed: Sealed
 
 
-def draft(entry: ArchiveEntry, most_bytes: int) -> Draft:
+def draft(entry: ArchiveEntry, terms: Terms) -> Draft:
     """Make an entry ready to be stored.
 
     Raises: Refused where it is too large.
     """
     data = canonical_json(entry.data)
-    if len(data) + len(canonical_json([entry.metadata, entry.tags])) > most_bytes:
-        raise Refused(413, f"too large: an archive may have {most_bytes} bytes")
-    return Draft(entry, data.decode(), hashlib.sha256(data).hexdigest())
+    if len(data) + len(canonical_json([entry.metadata, entry.tags])) > terms.most_bytes:
+        raise Refused(413, f"too large: an archive may have {terms.most_bytes} bytes")
+    content = canonical_json({"metadata": entry.metadata, "tags": entry.tags}) + _BREAK + data
+    return Draft(entry, data, seal(content, Ids(entry.id, entry.session_id), terms.wishes, terms.ring))
 
 
-def store(session: Session, made: Draft, wishes: Wishes, now: datetime) -> ArchiveResponse:
+def store(session: Session, made: Draft, ring: KeyRing, now: datetime) -> ArchiveResponse:
     """Keep an archive; the same content again gets the first receipt.
 
-    Raises: Refused where its id holds other content.
+    Raises: Refused where its id holds other content, Unreadable where what it holds cannot be read.
     """
     record = session.get(ArchiveRecord, made.entry.id)
     if record is None:
-        record = _record(made, wishes, now)
+        record = _record(made, now)
         session.add(record)
         session.flush()
-    elif not _is_same(record, made):
+    elif not _is_same(record, made, ring):
         raise Refused(409, "conflict: an archive with this id holds other content")
     return ArchiveResponse(record.archive_id, record.session_id, "archived", record.archived_at)
 
 
-def retrieved(session: Session, archive_id: str) -> str:
-    """The archive as JSON text, its data in the very bytes that were kept."""
-    record = found(session, archive_id, with_data=True)
+def retrieved(session: Session, archive_id: str, ring: KeyRing) -> str:
+    """The archive as JSON text, its data in the very bytes that were kept.
+
+    Raises: Unreadable.
+    """
+    record = found(session, archive_id, with_body=True)
+    details, data = _content(record, ring)
     envelope = {
         "id": record.archive_id,
         "session_id": record.session_id,
         "archived_at": format_timestamp(record.archived_at),
         "retention_days": record.kept_days,
-        "tags": record.tags,
-        "metadata": record.details,
+        "tags": details["tags"],
+        "metadata": details["metadata"],
     }
-    return f'{json.dumps(envelope, ensure_ascii=False)[:-1]}, "data": {record.data}}}'
+    return f'{json.dumps(envelope, ensure_ascii=False)[:-1]}, "data": {data.decode()}}}'
 
 
 def remove(session: Session, archive_id: str, now: datetime) -> None:
@@ -85,47 +99,53 @@ def remove(session: Session, archive_id: str, now: datetime) -> None:
     record = session.get(ArchiveRecord, archive_id, with_for_update=True)
     if record is None:
         return
-    until = kept_until(record)
-    if now < until:
-        abort(409, message=f"The archive is kept until {format_timestamp(until)}.")
-    session.delete(record)
+    if now < record.kept_until:
+        abort(409, message=f"The archive is kept until {format_timestamp(record.kept_until)}.")
+    vault_deletions.delete(session, record, vault_deletions.Why.REQUEST, now)
 
 
-def found(session: Session, archive_id: str, *, with_data: bool = False) -> ArchiveRecord:
-    """The archive's record, or a 404."""
+def found(session: Session, archive_id: str, *, with_body: bool = False) -> ArchiveRecord:
+    """The archive's record, or a 404; without its body, to be changed."""
     query = select(ArchiveRecord).where(ArchiveRecord.archive_id == archive_id)
-    query = query.options(undefer(ArchiveRecord.data)) if with_data else query.with_for_update()
+    query = query.options(undefer(ArchiveRecord.body)) if with_body else query.with_for_update()
     record = session.scalars(query).one_or_none()
     if record is None:
         abort(404, message="No archive has this id.")
     return record
 
 
-def kept_until(record: ArchiveRecord) -> datetime:
-    """When the archive may be deleted."""
+def end_of(archived_at: datetime, kept_days: int) -> datetime:
+    """When an archive may be deleted."""
     try:
-        return record.archived_at + timedelta(days=record.kept_days)
+        return min(archived_at + timedelta(days=kept_days), _END_OF_TIME)
     except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
+        return _END_OF_TIME
 
 
-def _record(made: Draft, wishes: Wishes, now: datetime) -> ArchiveRecord:
-    entry = made.entry
+def _record(made: Draft, now: datetime) -> ArchiveRecord:
+    entry, key = made.entry, made.sealed.key
+    archived_at = entry.archived_at or now
     return ArchiveRecord(
         archive_id=entry.id,
         session_id=entry.session_id,
-        data=made.text,
-        data_digest=made.digest,
-        archived_at=entry.archived_at or now,
+        body=made.sealed.body,
+        key_id=key.key_id,
+        wrapped_key=key.wrapped,
+        archived_at=archived_at,
         retention_days=entry.retention_days,
         kept_days=entry.retention_days,
-        tags=entry.tags,
-        details=entry.metadata,
-        wants_encryption=wishes.encryption,
-        wants_compression=wishes.compression,
+        kept_until=end_of(archived_at, entry.retention_days),
     )
 
 
-def _is_same(record: ArchiveRecord, made: Draft) -> bool:
-    kept = (record.session_id, record.retention_days, record.data_digest)
-    return kept == (made.entry.session_id, made.entry.retention_days, made.digest)
+def _is_same(record: ArchiveRecord, made: Draft, ring: KeyRing) -> bool:
+    entry = made.entry
+    if (record.session_id, record.retention_days) != (entry.session_id, entry.retention_days):
+        return False
+    return _content(record, ring)[1] == made.data
+
+
+def _content(record: ArchiveRecord, ring: KeyRing) -> tuple[dict[str, Any], bytes]:
+    sealed = Sealed(record.body, WrappedKey(record.key_id, record.wrapped_key))
+    details, _, data = unseal(sealed, Ids(record.archive_id, record.session_id), ring).partition(_BREAK)
+    return json.loads(details), data

@@ -9,19 +9,21 @@ from sqlalchemy.orm import Session
 from ..schemas.base import ValidationError
 from ..schemas.fields import MAX_ID_LENGTH
 from ..schemas.vault import ArchiveEntrySchema, ArchiveFailure, BatchArchiveResponse
-from .vault_archives import Draft, Refused, Wishes, draft, store
+from .log import log_failure
+from .vault_archives import Draft, Refused, Terms, draft, store
+from .vault_keys import KeyRing, Unreadable
 
 _SCHEMA = ArchiveEntrySchema()
 _LONGEST_REASON = 300
 
 
-def drafts(entries: list[Any], seed: str, most_bytes: int) -> list[Draft | ArchiveFailure]:
+def drafts(entries: list[Any], seed: str, terms: Terms) -> list[Draft | ArchiveFailure]:
     """Check every entry; what is wrong with one is no matter to the others."""
-    return [_judged(entry, f"{seed}:{place}", most_bytes) for place, entry in enumerate(entries)]
+    return [_judged(entry, f"{seed}:{place}", terms) for place, entry in enumerate(entries)]
 
 
 def store_all(
-    session: Session, made: list[Draft | ArchiveFailure], wishes: Wishes, now: datetime
+    session: Session, made: list[Draft | ArchiveFailure], ring: KeyRing, now: datetime
 ) -> BatchArchiveResponse:
     """Keep what can be kept, and say for the rest why not."""
     archived: list[str] = []
@@ -31,15 +33,18 @@ def store_all(
             failed.append(one)
             continue
         try:
-            archived.append(store(session, one, wishes, now).archive_id)
+            archived.append(store(session, one, ring, now).archive_id)
         except Refused as refusal:
             failed.append(ArchiveFailure(one.entry.session_id, refusal.reason))
+        except Unreadable as error:
+            log_failure(error, {"reason": error.reason})
+            failed.append(ArchiveFailure(one.entry.session_id, error.reason))
     return BatchArchiveResponse(archived, len(made), len(archived), failed)
 
 
-def _judged(payload: Any, seed: str, most_bytes: int) -> Draft | ArchiveFailure:
+def _judged(payload: Any, seed: str, terms: Terms) -> Draft | ArchiveFailure:
     try:
-        return draft(_SCHEMA.receive(payload, seed), most_bytes)
+        return draft(_SCHEMA.receive(payload, seed), terms)
     except ValidationError as error:
         reason = f"invalid: {error.messages}"[:_LONGEST_REASON]
     except Refused as refusal:

@@ -138,6 +138,11 @@ class KeyRing:
         """
         return self.wrap(self.unwrap(key, archive_id), archive_id)
 
+    def mark(self, body: bytes, like: str | None) -> str | None:
+        """What recognises a body again: made with the first key, or the key that made `like`; None: that is gone."""
+        key = self._by_id.get(like.partition(":")[0]) if like else self.first
+        return f"{key.id}:{key.fingerprint(body)}" if key else None
+
 
 def new_key() -> str:
     """A random key, as VAULT_ENCRYPTION_KEYS takes it."""

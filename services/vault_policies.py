@@ -34,6 +34,7 @@ def apply(session: Session, archive_id: str, policy_id: str) -> None:
     if policy is None:
         abort(404, message="No policy has this id.")
     archive.kept_days = max(archive.kept_days, policy.retention_days)
+    archive.kept_until = vault_archives.end_of(archive.archived_at, archive.kept_days)
     archive.policy_id = policy_id
 
 
@@ -41,6 +42,7 @@ def _record(policy: RetentionPolicy, now: datetime) -> PolicyRecord:
     return PolicyRecord(
         policy_id=policy.policy_id,
         retention_days=policy.retention_days,
+        auto_delete=policy.auto_delete,
         created_at=policy.created_at or now,
         content=_content(policy),
     )

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Integer, String, Text
+from sqlalchemy import Boolean, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from .answers import KeptAnswer
-from .storage import JsonText, Moment, tables_of
+from .storage import JsonText, Moment, Number, tables_of
 
 
 class Base(DeclarativeBase):
@@ -23,21 +23,26 @@ class Answer(KeptAnswer, Base):
 
 
 class ArchiveRecord(Base):
-    """One archive: what was sent, and how long it is kept (`retention_days` as sent, `kept_days` since policies)."""
+    """One archive: its sealed content (data, tags, metadata), and how long it is kept.
+
+    `retention_days` as sent, `kept_days` since policies; `kept_until` follows from `archived_at` and them.
+    """
 
     __tablename__ = "archives"
+    __table_args__ = (
+        Index(None, "key_id", "archive_id"),
+        Index(None, "policy_id", "kept_until", "archive_id"),
+    )
 
     archive_id: Mapped[str] = mapped_column(String(256), primary_key=True)
     session_id: Mapped[str] = mapped_column(String(256), index=True)
-    data: Mapped[str] = mapped_column(Text, deferred=True)
-    data_digest: Mapped[str] = mapped_column(String(64))
+    body: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    key_id: Mapped[str] = mapped_column(String(16))
+    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
     archived_at: Mapped[datetime] = mapped_column(Moment)
     retention_days: Mapped[int] = mapped_column(Integer)
     kept_days: Mapped[int] = mapped_column(Integer)
-    tags: Mapped[Any] = mapped_column(JsonText)
-    details: Mapped[Any] = mapped_column(JsonText)
-    wants_encryption: Mapped[bool] = mapped_column(Boolean)
-    wants_compression: Mapped[bool] = mapped_column(Boolean)
+    kept_until: Mapped[datetime] = mapped_column(Moment)
     policy_id: Mapped[str | None] = mapped_column(String(256))
 
 
@@ -48,5 +53,21 @@ class PolicyRecord(Base):
 
     policy_id: Mapped[str] = mapped_column(String(256), primary_key=True)
     retention_days: Mapped[int] = mapped_column(Integer)
+    auto_delete: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[datetime] = mapped_column(Moment)
     content: Mapped[Any] = mapped_column(JsonText)
+
+
+class DeletionRecord(Base):
+    """That an archive was deleted, when and why: written in the transaction that deletes it."""
+
+    __tablename__ = "deletions"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    archive_id: Mapped[str] = mapped_column(String(256), index=True)
+    session_id: Mapped[str] = mapped_column(String(256), index=True)
+    policy_id: Mapped[str | None] = mapped_column(String(256))
+    archived_at: Mapped[datetime] = mapped_column(Moment)
+    kept_until: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime] = mapped_column(Moment)
+    why: Mapped[str] = mapped_column(String(16))

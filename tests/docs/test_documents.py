@@ -18,6 +18,7 @@ from memory_graph_workers.cli.ports import free_port, http_status
 from memory_graph_workers.clients import errors
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.schemas.settings import Settings
+from memory_graph_workers.services.vault_keys import new_key
 from memory_graph_workers.tasks.dead_letters import Reason
 
 ROOT = Path(__file__).parent.parent.parent
@@ -39,7 +40,7 @@ LINES = [line for _, block in blocks("bash") for line in block.splitlines()]
 COMMANDS = list(dict.fromkeys(line for line in LINES if line and not line.startswith("#")))
 SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower)", line)]
 CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
-MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|sweep|sweeps|dead|schema)\b", line)]
+MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|sweep|sweeps|dead|schema|vault)\b", line)]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 INNER = ("walk_page", "archive_batch")
 SIGNS = {"worker": "ready", "beat": "beat: Starting", "flower": "Visit me at", "serve": "ready on"}
@@ -107,7 +108,7 @@ def test_reports_that_were_sent_twice_count_once_and_nothing_failed(stack: Embed
 def test_a_command_of_the_documents_works(stack: Embedded, ids: dict[str, str], command: str) -> None:
     for name, value in ids.items():
         command = command.replace(name, value)
-    words = command.split("#")[0].split()[1:]
+    words = re.split("[#>]", command)[0].split()[1:]
     assert stack.run("-m", "memory_graph_workers.cli", *words)
 
 
@@ -119,6 +120,7 @@ def test_a_program_that_stays_starts(stack: Embedded, command: str, tmp_path: Pa
     port = free_port()
     own = {"worker": ["-n", "of-the-readme"], "flower": [f"--port={port}"]}.get(kind, [])
     environ = stack.environ | variables | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    (tmp_path / "vault.key").write_text(new_key())
     log = tmp_path / "log"
     with log.open("w") as output:
         started = subprocess.Popen([*words, *own], env=environ, stdout=output, stderr=output, cwd=tmp_path)

@@ -1,5 +1,6 @@
 """The three services as real processes on both databases, and a client that sends exactly the bytes it is given."""
 
+import base64
 import http.client
 import json
 import os
@@ -17,6 +18,7 @@ import pytest
 from postgres import Postgres
 
 KEY = "vault-key-1"
+ENCRYPTION_KEY = base64.b64encode(b"k" * 32).decode()
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -131,6 +133,7 @@ def start(tmp_path_factory, new_database):
         bearer = BEARER if name == "vault" else None
         if name == "vault":
             settings.setdefault("VAULT_KEYS", f"another-key,{KEY}")
+            settings.setdefault("VAULT_ENCRYPTION_KEYS", ENCRYPTION_KEY)
         service = Service(name, tmp_path_factory.mktemp(name), new_database(), bearer, **settings)
         started.append(service)
         return service

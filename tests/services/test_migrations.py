@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from memory_graph_workers.services.databases import DATABASES
 from memory_graph_workers.services.engines import migrating_engine
 from memory_graph_workers.services.migrate import FOLDER, Migrations, State
+from memory_graph_workers.services.vault_keys import new_key
 from sqlalchemy import text
 
 NAMES = list(DATABASES)
@@ -60,7 +61,8 @@ def mgw(*arguments, **environ):
 
 def serve(name, url):
     command = [sys.executable, "-m", "memory_graph_workers.services", name, "--port", "1"]
-    environ = {"VAULT_KEYS": "key", f"{name.upper()}_DATABASE_URL": url}
+    keys = {"VAULT_KEYS": "key", "VAULT_ENCRYPTION_KEYS": new_key()}
+    environ = {**keys, f"{name.upper()}_DATABASE_URL": url}
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
 
 

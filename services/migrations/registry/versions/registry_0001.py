@@ -13,7 +13,7 @@ def upgrade() -> None:
         "answers",
         sa.Column("route", sa.String(length=200), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
-        sa.Column("body_digest", sa.String(length=64), nullable=False),
+        sa.Column("body_mark", sa.String(length=100), nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),
         sa.Column("kept_until", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("route", "key", name=op.f("answers_pkey")),

@@ -1,0 +1,101 @@
+"""Which master keys the archives need, and wrapping their data keys anew with the first one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.orm import Session
+
+from .storage import Storage
+from .vault_keys import KeyRing, Unreadable, WrappedKey
+from .vault_records import ArchiveRecord
+
+_PAGE = 500
+_TABLE: Any = ArchiveRecord.__table__
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """One page of a rotation: how many have the first key now, and which archives could not be read."""
+
+    rotated: int
+    unreadable: list[str]
+
+
+def check_keys(storage: Storage, ring: KeyRing) -> None:
+    """See that every archive's key is there.
+
+    Raises: ValueError naming the ids of the keys that are not.
+    """
+    with storage.read() as session:
+        lost = [key_id for key_id in used_key_ids(session) if key_id not in ring]
+    if lost:
+        raise ValueError(
+            f"encryption_keys (VAULT_ENCRYPTION_KEYS): archives need the keys {', '.join(lost)}, which are not in it. "
+            "Add them again, after the first; without them these archives cannot be read."
+        )
+
+
+def used_key_ids(session: Session) -> list[str]:
+    """The ids of all keys that wrap a data key: one look into the index for each, however many archives."""
+    found: list[str] = []
+    while key_id := session.scalar(select(func.min(ArchiveRecord.key_id)).where(_later_than(found))):
+        found.append(key_id)
+    return found
+
+
+def count_by_key(storage: Storage) -> dict[str, int]:
+    """How many archives each key wraps."""
+    query = select(ArchiveRecord.key_id, func.count()).group_by(ArchiveRecord.key_id)
+    with storage.read() as session:
+        return {str(key_id): int(count) for key_id, count in session.execute(query)}
+
+
+def rotate(storage: Storage, ring: KeyRing) -> Iterator[Rotated]:
+    """Wrap with the first key what another one wraps, a page a transaction; killed, it goes on where it was."""
+    with storage.read() as session:
+        others = [key_id for key_id in used_key_ids(session) if key_id != ring.first.id]
+    for key_id in others:
+        last = ""
+        while page := _page(storage, key_id, last):
+            yield _rotate_page(storage, ring, page)
+            last = page[-1][0]
+
+
+def _later_than(found: Sequence[str]) -> Any:
+    return ArchiveRecord.key_id > (found[-1] if found else "")
+
+
+def _page(storage: Storage, key_id: str, last: str) -> list[tuple[str, WrappedKey]]:
+    query = (
+        select(ArchiveRecord.archive_id, ArchiveRecord.wrapped_key)
+        .where(ArchiveRecord.key_id == key_id, ArchiveRecord.archive_id > last)
+        .order_by(ArchiveRecord.archive_id)
+        .limit(_PAGE)
+    )
+    with storage.read() as session:
+        return [(archive_id, WrappedKey(key_id, wrapped)) for archive_id, wrapped in session.execute(query)]
+
+
+def _rotate_page(storage: Storage, ring: KeyRing, page: Sequence[tuple[str, WrappedKey]]) -> Rotated:
+    changes: list[dict[str, Any]] = []
+    unreadable: list[str] = []
+    for archive_id, old in page:
+        try:
+            new = ring.rewrap(old, archive_id)
+        except Unreadable:
+            unreadable.append(archive_id)
+            continue
+        changes.append({"archive": archive_id, "old": old.wrapped, "new_id": new.key_id, "new": new.wrapped})
+    return Rotated(storage.write(lambda session: _apply(session, changes)) if changes else 0, unreadable)
+
+
+def _apply(session: Session, changes: list[dict[str, Any]]) -> int:
+    # An archive that was deleted, or rotated by somebody else meanwhile, is left alone.
+    statement = (
+        update(_TABLE)
+        .where(_TABLE.c.archive_id == bindparam("archive"), _TABLE.c.wrapped_key == bindparam("old"))
+        .values(key_id=bindparam("new_id"), wrapped_key=bindparam("new"))
+    )
+    return session.connection().execute(statement, changes).rowcount
