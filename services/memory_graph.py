@@ -3,8 +3,11 @@
 import signal
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
+from typing import Any, TypeVar
 
 import grpc
 
@@ -16,6 +19,27 @@ from .storage import Storage
 
 LARGEST_MESSAGE_BYTES = 64 * 2**20
 _STOP_SECS = 8  # as the HTTP services
+_LINGER_SECS = 0.3
+T = TypeVar("T")
+
+
+class Calls(ThreadPoolExecutor):
+    """The threads that answer calls, and which calls they have in hand: a connection that is only open is none."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self._in_hand: set[Future[Any]] = set()
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Answer one call."""
+        future = super().submit(fn, *args, **kwargs)
+        self._in_hand.add(future)
+        future.add_done_callback(self._in_hand.discard)
+        return future
+
+    def settle(self, timeout_secs: float) -> None:
+        """Wait until no call is in hand."""
+        wait(list(self._in_hand), timeout_secs)
 
 
 def prepare(config: MemoryGraphServiceConfig) -> None:
@@ -35,15 +59,25 @@ def run(config: MemoryGraphServiceConfig, host: str, port: int, threads: int) ->
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, handle)
     storage = Storage(config.database_url, Base, threads)
-    server = make_server(storage, host, port, threads)
+    calls = Calls(threads)
+    server = make_server(storage, host, port, calls)
     server.start()
     print(f"memory-graph ready on grpc://{address(host, port)}", file=sys.stderr, flush=True)  # noqa: T201
     stop.wait()
-    server.stop(_STOP_SECS).wait(_STOP_SECS + 0.3)
+    _stop(server, calls)
     storage.close()
 
 
-def make_server(storage: Storage, host: str, port: int, threads: int) -> grpc.Server:
+def _stop(server: grpc.Server, calls: Calls) -> None:
+    # gRPC's own wait ends with the last connection, also one that is only open; a daemon keeps nobody waiting.
+    stopping = threading.Thread(target=server.stop, args=[_STOP_SECS], daemon=True)
+    stopping.start()
+    stopping.join()
+    calls.settle(_STOP_SECS)
+    time.sleep(_LINGER_SECS)  # for the last answers to leave
+
+
+def make_server(storage: Storage, host: str, port: int, calls: Calls) -> grpc.Server:
     """A server that is bound and not yet started.
 
     Raises: ValueError where the address cannot be had.
@@ -53,7 +87,7 @@ def make_server(storage: Storage, host: str, port: int, threads: int) -> grpc.Se
         ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
         ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, not a helper
     ]
-    server = grpc.server(ThreadPoolExecutor(threads), options=options)
+    server = grpc.server(calls, options=options)
     rpc.add_MemoryGraphServiceServicer_to_server(MemoryGraph(storage), server)
     try:
         server.add_insecure_port(address(host, port))

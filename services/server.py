@@ -3,6 +3,9 @@
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from selectors import EVENT_READ
+from threading import Timer
 from typing import Any, cast
 
 from flask import Flask
@@ -34,8 +37,22 @@ class QuietLogger(Logger):
 class Worker(ThreadWorker):
     """A threaded worker that lets go of idle connections soon after a TERM."""
 
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a thread to a connection that sends, and not to one that is only open."""
+        if conn.initialized or conn.data_ready:
+            super().enqueue_req(conn)
+            return
+        self.pending_conns.append(conn)
+        conn.timeout = time.monotonic() + _KEEPALIVE_SECS
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))  # pyright: ignore
+
     def _cap_keepalive(self, deadline: float) -> None:
-        cast("Any", super())._cap_keepalive(min(deadline, time.monotonic() + _LINGER_SECS))
+        soon = min(deadline, time.monotonic() + _LINGER_SECS)
+        cast("Any", super())._cap_keepalive(soon)
+        for conn in cast("Any", self.pending_conns):
+            conn.timeout = min(conn.timeout, soon)
+        if self.pending_conns:  # nothing else wakes the worker for them before a second is over
+            Timer(_LINGER_SECS, self.method_queue.defer, [self.murder_pending]).start()
 
 
 class Server(BaseApplication):

@@ -116,16 +116,26 @@ def test_a_database_that_hangs_is_told_before_the_caller_gives_up(start, paused)
         assert (written.result().status, time.monotonic() - began < 20) == (503, True)
 
 
+def registered(service):
+    return register(service, "late").status == 201
+
+
+def begun(service):
+    with grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+        return bool(MemoryGraphServiceStub(channel).CreateSession(pb.CreateSessionRequest(), timeout=10).id)
+
+
 @pytest.mark.parametrize("new_database", ["sqlite"], indirect=True, scope="session")
-def test_a_request_in_hand_is_answered_before_a_service_ends(start):
-    registry = start("registry")
-    database = sqlite3.connect(make_url(registry.database_url).database, isolation_level=None)
+@pytest.mark.parametrize(("name", "write"), [("registry", registered), ("memory-graph", begun)])
+def test_a_request_in_hand_is_answered_before_a_service_ends(start, name, write):
+    service = start(name)
+    database = sqlite3.connect(make_url(service.database_url).database, isolation_level=None)
     database.execute("BEGIN IMMEDIATE")
     with ThreadPoolExecutor() as pool:
-        written = pool.submit(register, registry, "late")
+        written = pool.submit(write, service)
         time.sleep(0.5)
-        pool.submit(registry.stop)
+        pool.submit(service.stop)
         time.sleep(2.5)
         database.execute("COMMIT")
         database.close()
-    assert (written.result().status, registry.process.returncode) == (201, 0)
+    assert (written.result(), service.process.returncode) == (True, 0)
