@@ -16,13 +16,13 @@ from ..tasks.dead_letters import DeadLetters
 from ..tasks.operation import SENT_AT
 from ..tasks.sweeps import Status, Sweeps
 from .finding import Finding, State, judged
+from .queues import held, lists, waiting
 
 QUEUES = (REGISTRY, VAULT, ARCHIVAL, HEALTH)
 _ANSWER_SECS = 1.0
 _LONG_WAIT_SECS = 900
 # A worker that lost its connection waits up to half a minute before it connects anew, and its lease must outlast that.
 _SHORTEST_TIMEOUT_SECS = 45
-_PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 
 
 def check_versions() -> Iterator[Finding]:
@@ -72,6 +72,7 @@ def check_waiting(config: BrokerConfig) -> Iterator[Finding]:
     with redis.Redis.from_url(config.broker, socket_timeout=5, socket_connect_timeout=5) as server:
         for queue in QUEUES:
             yield _waiting(server, queue)
+            yield from _held(queue)
         yield _abandoned(server, config.visibility_timeout_secs)
 
 
@@ -107,18 +108,30 @@ def _pools(stats: dict[str, Any]) -> Iterator[Finding]:
 def _consumed(queues: dict[str, Any]) -> Iterator[Finding]:
     taken = {queue["name"] for listed in queues.values() for queue in listed}
     missing = [queue for queue in QUEUES if queue not in taken]
-    fix = "A service that is down holds its queues (see its health above); else start a worker without -Q."
+    fix = "Start a worker without -Q, or one for these queues."
     yield judged("queues", not missing, f"nobody takes {', '.join(missing)}" if missing else "all are taken", fix,
                  State.WARNING)  # fmt: skip
 
 
 def _waiting(server: "redis.Redis", queue: str) -> Finding:
-    keys = [queue + priority for priority in _PRIORITIES]
-    count = sum(server.llen(key) for key in keys)
-    ages = [age for key in keys if (age := _age_secs(server.lindex(key, -1))) is not None]
+    ages = [age for key in lists(queue) if (age := _age_secs(server.lindex(key, -1))) is not None]
     oldest = f", the oldest for {max(ages):.0f} s" if ages else ""
     fix = "Are workers running, and their services up? Add workers if the queue keeps growing."
-    return judged(f"waiting: {queue}", max(ages, default=0) < _LONG_WAIT_SECS, f"{count}{oldest}", fix, State.WARNING)
+    return judged(
+        f"waiting: {queue}",
+        max(ages, default=0) < _LONG_WAIT_SECS,
+        f"{waiting(server, queue)}{oldest}",
+        fix,
+        State.WARNING,
+    )
+
+
+def _held(queue: str) -> Iterator[Finding]:
+    found = held(queue)
+    if found is not None:
+        text = f"for {found.service} since {found.since:%Y-%m-%d %H:%M:%S} UTC: {found.why}"
+        fix = "Mend the service; the queue is freed by itself."
+        yield Finding(f"held: {queue}", State.WARNING, text, fix)
 
 
 def _age_secs(item: Any) -> float | None:

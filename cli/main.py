@@ -17,6 +17,7 @@ COMMANDS = {
     "dev": ("dev", "command", "Keep the same stack running on this machine, to work against."),
     "sweep": ("sweep", "command", "Archive what is due now, or see what would be."),
     "sweeps": ("sweeps", "command", "Look at past sweeps, pause them, let them start again."),
+    "queues": ("queues", "command", "Show what waits, and which queues are held because a service is down."),
     "dead": ("dead", "command", "Look at the messages that failed for good, send them again, remove them."),
     "flower": ("flower", "command", "Watch workers, tasks and queues in a browser, behind a password."),
     "schema": ("schema", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),

@@ -1,6 +1,7 @@
 """The Celery app: queues, delivery, and the base that every task shares."""
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery, signals
@@ -13,10 +14,12 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..beat_schedule import sweep_schedule
 from ..clients.errors import CircuitBreakerOpen, IntegrationError, InvalidConfig, TransientError
+from . import connections
 from .config import for_a_producer
 from .connections import config
 from .dead_letters import shown
 from .discretion import HIDDEN, DiscreetTask
+from .hold import LONGEST_COUNTDOWN_SECS, Hold, Holds
 from .lease import Lease
 from .logs import set_up
 from .transport import broker_settings
@@ -30,6 +33,9 @@ PATIENT = {"max_retries": 60, "interval_start": 0.2, "interval_step": 0.3, "inte
 SHORT_SECS, LONG_SECS = 3, 30  # for one answer of a broker that took the connection: a producer waits for three
 
 broker, limits, mistakes = for_a_producer()
+# Another broker than Redis holds no queues: its tasks wait by countdown, however long.
+HOLDS = broker.broker.startswith(("redis://", "rediss://", "redis+socket://"))
+HELD_SECS = 2.0  # until the queue is held, or known not to be
 
 
 class MemoryGraphTask(DiscreetTask):
@@ -63,17 +69,32 @@ class MemoryGraphTask(DiscreetTask):
             raise
 
     def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Send the task again, not before the service asked for; a refusal by a breaker spends no attempt."""
-        asked_secs = exc.retry_after_secs if isinstance(exc, IntegrationError) else None
-        if asked_secs:
-            options["countdown"] = max(options.get("countdown") or 0, asked_secs)
-        if isinstance(exc, CircuitBreakerOpen) and self.max_retries:
+        """Send the task again, not before the service asked for.
+
+        A refusal by a breaker, and a wait so long that the service's queues are held for it, spend no attempt.
+        """
+        asked_secs = (exc.retry_after_secs if isinstance(exc, IntegrationError) else None) or 0
+        held = _is_held_for(exc, asked_secs)
+        if held and self.max_retries:
             self.request.retries = self.request.retries - 1
+        options["countdown"] = HELD_SECS if held else max(options.get("countdown") or 0, asked_secs)
         try:
             return super().retry(args, kwargs, exc, retry_policy=PATIENT, **options)
         except Reject as rejected:
             # Celery gives up a task that it cannot send again; the broker still has it, so leave it there.
             raise Reject("the broker was away", requeue=True) from rejected
+
+
+def _is_held_for(error: Any, asked_secs: float) -> bool:
+    """Whether a failure is a matter of its service's queues; a task then waits with them, in Redis."""
+    if not HOLDS or not isinstance(error, IntegrationError):
+        return False
+    if asked_secs <= LONGEST_COUNTDOWN_SECS or not error.service:
+        return isinstance(error, CircuitBreakerOpen)
+    with suppress(RedisError):  # while it is away, the task waits by its countdown
+        Holds(connections.redis()).ask(error.service, asked_secs)
+        return True
+    return False
 
 
 app = Celery("memory_graph_workers", task_cls=MemoryGraphTask)
@@ -104,6 +125,12 @@ app.conf.update(
             *((f"{name}.*", {"queue": name}) for name in (REGISTRY, VAULT, ARCHIVAL)),
         ]
     ],
+    # Which services a queue's tasks need: it is held while one of them is down. Health checks never wait.
+    queue_needs={
+        REGISTRY: ("registry",),
+        VAULT: ("vault",),
+        ARCHIVAL: ("registry", "vault", "memory_graph"),
+    },
     # Delivery: a task is acknowledged when it is done, and comes back when its worker is gone.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -144,7 +171,7 @@ app.conf.update(
     redbeat_lock_timeout=30,
 )
 
-app.steps["consumer"].add(Lease)
+app.steps["consumer"].update((Lease, Hold))
 
 
 signals.setup_logging.connect(set_up)

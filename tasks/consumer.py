@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from .dead_letters import DeadLetter, Reason, as_base64, dead_letters_of, quarantine_id
 from .envelope import Malformed, as_bytes, call_of, check_arguments, check_task, depth, is_name
+from .hold import may_start
 
 _DEEPEST = 100
 
@@ -43,6 +44,14 @@ class Consumer(_PlainConsumer):
                 return self._set_aside(message, _reason(error), error)
 
         return on_task_received
+
+    def apply_eta_task(self, task: Any) -> None:
+        """Run a task whose countdown is over; where its queue is held, put it back there, uncounted."""
+        if may_start(self, task):
+            super().apply_eta_task(task)
+            return
+        task.reject(requeue=True)
+        self.qos.decrement_eventually()
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Set aside a body that cannot be read."""

@@ -15,16 +15,23 @@ logger = logging.getLogger(__name__)
 
 _PlainQoS: Any = plain.QoS  # what is overridden here is not in the stubs
 
+HOLD = "memory_graph:hold:queue:"  # and a queue's name: how many of its messages may be taken; absent, all of them
+
 # Scripts, because each reads Redis' clock and acts on it in one step. KEYS: index, unacked, then queues.
 _STAMP = """
 local now = redis.call('TIME')
 redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 """
+# Of TAKE: behind the queues' lists, the permits of each.
 TAKE = """
-for i = 3, #KEYS do
-    local item = redis.call('RPOP', KEYS[i])
+local last = 2 + (#KEYS - 2) / 2
+for i = 3, last do
+    local permits = KEYS[last + i - 2]
+    local left = redis.call('GET', permits)
+    local item = not (left and tonumber(left) <= 0) and redis.call('RPOP', KEYS[i])
     if item then
+        if left then redis.call('DECR', permits) end
         local now = redis.call('TIME')
         redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
         redis.call('HSET', KEYS[2], ARGV[1], '[' .. item .. ARGV[i - 1])
@@ -36,6 +43,13 @@ return false
 _RENEW = """
 local now = redis.call('TIME')
 for _, tag in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 'XX', now[1] + now[2] / 1000000, tag) end
+"""
+PERMIT = """
+local left = redis.call('GET', KEYS[1])
+if not left then return 1 end
+if tonumber(left) <= 0 then return 0 end
+redis.call('DECR', KEYS[1])
+return 1
 """
 _ABANDONED = """
 local now = redis.call('TIME')

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
 from .envelope import Malformed, as_bytes, call_in, check_envelope, is_name, opened
-from .in_hand import TAKE, QoS
+from .in_hand import HOLD, PERMIT, TAKE, QoS
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Channel(_PlainChannel):
     """A channel that quarantines what is no message, and whose acknowledgements outlive it."""
 
     QoS = QoS
+    takes: ClassVar[bool] = True  # in this process; a worker that stops takes nothing any more
     dead_letters_url: str | None = None
     taken = ""  # the tag of what the script took, or takes
     _idle_until = 0.0
@@ -67,6 +68,18 @@ class Channel(_PlainChannel):
         """A client; of a closed channel too, because a task that ends later is acknowledged through it."""
         yield client or (self._late_client() if self._closing else self._create_client())
 
+    def let_through(self, queue: str, permits: int | None) -> None:
+        """Let all workers together take so many messages of a queue, or (None) as many as they like."""
+        client = self._late_client()
+        if permits is None:
+            client.delete(HOLD + queue)
+        else:
+            client.set(HOLD + queue, permits)
+
+    def take_permit(self, queue: str) -> bool:
+        """Take one permit of a queue; False where it has none left."""
+        return bool(self._late_client().register_script(PERMIT)(keys=[HOLD + queue]))
+
     def _late_client(self) -> Any:
         return self.Client(connection_pool=self._late_pool)
 
@@ -79,10 +92,11 @@ class Channel(_PlainChannel):
             super()._brpop_start(timeout)
             return
         queues = self._queue_cycle.consume(len(self.active_queues))
-        if not queues or time.monotonic() < self._idle_until:
+        if not queues or not self.takes or time.monotonic() < self._idle_until:
             return
         self._asked = [(queue, self._q_for_pri(queue, step)) for step in self.priority_steps for queue in queues]
-        keys = [self.unacked_index_key, self.unacked_key, *(key for _, key in self._asked)]
+        lists, permits = [key for _, key in self._asked], [HOLD + queue for queue, _ in self._asked]
+        keys = [self.unacked_index_key, self.unacked_key, *lists, *permits]
         self.taken = str(uuid4())
         noted = [f',"",{json.dumps(queue)}]' for queue, _ in self._asked]
         self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()

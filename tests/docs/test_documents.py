@@ -40,7 +40,7 @@ LINES = [line for _, block in blocks("bash") for line in block.splitlines()]
 COMMANDS = list(dict.fromkeys(line for line in LINES if line and not line.startswith("#")))
 SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower)", line)]
 CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
-MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|sweep|sweeps|dead|schema|vault)\b", line)]
+MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|queues|sweep|sweeps|dead|schema|vault)\b", line)]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 INNER = ("walk_page", "archive_batch")
 SIGNS = {"worker": "ready", "beat": "beat: Starting", "flower": "Visit me at", "serve": "ready on"}

@@ -1,0 +1,32 @@
+"""`python -m memory_graph_workers.tasks.probe SERVICE`: exit code 0 where a service calls itself healthy."""
+
+import sys
+
+from ..clients.errors import IntegrationError
+from ..clients.memory_graph import MemoryGraphClient
+from ..clients.registry import RegistryClient
+from ..clients.retry import ONCE
+from ..clients.vault import VaultClient
+from .config import WorkerConfig
+
+
+def main(service: str) -> int:
+    """Ask once; no breaker stands between."""
+    config = WorkerConfig.from_env()
+    try:
+        _client(service, config).health_check()
+    except IntegrationError:
+        return 1
+    return 0
+
+
+def _client(service: str, config: WorkerConfig) -> RegistryClient | VaultClient | MemoryGraphClient:
+    if service == "memory_graph":
+        return MemoryGraphClient(config.memory_graph, retry_policy=ONCE)
+    if service == "vault":
+        return VaultClient(config.vault, retry_policy=ONCE)
+    return RegistryClient(config.registry, retry_policy=ONCE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,114 @@
+"""The states of a held service, turned by hand."""
+
+import time
+from collections.abc import Iterator
+
+import fakeredis
+import pytest
+from memory_graph_workers.clients.breaker import CACHE_SECS, RedisStorage
+from memory_graph_workers.tasks.hold import Held, Holder, Holds
+
+NEEDS = {"plain": ("registry",), "both": ("registry", "vault"), "free": ()}
+
+
+class Scene:
+    """A holder, what its probe will say, and what it permitted last."""
+
+    def __init__(self, redis: fakeredis.FakeRedis) -> None:
+        self.redis, self.permits, self.healthy, self.asked = redis, dict[str, "int | None"](), False, 0
+        self.holder, self.holds = Holder(redis, NEEDS, self.probe, self.permits.__setitem__, 0.0), Holds(redis)
+
+    def probe(self, service: str) -> bool:
+        self.asked += 1
+        return self.healthy
+
+    def breaker(self, state: str, service: str = "registry") -> None:
+        breaker = RedisStorage(self.redis, service)
+        breaker.state = state
+        time.sleep(CACHE_SECS)
+
+    def turn(self) -> dict[str, int | None]:
+        self.holder.turn()
+        return self.permits
+
+    def held(self) -> Held:
+        found = self.holds.get("registry")
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    redis = fakeredis.FakeRedis()
+    yield Scene(redis)
+    redis.close()
+
+
+def test_nothing_is_held_while_all_is_well(scene: Scene) -> None:
+    assert scene.turn() == {"plain": None, "both": None, "free": None}
+    assert scene.asked == 0
+
+
+def test_a_service_that_is_down_holds_every_queue_that_needs_it(scene: Scene) -> None:
+    scene.breaker("open")
+    assert scene.turn() == {"plain": 0, "both": 0, "free": None}
+    assert (scene.held().permits, scene.held().why) == (0, "it is down")
+    scene.breaker("closed")
+    scene.breaker("open", "vault")
+    scene.holds.release("registry")
+    assert scene.turn() == {"plain": None, "both": 0, "free": None}
+
+
+def test_a_service_that_was_down_and_answers_is_tried_then_comes_back_in_growing_steps(scene: Scene) -> None:
+    scene.breaker("open")
+    scene.redis.set("memory_graph:breaker:registry:pause", "1", px=60_000)
+    since = (scene.turn(), scene.held().since)[1]
+    scene.healthy = True
+    assert scene.turn()["plain"] == 1
+    assert scene.turn()["plain"] == 1
+    scene.breaker("closed")
+    seen = [scene.turn()["plain"] for _ in range(7)]
+    assert seen == [2, 4, 8, 16, 32, 64, None]
+    assert scene.holds.get("registry") is None
+    assert since.tzinfo is not None
+
+
+def test_a_trial_that_fails_holds_again(scene: Scene) -> None:
+    scene.breaker("half-open")
+    assert scene.turn()["both"] == 1
+    scene.breaker("open")
+    assert scene.turn()["both"] == 0
+
+
+def test_one_that_calls_itself_healthy_and_fails_waits_for_the_pause(scene: Scene) -> None:
+    scene.healthy = True
+    scene.breaker("open")
+    scene.redis.set("memory_graph:breaker:registry:pause", "1", px=60_000)
+    assert scene.turn()["plain"] == 0
+    scene.redis.delete("memory_graph:breaker:registry:pause")
+    assert scene.turn()["plain"] == 1
+
+
+def test_a_long_wait_that_the_service_asked_for_holds_without_probes(scene: Scene) -> None:
+    scene.healthy = True
+    scene.holds.ask("registry", 1000)
+    scene.holds.ask("registry", 10)
+    assert scene.redis.pttl("memory_graph:hold:asked:registry") > 900_000
+    assert scene.turn()["plain"] == 0
+    assert (scene.asked, scene.held().why) == (0, "it asked to wait")
+    scene.redis.delete("memory_graph:hold:asked:registry")
+    assert [scene.turn()["plain"] for _ in range(3)] == [1, 2, 4]
+
+
+def test_a_wait_is_a_day_at_most(scene: Scene) -> None:
+    scene.holds.ask("registry", 1e9)
+    assert scene.redis.pttl("memory_graph:hold:asked:registry") <= 86_400_000
+
+
+def test_one_leads_and_another_follows_when_it_resigns(scene: Scene) -> None:
+    assert (scene.holds.lead("a"), scene.holds.lead("b"), scene.holds.lead("a")) == (True, False, True)
+    scene.holds.resign("b")
+    assert not scene.holds.lead("b")
+    scene.holds.resign("a")
+    assert scene.holds.lead("b")
+    assert 0 < scene.redis.ttl("memory_graph:hold:leader") <= 30
