@@ -19,6 +19,7 @@ from .config import for_a_producer
 from .connections import config
 from .dead_letters import shown
 from .discretion import HIDDEN, DiscreetTask
+from .drain import Drain
 from .hold import LONGEST_COUNTDOWN_SECS, Hold, Holds
 from .lease import Lease
 from .logs import set_up
@@ -131,6 +132,8 @@ app.conf.update(
         VAULT: ("vault",),
         ARCHIVAL: ("registry", "vault", "memory_graph"),
     },
+    worker_grace_secs=limits.grace_secs,
+    worker_soft_shutdown_timeout=0,
     # Delivery: a task is acknowledged when it is done, and comes back when its worker is gone.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -171,7 +174,7 @@ app.conf.update(
     redbeat_lock_timeout=30,
 )
 
-app.steps["consumer"].update((Lease, Hold))
+app.steps["consumer"].update((Lease, Hold, Drain))
 
 
 signals.setup_logging.connect(set_up)

@@ -92,6 +92,12 @@ class TaskConfig(ClientSettings):
     backoff_secs: int = setting("TASK_BACKOFF_SECS", number(1, 3600), 1, "Seconds before the second attempt.")
     backoff_max_secs: int = setting("TASK_BACKOFF_MAX_SECS", number(1, 86_400), 300, "The longest backoff, in seconds.")
     time_limit_secs: float = setting("TASK_TIME_LIMIT_SECS", seconds(), 600.0, "A task that runs longer is killed.")
+    grace_secs: float = setting(
+        "WORKER_GRACE_SECS",
+        seconds(),
+        30.0,
+        "Seconds that a stopped worker has to finish what it has in hand.",
+    )
     calls_side_by_side: int = setting(
         "ARCHIVAL_CALLS_SIDE_BY_SIDE", number(1, 64), 8, "Calls that one batch makes at the same time."
     )

@@ -8,6 +8,7 @@ from celery import Celery
 from memory_graph_workers.clients.errors import ApiError, Timeout, UncertainOutcome
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.tasks.discretion import DiscreetTask
+from memory_graph_workers.tasks.drain import Drain
 from memory_graph_workers.tasks.lease import Lease
 from memory_graph_workers.tasks.transport import broker_settings
 from redis import Redis
@@ -36,6 +37,7 @@ app.conf.update(
     worker_enable_prefetch_count_reduction=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_send_task_events=True,
+    worker_grace_secs=float(os.environ.get("DELIVERY_GRACE_SECS", "30")),
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": VISIBILITY_SECS,
@@ -44,7 +46,7 @@ app.conf.update(
         "dead_letters_url": os.environ.get("DELIVERY_DEAD_URL"),
     },
 )
-app.steps["consumer"].add(Lease)
+app.steps["consumer"].update((Lease, Drain))
 
 
 @app.task(name="good")
