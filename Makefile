@@ -2,7 +2,7 @@
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: help venv demo dev test lint format unit integration contract constraints screenshots proto migration clean
+.PHONY: help venv demo dev test lint format unit integration contract compose-check constraints screenshots proto migration clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -12,6 +12,7 @@ help:
 	@echo 'make format       let ruff format the code'
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
 	@echo 'make contract     write docs/contract anew: what the tasks take and answer'
+	@echo 'make compose-check start every service as docker-compose.yml says, without Docker'
 	@echo 'make constraints  resolve the dependencies anew, with hashes'
 	@echo 'make screenshots  take the pictures of the documents anew'
 	@echo 'make proto        generate the gRPC code anew'
@@ -64,6 +65,17 @@ constraints: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header -q >> constraints.new
 	mv constraints.new constraints.txt
+	$(LOCK) pyproject.toml --extra cli --extra graph --extra monitoring --extra services -q -o deploy/runtime.txt
+	echo 'setuptools>=77' | $(LOCK) - -q -o deploy/build.txt
+
+# What the image installs: the same versions, without the tools of development.
+LOCK = $(BIN)/uv pip compile --constraint constraints.txt --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header
+
+# Everything that docker-compose.yml and the Dockerfile say, checked and run without Docker.
+compose-check: $(STAMP)
+	@! docker compose version >/dev/null 2>&1 || SECRETS_DIR=./secrets docker compose config --quiet
+	$(BIN)/pytest tests/deployment $(ARGS)
 
 # Needs Chromium and its driver.
 screenshots: $(STAMP)
