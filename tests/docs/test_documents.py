@@ -13,6 +13,7 @@ from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 from embedded import Embedded, finished
 from memory_graph_workers.cli.ports import free_port, http_status
 from memory_graph_workers.clients import errors
@@ -42,6 +43,7 @@ SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower)", line)]
 CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
 MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|queues|sweep|sweeps|dead|schema|vault)\b", line)]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
+COMPOSE = [line for line in COMMANDS if line.startswith(("docker compose ", "cp .env.example ", "sh deploy/"))]
 INNER = ("walk_page", "archive_batch")
 SIGNS = {"worker": "ready", "beat": "beat: Starting", "flower": "Visit me at", "serve": "ready on"}
 
@@ -175,8 +177,19 @@ def test_every_extra_of_the_documents_can_be_installed() -> None:
 
 def test_every_command_of_the_documents_is_tried() -> None:
     known = ("export ", "pip install ")
-    left = [line for line in COMMANDS if line not in {*CELERY, *SERVE, *MGW, *MAKE} and not line.startswith(known)]
+    tried = {*CELERY, *SERVE, *MGW, *MAKE, *COMPOSE}
+    left = [line for line in COMMANDS if line not in tried and not line.startswith(known)]
     assert left == []
+
+
+@pytest.mark.parametrize("command", COMPOSE)
+def test_a_command_of_the_deployment_names_what_is_there(command: str) -> None:
+    services = set(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"])
+    words = command.split()
+    if words[0] == "docker":
+        assert words[2] in ("build", "up", "ps", "logs", "stop", "down") or services & set(words)
+    else:
+        assert (ROOT / words[1]).exists()
 
 
 def test_every_link_leads_to_a_file() -> None:

