@@ -3,9 +3,11 @@
 A word is planted in every payload, conversation, refusal, reason and piece of junk; a whole stack (worker and
 beat at level DEBUG) works on them, first with services that do as they should, then with one that quotes.
 
-    keys            the broker's configuration file (mode 0600) and the environment of the processes; nowhere else
-    conversations   the services' databases; in Redis the queues, `unacked` and the dead letters (and the broker's
-                    own file of Redis); the result of an operation that answers content, see ANSWERS
+    keys            the broker's configuration file and the vault's encryption key (mode 0600), and the environment
+                    of the processes; nowhere else
+    conversations   the databases of Registry and Memory-Graph, and sealed in that of the Vault; in Redis the
+                    queues, `unacked` and the dead letters (and the broker's own file of Redis);
+                    the result of an operation that answers content, see ANSWERS
 """
 
 import json
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from canaries.fleet import Fleet
+from canaries.fleet import ENCRYPTION_KEY, Fleet
 from canaries.liar import Liar
 from canaries.places import command_lines, environments, files, in_redis, page
 from canaries.words import found_in
@@ -124,10 +126,15 @@ def test_no_file_holds_a_word_but_databases_and_the_brokers_own(fleet: Fleet) ->
     assert {name for name in leaks if not name.startswith("broker/appendonlydir/")} == set()
 
 
-def test_no_file_but_the_brokers_settings_holds_a_key(fleet: Fleet) -> None:
+def test_the_vaults_database_holds_nothing_of_an_archive_in_the_clear(fleet: Fleet) -> None:
+    kept = b"".join(text for name, text in files(fleet.stack) if name.startswith("vault.db"))
+    assert found_in(kept, fleet.words) == {"policy-name", "policy-description", "policy-tag"}
+
+
+def test_no_file_but_the_brokers_settings_and_the_vaults_own_holds_a_key(fleet: Fleet) -> None:
     found = {name for name, text in files(fleet.stack) if found_in(text, fleet.keys)}
-    assert found == {"broker/valkey.conf"}
-    assert (fleet.stack.home / "broker/valkey.conf").stat().st_mode & 0o777 == 0o600
+    assert found == {"broker/valkey.conf", ENCRYPTION_KEY}
+    assert {(fleet.stack.home / name).stat().st_mode & 0o777 for name in found} == {0o600}
 
 
 def test_no_command_line_holds_a_word_or_a_key(fleet: Fleet) -> None:

@@ -23,6 +23,7 @@ from .places import PAGES, TASK_PAGES, WORKER_PAGES, Events
 from .words import word
 
 PRODUCER = Path(__file__).with_name("producer.py")
+ENCRYPTION_KEY = "vault-encryption.key"
 COMMANDS = (
     ("sweep", "--dry-run"), ("sweep", "--now"), ("sweeps", "list"), ("dead", "list"), ("dead", "list", "--json"),
 )  # fmt: skip
@@ -52,7 +53,7 @@ class Fleet:
 
     @property
     def keys(self) -> dict[str, str]:
-        return vars(self.stack.keys)
+        return vars(self.stack.keys) | {"encryption": (self.stack.home / ENCRYPTION_KEY).read_text().strip()}
 
     def celery(self, *arguments: str) -> Child:
         """Start a worker or beat that logs all it can."""
