@@ -1,9 +1,9 @@
 """Tells on standard error what a long command is doing; silent where that is no terminal."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -11,8 +11,25 @@ from rich.table import Column
 
 from .failure import Failure
 
+T = TypeVar("T")
 _ASK_EVERY_SECS = 0.3
+_PATIENCE_SECS = 2.0
 _WIDE_ENOUGH_FOR_BARS = 90
+
+
+def bar(text: str, pages: Iterable[T], size: Callable[[T], int], total: int) -> Iterator[T]:
+    """Pass pages on, with a bar on standard error for those who wait longer than two seconds."""
+    console = Console(stderr=True)
+    progress = Progress(TextColumn(text), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
+    line, began = progress.add_task(text, total=total), time.monotonic()
+    try:
+        for page in pages:
+            progress.advance(line, size(page))
+            if console.is_terminal and time.monotonic() - began > _PATIENCE_SECS:
+                progress.start()
+            yield page
+    finally:
+        progress.live.stop()
 
 
 class Steps:

@@ -27,9 +27,17 @@ class Expired:
 
     archive_id: str
     session_id: str
-    policy_id: str
+    policy_id: str | None
     archived_at: datetime
     kept_until: datetime
+
+
+@dataclass(frozen=True)
+class Deletion(Expired):
+    """An archive that is gone, since when and why."""
+
+    deleted_at: datetime
+    why: Why
 
 
 def delete(session: Session, archive: ArchiveRecord, why: Why, now: datetime) -> None:
@@ -62,7 +70,16 @@ def find_expired(storage: Storage, now: datetime) -> Iterator[list[Expired]]:
 def expire(storage: Storage, now: datetime) -> Iterator[list[Expired]]:
     """Delete what has expired, a page a transaction; yields what is gone."""
     for page in find_expired(storage, now):
-        yield storage.write(lambda session, page=page: _delete_page(session, page, now))
+        yield storage.write(lambda session, page=page: delete_expired(session, page, now))
+
+
+def newest(storage: Storage, limit: int, session_id: str | None = None) -> list[Deletion]:
+    """The latest deletions, of one session or of all."""
+    query = select(DeletionRecord).order_by(DeletionRecord.number.desc()).limit(limit)
+    if session_id is not None:
+        query = query.where(DeletionRecord.session_id == session_id)
+    with storage.read() as session:
+        return [Deletion(*_facts(gone), gone.deleted_at, Why(gone.why)) for gone in session.scalars(query)]
 
 
 def _page(storage: Storage, policy_id: str, now: datetime, last: Expired | None) -> list[Expired]:
@@ -71,7 +88,7 @@ def _page(storage: Storage, policy_id: str, now: datetime, last: Expired | None)
         query = query.where(_after(last))
     query = query.order_by(ArchiveRecord.kept_until, ArchiveRecord.archive_id).limit(_PAGE)
     with storage.read() as session:
-        return [_expired(archive) for archive in session.scalars(query)]
+        return [Expired(*_facts(archive)) for archive in session.scalars(query)]
 
 
 def _after(last: Expired) -> ColumnElement[bool]:
@@ -79,7 +96,8 @@ def _after(last: Expired) -> ColumnElement[bool]:
     return or_(until > last.kept_until, and_(until == last.kept_until, archive_id > last.archive_id))
 
 
-def _delete_page(session: Session, page: Sequence[Expired], now: datetime) -> list[Expired]:
+def delete_expired(session: Session, page: Sequence[Expired], now: datetime) -> list[Expired]:
+    """Delete a page of one policy's archives, each only where it has still expired; tells which are gone."""
     # Asked again under the rows' locks: a policy may have lengthened one of them meanwhile.
     query = (
         select(ArchiveRecord)
@@ -92,13 +110,11 @@ def _delete_page(session: Session, page: Sequence[Expired], now: datetime) -> li
         .with_for_update()
     )
     archives = session.scalars(query).all()
-    gone = [_expired(archive) for archive in archives]
+    gone = [Expired(*_facts(archive)) for archive in archives]
     for archive in archives:
         delete(session, archive, Why.AUTO_DELETE, now)
     return gone
 
 
-def _expired(archive: ArchiveRecord) -> Expired:
-    return Expired(
-        archive.archive_id, archive.session_id, str(archive.policy_id), archive.archived_at, archive.kept_until
-    )
+def _facts(row: ArchiveRecord | DeletionRecord) -> tuple[str, str, str | None, datetime, datetime]:
+    return row.archive_id, row.session_id, row.policy_id, row.archived_at, row.kept_until

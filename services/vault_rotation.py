@@ -1,7 +1,8 @@
 """Which master keys the archives need, and wrapping their data keys anew with the first one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -15,10 +16,46 @@ _PAGE = 500
 _TABLE: Any = ArchiveRecord.__table__
 
 
+class KeyState(StrEnum):
+    """What becomes of a key."""
+
+    FIRST = "first"
+    NEEDED = "needed"
+    UNUSED = "unused"
+    LOST = "lost"
+
+    def explain(self) -> str:
+        """The state, and what to do."""
+        return _EXPLAINED[self]
+
+
+_EXPLAINED = {
+    KeyState.FIRST: "first: new archives are encrypted with it",
+    KeyState.NEEDED: "needed until: mgw vault rotate",
+    KeyState.UNUSED: "may be removed, once no running vault has it first",
+    KeyState.LOST: "lost: not in VAULT_ENCRYPTION_KEYS",
+}
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """A key, and how many archives need it."""
+
+    key_id: str
+    archives: int
+    state: KeyState
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether archives need it and it is not there."""
+        return self.state is KeyState.LOST
+
+
 @dataclass(frozen=True)
 class Rotated:
     """One page of a rotation: how many have the first key now, and which archives could not be read."""
 
+    size: int
     rotated: int
     unreadable: list[str]
 
@@ -45,11 +82,13 @@ def used_key_ids(session: Session) -> list[str]:
     return found
 
 
-def count_by_key(storage: Storage) -> dict[str, int]:
-    """How many archives each key wraps."""
+def key_uses(storage: Storage, ring: KeyRing) -> list[KeyUse]:
+    """Every key that we have or that archives need: ours in their order, then those that are lost."""
     query = select(ArchiveRecord.key_id, func.count()).group_by(ArchiveRecord.key_id)
     with storage.read() as session:
-        return {str(key_id): int(count) for key_id, count in session.execute(query)}
+        counts = {str(key_id): int(count) for key_id, count in session.execute(query)}
+    ids = [*ring.ids, *sorted(key_id for key_id in counts if key_id not in ring)]
+    return [KeyUse(key_id, counts.get(key_id, 0), _state(key_id, counts, ring)) for key_id in ids]
 
 
 def rotate(storage: Storage, ring: KeyRing) -> Iterator[Rotated]:
@@ -61,6 +100,14 @@ def rotate(storage: Storage, ring: KeyRing) -> Iterator[Rotated]:
         while page := _page(storage, key_id, last):
             yield _rotate_page(storage, ring, page)
             last = page[-1][0]
+
+
+def _state(key_id: str, counts: Mapping[str, int], ring: KeyRing) -> KeyState:
+    if key_id not in ring:
+        return KeyState.LOST
+    if key_id == ring.first.id:
+        return KeyState.FIRST
+    return KeyState.NEEDED if key_id in counts else KeyState.UNUSED
 
 
 def _later_than(found: Sequence[str]) -> Any:
@@ -88,7 +135,8 @@ def _rotate_page(storage: Storage, ring: KeyRing, page: Sequence[tuple[str, Wrap
             unreadable.append(archive_id)
             continue
         changes.append({"archive": archive_id, "old": old.wrapped, "new_id": new.key_id, "new": new.wrapped})
-    return Rotated(storage.write(lambda session: _apply(session, changes)) if changes else 0, unreadable)
+    rotated = storage.write(lambda session: _apply(session, changes)) if changes else 0
+    return Rotated(len(page), rotated, unreadable)
 
 
 def _apply(session: Session, changes: list[dict[str, Any]]) -> int:

@@ -41,7 +41,8 @@ LINES = [line for _, block in blocks("bash") for line in block.splitlines()]
 COMMANDS = list(dict.fromkeys(line for line in LINES if line and not line.startswith("#")))
 SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower)", line)]
 CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
-MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|queues|sweep|sweeps|dead|schema|vault)\b", line)]
+MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|queues|sweep|sweeps|dead|schema)\b", line)]
+VAULT = [line for line in COMMANDS if line.startswith("mgw vault ")]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 COMPOSE = [line for line in COMMANDS if line.startswith(("docker compose ", "cp .env.example ", "sh deploy/"))]
 INNER = ("walk_page", "archive_batch")
@@ -110,8 +111,20 @@ def test_reports_that_were_sent_twice_count_once_and_nothing_failed(stack: Embed
 def test_a_command_of_the_documents_works(stack: Embedded, ids: dict[str, str], command: str) -> None:
     for name, value in ids.items():
         command = command.replace(name, value)
-    words = re.split("[#>]", command)[0].split()[1:]
+    words = command.split("#")[0].split()[1:]
     assert stack.run("-m", "memory_graph_workers.cli", *words)
+
+
+@pytest.mark.parametrize("command", VAULT)
+def test_a_command_for_the_vault_works(command: str, tmp_path: Path) -> None:
+    own = {
+        "VAULT_DATABASE_URL": f"sqlite:///{tmp_path}/vault.db",
+        "VAULT_KEYS": "k",
+        "VAULT_ENCRYPTION_KEYS": new_key(),
+    }
+    mgw = [sys.executable, "-m", "memory_graph_workers.cli"]
+    finished([*mgw, "migrate", "vault"], os.environ | own, 0)
+    finished([*mgw, *re.split("[#>]", command)[0].split()[1:]], os.environ | own, 0)
 
 
 @pytest.mark.parametrize("command", [*CELERY, *SERVE])
@@ -177,7 +190,7 @@ def test_every_extra_of_the_documents_can_be_installed() -> None:
 
 def test_every_command_of_the_documents_is_tried() -> None:
     known = ("export ", "pip install ")
-    tried = {*CELERY, *SERVE, *MGW, *MAKE, *COMPOSE}
+    tried = {*CELERY, *SERVE, *MGW, *VAULT, *MAKE, *COMPOSE}
     left = [line for line in COMMANDS if line not in tried and not line.startswith(known)]
     assert left == []
 
