@@ -11,8 +11,8 @@ help:
 	@echo 'make lint         ruff and pyright alone'
 	@echo 'make format       let ruff format the code'
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
-	@echo 'make contract     write docs/contract anew: what the tasks take and answer'
 	@echo 'make compose-check start every service as docker-compose.yml says, without Docker'
+	@echo 'make contract     write docs/contract anew: the tasks and both HTTP services'
 	@echo 'make constraints  resolve the dependencies anew, with hashes'
 	@echo 'make screenshots  take the pictures of the documents anew'
 	@echo 'make proto        generate the gRPC code anew'
@@ -47,6 +47,7 @@ integration: $(STAMP)
 contract: $(STAMP)
 	rm -rf docs/contract/tasks
 	$(BIN)/mgw schema --out docs/contract
+	$(BIN)/python docs/contract.py
 
 # Every version and hash is in constraints.txt: the same tomorrow as today.
 $(STAMP): constraints.txt pyproject.toml | $(BIN)/python

@@ -50,6 +50,10 @@ class Converter(OpenAPIConverter):
         said = {"description": type(field).__doc__} if isinstance(field, _EXPLAINED) else {}
         return {**said, **super().field2property(field), **_limits(field)}
 
+    def field2default(self, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any]:
+        """The field's own default; None says that there is none where the field may not be null."""
+        return {} if field.load_default is None and not field.allow_none else super().field2default(field, **kwargs)
+
     def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
         """The schema of one payload."""
         made: dict[str, Any] = super().schema2jsonschema(schema)
@@ -96,7 +100,7 @@ def _limits(field: fields.Field[Any]) -> dict[str, Any]:
             least = {"minLength": field.shortest} if field.shortest else {}
             return {**least, "maxLength": field.longest, "pattern": _NO_NUL}
         case Timestamp():
-            return {"pattern": _RFC3339}
+            return {"pattern": _RFC3339, "examples": ["2026-01-31T12:00:00Z"]}
         case Json() if not isinstance(field, JsonObject) and not field.allow_none:
             return {"type": _NOT_NULL}
         case _:

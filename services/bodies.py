@@ -7,14 +7,27 @@ from typing import Any, TypeVar, cast
 from flask import Request as HttpRequest
 from flask import Response, request
 from flask_smorest import Blueprint, abort  # pyright: ignore[reportMissingTypeStubs]
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, fields, validate
 from webargs.flaskparser import FlaskParser
 
 from ..schemas.base import Request, digest
+from .openapi_parts import ERRORS
 
 M = TypeVar("M")
 View = Callable[..., Response]
 _DEEPEST = 100
+
+
+class Number(fields.Integer):
+    """A whole number of a query, from 1 to 10**9: digits and nothing else."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(1, 10**9), **kwargs)
+
+    def _validated(self, value: Any) -> int:
+        if not (isinstance(value, str) and value.isascii() and value.isdigit()):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
 
 
 class BodyParser(FlaskParser):
@@ -38,9 +51,21 @@ class JsonBlueprint(Blueprint):
         """Give the view the query parameters, checked by `schema`; unknown ones are typos."""
         return cast("Any", self).arguments(schema, location="query", unknown=RAISE)
 
-    def answers(self, status: int, schema: Schema | None = None) -> Callable[[Callable[..., Any]], View]:
-        """Make the view's model a response; a response is passed on."""
-        return cast("Any", self).response(status, schema)
+    def answers(
+        self, status: int, schema: Schema | None = None, *, errors: tuple[int, ...] = ()
+    ) -> Callable[[Callable[..., Any]], View]:
+        """Make the view's model a response, and pass a response on; `errors` are those that not every view has."""
+        refusals = {code: ERRORS[code][0] for code in errors}
+
+        def decorate(view: Callable[..., Any]) -> View:
+            described = cast("Any", self).doc(operationId=view.__name__, responses=refusals)(view)
+            return cast("Any", self).response(status, schema)(described)
+
+        return decorate
+
+    def documents(self, **facts: Any) -> Callable[[View], View]:
+        """Say in the contract what the code does not."""
+        return cast("Any", self).doc(**facts)
 
 
 def received(schema: type[Request[M]]) -> Request[M]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Flask, Response, current_app
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, fields
 
 from ..schemas.fields import Timestamp
 from ..schemas.registry import (
@@ -27,14 +27,16 @@ from ..schemas.registry import (
 )
 from . import registry_models, registry_sessions, registry_usage
 from .answers import Once, once
-from .bodies import JsonBlueprint, received
+from .bodies import JsonBlueprint, Number, received
 from .config import RegistryServiceConfig
+from .openapi import About
 from .registry_records import Answer, Base
 from .storage import Storage
 from .web import make_web_app
 
 LARGEST_PAGE = 1000
-routes = JsonBlueprint("registry", __name__, url_prefix="/api/v1")
+ABOUT = About("LLM-Registry", "Sessions, the models they talked to, and the tokens they used.", key_needed=False)
+routes = JsonBlueprint("registry", __name__, url_prefix="/api/v1", description=ABOUT.description)
 
 
 class Paging(Schema):
@@ -43,21 +45,31 @@ class Paging(Schema):
     class Meta:
         unknown = RAISE
 
-    page = fields.Integer(load_default=1, validate=validate.Range(1, 10**9))
-    page_size = fields.Integer(load_default=50, validate=validate.Range(1, 10**9))
+    page = Number(load_default=1, metadata={"description": "The first is 1."})
+    page_size = Number(
+        load_default=50, metadata={"description": f"How many; over {LARGEST_PAGE} counts as {LARGEST_PAGE}."}
+    )
 
 
 class SessionFilters(Paging):
     """Which sessions are asked for."""
 
-    status = fields.Enum(SessionStatus, by_value=True, load_default=None)
-    started_before = Timestamp(load_default=None)
+    status = fields.Enum(
+        SessionStatus,
+        by_value=True,
+        load_default=None,
+        allow_none=False,
+        metadata={"description": "Those in this status alone."},
+    )
+    started_before = Timestamp(
+        load_default=None, allow_none=False, metadata={"description": "Those that started before this moment."}
+    )
 
 
 class Recorded(Schema):
     """The answer to a usage report, which nobody needs to read."""
 
-    status = fields.Constant("recorded")
+    status = fields.Constant("recorded", metadata={"type": "string", "enum": ["recorded"]})
 
 
 def prepare(config: RegistryServiceConfig) -> None:
@@ -75,7 +87,7 @@ def prepare(config: RegistryServiceConfig) -> None:
 def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
-    app, api = make_web_app("LLM-Registry", storage, config.keys, config.max_body_bytes)
+    app, api = make_web_app(ABOUT, storage, config.keys, config.max_body_bytes)
     app.extensions.update(once=Once(storage, Answer, config.now), storage=storage, config=config)
     api.register_blueprint(routes)
     return app
@@ -102,7 +114,7 @@ def list_sessions(asked: dict[str, Any]) -> SessionList:
 
 
 @routes.get("/sessions/<id:session_id>")
-@routes.answers(200, SessionInfoSchema())
+@routes.answers(200, SessionInfoSchema(), errors=(404,))
 def get_session(session_id: str) -> SessionInfo:
     """Show a session."""
     with _storage().read() as session:
@@ -111,7 +123,7 @@ def get_session(session_id: str) -> SessionInfo:
 
 @routes.put("/sessions/<id:session_id>/status")
 @routes.accepts(StatusUpdateSchema())
-@routes.answers(200, SessionInfoSchema())
+@routes.answers(200, SessionInfoSchema(), errors=(404, 409))
 def update_session_status(update: StatusUpdate, session_id: str) -> SessionInfo:
     """Move a session on: active, completed or failed, archived."""
     now = _config().now()
@@ -135,7 +147,7 @@ def list_models(asked: dict[str, Any]) -> ModelList:
 
 
 @routes.get("/models/<id:model_id>")
-@routes.answers(200, ModelMetadataSchema())
+@routes.answers(200, ModelMetadataSchema(), errors=(404,))
 def get_model_metadata(model_id: str) -> ModelMetadata:
     """Show a model."""
     with _storage().read() as session:
@@ -144,7 +156,7 @@ def get_model_metadata(model_id: str) -> ModelMetadata:
 
 @routes.post("/usage")
 @routes.accepts(received(UsageReportSchema))
-@routes.answers(201, Recorded())
+@routes.answers(201, Recorded(), errors=(404,))
 def track_usage(report: UsageReport) -> Response:
     """Add a usage report to its session and its model."""
     now = _config().now()
@@ -152,7 +164,7 @@ def track_usage(report: UsageReport) -> Response:
 
 
 @routes.get("/sessions/<id:session_id>/usage")
-@routes.answers(200, UsageStatsSchema())
+@routes.answers(200, UsageStatsSchema(), errors=(404,))
 def get_session_usage(session_id: str) -> UsageStats:
     """Sum up what a session used."""
     with _storage().read() as session:
@@ -160,7 +172,7 @@ def get_session_usage(session_id: str) -> UsageStats:
 
 
 @routes.get("/models/<id:model_id>/usage")
-@routes.answers(200, UsageStatsSchema())
+@routes.answers(200, UsageStatsSchema(), errors=(404,))
 def get_model_usage(model_id: str) -> UsageStats:
     """Sum up what a model was used."""
     with _storage().read() as session:

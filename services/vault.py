@@ -16,22 +16,28 @@ from ..schemas.vault import (
     PolicyId,
     RetentionPolicy,
     RetentionPolicySchema,
+    RetrievedArchiveSchema,
 )
 from . import vault_archives, vault_batches, vault_policies, vault_rotation
 from .answers import Once, once
 from .bodies import JsonBlueprint, body_digest, read_json, received
 from .config import VaultServiceConfig
 from .log import log_failure
+from .openapi import About
 from .storage import Storage
 from .vault_archives import Refused, Terms
 from .vault_keys import Unreadable
 from .vault_records import Answer, Base
 from .vault_seal import Wishes
-from .web import make_web_app
+from .web import error_body, make_web_app
 
 MOST_ENTRIES = 1000
 _FLAGS = {"true": True, "false": False}
-routes = JsonBlueprint("vault", __name__, url_prefix="/api/v1")
+ABOUT = About("Data-Vault", "Archives of sessions, kept as long as their retention policy asks.", key_needed=True)
+_WISHES = ["Encryption", "Compression"]
+_ENTRIES = {"type": "array", "maxItems": MOST_ENTRIES, "items": ArchiveEntrySchema}
+_BATCH = {"required": True, "content": {"application/json": {"schema": _ENTRIES}}}
+routes = JsonBlueprint("vault", __name__, url_prefix="/api/v1", description=ABOUT.description)
 
 
 def prepare(config: VaultServiceConfig) -> None:
@@ -47,7 +53,7 @@ def prepare(config: VaultServiceConfig) -> None:
 def make_app(config: VaultServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
-    app, api = make_web_app("Data-Vault", storage, config.keys, config.max_body_bytes)
+    app, api = make_web_app(ABOUT, storage, config.keys, config.max_body_bytes)
     keeper = Once(storage, Answer, config.now, config.encryption_keys.mark)
     app.extensions.update(once=keeper, storage=storage, config=config)
     app.register_error_handler(Refused, _refused)
@@ -59,6 +65,7 @@ def make_app(config: VaultServiceConfig, threads: int) -> Flask:
 @routes.post("/archive")
 @routes.accepts(received(ArchiveEntrySchema))
 @routes.answers(201, ArchiveResponseSchema())
+@routes.documents(parameters=_WISHES)
 def archive_session(entry: ArchiveEntry) -> Response:
     """Store one session."""
     terms, now = _terms(), _config().now()
@@ -68,6 +75,7 @@ def archive_session(entry: ArchiveEntry) -> Response:
 
 @routes.post("/archive/batch")
 @routes.answers(200, BatchArchiveResponseSchema())
+@routes.documents(parameters=_WISHES, requestBody=_BATCH)
 def batch_archive() -> Response:
     """Store many sessions; each that cannot be stored is named with its reason."""
     terms, now = _terms(), _config().now()
@@ -78,6 +86,7 @@ def batch_archive() -> Response:
 
 
 @routes.get("/archive/<id:archive_id>")
+@routes.answers(200, RetrievedArchiveSchema(), errors=(404,))
 def retrieve_session(archive_id: str) -> Response:
     """Give an archive back, its data as it was sent."""
     with _storage().read() as session:
@@ -86,7 +95,7 @@ def retrieve_session(archive_id: str) -> Response:
 
 
 @routes.delete("/archive/<id:archive_id>")
-@routes.answers(204)
+@routes.answers(204, errors=(409,))
 def delete_archive(archive_id: str) -> None:
     """Delete an archive whose retention has ended; 204 also where it is gone already."""
     now = _config().now()
@@ -104,7 +113,7 @@ def create_retention_policy(policy: RetentionPolicy) -> Response:
 
 @routes.put("/archive/<id:archive_id>/policy")
 @routes.accepts(PolicyAssignmentSchema())
-@routes.answers(204)
+@routes.answers(204, errors=(404,))
 def apply_retention_policy(assignment: PolicyId, archive_id: str) -> None:
     """Keep an archive as long as a policy asks, if that is longer."""
     _storage().write(lambda session: vault_policies.apply(session, archive_id, assignment.policy_id))
@@ -120,12 +129,12 @@ def _read_entries() -> list[Any]:
 
 
 def _refused(refusal: Refused) -> tuple[dict[str, Any], int]:
-    return {"code": refusal.status, "message": refusal.reason}, refusal.status
+    return error_body(refusal.status, refusal.reason), refusal.status
 
 
 def _unreadable(error: Unreadable) -> tuple[dict[str, Any], int]:
     log_failure(error, {"request_id": g.request_id, "reason": error.reason})
-    return {"code": 500, "status": "Internal Server Error", "message": error.reason}, 500
+    return error_body(500, error.reason), 500
 
 
 def _terms() -> Terms:

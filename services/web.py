@@ -8,13 +8,16 @@ import marshmallow
 from flask import Flask, Response, g, jsonify, request
 from flask_smorest import Api, abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.http import HTTP_STATUS_CODES
 
+from . import docs_page, openapi
 from .log import LOGGER, log_failure, request_id
+from .openapi import About
 from .paths import IdConverter, RawPath, read_id
 from .storage import Storage
 
-HEALTH = "/health"
+HEALTH = "health"
 _MOST_FIELDS = 20
 _MOST_DRAINED_BYTES = 64 * 2**20
 _CHUNK_BYTES = 64 * 2**10
@@ -23,34 +26,40 @@ _CHUNK_BYTES = 64 * 2**10
 class ErrorApi(Api):
     """Errors as short JSON that quotes nothing of the request."""
 
+    DEFAULT_ERROR_RESPONSE_NAME = None  # every error of an operation is named
+    ERROR_SCHEMA = "Error"
+
     def handle_http_exception(self, error: HTTPException) -> tuple[dict[str, Any], int, dict[str, str]]:
         """Make the error's body."""
         data: dict[str, Any] = getattr(error, "data", None) or {}
-        code = error.code or 500
-        body = {"code": code, "status": error.name, "message": data.get("message", error.name)}
+        body = error_body(error.code or 500, data.get("message", error.name))
         fields = data.get("messages", {})
         if fields:
             body["errors"] = few_fields(fields.get("json", fields.get("query", fields)))
-        return body, code, data.get("headers") or {}
+        return body, body["code"], data.get("headers") or _allowed(error)
 
 
-def make_web_app(title: str, storage: Storage, keys: tuple[str, ...], max_body_bytes: int) -> tuple[Flask, Api]:
+def make_web_app(about: About, storage: Storage, keys: tuple[str, ...], max_body_bytes: int) -> tuple[Flask, Api]:
     """An application with everything but routes."""
-    app = Flask(title)
-    app.config.update(
-        API_TITLE=title, API_VERSION="v1", OPENAPI_VERSION="3.0.3", MAX_CONTENT_LENGTH=max_body_bytes,
-        PROPAGATE_EXCEPTIONS=False,
-    )  # fmt: skip
+    app = Flask(about.title, static_folder=None)
+    app.config.update(openapi.settings(about), MAX_CONTENT_LENGTH=max_body_bytes, PROPAGATE_EXCEPTIONS=False)
     _route_on_raw_paths(app)
     app.before_request(_begin)
     app.before_request(lambda: _check_key(keys))
     app.before_request(_read_ids)
     app.after_request(_finish)
-    api = ErrorApi(app)
+    api = ErrorApi(app, spec_kwargs=openapi.plugins())
     app.register_error_handler(SQLAlchemyError, _storage_failed)
     app.register_error_handler(Exception, _failed)
-    app.add_url_rule(HEALTH, "health", lambda: _health(storage))
+    app.add_url_rule("/health", HEALTH, lambda: _health(storage))
+    openapi.describe(app, api)
+    app.register_blueprint(docs_page.made_of(api))
     return app, api
+
+
+def error_body(code: int, message: str) -> dict[str, Any]:
+    """What every refusal looks like."""
+    return {"code": code, "status": HTTP_STATUS_CODES[code], "message": message}
 
 
 def few_fields(messages: Any) -> Any:
@@ -59,6 +68,11 @@ def few_fields(messages: Any) -> Any:
         return messages
     pairs = list(messages.items())[:_MOST_FIELDS]
     return {str(name).encode(errors="replace").decode(): few_fields(inner) for name, inner in pairs}
+
+
+def _allowed(error: HTTPException) -> dict[str, str]:
+    methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+    return {"Allow": ", ".join(sorted(methods))} if methods else {}
 
 
 def _route_on_raw_paths(app: Flask) -> None:
@@ -74,7 +88,7 @@ def _begin() -> None:
 
 
 def _check_key(keys: tuple[str, ...]) -> None:
-    if not keys or request.path == HEALTH:
+    if not keys or request.endpoint == HEALTH or request.blueprint == docs_page.NAME:
         return
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     # Every key is compared, so that the time taken does not tell which one came near.
@@ -123,12 +137,11 @@ def _health(storage: Storage) -> tuple[Response, int, dict[str, str]]:
 
 def _storage_failed(error: SQLAlchemyError) -> tuple[Response, int, dict[str, str]]:
     log_failure(error, {"request_id": g.request_id})
-    body = jsonify(code=503, status="Service Unavailable", message="The database does not answer.")
-    return body, 503, {"Retry-After": "1"}
+    return jsonify(error_body(503, "The database does not answer.")), 503, {"Retry-After": "1"}
 
 
 def _failed(error: Exception) -> Any:
     if isinstance(error, HTTPException):
         return error
     log_failure(error, {"request_id": g.request_id})
-    return jsonify(code=500, status="Internal Server Error", message="The service failed."), 500
+    return error_body(500, "The service failed."), 500

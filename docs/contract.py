@@ -1,0 +1,54 @@
+"""The published contracts under docs/contract, made from the code.
+
+`python docs/contract.py` writes them; with `--check` it only tells which differ.
+"""
+
+import json
+import sys
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from memory_graph_workers.services import registry, vault
+from memory_graph_workers.services.config import RegistryServiceConfig, VaultServiceConfig
+
+FOLDER = Path(__file__).parent / "contract"
+# What the services want before they start; nothing of it gets into a contract.
+SETTINGS = {"VAULT_KEYS": "a-key", "VAULT_ENCRYPTION_KEYS": b64encode(bytes(32)).decode()}
+
+
+def main() -> int:
+    """Write the contracts, or check them; 1 where one differs."""
+    made = {FOLDER / name: make() for name, make in CONTRACTS.items()}
+    differing = {path: text for path, text in made.items() if not path.exists() or path.read_text() != text}
+    if "--check" in sys.argv:
+        sys.stderr.writelines(
+            f"{path.name} does not say what the code says; run: make contract\n" for path in differing
+        )
+        return int(bool(differing))
+    FOLDER.mkdir(exist_ok=True)
+    for path, text in differing.items():
+        path.write_text(text)
+    return 0
+
+
+def openapi(service: Any, config: Any) -> str:
+    """The OpenAPI document of a service."""
+    app: Flask = service.make_app(config.from_env(SETTINGS), threads=1)
+    return written(app.test_client().get("/openapi.json").json)
+
+
+def written(document: Any) -> str:
+    """A document as text that a person can read and compare."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+CONTRACTS: dict[str, Callable[[], str]] = {
+    "registry.openapi.json": lambda: openapi(registry, RegistryServiceConfig),
+    "vault.openapi.json": lambda: openapi(vault, VaultServiceConfig),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
