@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from chromium import ELSEWHERE, chromium, needed
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = ["registry", "vault"]
@@ -23,8 +26,8 @@ COLLECTIONS = {"registry": "sessions", "vault": "archive"}
 
 
 @pytest.fixture(params=NAMES)
-def service(request):
-    return request.getfixturevalue(request.param)
+def service(request, registry, vault):
+    return {"registry": registry, "vault": vault}[request.param]
 
 
 @pytest.fixture
@@ -110,3 +113,14 @@ def test_the_page_runs_nothing_inline_and_loads_nothing_from_elsewhere(service):
         assert script == ""
     for name in re.findall(r'(?:src|href)="([^"]+\.(?:js|css))"', page.text):
         assert service.get(f"/{name}").status == 200
+
+
+def test_a_browser_shows_the_contract_and_asks_nobody_else(service, tmp_path):
+    with chromium(*needed(), tmp_path) as browser:
+        browser.get(f"http://127.0.0.1:{service.port}/docs")
+        body = browser.find_element(By.TAG_NAME, "body")
+        WebDriverWait(browser, 20).until(lambda _: f"/api/v1/{COLLECTIONS[service.name]}" in body.text)
+        assert "OAS 3.1" in body.text
+        assert browser.title == service.get("/openapi.json").json["info"]["title"]
+        assert browser.execute_script(ELSEWHERE) == []
+        assert browser.get_log("browser") == []  # a policy that is broken is told here
