@@ -93,7 +93,8 @@ def _page(storage: Storage, policy_id: str, now: datetime, last: Expired | None)
 
 def _after(last: Expired) -> ColumnElement[bool]:
     until, archive_id = ArchiveRecord.kept_until, ArchiveRecord.archive_id
-    return or_(until > last.kept_until, and_(until == last.kept_until, archive_id > last.archive_id))
+    # The first half alone lets the index begin there.
+    return and_(until >= last.kept_until, or_(until > last.kept_until, archive_id > last.archive_id))
 
 
 def delete_expired(session: Session, page: Sequence[Expired], now: datetime) -> list[Expired]:

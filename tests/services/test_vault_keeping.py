@@ -43,6 +43,18 @@ class Keeping:
         made = RetentionPolicy("p", days, ComplianceLevel.STANDARD, auto_delete, policy_id=policy_id)
         self.storage.write(lambda session: vault_policies.create(session, made, NOW))
 
+    def fill(self, count, policy_id=None):
+        """Many expired archives without content, some of which end at the same moment."""
+        first, same = self.ring.first, {"session_id": "s", "body": b"untouched", "retention_days": 1, "kept_days": 1}
+        same |= {"key_id": first.id, "archived_at": LONG_AGO, "policy_id": policy_id}
+        ids = [f"a{number:05}" for number in range(count)]
+        rows = [
+            {**same, "archive_id": one, "kept_until": NOW - timedelta(days=int(one[1:]) % 7)}
+            | {"wrapped_key": first.wrap(b"k" * 32, one)}
+            for one in ids
+        ]
+        self.storage.write(lambda session: session.execute(insert(ArchiveRecord), rows))
+
     def apply(self, archive_id, policy_id):
         self.storage.write(lambda session: vault_policies.apply(session, archive_id, policy_id))
 
@@ -91,12 +103,10 @@ def test_only_what_has_expired_under_a_policy_that_deletes_is_deleted(policies):
     assert policies.expire() == []
 
 
-def test_more_than_a_page_expires(policies, monkeypatch):
-    monkeypatch.setattr(vault_deletions, "_PAGE", 2)
-    for number in range(5):
-        policies.archive(f"a{number}", "deletes", archived_at=LONG_AGO + timedelta(days=number % 2))
-    assert [len(page) for page in vault_deletions.find_expired(policies.storage, NOW)] == [2, 2, 1]
-    assert sorted(policies.expire()) == [f"a{number}" for number in range(5)]
+def test_more_than_a_page_expires(policies):
+    policies.fill(1201, policy_id="deletes")
+    assert [len(page) for page in vault_deletions.find_expired(policies.storage, NOW)] == [500, 500, 201]
+    assert sorted(policies.expire()) == [f"a{number:05}" for number in range(1201)]
 
 
 def test_looking_deletes_nothing(policies):
@@ -206,8 +216,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_rotated(keeping):
     assert uses == dict(zip(ids, [(1, "first"), (1, "needed"), (1, "lost")], strict=True))
 
 
-def test_an_archive_that_is_deleted_or_rotated_meanwhile_is_left_alone(keeping, monkeypatch):
-    monkeypatch.setattr(vault_rotation, "_PAGE", 10)
+def test_an_archive_that_is_deleted_or_rotated_meanwhile_is_left_alone(keeping):
     for name in ("stays", "goes"):
         keeping.archive(name)
     pages = vault_rotation._page(keeping.storage, keeping.ring.first.id, "")
@@ -219,10 +228,7 @@ def test_an_archive_that_is_deleted_or_rotated_meanwhile_is_left_alone(keeping, 
 
 def test_a_rotation_that_is_killed_goes_on_where_it_was(keeping):
     many, first = 20_000, keeping.ring.first
-    row = {"session_id": "s", "body": b"untouched", "key_id": first.id, "archived_at": NOW, "retention_days": 1}
-    row |= {"kept_days": 1, "kept_until": NOW, "policy_id": None}
-    rows = [{**row, "archive_id": f"a{n:05}", "wrapped_key": first.wrap(b"k" * 32, f"a{n:05}")} for n in range(many)]
-    keeping.storage.write(lambda session: session.execute(insert(ArchiveRecord), rows))
+    keeping.fill(many)
     keys = {"VAULT_KEYS": "k", "VAULT_ENCRYPTION_KEYS": f"{NEW},{OLD}", "VAULT_DATABASE_URL": keeping.url}
     environ = {"PATH": os.environ["PATH"], **keys}
     command = [sys.executable, "-m", "memory_graph_workers.cli", "vault", "rotate"]
