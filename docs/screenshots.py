@@ -44,6 +44,8 @@ def take_all(browser: Chrome, shown: Showcase) -> None:
     take(browser, f"{flower}/workers", "flower-workers", 450)
     take(browser, f"{flower}/tasks", "flower-tasks", 640, width=1600)
     take(browser, f"{flower}/task/{shown.ids['archived']}", "flower-task", 760)
+    for service in ("registry", "vault"):
+        take(browser, f"http://127.0.0.1:{shown.stack.port(service)}/docs", f"{service}-docs", 900)
     take(browser, f"{flower}/broker", "flower-broker", 410)
 
 

@@ -111,6 +111,13 @@ def test_flower_shows_nothing_without_the_password_but_that_it_lives(fleet: Flee
         assert {path for path in fleet.pages() if page(port, path, password)[0] != 401} == set()
 
 
+@pytest.mark.parametrize("service", ["registry", "vault"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/docs/start.js", "/health"])
+def test_what_a_service_shows_to_everybody_holds_no_word_and_no_key(fleet: Fleet, service: str, path: str) -> None:
+    status, text = page(fleet.stack.port(service), path)
+    assert (status, found_in(text, fleet.words | fleet.keys)) == (200, set())
+
+
 def test_every_word_travelled(fleet: Fleet) -> None:
     broker = b"".join(text for name, text in files(fleet.stack) if name.startswith("broker/"))
     databases = b"".join(text for name, text in files(fleet.stack) if DATABASES.fullmatch(name))
