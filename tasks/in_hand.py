@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from kombu.transport import redis as plain
 from kombu.utils.json import dumps
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,14 @@ class QoS(_PlainQoS):
         except (RedisError, OSError):
             self._owed.add(delivery_tag)
             raise
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Put a message back on its queue; where Redis takes nothing (it is full), it comes back later by itself."""
+        try:
+            super().reject(delivery_tag, requeue=requeue)
+        except ResponseError as error:
+            logger.warning("A message could not be put back at once (%s)", type(error).__name__)
+            self.let_go(delivery_tag)
 
     def forget(self, delivery_tag: str) -> None:
         """End a delivery that was noted and is kept elsewhere now."""

@@ -13,7 +13,10 @@ from celery.signals import task_failure
 from celery.utils.log import get_logger
 from celery.worker import request as plain
 from celery.worker import state
+from kombu.exceptions import OperationalError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..clients.errors import IntegrationError, TransientError, UncertainOutcome
 from ..schemas.base import ValidationError
@@ -22,6 +25,8 @@ from .discretion import HIDDEN, discreet_info, name_of, original, safe_text, siz
 from .envelope import call_of
 
 MOST_LOSSES = 3
+# Raised by Celery in the child after the task's own code: it could not tell result, retry or the chain's next step.
+_AWAY = (RedisConnectionError, RedisTimeoutError, OperationalError)
 
 _PlainRequest: Any = plain.Request  # what is overridden here is not in the stubs
 
@@ -64,6 +69,8 @@ class Request(_PlainRequest):
             return super().on_failure(discreet_info(exc_info), send_failed_event, return_ok)
         if isinstance(error, WorkerLostError):
             return self._on_lost_child(exc_info, error)
+        if isinstance(error, _AWAY):
+            return self._let_go(f"broker or results were away when it ended ({name_of(error)})")
         if not self._kept(_letter(self, _reason(error, self), error)):
             return None
         return super().on_failure(discreet_info(exc_info), send_failed_event, return_ok)
@@ -112,7 +119,7 @@ class Request(_PlainRequest):
         try:
             losses = self.dead_letters.count_loss(self.id)
         except RedisError as away:
-            return self._let_go(away)
+            return self._let_go(f"its loss could not be counted ({name_of(away)})")
         if losses < MOST_LOSSES:
             logger.warning("Task %s[%s] took its pool child down (%d of %d)", self.name, self.id, losses, MOST_LOSSES)
             state.task_ready(self)
@@ -137,16 +144,16 @@ class Request(_PlainRequest):
         try:
             self.dead_letters.add(letter)
         except RedisError as error:
-            self._let_go(error)
+            self._let_go(f"its failure could not be kept ({name_of(error)})")
             return False
         logger.error(
             "Task %s[%s] is among the dead letters: %s, %s", self.name, self.id, letter.reason, letter.message or "-"
         )
         return True
 
-    def _let_go(self, error: Exception) -> None:
+    def _let_go(self, why: str) -> None:
         """Leave the message to the broker, which delivers it again after the visibility timeout."""
-        logger.error("Failure of %s[%s] could not be kept (%s): it will run again", self.name, self.id, name_of(error))
+        logger.error("Task %s[%s] will run again: %s", self.name, self.id, why)
         state.task_ready(self)
         if self.acknowledged:
             return

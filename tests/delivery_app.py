@@ -5,6 +5,7 @@ import signal
 import time
 
 from celery import Celery
+from celery.exceptions import Reject
 from memory_graph_workers.clients.errors import ApiError, Timeout, UncertainOutcome
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.tasks.discretion import DiscreetTask
@@ -67,6 +68,19 @@ def again(self: Base, name: str, seconds: float) -> None:
     done.rpush("runs:" + name, self.request.retries)
     if not self.request.retries:
         raise self.retry(countdown=seconds)
+
+
+@app.task(name="naps")
+def naps(seconds: float) -> str:
+    time.sleep(seconds)
+    return "rested"
+
+
+@app.task(name="goes_back")
+def goes_back(text: str) -> None:
+    done.rpush("went_back", text)
+    time.sleep(1.5)
+    raise Reject("not now", requeue=True)
 
 
 @app.task(name="kills_twice", bind=True)

@@ -36,12 +36,40 @@ def test_nothing_is_acknowledged_while_the_store_is_away(
     producer.send_task("quotes", ("x",), task_id="failed")
     producer.send_task("nobody.knows", task_id="unknown")
     broker.redis.lpush("work", "not json")
-    until(lambda: all(words in worker.text for words in ("could not be kept", "could not be set aside")), 15)
+    until(lambda: all(words in worker.text for words in ("failure could not be kept", "could not be set aside")), 15)
     assert worker.is_alive
     archive.start()
     until(lambda: archive.dead.count() == 3, 20)
     until(lambda: not broker.redis.exists("unacked", "work"), 10)
     assert {letter.reason for letter in archive.dead.list()} == {"failed", "unknown_task", "broken_envelope"}
+
+
+def test_a_task_that_ends_while_the_broker_is_away_is_no_failure(
+    broker: Any, producer: Celery, start_worker: Any, until: Any
+) -> None:
+    start_worker()
+    producer.send_task("naps", (3,), task_id="nap")
+    until(lambda: broker.redis.hlen("unacked") == 1, 10)
+    time.sleep(1)
+    broker.stop()
+    time.sleep(8)
+    broker.start()
+    until(lambda: b"SUCCESS" in (broker.redis.get("celery-task-meta-nap") or b""), 60)
+    until(lambda: not broker.redis.exists("unacked", "work"), 15)
+    assert broker.dead.count() == 0
+
+
+def test_what_a_full_redis_does_not_take_back_comes_later(
+    broker: Any, producer: Celery, start_worker: Any, until: Any
+) -> None:
+    worker = start_worker()
+    producer.send_task("goes_back", ("x",))
+    until(lambda: broker.redis.exists("went_back"), 10)
+    broker.redis.config_set("maxmemory", "1mb")
+    until(lambda: "could not be put back at once" in worker.text, 10)
+    broker.redis.config_set("maxmemory", "0")
+    until(lambda: broker.redis.llen("went_back") > 1, 15)
+    assert worker.is_alive
 
 
 def test_a_dead_workers_message_comes_back(
