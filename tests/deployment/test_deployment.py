@@ -114,6 +114,22 @@ def test_flower_answers_nobody_without_the_password(deployment):
     assert [http_status(port, path) for path in ("/", "/api/workers", "/metrics")] == [401, 401, 401]
 
 
+def test_the_job_of_the_profile_runs_and_deletes_nothing_that_is_still_kept(deployment):
+    deployment.rig.run("vault-expire")
+    assert deployment.figures().missing == 0
+
+
+def test_another_encryption_key_is_put_in_front_and_every_archive_can_still_be_read(deployment):
+    rig, path = deployment.rig, deployment.rig.secrets / "vault_encryption_keys"
+    keys = f"{rig.run('vault', 'mgw', 'vault', 'new-key').strip()},{rig.secret(path.name)}"
+    path.unlink()
+    path.write_text(keys)
+    rig.stop("vault")
+    rig.start("vault")
+    rig.run("vault", "mgw", "vault", "rotate")
+    assert deployment.figures().ok
+
+
 def test_the_doctor_finds_nothing_that_fails(deployment):
     deployment.rig.run("worker", "mgw", "doctor")
 

@@ -22,7 +22,7 @@ def in_image(image, *words, code=0):
         "mgw --help",
         "mgw migrate --help",
         "mgw flower --help",
-        "mgw vault new-key --help",
+        "mgw vault expire --help",
         "mgw health worker --help",
         "mgw serve registry --help",
         "python -m memory_graph_workers.services --help",
