@@ -9,12 +9,13 @@ from typing import Any
 from flask import Response, current_app, request
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from marshmallow import Schema
-from sqlalchemy import String, Text, delete
+from sqlalchemy import String, Text, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .storage import Moment, Storage
 
 KEPT = timedelta(days=7)
+_FORGOTTEN_AT_ONCE = 20
 # Makes what recognises a body again, in the way of the second argument, an earlier mark; None: that way is closed.
 Mark = Callable[[bytes, str | None], str | None]
 _SANE_KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -53,7 +54,8 @@ class Once:
         if key is None:
             return work(session)
         route = f"{request.method} {request.url_rule}"
-        session.execute(delete(self._table).where(self._table.kept_until < self._now()))
+        self._forget(session, route, key)
+        self._forget_some(session)
         kept = session.get(self._table, (route, key))
         if kept is None:
             return self._keep(session, route, key, work(session))
@@ -65,6 +67,16 @@ class Once:
         if mark != kept.body_mark:
             abort(409, message="This Idempotency-Key came with another body before.")
         return kept.answer
+
+    def _forget_some(self, session: Session) -> None:
+        # A few at a time, and none that another request is about to forget: no request waits for this.
+        due = select(self._table.route, self._table.key).where(self._table.kept_until < self._now())
+        for route, key in session.execute(due.limit(_FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)).all():
+            self._forget(session, route, key)
+
+    def _forget(self, session: Session, route: str, key: str) -> None:
+        mine = (self._table.route == route, self._table.key == key)
+        session.execute(delete(self._table).where(*mine, self._table.kept_until < self._now()))
 
     def _keep(self, session: Session, route: str, key: str, body: str) -> str:
         until = self._now() + KEPT

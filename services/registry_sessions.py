@@ -3,13 +3,15 @@
 from datetime import datetime
 
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..schemas.base import canonical_json
 from ..schemas.registry import SessionInfo, SessionList, SessionRegistration, SessionStatus
+from . import registry_listing, registry_totals
+from .registry_listing import Filters
 from .registry_models import note_model
-from .registry_records import SessionRecord, UsageRecord
+from .registry_records import SessionRecord
 
 _NEXT = {
     SessionStatus.ACTIVE: {SessionStatus.COMPLETED, SessionStatus.FAILED},
@@ -27,6 +29,7 @@ def register(session: Session, asked: SessionRegistration, now: datetime) -> Ses
         session.add(record)
         note_model(session, asked.model_id, asked.model_version, now)
         session.flush()
+        registry_listing.count_in(session, record)
     elif not _is_same(record, asked):
         abort(409, message="A session with this id is registered with other content.")
     return info(session, record)
@@ -36,11 +39,9 @@ def listed(
     session: Session, page: int, page_size: int, status: SessionStatus | None, started_before: datetime | None
 ) -> SessionList:
     """One page of sessions in the order of registration, which no change of status moves."""
-    wanted = _filters(status, started_before)
-    total = session.scalar(select(func.count()).select_from(SessionRecord).where(*wanted)) or 0
-    query = select(SessionRecord).where(*wanted).order_by(SessionRecord.number)
-    records = session.scalars(query.limit(page_size).offset((page - 1) * page_size)).all()
-    used = _used(session, [record.number for record in records])
+    filters = Filters(status.value if status else None, started_before)
+    records, total = registry_listing.page(session, filters, (page - 1) * page_size, page_size)
+    used = registry_totals.of_sessions(session, [record.number for record in records])
     return SessionList([_info(record, used) for record in records], total, page, page_size)
 
 
@@ -54,7 +55,7 @@ def found(session: Session, session_id: str, *, to_change: bool = False) -> Sess
 
 def info(session: Session, record: SessionRecord) -> SessionInfo:
     """A session with what it used so far."""
-    return _info(record, _used(session, [record.number]))
+    return _info(record, registry_totals.of_sessions(session, [record.number]))
 
 
 def change_status(session: Session, session_id: str, status: SessionStatus, now: datetime) -> SessionInfo:
@@ -64,7 +65,7 @@ def change_status(session: Session, session_id: str, status: SessionStatus, now:
     if status is not current:
         if status not in _NEXT[current]:
             abort(409, message=f"A session that is {current} cannot become {status}.")
-        record.status = status.value
+        registry_listing.count_over(session, record, status.value)
         if current is SessionStatus.ACTIVE:
             record.ended_at = now
         session.flush()
@@ -73,7 +74,11 @@ def change_status(session: Session, session_id: str, status: SessionStatus, now:
 
 def remove(session: Session, session_id: str) -> None:
     """Delete a session; one that is gone already stays gone."""
-    session.execute(delete(SessionRecord).where(SessionRecord.session_id == session_id))
+    record = _find(session, session_id, to_change=True)
+    if record is not None:
+        session.delete(record)
+        session.flush()
+        registry_listing.count_out(session, record)
 
 
 def _find(session: Session, session_id: str, *, to_change: bool = False) -> SessionRecord | None:
@@ -99,21 +104,6 @@ def _is_same(record: SessionRecord, asked: SessionRegistration) -> bool:
     content = [record.model_id, record.model_version, record.details, record.tags]
     wanted = [asked.model_id, asked.model_version, asked.metadata, asked.tags]
     return same_start and canonical_json(content) == canonical_json(wanted)
-
-
-def _filters(status: SessionStatus | None, started_before: datetime | None) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
-    if status:
-        wanted.append(SessionRecord.status == status.value)
-    if started_before:
-        wanted.append(SessionRecord.started_at < started_before)
-    return wanted
-
-
-def _used(session: Session, numbers: list[int]) -> dict[int, tuple[int, int]]:
-    columns = (UsageRecord.session_number, func.count(), func.sum(UsageRecord.total_tokens))
-    query = select(*columns).where(UsageRecord.session_number.in_(numbers)).group_by(UsageRecord.session_number)
-    return {number or 0: (int(count), int(tokens)) for number, count, tokens in session.execute(query)}
 
 
 def _info(record: SessionRecord, used: dict[int, tuple[int, int]]) -> SessionInfo:

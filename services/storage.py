@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, DateTime, Integer, MetaData, Text, literal, select
+from sqlalchemy import BigInteger, DateTime, Engine, Integer, MetaData, Text, literal, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -80,6 +80,7 @@ class Storage:
         self._metadata = tables.metadata
         self._migrations = Migrations(url, tables.metadata)
         self._engine = working_engine(url, self._migrations.schema, threads)
+        self._reading = self._engine.execution_options(**_snapshot(self._engine))
         self._writing = self._engine.execution_options(**{BEGIN: WRITING})
 
     def create(self) -> None:
@@ -91,8 +92,8 @@ class Storage:
 
     @contextmanager
     def read(self) -> Generator[Session]:
-        """A transaction that only looks."""
-        with Session(self._engine) as session, session.begin():
+        """A transaction that only looks, and sees one moment throughout."""
+        with Session(self._reading) as session, session.begin():
             yield session
 
     def write(self, work: Callable[[Session], T]) -> T:
@@ -121,6 +122,11 @@ class Storage:
     def _write(self, work: Callable[[Session], T]) -> T:
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             return work(session)
+
+
+def _snapshot(engine: Engine) -> dict[str, str]:
+    # SQLite reads one moment anyway; PostgreSQL would give each statement a moment of its own.
+    return {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
 
 
 def _came_between(error: DBAPIError) -> bool:

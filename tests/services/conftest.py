@@ -52,7 +52,7 @@ class Service:
 
     def stop(self, signum=signal.SIGTERM):
         self.process.send_signal(signum)
-        self.process.wait(10)
+        self.process.wait(30)  # a busy machine takes its time
         self.log.close()
 
     def logged(self):

@@ -24,8 +24,7 @@ def report(registry, session_id, **others):
     "change", [{"model_id": "n"}, {"tags": ["x"]}, {"metadata": {"a": 1}}, {"started_at": "2026-01-01T00:00:01Z"}]
 )
 def test_a_second_registration_with_other_content_is_refused(registry, session_id, change):
-    model_id = change.pop("model_id", f"model-{session_id}")
-    assert register(registry, session_id, model_id=model_id, **change).status == 409
+    assert register(registry, session_id, **{"model_id": f"model-{session_id}", **change}).status == 409
 
 
 def test_a_registration_without_a_start_agrees_with_the_recorded_one(registry, session_id):

@@ -20,6 +20,20 @@ def upgrade() -> None:
     )
     op.create_index(op.f("answers_kept_until"), "answers", ["kept_until"], unique=False)
     op.create_table(
+        "model_usage",
+        sa.Column("model_id", sa.String(length=256), nullable=False),
+        sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("reports", sa.BigInteger(), nullable=False),
+        sa.Column("prompt_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("completion_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("total_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("latency_ms", sa.BigInteger(), nullable=False),
+        sa.Column("timed_reports", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("model_id", "slot", name=op.f("model_usage_pkey")),
+    )
+    op.create_table(
         "models",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("model_id", sa.String(length=256), nullable=False),
@@ -28,6 +42,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("models_pkey")),
         sa.UniqueConstraint("model_id", name=op.f("models_model_id_unique")),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "session_blocks",
+        sa.Column("block", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("sessions", sa.Integer(), nullable=False),
+        sa.Column("first_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_start", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("block", "status", name=op.f("session_blocks_pkey")),
     )
     op.create_table(
         "sessions",
@@ -44,7 +67,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("session_id", name=op.f("sessions_session_id_unique")),
         sqlite_autoincrement=True,
     )
-    op.create_index("sessions_status_started", "sessions", ["status", "started_at"], unique=False)
+    op.create_index("sessions_by_status", "sessions", ["status", "number", "started_at"], unique=False)
+    op.create_table(
+        "session_usage",
+        sa.Column(
+            "session_number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("reports", sa.BigInteger(), nullable=False),
+        sa.Column("prompt_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("completion_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("total_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("latency_ms", sa.BigInteger(), nullable=False),
+        sa.Column("timed_reports", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["session_number"], ["sessions.number"], name=op.f("session_usage_session_number_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("session_number", name=op.f("session_usage_pkey")),
+    )
     op.create_table(
         "usage_reports",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -62,5 +103,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("usage_reports_pkey")),
         sqlite_autoincrement=True,
     )
-    op.create_index("usage_by_model", "usage_reports", ["model_id"], unique=False)
-    op.create_index("usage_by_session", "usage_reports", ["session_number", "total_tokens"], unique=False)
+    op.create_index("usage_by_session", "usage_reports", ["session_number"], unique=False)

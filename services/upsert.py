@@ -1,0 +1,28 @@
+"""Insert a row or change the one that is there, in one statement that both databases know."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, case
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+_INSERTS: dict[str, Callable[[Any], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+def upsert(
+    session: Session, table: Any, key: Sequence[str], row: dict[str, Any], changes: Callable[[Any], dict[str, Any]]
+) -> None:
+    """Insert `row`, or change the row of its key by what `changes` makes of the one that was not inserted."""
+    statement = _INSERTS[session.get_bind().dialect.name](table).values(row)
+    session.execute(statement.on_conflict_do_update(index_elements=key, set_=changes(statement.excluded)))
+
+
+def least(one: Any, other: Any) -> ColumnElement[Any]:
+    """The smaller of two columns, which each database calls by another name."""
+    return case((other < one, other), else_=one)
+
+
+def greatest(one: Any, other: Any) -> ColumnElement[Any]:
+    """The greater of two columns."""
+    return case((other > one, other), else_=one)
