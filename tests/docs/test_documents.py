@@ -92,6 +92,15 @@ def test_every_error_and_every_reason_of_a_dead_letter_is_explained() -> None:
     assert [name for name in known - {"IntegrationError", "TransientError"} if f"`{name}`" not in text] == []
 
 
+def test_every_error_that_a_service_answers_with_is_explained() -> None:
+    published = [json.loads(path.read_text()) for path in (ROOT / "docs" / "contract").glob("*.openapi.json")]
+    items = [item for contract in published for path in contract["paths"].values() for item in path.values()]
+    answered = {code for item in items if isinstance(item, dict) for code in item["responses"] if code >= "400"}
+    page = (ROOT / "docs" / "services.md").read_text()
+    assert len(published) == 2
+    assert set(re.findall(r"^\| ([45]\d\d) \|", page, re.MULTILINE)) == answered
+
+
 @pytest.mark.parametrize("place", PROGRAMS)
 def test_a_program_of_the_documents_runs_and_prints_what_its_comments_say(stack: Embedded, place: str) -> None:
     printed = stack.run("-c", PROGRAMS[place]).splitlines()
