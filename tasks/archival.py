@@ -79,6 +79,8 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
         return
     batch = Batch(state, running, batch_id)
     batch.run(session_ids)
+    if batch.made_progress:
+        self.request.retries = max(0, self.request.retries - 1)
     if batch.unsettled and self.request.retries < self.max_retries and running.age_secs < _longest_secs():
         raise batch.reason_to_wait()
     batch.give_up()

@@ -25,6 +25,12 @@ class Batch:
     failed: dict[str, str] = field(default_factory=dict[str, str])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     unsettled: dict[str, TransientError] = field(default_factory=dict[str, TransientError])
+    marked_earlier: int = 0
+
+    @property
+    def made_progress(self) -> bool:
+        """Whether this attempt archived something; such a one is not counted, since the next has less to do."""
+        return len(self.archived) > self.marked_earlier
 
     def run(self, session_ids: Sequence[str]) -> None:
         """Archive the sessions; those that a service's outage kept from it are left `unsettled`.
@@ -33,6 +39,7 @@ class Batch:
         """
         done = self.sweeps.marked(self.sweep.sweep_id, self.batch_id)
         self.archived.extend(session_id for session_id in session_ids if session_id in done)
+        self.marked_earlier = len(self.archived)
         left = [session_id for session_id in session_ids if session_id not in done]
         prepared = [item for item in self._each(left, self._prepare, str) if item]
         if not prepared:
