@@ -2,7 +2,7 @@
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: help venv demo dev test lint format unit integration contract compose-check constraints screenshots proto migration clean
+.PHONY: help venv demo dev test lint format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -10,6 +10,8 @@ help:
 	@echo 'make test         lint, types and all tests'
 	@echo 'make lint         ruff and pyright alone'
 	@echo 'make format       let ruff format the code'
+	@echo 'make chaos        break everything on purpose, and write docs/faults.md (a quarter of an hour)'
+	@echo 'make chaos-proof  switch each mechanism off, and see that the matrix notices'
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
 	@echo 'make compose-check start every service as docker-compose.yml says, without Docker'
 	@echo 'make contract     write docs/contract anew: the tasks and both HTTP services'
@@ -40,6 +42,12 @@ format: $(STAMP)
 
 unit: $(STAMP)
 	$(BIN)/pytest $(ARGS)
+
+chaos: $(STAMP)
+	$(BIN)/python tests/faults/chaos.py
+
+chaos-proof: $(STAMP)
+	$(BIN)/python tests/faults/chaos.py --proof
 
 integration: $(STAMP)
 	$(BIN)/pytest tests/integration $(ARGS)

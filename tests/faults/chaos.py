@@ -1,0 +1,81 @@
+"""`make chaos`: run the whole fault matrix in lanes side by side, print its table, and write docs/faults.md."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent.parent / "docs" / "faults.md"
+# Rows that mostly wait take a lane of their own, beside those that keep the processors busy.
+LANES = {"busy": "not waits and not proof", "waits": "waits and not proof"}
+PROOF = {"proof": "proof"}
+HEADER = ["fault", "must hold", "how it was made", "runs", "lost", "twice", "recovery, s", "verdict"]
+PROOF_HEADER = ["switched off", "what failed, as it should"]
+BEGIN, END = "<!-- {}: written by `make {}` -->", "<!-- {}: end -->"
+
+
+def run(lanes: dict[str, str], results: Path) -> int:
+    """Run the lanes side by side; 0 where every test passed."""
+    environ = {**os.environ, "CHAOS": "1", "FAULTS_RESULTS": str(results)}
+    command = [sys.executable, "-m", "pytest", "-q", str(HERE), "-p", "no:cacheprovider"]
+    running = [
+        subprocess.Popen([*command, "-m", marks, f"--basetemp={results / name}"], env=environ)
+        for name, marks in lanes.items()
+    ]
+    return max(lane.wait() for lane in running)
+
+
+def rows(results: Path) -> list[dict[str, Any]]:
+    """What the tests kept, in the order of the table."""
+    found = [json.loads(path.read_text()) for path in results.glob("*.json")]
+    return sorted(found, key=lambda row: row["place"])
+
+
+def matrix_table(found: Iterable[dict[str, Any]]) -> list[str]:
+    """The fault matrix as lines of Markdown."""
+    names = ["fault", "promise", "how", "runs", "lost", "twice", "recovery_secs", "verdict"]
+    return _table(HEADER, [["-" if row[name] is None else row[name] for name in names] for row in found])
+
+
+def proof_table(found: Iterable[dict[str, Any]]) -> list[str]:
+    """What each switch did, as lines of Markdown."""
+    return _table(PROOF_HEADER, [[row["off"], "; ".join(row["complaints"])] for row in found])
+
+
+def _table(header: list[str], found: list[list[Any]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *found]
+    return ["| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in line) + " |" for line in lines]
+
+
+def write(name: str, command: str, lines: list[str]) -> None:
+    """Put the lines in their place in the page."""
+    begin, end = BEGIN.format(name, command), END.format(name)
+    before, _, rest = PAGE.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}")
+
+
+def main() -> int:
+    """Run, show, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--proof", action="store_true", help="switch each mechanism off, and see its row fail")
+    proof = parser.parse_args().proof
+    with tempfile.TemporaryDirectory(prefix="mgw-faults-") as folder:
+        results, since = Path(folder), time.monotonic()
+        code = run(PROOF if proof else LANES, results)
+        lines = proof_table(rows(results)) if proof else matrix_table(rows(results))
+    when = f"{os.cpu_count()} processors, {(time.monotonic() - since) / 60:.0f} minutes in all."
+    write("proof" if proof else "matrix", "chaos-proof" if proof else "chaos", [f"{when}", "", *lines])
+    print("\n".join(lines))  # noqa: T201
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

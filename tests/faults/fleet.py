@@ -1,0 +1,247 @@
+"""A whole fleet to break: real broker, services, workers and beat, with a fault proxy before Registry and Vault."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery
+from memory_graph_workers.cli.ports import LOOPBACK
+from memory_graph_workers.cli.processes import Child, Children
+from memory_graph_workers.cli.servers import Running, launch, wait_for_child, wait_ready
+from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.tasks.dead_letters import DeadLetter, DeadLetters
+from memory_graph_workers.tasks.transport import broker_settings
+from redis import Redis
+from redis.exceptions import RedisError
+
+from .effects import Effects
+from .proxy import Proxy
+from .template import copy_template
+
+HERE = Path(__file__).parent
+REGISTRY, VAULT, ARCHIVAL, HEALTH = (f"memory_graph.{name}" for name in ("registry", "vault", "archival", "health"))
+QUEUES = (REGISTRY, VAULT, ARCHIVAL, HEALTH)
+TIMEOUT_SECS = 5  # the visibility timeout, unless a row says otherwise
+SETTINGS = {"ARCHIVAL_BATCH_SIZE": "20", "VISIBILITY_TIMEOUT_SECS": str(TIMEOUT_SECS), "HEALTH_PROBES_ENABLED": "false"}
+
+
+def until(holds: Callable[[], object], secs: float, what: str) -> None:
+    """Wait for something to come to pass."""
+    end = time.monotonic() + secs
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {secs:.0f} s: {what}")
+        time.sleep(0.05)
+
+
+class Fleet:
+    """One stack with its proxies, workers and the work that was given to it."""
+
+    def __init__(self, stack: Stack, sessions: list[str], exits: ExitStack) -> None:
+        self.stack, self.sessions = stack, sessions
+        self.registry = exits.enter_context(Proxy(stack.port("registry")))
+        self.vault = exits.enter_context(Proxy(stack.port("vault")))
+        stack.environ |= {
+            "REGISTRY_URL": f"http://{LOOPBACK}:{self.registry.port}",
+            "VAULT_URL": f"http://{LOOPBACK}:{self.vault.port}",
+        }
+        url = stack.environ["REDIS_URL"]
+        self.redis = exits.enter_context(Redis.from_url(url))
+        self.dead = DeadLetters(self.redis)
+        self.producer = exits.enter_context(Celery("producer", set_as_current=False))
+        self.producer.conf.update(broker_settings(url), task_ignore_result=True)
+        self.workers: list[Child] = []
+        self.reports: list[int] = []
+        self.sweep_id = ""
+
+    # The parts
+
+    def start_worker(self, *prefix: str, off: str = "", queues: Sequence[str] = QUEUES, **environ: str) -> Child:
+        """Start a worker (`prefix` runs it, as faketime does) with a mechanism switched off, or none."""
+        name = f"worker-{len(self.workers) + 1}"
+        command = [sys.executable, "-m", "celery", "-A", "worker_app", "worker", "--pool", "prefork", "-n", name]
+        options = ["-c", "2", "-l", "INFO", "-Q", ",".join(queues)]
+        settings = {**self.stack.child_environ(), "PYTHONPATH": str(HERE), "SWITCHED_OFF": off, **environ}
+        worker = self.stack.children.start(name, [*map(_found, prefix), *command, *options], settings)
+        self.workers.append(worker)
+        return worker
+
+    def start_workers(self, number: int = 2, **options: Any) -> list[Child]:
+        """Start workers side by side, and wait until all are ready."""
+        started = [self.start_worker(**options) for _ in range(number)]
+        for worker in started:
+            self.wait_ready(worker)
+        return started
+
+    @staticmethod
+    def wait_ready(worker: Child) -> None:
+        wait_for_child(worker, lambda: "ready." in worker.log.read_text(errors="replace"))
+
+    def kill(self, child: Child) -> None:
+        """End a program and all its children at once, as a lost machine does."""
+        with suppress(ProcessLookupError):
+            os.killpg(child.process.pid, signal.SIGKILL)
+        child.process.wait()
+
+    def part(self, name: str) -> Running:
+        """A server of the stack: broker, registry, vault, memory-graph."""
+        return self.stack._running[name]
+
+    def kill_part(self, name: str) -> None:
+        """End a server at once; `revive` starts it again on the same port and data."""
+        self.kill(self.part(name).child)
+
+    def revive(self, name: str) -> None:
+        """Start a server again, and wait until it serves."""
+        old = self.part(name)
+        self.stack.children.stop(old.child)
+        self.stack._running[name] = launch(self.stack.children, old.server, old.port)
+        wait_ready(self.part(name))
+
+    # The work
+
+    def send(self, name: str, queue: str, task_id: str | None = None, **kwargs: Any) -> str:
+        """Send a task by its name, as a producer in any language does; returns its id."""
+        task_id = task_id or str(uuid4())
+        self.producer.send_task(f"memory_graph.{name}", kwargs=kwargs, queue=queue, task_id=task_id)
+        return task_id
+
+    def report_usage(self, number: int = 2000) -> None:
+        """Send so many usage reports, each with a number of its own."""
+        for _ in range(number):
+            self.reports.append(len(self.reports))
+            self.send_report(self.reports[-1])
+
+    def send_report(self, number: int) -> str:
+        """Send the report with this number."""
+        session_id = self.sessions[number % len(self.sessions)]
+        report = {
+            "session_id": session_id,
+            "prompt_tokens": 3,
+            "completion_tokens": 4,
+            "metadata": {"number": number},
+        }
+        return self.send("registry.track_usage", REGISTRY, task_id=f"report-{number}", report=report)
+
+    def sweep(self) -> None:
+        """Ask for a sweep."""
+        self.sweep_id = self.send("archival.sweep", ARCHIVAL)
+
+    def work(self, reports: int = 2000) -> None:
+        """Ask for a sweep over all sessions, with usage reports beside it."""
+        self.sweep()
+        self.report_usage(reports)
+
+    # Looking
+
+    def effects(self) -> Effects:
+        """What the services' databases say."""
+        return Effects.of(self.stack.home)
+
+    def sweep_field(self, name: str, sweep_id: str | None = None) -> str:
+        """A field of the sweep's state."""
+        found: Any = self.redis.hget(f"memory_graph:sweep:{sweep_id or self.sweep_id}", name)
+        return found.decode() if found else ""
+
+    def swept(self) -> bool:
+        """Whether the sweep, if one was asked for, has ended."""
+        return not self.sweep_id or self.sweep_field("status") in ("completed", "incomplete")
+
+    def in_hand(self) -> set[bytes]:
+        """The deliveries that are not acknowledged."""
+        return set(self.redis.hkeys("unacked"))
+
+    def waiting(self) -> int:
+        """How many messages wait in the queues."""
+        return sum(int(self.redis.llen(queue)) for queue in QUEUES)
+
+    def is_idle(self) -> bool:
+        """Whether all that was sent is over."""
+        try:
+            return self.swept() and not self.waiting() and not self.redis.hlen("unacked")
+        except RedisError:
+            return False
+
+    def settles(self, secs: float = 120) -> bool:
+        """Wait until all work is over; False where it is not in time."""
+        try:
+            until(self.is_idle, secs, "all work over")
+        except TimeoutError:
+            return False
+        return True
+
+    def figures(self) -> dict[str, Any]:
+        """What the sweep says of itself: how it ended, and the sums of its results."""
+        found: Any = self.redis.hvals(f"memory_graph:sweep:{self.sweep_id}:results")
+        results = [json.loads(result) for result in found]
+        counts = {name: sum(len(result[name]) for result in results) for name in ("failed", "skipped")}
+        archived = sum(result["archived"] for result in results)
+        return {"status": self.sweep_field("status"), "archived": archived, **counts}
+
+    def state(self) -> str:
+        """Where things stand, for an error."""
+        return f"waiting {self.waiting()}, in hand {len(self.in_hand())}, sweep {self.sweep_field('status') or '-'}"
+
+    def attempts_spent(self) -> int:
+        """How many attempts were spent on all that waits or is in hand."""
+        waiting = [item for queue in QUEUES for item in self.redis.lrange(queue, 0, -1)]
+        taken = [json.dumps(json.loads(item)[0]) for item in self.redis.hvals("unacked")]
+        return sum(int(json.loads(item)["headers"].get("retries") or 0) for item in [*waiting, *taken])
+
+    @staticmethod
+    def memory_bytes(worker: Child) -> int:
+        """What a worker's parent holds in memory."""
+        status = Path(f"/proc/{worker.process.pid}/status").read_text()
+        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+
+    def letters(self) -> list[DeadLetter]:
+        """The dead letters."""
+        return self.dead.list(10_000)
+
+    def recovery_secs(self, held: Iterable[bytes], since: float, limit_secs: float) -> float:
+        """Seconds from `since` until none of these deliveries is in its old hand."""
+        left = set(held)
+        while left and time.monotonic() < since + limit_secs:
+            time.sleep(0.05)
+            left &= self.in_hand()
+        return time.monotonic() - since if not left else float("inf")
+
+
+@contextmanager
+def running_fleet(
+    home: Path, template: Path, sessions: list[str], *, disk: Path | None = None, **settings: str
+) -> Generator[Fleet]:
+    """A fleet without workers yet, over a copy of the template; all of it ends with the block.
+
+    The databases of Registry and Vault lie on `disk`, where one is given.
+    """
+    (home / "logs").mkdir(parents=True)
+    copy_template(template, home)
+    if disk is not None:
+        _move_databases(home, disk)
+    with Children(home / "logs", grace_secs=3) as children, ExitStack() as exits:
+        stack = Stack(children, home, {**SETTINGS, **settings})
+        stack.start_services()
+        fleet = Fleet(stack, sessions, exits)
+        yield fleet
+        for worker in fleet.workers:  # what they still do does not matter
+            fleet.kill(worker)
+
+
+def _found(program: str) -> str:
+    return shutil.which(program) or program
+
+
+def _move_databases(home: Path, disk: Path) -> None:
+    for path in home.glob("registry.db*"):
+        shutil.move(path, disk)
+    for name in ("registry.db", "vault.db"):
+        (home / name).symlink_to(disk / name)

@@ -1,0 +1,86 @@
+"""Messages that come twice, and what is no message of ours."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from faults.fleet import ARCHIVAL, QUEUES, REGISTRY, Fleet, until
+from faults.matrix import Row
+
+EACH = 25
+FIRST_PAGE: dict[str, Any] = {"page": None, "listed": 0, "first_id": ""}
+
+
+def doubles_messages(fleet: Fleet, row: Row, off: str = "") -> None:
+    """Push each message twice, then the first pages and every batch that is under way."""
+    fleet.work()
+    for queue in QUEUES:
+        for item in fleet.redis.lrange(queue, 0, -1):
+            fleet.redis.lpush(queue, item)
+    fleet.start_workers(off=off)
+    until(lambda: fleet.sweep_field("last_page"), 60, "a page walked")
+    for _ in range(2):
+        fleet.send("archival.walk_page", ARCHIVAL, sweep_id=fleet.sweep_id, pass_number=1, index=0, cursor=FIRST_PAGE)
+        batches: Any = fleet.redis.hgetall(f"memory_graph:sweep:{fleet.sweep_id}:batches")
+        for batch_id, ids in batches.items():
+            fleet.send(
+                "archival.archive_batch",
+                ARCHIVAL,
+                task_id=batch_id.decode(),
+                sweep_id=fleet.sweep_id,
+                session_ids=json.loads(ids),
+            )
+            row.runs += 1
+    row.runs += len(fleet.reports)
+    row.judge(fleet)
+
+
+def mixes_junk_in(fleet: Fleet) -> dict[str, int]:
+    """Put junk among the good messages; returns the dead letters that there must be, by reason."""
+    for number in range(EACH):
+        fleet.send("registry.no_such_task", REGISTRY, number=number)
+        fleet.send("registry.track_usage", REGISTRY, raport={"number": number})
+        fleet.redis.lpush(REGISTRY, f"no message {number}", json.dumps([number]), json.dumps({"headers": number}))
+        good = json.loads(_message(fleet))
+        fleet.redis.lpush(REGISTRY, json.dumps({**good, "body": f"{number}: not base64"}))
+        fleet.redis.lpush(REGISTRY, json.dumps({**good, "content-type": "application/x-python-serialize"}))
+    return {"unknown_task": EACH, "invalid_payload": EACH, "broken_envelope": 4 * EACH, "undecodable": EACH}
+
+
+def _message(fleet: Fleet) -> bytes:
+    """One good message, taken off its queue, with an id of its own."""
+    fleet.send("registry.list_models", REGISTRY)
+    item: Any = fleet.redis.lpop(REGISTRY)
+    return item
+
+
+def test_messages_that_come_twice(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        "duplicate delivery forced (the same message pushed twice; a page task twice)",
+        "the same end state as once",
+        "every message doubled in its queue, then the first page and each batch again; runs = messages doubled",
+        15,
+    )
+    doubles_messages(fleet(), one)
+    one.must_hold()
+
+
+def reads_junk(fleet: Fleet, row: Row, off: str = "") -> None:
+    workers = fleet.start_workers(off=off)
+    fleet.work(1000)
+    letters = mixes_junk_in(fleet)
+    fleet.report_usage(1000)
+    row.judge(fleet, letters=letters)
+    row.runs = sum(letters.values())
+    row.demand(all(worker.is_alive for worker in workers), "a worker did not live on")
+
+
+def test_junk_among_good_messages(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        "junk, unknown tasks, broken envelopes among good messages",
+        "worker lives; each in the dead letters or the quarantine",
+        f"{EACH} of each kind; runs = bad messages",
+        17,
+    )
+    reads_junk(fleet(), one)
+    one.must_hold()

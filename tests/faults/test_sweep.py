@@ -1,0 +1,116 @@
+"""A sweep with a poisoned session, one that was archived by hand before, and several beats."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from faults.fleet import ARCHIVAL, Fleet, until
+from faults.matrix import Row
+from memory_graph_workers.cli.processes import Child
+from memory_graph_workers.clients.config import MemoryGraphConfig
+from memory_graph_workers.clients.memory_graph import MemoryGraphClient
+from memory_graph_workers.schemas.fields import parse_timestamp
+
+INTERVAL_SECS = 20.0
+MOST_BYTES = 50_000
+
+
+def poisons_one(fleet: Fleet, poison: Row, by_hand: Row, off: str = "") -> None:
+    """Make one session too large for the vault, and archive another by hand before it goes on."""
+    poisoned, continued = fleet.sessions[7], fleet.sessions[11]
+    with MemoryGraphClient(MemoryGraphConfig.from_env(fleet.stack.environ)) as graph:
+        graph.add_prompt(poisoned, "x" * MOST_BYTES)
+        fleet.start_workers(off=off)
+        fleet.send("archival.archive_session", ARCHIVAL, session_id=continued)
+        until(lambda: fleet.effects().archives[continued] == 1, 60, "archived by hand")
+        until(fleet.is_idle, 60, "idle")
+        graph.add_prompt(continued, "and what then?")
+    by_hand.demand(fleet.effects().statuses[continued] == "completed", "marked though only the first part is kept")
+    fleet.work()
+    for row in (poison, by_hand):
+        row.judge(fleet, spared=[poisoned], revisions=1)
+    effects = fleet.effects()
+    poison.demand(effects.statuses[poisoned] == "completed", "the poisoned session is marked")
+    poison.demand(_reasons(fleet).get(poisoned), "the poisoned session is not reported with its reason")
+    by_hand.demand(effects.archives[continued] == 2, "not both versions are in the vault")
+    by_hand.demand(_marked_after_its_revision(fleet, continued), "marked before the second version was in the vault")
+
+
+def _reasons(fleet: Fleet) -> dict[str, str]:
+    found: Any = fleet.redis.hvals(f"memory_graph:sweep:{fleet.sweep_id}:results")
+    return {session: why for result in found for session, why in json.loads(result)["failed"].items()}
+
+
+def _marked_after_its_revision(fleet: Fleet, session_id: str) -> bool:
+    marked = [seen.at for seen in fleet.registry.seen(f"PUT /api/v1/sessions/{session_id}/status")]
+    revised = [seen.at for seen in fleet.vault.seen("POST /api/v1/archive$")]
+    return bool(marked and revised) and min(marked) > max(revised)
+
+
+@pytest.mark.short
+def test_a_poisoned_session_and_one_archived_by_hand(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    poison = row(
+        "one poisoned session in a batch of 100",
+        "99 archived, one reported with its reason",
+        "too large for the vault, which refuses it with 413",
+        13,
+    )
+    by_hand = row(
+        "a session archived by hand, continued, swept",
+        "both versions in the vault, the second a revision; marked archived only then",
+        "in the same run as the poisoned session",
+        18,
+    )
+    poisons_one(fleet(ARCHIVAL_BATCH_SIZE="100", VAULT_MAX_ENTRY_BYTES=str(MOST_BYTES)), poison, by_hand)
+    poison.must_hold()
+    by_hand.must_hold()
+
+
+def two_beats(fleet: Fleet, row: Row, off: str = "") -> None:
+    """Let two beats send a sweep every 20 s, and kill the one that sends."""
+    fleet.start_workers(off=off)
+    fleet.report_usage(2000)
+    first = _start_beat(fleet, "beat-1")
+    until(lambda: len(_starts(fleet)) > 0, 60, "a first sweep")
+    _start_beat(fleet, "beat-2")
+    until(lambda: len(_starts(fleet)) > 2, 90, "a third sweep")
+    since = time.monotonic()
+    fleet.kill(first)
+    seen = len(_starts(fleet))
+    until(lambda: len(_starts(fleet)) > seen, 120, "a sweep after the beat was killed")
+    row.recovered(time.monotonic() - since, 30 + INTERVAL_SECS + 10)
+    until(lambda: len(_starts(fleet)) > seen + 1, 60, "one more")
+    starts = sorted(_starts(fleet).values())
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
+    row.runs = len(starts)
+    row.demand(min(gaps) > 0.85 * INTERVAL_SECS, f"two sweeps within {min(gaps):.1f} s")
+    fleet.sweep_id = min(_starts(fleet).items(), key=lambda item: item[1])[0]
+    row.judge(fleet)
+
+
+def _start_beat(fleet: Fleet, name: str) -> Child:
+    command = [sys.executable, "-m", "celery", "-A", "memory_graph_workers.tasks.app", "beat", "-l", "INFO"]
+    return fleet.stack.children.start(name, command, fleet.stack.child_environ())
+
+
+def _starts(fleet: Fleet) -> dict[str, float]:
+    """When each sweep started, by its id."""
+    found: Any = fleet.redis.zrange("memory_graph:sweep:index", 0, -1)
+    ids = [sweep_id.decode() for sweep_id in found]
+    return {one: parse_timestamp(fleet.sweep_field("started_at", one)).timestamp() for one in ids}
+
+
+@pytest.mark.waits
+def test_two_beats(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        "two beats; one killed",
+        "one sweep an interval",
+        f"a sweep every {INTERVAL_SECS:.0f} s; the beat that sends is killed, the other takes over; runs = sweeps",
+        14,
+    )
+    two_beats(fleet(ARCHIVAL_INTERVAL_HOURS=str(INTERVAL_SECS / 3600)), one)
+    one.must_hold()

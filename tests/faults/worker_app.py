@@ -1,0 +1,79 @@
+"""The project's own app as workers of the matrix run it: with two tasks that end badly, and a switch for each
+mechanism, by which the matrix shows that it would notice its absence (`SWITCHED_OFF`).
+"""
+
+import os
+import signal
+import time
+from typing import Any
+from uuid import uuid4
+
+from memory_graph_workers.clients import base
+from memory_graph_workers.tasks import archival
+from memory_graph_workers.tasks.app import app
+from memory_graph_workers.tasks.dead_letters import DeadLetters
+from memory_graph_workers.tasks.lease import Lease
+from memory_graph_workers.tasks.sweeps import Sweeps
+
+
+@app.task(name="faults.kills_its_child")
+def kills_its_child() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="faults.outlasts_its_limit", time_limit=2)
+def outlasts_its_limit() -> None:
+    time.sleep(60)
+
+
+def without_lease() -> None:
+    """Work in hand is never renewed."""
+    Lease._renew = lambda self: None
+
+
+def without_loss_counter() -> None:
+    """Every lost child is the first."""
+    DeadLetters.count_loss = lambda self, task_id: 1
+
+
+def without_held_queues() -> None:
+    """No step ever stops taking from a queue, and no task asks whether it should."""
+    for step in [step for step in app.steps["consumer"] if "hold" in step.__name__.lower()]:
+        app.steps["consumer"].discard(step)
+
+
+def without_idempotency_key() -> None:
+    """Every request says that it is another one."""
+    base.header_key = lambda key: str(uuid4())
+
+
+def without_page_ids() -> None:
+    """A page does not know itself again, and what it sends has a new id each time."""
+    Sweeps.page = lambda self, *names: None
+    Sweeps.keep_page = lambda self, sweep_id, pass_number, index, page: page
+    Sweeps.unseen = lambda self, sweep_id, ids: list(ids)
+    archival.derived_id = lambda *parts: str(uuid4())
+
+
+def without_result_once() -> None:
+    """Each run of a batch counts."""
+    write: Any = Sweeps.finish_batch
+    Sweeps.result = lambda self, sweep_id, batch_id: None
+    Sweeps.finish_batch = lambda self, sweep_id, batch_id, result: write(
+        self, sweep_id, f"{batch_id}:{uuid4()}", result
+    )
+
+
+SWITCHES = {
+    switch.__name__.removeprefix("without_"): switch
+    for switch in (
+        without_lease,
+        without_loss_counter,
+        without_held_queues,
+        without_idempotency_key,
+        without_page_ids,
+        without_result_once,
+    )
+}
+if os.environ.get("SWITCHED_OFF"):
+    SWITCHES[os.environ["SWITCHED_OFF"]]()
