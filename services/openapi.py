@@ -20,7 +20,7 @@ _ALWAYS = {401, 500, 503}
 _WITH_BODY = {400, 413, 422}
 _KEYED = "bearer"
 _ORDER = ("openapi", "info", "servers", "security", "tags", "paths", "components")
-_OPERATION_ORDER = ("operationId", "summary", "tags", "security", "parameters", "requestBody", "responses")
+_OPERATION_ORDER = ("operationId", "summary", "description", "tags", "security", "parameters", "requestBody")
 
 
 class HousePlugin(BasePlugin):
@@ -102,9 +102,8 @@ def _complete(operation: Operation, method: str, has_id: bool) -> None:
         if isinstance(response, dict):
             _with_request_id(response)
     responses.update({code: ERRORS[code][0] for code in codes if code not in responses or code == 422})
-    operation["responses"] = dict(sorted(responses.items()))
     ordered = {name: operation.pop(name) for name in _OPERATION_ORDER if name in operation}
-    operation.update(ordered)
+    operation.update(ordered, responses=dict(sorted(operation.pop("responses").items())))
 
 
 def _with_request_id(response: dict[str, Any]) -> None:

@@ -125,7 +125,10 @@ def get_session(session_id: str) -> SessionInfo:
 @routes.accepts(StatusUpdateSchema())
 @routes.answers(200, SessionInfoSchema(), errors=(404, 409))
 def update_session_status(update: StatusUpdate, session_id: str) -> SessionInfo:
-    """Move a session on: active, completed or failed, archived."""
+    """Move a session on: active, completed or failed, archived.
+
+    The status it has already changes nothing; a way back is a 409.
+    """
     now = _config().now()
     return _storage().write(lambda session: registry_sessions.change_status(session, session_id, update.status, now))
 
@@ -158,7 +161,10 @@ def get_model_metadata(model_id: str) -> ModelMetadata:
 @routes.accepts(received(UsageReportSchema))
 @routes.answers(201, Recorded(), errors=(404,))
 def track_usage(report: UsageReport) -> Response:
-    """Add a usage report to its session and its model."""
+    """Add a usage report to its session and its model.
+
+    `total_tokens` is the sum of the other two, or left out; over 10**12 it is a 422.
+    """
     now = _config().now()
     return once(201, Recorded(), lambda session: registry_usage.track(session, report, now))
 

@@ -77,7 +77,11 @@ def archive_session(entry: ArchiveEntry) -> Response:
 @routes.answers(200, BatchArchiveResponseSchema())
 @routes.documents(parameters=_WISHES, requestBody=_BATCH)
 def batch_archive() -> Response:
-    """Store many sessions; each that cannot be stored is named with its reason."""
+    """Store many sessions; each that cannot be stored is named with its reason.
+
+    Each entry is judged by itself: one that breaks its schema, is too large or contradicts what is stored is in
+    `failed`, and the others are stored.
+    """
     terms, now = _terms(), _config().now()
     made = vault_batches.drafts(_read_entries(), body_digest(), terms)
     return once(
@@ -106,7 +110,10 @@ def delete_archive(archive_id: str) -> None:
 @routes.accepts(received(RetentionPolicySchema))
 @routes.answers(201, PolicyCreatedSchema())
 def create_retention_policy(policy: RetentionPolicy) -> Response:
-    """Record a retention policy."""
+    """Record a retention policy.
+
+    Fewer days than its compliance level asks for are a 422: standard 365, pci 1095, hipaa, gdpr and soc2 2555.
+    """
     now = _config().now()
     return once(201, PolicyCreatedSchema(), lambda session: vault_policies.create(session, policy, now))
 
