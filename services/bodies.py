@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 from flask import Request as HttpRequest
 from flask import Response, request
 from flask_smorest import Blueprint, abort  # pyright: ignore[reportMissingTypeStubs]
+from gunicorn.http.errors import ParseException  # pyright: ignore[reportMissingTypeStubs]
 from marshmallow import RAISE, Schema, fields, validate
 from webargs.flaskparser import FlaskParser
 
@@ -16,6 +17,8 @@ from .openapi_parts import ERRORS
 M = TypeVar("M")
 View = Callable[..., Response]
 _DEEPEST = 100
+# What the server raises where a body does not come as it was announced.
+BROKEN: tuple[type[Exception], ...] = (ParseException, OSError)
 
 
 class Number(fields.Integer):
@@ -96,7 +99,11 @@ def body_digest() -> str:
 
 
 def _whole_body() -> bytes:
-    data, announced, most = request.get_data(), request.content_length, request.max_content_length
+    announced, most = request.content_length, request.max_content_length
+    try:
+        data = request.get_data()
+    except BROKEN:
+        abort(400, message="The body broke off, or is not in the chunks that it should be in.")
     if announced is None and most is not None and len(data) >= most:
         abort(413, message="The body is too large.")  # a chunked one was cut at the limit
     if announced is not None and announced != len(data):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from werkzeug.http import HTTP_STATUS_CODES
+
 # What an operation may answer that it could not do, and what the caller should do about it.
 ERRORS: dict[int, tuple[str, str]] = {
     400: ("Malformed", "The body is not JSON in UTF-8, or a header has a wrong value. Mend the call."),
@@ -67,3 +69,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "boolean", "default": True},
     },
 }
+
+
+def error_body(code: int, message: str) -> dict[str, Any]:
+    """What every refusal looks like."""
+    return {"code": code, "status": HTTP_STATUS_CODES[code], "message": message}

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
 from threading import Timer
@@ -11,9 +12,12 @@ from typing import Any, cast
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.glogging import Logger  # pyright: ignore[reportMissingTypeStubs]
+from gunicorn.http.errors import ParseException  # pyright: ignore[reportMissingTypeStubs]
+from gunicorn.util import write_nonblock  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.workers.gthread import ThreadWorker  # pyright: ignore[reportMissingTypeStubs]
 
 from .config import ServerConfig, address
+from .unreadable import refusal
 
 # Longer than the 90 s for which the contract's clients keep an idle connection: the client closes first.
 _KEEPALIVE_SECS = 95
@@ -45,6 +49,13 @@ class Worker(ThreadWorker):
         self.pending_conns.append(conn)
         conn.timeout = time.monotonic() + _KEEPALIVE_SECS
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))  # pyright: ignore
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what cannot be read as a request."""
+        if not isinstance(exc, ParseException):
+            self.log.exception("unreadable")  # noqa: LOG004 - it is called where the error is handled
+        with suppress(OSError):
+            write_nonblock(client, refusal(exc))
 
     def _cap_keepalive(self, deadline: float) -> None:
         soon = min(deadline, time.monotonic() + _LINGER_SECS)

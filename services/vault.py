@@ -24,12 +24,13 @@ from .bodies import JsonBlueprint, body_digest, read_json, received
 from .config import VaultServiceConfig
 from .log import log_failure
 from .openapi import About
+from .openapi_parts import error_body
 from .storage import Storage
 from .vault_archives import Refused, Terms
 from .vault_keys import Unreadable
 from .vault_records import Answer, Base
 from .vault_seal import Wishes
-from .web import error_body, make_web_app
+from .web import make_web_app
 
 MOST_ENTRIES = 1000
 _FLAGS = {"true": True, "false": False}

@@ -2,6 +2,7 @@
 
 import hmac
 import time
+from contextlib import suppress
 from typing import Any
 
 import marshmallow
@@ -9,11 +10,12 @@ from flask import Flask, Response, g, jsonify, request
 from flask_smorest import Api, abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.http import HTTP_STATUS_CODES
 
 from . import docs_page, openapi
+from .bodies import BROKEN
 from .log import LOGGER, log_failure, request_id
 from .openapi import About
+from .openapi_parts import error_body
 from .paths import IdConverter, RawPath, read_id
 from .storage import Storage
 
@@ -55,11 +57,6 @@ def make_web_app(about: About, storage: Storage, keys: tuple[str, ...], max_body
     openapi.describe(app, api)
     app.register_blueprint(docs_page.made_of(api))
     return app, api
-
-
-def error_body(code: int, message: str) -> dict[str, Any]:
-    """What every refusal looks like."""
-    return {"code": code, "status": HTTP_STATUS_CODES[code], "message": message}
 
 
 def few_fields(messages: Any) -> Any:
@@ -122,8 +119,9 @@ def _finish(response: Response) -> Response:
 def _drain() -> None:
     """Read what is left of a refused request: a client that still sends would see a broken connection, no answer."""
     rest, left = request.environ["wsgi.input"], _MOST_DRAINED_BYTES
-    while left > 0 and (part := rest.read(_CHUNK_BYTES)):
-        left -= len(part)
+    with suppress(*BROKEN):
+        while left > 0 and (part := rest.read(_CHUNK_BYTES)):
+            left -= len(part)
 
 
 def _health(storage: Storage) -> tuple[Response, int, dict[str, str]]:

@@ -157,6 +157,12 @@ def vault(start):
 
 
 @pytest.fixture(scope="session")
+def services(registry, vault):
+    """Both HTTP services by their names."""
+    return {"registry": registry, "vault": vault}
+
+
+@pytest.fixture(scope="session")
 def graph(start):
     service = start("memory-graph")
     with grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel:

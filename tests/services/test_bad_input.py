@@ -40,8 +40,8 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
         b'{"\\ud800": 1}', b"\xef\xbb\xbf{}", b"null", b"3", b'{"metadata": {"\\udfff": 1}}',
     ],
 )  # fmt: skip
-def test_a_body_that_is_no_payload_is_refused(request, name, method, path, body):
-    answer = request.getfixturevalue(name).send(method, path, body)
+def test_a_body_that_is_no_payload_is_refused(services, name, method, path, body):
+    answer = services[name].send(method, path, body)
     in_batch = path.endswith("batch") and answer.status == 200
     assert 400 <= answer.status < 500 or in_batch
     assert answer.json["message"]
@@ -49,10 +49,16 @@ def test_a_body_that_is_no_payload_is_refused(request, name, method, path, body)
 
 
 def send_raw(service, data):
+    return send_bytes(service, data)[0]
+
+
+def send_bytes(service, data):
+    """The status, the head and the body of the first answer to these very bytes."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
-        return int(connection.recv(1000).split()[1])
+        head, _, body = b"".join(iter(lambda: connection.recv(10_000), b"")).partition(b"\r\n\r\n")
+        return int(head.split()[1]), head.decode(), body.decode()
 
 
 def test_a_chunked_body_over_the_limit_gets_413(registry):
@@ -68,11 +74,40 @@ def test_a_body_that_ends_early_is_refused(registry, new_id):
     assert registry.get(f"/api/v1/sessions/{new_id}").status == 404
 
 
+@pytest.mark.parametrize(
+    ("status", "request_line", "headers", "body"),
+    [
+        (414, "GET /" + "secret" * 1500 + " HTTP/1.1", "", b""),
+        (431, "GET /health HTTP/1.1", "X-A: " + "secret" * 12_000, b""),
+        (431, "GET /health HTTP/1.1", "\r\n".join(f"X-{number}: secret" for number in range(200)), b""),
+        (400, "secret", "", b""),
+        (400, "GET /health HTTP/9.9", "", b""),
+        (400, "get /secret HTTP/1.1", "", b""),
+        (400, "GET /health HTTP/1.1", "secret secret: x", b""),
+        (400, "POST /api/v1/usage HTTP/1.1", "Content-Length: -1", b""),
+        (400, "POST /api/v1/usage HTTP/1.1", "Content-Length: 3\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"),
+        (400, "POST /api/v1/usage HTTP/1.1", "Transfer-Encoding: chunked", b"secret\r\n"),
+        (400, "POST /api/v1/usage HTTP/1.1", "Transfer-Encoding: chunked", b"5\r\n{"),
+        (405, "PATCH /api/v1/usage HTTP/1.1", "Transfer-Encoding: chunked", b"secret\r\n"),
+        (417, "POST /api/v1/usage HTTP/1.1", "Expect: secret", b""),
+    ],
+    ids=lambda value: str(value)[:25],
+)
+def test_what_is_no_http_is_refused_in_json_that_quotes_nothing(registry, status, request_line, headers, body):
+    lines = "\r\n".join(filter(None, [request_line, "Host: x", headers]))
+    answered, head, text = send_bytes(registry, f"{lines}\r\n\r\n".encode() + body)
+    assert answered == status
+    assert "Content-Type: application/json" in head
+    assert "X-Request-ID: " in head
+    assert json.loads(text).keys() == {"code", "status", "message"}
+    assert "secret" not in head + text + registry.logged()
+
+
 @pytest.mark.parametrize(("name", "method", "path"), POSTS)
 @FEW
 @given(payload=OBJECTS, many=st.booleans())
-def test_no_payload_is_a_500(request, name, method, path, payload, many):
-    service = request.getfixturevalue(name)
+def test_no_payload_is_a_500(services, name, method, path, payload, many):
+    service = services[name]
     answer = service.send(method, path, json.dumps([payload, payload] if many else payload))
     assert answer.status < 500
     json.dumps(answer.json, ensure_ascii=False).encode()

@@ -26,8 +26,8 @@ COLLECTIONS = {"registry": "sessions", "vault": "archive"}
 
 
 @pytest.fixture(params=NAMES)
-def service(request, registry, vault):
-    return {"registry": registry, "vault": vault}[request.param]
+def service(request, services):
+    return services[request.param]
 
 
 @pytest.fixture
