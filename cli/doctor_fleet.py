@@ -72,16 +72,17 @@ def check_waiting(config: BrokerConfig) -> Iterator[Finding]:
     with redis.Redis.from_url(config.broker, socket_timeout=5, socket_connect_timeout=5) as server:
         for queue in QUEUES:
             yield _waiting(server, queue)
-            yield from _held(queue)
         yield _abandoned(server, config.visibility_timeout_secs)
 
 
 def check_store(config: WorkerConfig) -> Iterator[Finding]:
-    """Dead letters, and the sweeps' switch and last end."""
+    """Dead letters, held queues, and the sweeps' switch and last end."""
     letters = DeadLetters(connections.redis(), bounds=config.dead_letters)
     count, warning = letters.count(), letters.warning()
     fix = "mgw dead list; then mgw dead replay or mgw dead purge."
     yield judged("dead letters", not count, warning or f"{count}", fix, State.WARNING)
+    for queue in QUEUES:
+        yield from _held(queue)
     yield from _sweeps(Sweeps(connections.redis()))
 
 
