@@ -2,7 +2,7 @@
 BIN = .venv/bin
 STAMP = .venv/.installed
 
-.PHONY: help venv demo dev test lint format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration clean
+.PHONY: help venv demo dev test lint format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench-listing clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -19,6 +19,7 @@ help:
 	@echo 'make screenshots  take the pictures of the documents anew'
 	@echo 'make proto        generate the gRPC code anew'
 	@echo 'make migration    draft the next revision of tables: SERVICE=registry MESSAGE="Add a column"'
+	@echo 'make bench-listing  time pages and sums of a million sessions in both databases'
 	@echo 'make clean        remove what was installed and built'
 
 venv: $(STAMP)
@@ -99,6 +100,9 @@ proto: $(STAMP)
 
 migration: $(STAMP)
 	$(BIN)/python -m memory_graph_workers.services.migrations $(SERVICE) "$(MESSAGE)"
+
+bench-listing: $(STAMP)
+	@$(BIN)/python benchmarks/listing.py $(ARGS)
 
 clean:
 	rm -rf .venv .mgw build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

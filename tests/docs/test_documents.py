@@ -43,6 +43,7 @@ SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower)", line)]
 CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
 MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|queues|sweep|sweeps|dead|schema)\b", line)]
 VAULT = [line for line in COMMANDS if line.startswith("mgw vault ")]
+MIGRATE = [line for line in COMMANDS if line.startswith("mgw migrate")]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 COMPOSE = [line for line in COMMANDS if line.startswith(("docker compose ", "cp .env.example ", "sh deploy/"))]
 INNER = ("walk_page", "archive_batch")
@@ -136,6 +137,13 @@ def test_a_command_for_the_vault_works(command: str, tmp_path: Path) -> None:
     finished([*mgw, *re.split("[#>]", command)[0].split()[1:]], os.environ | own, 0)
 
 
+@pytest.mark.parametrize("command", MIGRATE)
+def test_a_command_for_the_tables_works(command: str, tmp_path: Path) -> None:
+    mgw = [sys.executable, "-m", "memory_graph_workers.cli", *command.split()[1:]]
+    urls = {f"{name}_DATABASE_URL": f"sqlite:///{tmp_path}/{name}.db" for name in ("REGISTRY", "VAULT", "MEMORY_GRAPH")}
+    finished(mgw, os.environ | urls, 1 if "--check" in command else 0)
+
+
 @pytest.mark.parametrize("command", [*CELERY, *SERVE])
 def test_a_program_that_stays_starts(stack: Embedded, command: str, tmp_path: Path) -> None:
     variables, words = split(command)
@@ -199,7 +207,7 @@ def test_every_extra_of_the_documents_can_be_installed() -> None:
 
 def test_every_command_of_the_documents_is_tried() -> None:
     known = ("export ", "pip install ")
-    tried = {*CELERY, *SERVE, *MGW, *VAULT, *MAKE, *COMPOSE}
+    tried = {*CELERY, *SERVE, *MGW, *VAULT, *MIGRATE, *MAKE, *COMPOSE}
     left = [line for line in COMMANDS if line not in tried and not line.startswith(known)]
     assert left == []
 
