@@ -10,7 +10,7 @@ from ..schemas.fields import format_timestamp
 from ..tasks import connections
 from ..tasks.app import app
 from ..tasks.config import BrokerConfig
-from ..tasks.hold import Held, Holds
+from ..tasks.held import Held, Holds
 from .failure import Failure
 from .output import show_json, show_table
 
@@ -59,9 +59,7 @@ def lists(queue: str) -> list[str]:
 
 def held(queue: str) -> Held | None:
     """The service for which a queue is held, or None."""
-    holds = Holds(connections.redis())
-    found = [one for service in app.conf.queue_needs.get(queue, ()) if (one := holds.get(service)) is not None]
-    return min(found, key=lambda one: one.permits, default=None)
+    return Holds(connections.redis()).strictest(app.conf.queue_needs.get(queue, ()))
 
 
 def _why(found: Held | None) -> dict[str, Any]:

@@ -7,11 +7,13 @@ import click
 from rich.console import Console
 
 from ..schemas.archival import ArchivalStats
+from ..tasks.app import ARCHIVAL
 from ..tasks.archival import sweep, sweeps
 from ..tasks.preview import Candidate, candidates
 from ..tasks.sweeps import Status
 from .failure import Failure
 from .output import show_json, show_table
+from .queues import held
 
 PATIENCE_SECS = 60.0
 
@@ -69,15 +71,20 @@ def start(wait: bool, as_json: bool) -> None:
     try:
         answer = sent.get(timeout=PATIENCE_SECS)
     except TimeoutError as error:
-        raise Failure(
-            "No worker took the sweep; is one running (celery -A memory_graph_workers.tasks.app worker)?"
-        ) from error
+        raise Failure(_untaken()) from error
     if answer["status"] != "started":
         raise Failure(f"No sweep was started: {answer['status']}." + _hint(answer["status"]))
     ended = _follow(answer["sweep_id"])
     _tell(ended, as_json)
     if ended["status"] != Status.COMPLETED or ended["failed_count"]:
         raise SystemExit(1)
+
+
+def _untaken() -> str:
+    waits_for = held(ARCHIVAL)
+    if waits_for:
+        return f"The sweep waits until {waits_for.service} is back (mgw queues), and then starts by itself."
+    return "No worker took the sweep; is one running (celery -A memory_graph_workers.tasks.app worker)?"
 
 
 def _follow(sweep_id: str) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from .connections import config
 from .dead_letters import shown
 from .discretion import HIDDEN, DiscreetTask
 from .drain import Drain
-from .hold import LONGEST_COUNTDOWN_SECS, Hold, Holds
+from .held import LONGEST_COUNTDOWN_SECS, Holds
+from .hold import Hold
 from .lease import Lease
 from .logs import set_up
 from .transport import broker_settings
@@ -115,7 +116,7 @@ app.conf.update(
     result_accept_content=["json"],
     timezone="UTC",
     enable_utc=True,
-    # Queues: one a service; health checks never wait behind work.
+    # Queues: one a service; health checks and the watch never wait behind work, nor for a service.
     task_queues=[_queue(name) for name in (REGISTRY, VAULT, ARCHIVAL, HEALTH)],
     task_default_queue=ARCHIVAL,
     task_default_exchange=ARCHIVAL,
@@ -123,6 +124,7 @@ app.conf.update(
     task_routes=[
         [
             (f"{PREFIX}.*.health_check", {"queue": HEALTH}),
+            (f"{PREFIX}.archival.watch", {"queue": HEALTH}),
             *((f"{name}.*", {"queue": name}) for name in (REGISTRY, VAULT, ARCHIVAL)),
         ]
     ],

@@ -12,9 +12,11 @@ from ..schemas.base import derived_id, digest
 from ..schemas.fields import Days, now
 from ..schemas.vault import ComplianceLevel
 from . import archiving, connections
+from .app import ARCHIVAL
 from .archiving import Prepared, Stored
 from .batches import Batch
 from .dead_letters import dead_letters_of
+from .held import Holds
 from .operation import task
 from .sweeps import MAX_PASSES, MAX_RESUMES, Page, Sweep, Sweeps
 
@@ -94,10 +96,13 @@ def watch(self: Any) -> dict[str, str]:
     dead_letters_of(self.app).mind()
     state = sweeps()
     running = state.unfinished()
+    if running is not None and state.close_if_done(running.sweep_id):
+        return {"status": "closed", "sweep_id": running.sweep_id}
+    held = Holds(connections.redis()).strictest(self.app.conf.queue_needs[ARCHIVAL])
+    if held is not None and not held.permits:
+        return _wait_for(state, running, held.service)
     if running is None:
         return _start_overdue(state)
-    if state.close_if_done(running.sweep_id):
-        return {"status": "closed", "sweep_id": running.sweep_id}
     if state.lease_holder() is not None:
         return {"status": "running", "sweep_id": running.sweep_id}
     return _resume(state, running)
@@ -166,6 +171,13 @@ def _send_page(sweep_id: str, pass_number: int, index: int, cursor: Cursor) -> N
 
 def _send_batch(sweep_id: str, batch_id: str, ids: Sequence[str]) -> None:
     archive_batch.apply_async((sweep_id, list(ids)), task_id=batch_id)
+
+
+def _wait_for(state: Sweeps, running: Sweep | None, service: str) -> dict[str, str]:
+    """Send nothing to a queue that is held; a sweep whose messages wait there has not stalled."""
+    if running is not None:
+        state.take_lease(running.sweep_id)
+    return {"status": "held", "service": service}
 
 
 def _start_overdue(state: Sweeps) -> dict[str, str]:

@@ -12,6 +12,7 @@ What a service is, the breaker that all workers share in Redis says. One elected
 A service that asks for a long wait (Retry-After) is held until then. The permits are keys in the broker's Redis
 that the script which takes messages reads, so they count for all workers together, from the first message on and
 after any reconnect. The probe asks `/health` in a process of its own: it may hang, and gRPC must not be loaded here.
+Nothing but an answer ends HELD, and TRIAL always lets a task through, so that no state waits for itself.
 """
 
 import subprocess
@@ -19,8 +20,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 from uuid import uuid4
 
@@ -31,104 +30,30 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from ..clients.breaker import RedisStorage
-from ..schemas.fields import format_timestamp, now, parse_timestamp
 from . import connections
+from .held import Holds
 from .transport import Channel
 
-LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held
-LONGEST_HOLD_SECS = 86_400.0
 TURN_SECS = 1.0
 PROBE_EVERY_SECS = 5.0
 _PROBE_SECS = 10.0
-_LEADER_SECS = 30
 _FREE_ABOVE = 64
-_KEY = "memory_graph:hold"
 _DOWN, _TRIAL, _GROWING, _ASKED = "it is down", "it is being tried", "it is coming back", "it asked to wait"
 
 _Step: Any = bootsteps.StartStopStep
-Probe = Callable[[str], bool]
+Probe = Callable[[str], bool | None]
 Permit = Callable[[str, "int | None"], None]
 
 logger = get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Held:
-    """A service whose queues are held: `permits` messages a second may still be taken."""
-
-    service: str
-    permits: int
-    since: datetime
-    why: str
-
-
-class Holds:
-    """What is held, in the Redis that the breakers are in; every method may raise redis.RedisError."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
-
-    def ask(self, service: str, secs: float) -> None:
-        """Hold a service because it asked for a wait; a longer one that it asked for before stays."""
-        wait_ms = int(min(secs, LONGEST_HOLD_SECS) * 1000)
-        if self._redis.pttl(self._asked(service)) < wait_ms:
-            self._redis.set(self._asked(service), "1", px=wait_ms)
-
-    def is_asked(self, service: str) -> bool:
-        """Whether the wait that the service asked for is not over."""
-        return bool(self._redis.exists(self._asked(service)))
-
-    def get(self, service: str) -> Held | None:
-        """How a service is held, or None."""
-        kept = {key.decode(): value.decode() for key, value in self._redis.hgetall(self._of(service)).items()}
-        if not kept:
-            return None
-        return Held(service, int(kept["permits"]), parse_timestamp(kept["since"]), kept["why"])
-
-    def put(self, service: str, permits: int, why: str) -> None:
-        """Write down how a service is held."""
-        self._redis.hsetnx(self._of(service), "since", format_timestamp(now()))
-        self._redis.hset(self._of(service), mapping={"permits": permits, "why": why})
-
-    def release(self, service: str) -> None:
-        """Hold a service no longer."""
-        self._redis.delete(self._of(service))
-
-    def lead(self, name: str) -> bool:
-        """Become, or stay, the one that turns the states; another one follows half a minute after its end."""
-        key = f"{_KEY}:leader"
-        if self._redis.set(key, name, nx=True, ex=_LEADER_SECS):
-            return True
-        return self._redis.get(key) == name.encode() and bool(self._redis.expire(key, _LEADER_SECS))
-
-    def resign(self, name: str) -> None:
-        """Let another one lead at once."""
-        if self._redis.get(f"{_KEY}:leader") == name.encode():
-            self._redis.delete(f"{_KEY}:leader")
-
-    def _of(self, service: str) -> str:
-        return f"{_KEY}:service:{service}"
-
-    def _asked(self, service: str) -> str:
-        return f"{_KEY}:asked:{service}"
-
-
 class Holder:
     """Turns the states of the services, and gives their queues permits. `needs` maps queues to services."""
 
-    def __init__(
-        self,
-        redis: Redis,
-        needs: Mapping[str, Sequence[str]],
-        probe: Probe,
-        permit: Permit,
-        probe_every_secs: float = PROBE_EVERY_SECS,
-    ) -> None:
+    def __init__(self, redis: Redis, needs: Mapping[str, Sequence[str]], probe: Probe, permit: Permit) -> None:
         self._holds, self._needs, self._probe, self._permit = Holds(redis), needs, probe, permit
-        self._probe_every_secs = probe_every_secs
         services = dict.fromkeys(service for listed in needs.values() for service in listed)
         self._breakers = {service: RedisStorage(redis, service) for service in services}
-        self._probed_at = dict.fromkeys(services, -probe_every_secs)
         self._seen_down = dict.fromkeys(services, False)
 
     def turn(self) -> None:
@@ -144,22 +69,20 @@ class Holder:
             return self._hold(service, 0, _ASKED)
         if breaker.state == pybreaker.STATE_OPEN and not self._is_back(service):
             return self._hold(service, 0, _DOWN)
+        self._seen_down[service] = False
         if breaker.state == pybreaker.STATE_HALF_OPEN:
             return self._hold(service, 1, _TRIAL)
         return self._grow(service)
 
     def _is_back(self, service: str) -> bool:
         """Whether an open breaker may be tried; a service that calls itself healthy but fails waits for the pause."""
-        if time.monotonic() < self._probed_at[service] + self._probe_every_secs:
-            return False
-        self._probed_at[service] = time.monotonic()
-        if not self._probe(service):
-            self._seen_down[service] = True
+        healthy = self._probe(service)
+        if not healthy:
+            self._seen_down[service] |= healthy is False
             return False
         breaker = self._breakers[service]
         if not self._seen_down[service] and breaker.pause_left_secs() > 0:
             return False
-        self._seen_down[service] = False
         breaker.state = pybreaker.STATE_HALF_OPEN
         return True
 
@@ -181,6 +104,46 @@ class Holder:
         return permits
 
 
+class Probes:
+    """Asks services for their health, each in a process that is ended when it takes too long."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, tuple[subprocess.Popen[bytes] | None, float]] = {}
+
+    def ask(self, service: str) -> bool | None:
+        """Whether a service is healthy; None where it has not answered yet, or was asked a moment ago."""
+        process, since = self._asked.get(service, (None, -PROBE_EVERY_SECS))
+        age_secs = time.monotonic() - since
+        if process is None:
+            if age_secs >= PROBE_EVERY_SECS:
+                self._asked[service] = (_started(service), time.monotonic())
+            return None
+        if process.poll() is None and age_secs < _PROBE_SECS:
+            return None
+        self._asked[service] = (None, since)
+        return _ended(process) == 0
+
+    def stop(self) -> None:
+        """End those that are under way."""
+        for process, _ in self._asked.values():
+            if process is not None:
+                _ended(process)
+        self._asked.clear()
+
+
+def _started(service: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "memory_graph_workers.tasks.probe", service]
+    # The service is one of ours, by name.
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """How a process has ended; one that runs still is ended."""
+    if process.poll() is None:
+        process.kill()
+    return process.wait()
+
+
 class Hold(_Step):
     """A step of the worker's consumer: runs a `Holder` where it leads, for the queues of `app.conf.queue_needs`."""
 
@@ -199,8 +162,8 @@ class Hold(_Step):
             return
         self._channel = consumer.task_consumer.channel
         if self._thread is None:
-            holder = Holder(connections.redis(), consumer.app.conf.queue_needs, probe, self._permit)
-            self._thread = threading.Thread(target=self._run, args=(holder,), name="hold", daemon=True)
+            needs = consumer.app.conf.queue_needs
+            self._thread = threading.Thread(target=self._run, args=(needs,), name="hold", daemon=True)
             self._thread.start()
 
     def shutdown(self, consumer: Any) -> None:
@@ -210,28 +173,20 @@ class Hold(_Step):
     def _permit(self, queue: str, permits: int | None) -> None:
         self._channel.let_through(queue, permits)
 
-    def _run(self, holder: Holder) -> None:
-        holds = Holds(connections.redis())
+    def _run(self, needs: Mapping[str, Sequence[str]]) -> None:
+        holds, probes = Holds(connections.redis()), Probes()
+        holder = Holder(connections.redis(), needs, probes.ask, self._permit)
         while not self._stopped.wait(TURN_SECS):
             try:
                 if holds.lead(self._name):
                     holder.turn()
             except (RedisError, OSError) as error:  # the last permits hold until Redis is back
                 logger.warning("Holds not looked at (%s)", type(error).__name__)
+        probes.stop()
         try:
             holds.resign(self._name)
         except (RedisError, OSError) as error:
             logger.warning("Another worker looks at the holds in half a minute (%s)", type(error).__name__)
-
-
-def probe(service: str) -> bool:
-    """Ask a service for its health, in a process that is ended when it takes too long."""
-    command = [sys.executable, "-m", "memory_graph_workers.tasks.probe", service]
-    try:
-        # The service is one of ours, by name.
-        return subprocess.run(command, timeout=_PROBE_SECS, capture_output=True, check=False).returncode == 0  # noqa: S603
-    except (subprocess.TimeoutExpired, OSError):
-        return False
 
 
 def may_start(consumer: Any, request: Any) -> bool:

@@ -1,7 +1,8 @@
-"""`python -m memory_graph_workers.tasks.probe SERVICE`: exit code 0 where a service calls itself healthy."""
+"""`python -m memory_graph_workers.tasks.probe SERVICE`: exit code 0 where a service is up."""
 
 import sys
 
+from ..clients.breaker import is_answer
 from ..clients.errors import IntegrationError
 from ..clients.memory_graph import MemoryGraphClient
 from ..clients.registry import RegistryClient
@@ -11,12 +12,12 @@ from .config import WorkerConfig
 
 
 def main(service: str) -> int:
-    """Ask once; no breaker stands between."""
+    """Ask once; no breaker stands between. A service that has no such route, or refuses, is up as well."""
     config = WorkerConfig.from_env()
     try:
         _client(service, config).health_check()
-    except IntegrationError:
-        return 1
+    except IntegrationError as error:
+        return 0 if is_answer(error) else 1
     return 0
 
 

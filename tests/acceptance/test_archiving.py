@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 from fakes.http_server import FakeServer, answer
+from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import archival, archiving, connections
+from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archiving import Prepared
+from memory_graph_workers.tasks.held import Holds
+from memory_graph_workers.tasks.sweeps import Status, Sweeps
 
 
 @pytest.fixture
@@ -19,11 +23,20 @@ def vault(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
     with FakeServer() as server:
         for name, value in {"REDIS_URL": broker.url, "VAULT_URL": server.url, "VAULT_API_KEY": "key"}.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setitem(app.conf.broker_transport_options, "dead_letters_url", broker.url)
         connections.forget()
         yield server
         connections.vault().close()
         connections.redis().close()
         connections.forget()
+
+
+@pytest.fixture
+def state(vault: FakeServer) -> Iterator[Sweeps]:
+    """Sweeps of a vault that is down: the queue that needs it is held."""
+    Holds(connections.redis()).put("vault", 0, "it is down")
+    yield archival.sweeps()
+    connections.redis().flushall()
 
 
 def prepared(session_id: str) -> Prepared:
@@ -59,3 +72,26 @@ def test_the_first_sweep_by_a_crontab_waits_for_its_hour(vault: FakeServer, monk
     monkeypatch.setenv("ARCHIVAL_CRONTAB", "0 3 * * *")
     connections.forget()
     assert archival.watch() == {"status": "nothing to do"}
+
+
+def test_a_watch_sends_no_overdue_sweep_to_a_queue_that_is_held(state: Sweeps) -> None:
+    assert archival.watch() == {"status": "held", "service": "vault"}
+    assert not connections.redis().exists("memory_graph.archival")
+
+
+def test_a_sweep_whose_messages_wait_on_a_held_queue_has_not_stalled(state: Sweeps) -> None:
+    state.begin("waits", Trigger.MANUAL, now())
+    for _ in range(10):
+        connections.redis().delete("memory_graph:sweep:lease")  # ten minutes later
+        assert archival.watch()["status"] == "held"
+    assert state.lease_holder() == "waits"
+    assert state.get("waits").status is Status.RUNNING
+    assert not connections.redis().exists("memory_graph.archival")
+
+
+def test_a_watch_takes_a_sweep_up_while_its_service_is_being_tried(state: Sweeps) -> None:
+    state.begin("stalled", Trigger.MANUAL, now())
+    Holds(connections.redis()).put("vault", 1, "it is being tried")
+    connections.redis().delete("memory_graph:sweep:lease")
+    assert archival.watch() == {"status": "resumed", "sweep_id": "stalled"}
+    assert connections.redis().llen("memory_graph.archival") == 1

@@ -35,6 +35,7 @@ def test_what_the_grace_does_not_suffice_for_is_back_at_once(
 ) -> None:
     busy.process.terminate()
     assert 4 < ended(busy, 20) < 15
+    assert busy.process.returncode == 0
     assert broker.redis.llen("done:short") == 1
     assert broker.redis.llen("done:long") == 0
     assert not broker.redis.exists("unacked", "unacked_index")

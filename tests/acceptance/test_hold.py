@@ -1,6 +1,8 @@
 """A service goes down under load: its queues wait in Redis, the others go on, and nothing is lost, spent or doubled."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,41 +13,47 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
-from memory_graph_workers.cli.processes import Children
-from memory_graph_workers.cli.servers import launch, wait_ready
+from fakes.http_server import JSON_HEADERS, FakeServer, answer
+from memory_graph_workers.cli.processes import Child, Children
+from memory_graph_workers.cli.servers import launch, wait_for_child, wait_ready
 from memory_graph_workers.cli.stack import Stack
 from memory_graph_workers.clients.config import RegistryConfig
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.schemas.registry import SessionRegistration
 from memory_graph_workers.tasks.dead_letters import DeadLetters
-from memory_graph_workers.tasks.hold import Holds
+from memory_graph_workers.tasks.held import Holds
 from redis import Redis
 
 REGISTRY, VAULT = "memory_graph.registry", "memory_graph.vault"
+ASKED, PERMITS, LEADER = (f"memory_graph:hold:{name}" for name in ("asked:registry", f"queue:{REGISTRY}", "leader"))
 TRACK, REPORTS = "memory_graph.registry.track_usage", 300
 
 
 class Outage:
-    """A stack whose Registry can be taken away, and a producer that sends by name."""
+    """A stack whose parts can be taken away, and a producer that sends by name."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, stack: Stack, worker: Child) -> None:
+        self.stack, self.worker = stack, worker
         self.redis = Redis.from_url(stack.environ["REDIS_URL"])
         self.dead, self.holds = DeadLetters(self.redis), Holds(self.redis)
         self.app = Celery("producer", broker=stack.environ["REDIS_URL"], set_as_current=False)
 
-    def take_away(self) -> None:
-        self.stopped = self.stack._running["registry"]
-        self.stack.children.stop(self.stopped.child)
+    def take_away(self, name: str = "registry") -> None:
+        self.stack.children.stop(self.stack._running[name].child)
 
-    def bring_back(self) -> None:
-        running = launch(self.stack.children, self.stopped.server, self.stopped.port)
-        self.stack._running["registry"] = running
+    def bring_back(self, name: str = "registry") -> None:
+        stopped = self.stack._running[name]
+        running = launch(self.stack.children, stopped.server, stopped.port)
+        self.stack._running[name] = running
         wait_ready(running)
 
-    def report(self, session_id: str, number: int) -> None:
+    def start_second_worker(self) -> None:
+        second = self.stack._celery("worker", "--pool", "prefork", "-c", "1", "-n", "second@%h", "--loglevel", "INFO")
+        wait_for_child(second, lambda: len(self.app.control.ping(timeout=1)) == 2)
+
+    def report(self, session_id: str, number: int, **options: Any) -> None:
         report = {"session_id": session_id, "prompt_tokens": 1, "completion_tokens": number}
-        self.app.send_task(TRACK, kwargs={"report": report}, queue=REGISTRY)
+        self.app.send_task(TRACK, kwargs={"report": report}, queue=REGISTRY, **options)
 
     def is_empty(self) -> bool:
         return not self.redis.exists("unacked", REGISTRY, VAULT)
@@ -55,10 +63,10 @@ class Outage:
 def outage(tmp_path: Path) -> Iterator[Outage]:
     (tmp_path / "logs").mkdir()
     with Children(tmp_path / "logs") as children:
-        stack = Stack(children, tmp_path, {"TASK_MAX_ATTEMPTS": "8"})
+        stack = Stack(children, tmp_path, {"TASK_MAX_ATTEMPTS": "8", "VISIBILITY_TIMEOUT_SECS": "15"})
         stack.start_services()
-        stack.start_worker()
-        outage = Outage(stack)
+        worker = stack.start_worker()
+        outage = Outage(stack, worker)
         yield outage
         outage.app.close()
         outage.redis.close()
@@ -115,10 +123,53 @@ def test_an_outage_costs_no_report_and_no_attempts_and_no_other_queue(
 def test_a_worker_that_starts_in_an_outage_takes_nothing(
     outage: Outage, session_id: str, until: Callable[..., None]
 ) -> None:
-    outage.redis.set("memory_graph:hold:asked:registry", "1", px=25_000)
-    until(lambda: outage.redis.get(f"memory_graph:hold:queue:{REGISTRY}") == b"0", 10)
+    outage.redis.set(ASKED, "1", px=40_000)
+    until(lambda: outage.redis.get(PERMITS) == b"0", 10)
     outage.report(session_id, 1)
-    second = outage.stack._celery("worker", "--pool", "prefork", "-c", "1", "-n", "second@%h", "--loglevel", "INFO")
-    until(lambda: b"ready" in second.log.read_bytes(), 30)
+    outage.start_second_worker()
     assert outage.redis.llen(REGISTRY) == 1
-    until(lambda: total(outage, session_id) == (1, 1), 40)
+    until(lambda: total(outage, session_id) == (1, 1), 60)
+
+
+def test_a_hold_outlives_its_leader_and_the_broker(outage: Outage, session_id: str, until: Callable[..., None]) -> None:
+    outage.start_second_worker()
+    leader = outage.redis.get(LEADER)
+    for number in range(20):
+        outage.report(session_id, number, countdown=25)  # in the workers' hands when the outage begins
+    until(lambda: not outage.redis.llen(REGISTRY), 20)
+    outage.take_away()
+    for number in range(20, 60):
+        outage.report(session_id, number)
+    until(lambda: outage.holds.get("registry"), 60)
+    os.killpg(outage.worker.process.pid, signal.SIGKILL)
+    outage.take_away("broker")
+    outage.bring_back("broker")
+    until(lambda: outage.redis.get(LEADER) not in (None, leader), 90)
+    # Countdowns that were over, and what the dead one had, are back.
+    until(lambda: outage.redis.llen(REGISTRY) == 60 and not outage.redis.exists("unacked"), 90)
+    assert outage.redis.get(PERMITS) == b"0"
+    outage.bring_back()
+    until(lambda: outage.holds.get("registry") is None, 120)
+    until(outage.is_empty, 60)
+    assert total(outage, session_id) == (60, sum(range(60)))
+    assert outage.dead.count() == 0
+
+
+def test_a_long_wait_that_a_service_asks_for_holds_it_and_spends_no_attempt(
+    outage: Outage, session_id: str, until: Callable[..., None]
+) -> None:
+    outage.take_away()
+    with FakeServer(port=outage.stack.port("registry")) as busy:
+        busy.default = answer(503, {}, {**JSON_HEADERS, "Retry-After": "5000"})
+        outage.report(session_id, 7)
+        until(lambda: outage.redis.llen(REGISTRY) == 1 and not outage.redis.exists("unacked"), 30)
+        assert len(busy.requests) == 1
+    kept = json.loads(outage.redis.lindex(REGISTRY, 0))
+    assert kept["headers"]["retries"] == 0
+    assert 4_900_000 < outage.redis.pttl(ASKED) <= 5_000_000
+    assert {row["queue"]: row["why"] for row in told(outage)}[REGISTRY] == "it asked to wait"
+    outage.bring_back()
+    assert outage.redis.llen(REGISTRY) == 1
+    outage.redis.delete(ASKED)  # the wait is over
+    until(outage.is_empty, 30)
+    assert total(outage, session_id) == (1, 7)

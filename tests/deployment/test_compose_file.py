@@ -85,10 +85,11 @@ def test_what_stays_is_started_again_and_bounded_and_given_time_to_stop(name):
     assert SERVICES[name].grace_secs >= 15
 
 
-def test_a_worker_has_time_to_end_the_longest_task():
-    limit_secs = float(SERVICES["worker"].environment["TASK_TIME_LIMIT_SECS"])
-    assert limit_secs == TaskConfig().time_limit_secs
-    assert SERVICES["worker"].grace_secs > limit_secs
+def test_a_worker_has_its_own_grace_and_time_to_put_the_rest_back():
+    environment = SERVICES["worker"].environment
+    assert float(environment["TASK_TIME_LIMIT_SECS"]) == TaskConfig().time_limit_secs
+    assert float(environment["WORKER_GRACE_SECS"]) == TaskConfig().grace_secs
+    assert SERVICES["worker"].grace_secs >= TaskConfig().grace_secs + 15
 
 
 def test_flower_alone_is_published_and_to_this_host_alone():

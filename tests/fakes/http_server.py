@@ -93,15 +93,15 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, fake: "FakeServer", tls: ssl.SSLContext | None) -> None:
+    def __init__(self, fake: "FakeServer", tls: ssl.SSLContext | None, port: int) -> None:
         self.fake, self.tls = fake, tls
-        super().__init__(("127.0.0.1", 0), Connection)
+        super().__init__(("127.0.0.1", port), Connection)
 
 
 class FakeServer:
     """Answers with `steps` in order, then with `default`; records every request."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.requests: list[Received] = []
         self.connections = 0
         self.stopped = threading.Event()
@@ -109,7 +109,7 @@ class FakeServer:
         self.before_reading: Step | None = None
         self._steps: list[Step] = []
         self._lock = threading.Lock()
-        self._server = _Server(self, tls)
+        self._server = _Server(self, tls, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self.port = int(self._server.server_address[1])
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"

@@ -1,12 +1,16 @@
 """The states of a held service, turned by hand."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import fakeredis
 import pytest
+from fakes.http_server import FakeServer, hang
 from memory_graph_workers.clients.breaker import CACHE_SECS, RedisStorage
-from memory_graph_workers.tasks.hold import Held, Holder, Holds
+from memory_graph_workers.tasks import probe
+from memory_graph_workers.tasks.held import Held, Holds
+from memory_graph_workers.tasks.hold import Holder, Probes
 
 NEEDS = {"plain": ("registry",), "both": ("registry", "vault"), "free": ()}
 
@@ -16,7 +20,7 @@ class Scene:
 
     def __init__(self, redis: fakeredis.FakeRedis) -> None:
         self.redis, self.permits, self.healthy, self.asked = redis, dict[str, "int | None"](), False, 0
-        self.holder, self.holds = Holder(redis, NEEDS, self.probe, self.permits.__setitem__, 0.0), Holds(redis)
+        self.holder, self.holds = Holder(redis, NEEDS, self.probe, self.permits.__setitem__), Holds(redis)
 
     def probe(self, service: str) -> bool:
         self.asked += 1
@@ -112,3 +116,65 @@ def test_one_leads_and_another_follows_when_it_resigns(scene: Scene) -> None:
     scene.holds.resign("a")
     assert scene.holds.lead("b")
     assert 0 < scene.redis.ttl("memory_graph:hold:leader") <= 30
+
+
+def test_who_reads_while_it_is_written_finds_all_or_nothing(scene: Scene) -> None:
+    def write() -> None:
+        for _ in range(300):
+            scene.holds.put("registry", 3, "why")
+            scene.holds.release("registry")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while writer.is_alive():
+        assert (held := scene.holds.get("registry")) is None or held.permits == 3
+    writer.join()
+
+
+def test_of_several_services_the_strictest_counts(scene: Scene) -> None:
+    assert scene.holds.strictest(("registry", "vault")) is None
+    scene.holds.put("registry", 8, "it is coming back")
+    scene.holds.put("vault", 0, "it is down")
+    found = scene.holds.strictest(("registry", "vault"))
+    assert found is not None
+    assert (found.service, found.permits) == ("vault", 0)
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    with FakeServer() as server:
+        for name, value in {"REGISTRY_URL": server.url, "REGISTRY_API_KEY": "key", "VAULT_API_KEY": "key"}.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (401, 0), (404, 0), (429, 0), (500, 1), (503, 1)])
+def test_a_probe_takes_any_answer_for_life_but_one_of_trouble(registry: FakeServer, status: int, code: int) -> None:
+    registry.answers(status)
+    assert probe.main("registry") == code
+
+
+def test_a_probe_that_hangs_keeps_nobody_waiting(registry: FakeServer) -> None:
+    registry.answers(hang)
+    probes = Probes()
+    assert probes.ask("registry") is None
+    until(lambda: registry.requests)
+    started = time.monotonic()
+    assert probes.ask("registry") is None
+    probes.stop()
+    assert time.monotonic() - started < 2
+
+
+def test_a_service_is_asked_in_a_process_of_its_own_and_not_at_once_again(registry: FakeServer) -> None:
+    registry.answers(200)
+    probes = Probes()
+    until(lambda: probes.ask("registry"))
+    assert probes.ask("registry") is None
+    assert [received.path for received in registry.requests] == ["/health"]
+
+
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

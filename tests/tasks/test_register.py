@@ -55,7 +55,7 @@ def test_names_and_parameters_are_those_that_producers_were_promised() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_task_goes_to_the_queue_of_its_service(name: str) -> None:
-    service = "health" if name.endswith("health_check") else name.split(".")[1]
+    service = "health" if name.endswith(("health_check", "archival.watch")) else name.split(".")[1]
     assert app.amqp.router.route({}, name)["queue"].name == f"memory_graph.{service}"
 
 
