@@ -190,10 +190,15 @@ class Hold(_Step):
 
 
 def may_start(consumer: Any, request: Any) -> bool:
-    """Whether a task that waited in this worker (a countdown) may run now; it takes one of its queue's permits."""
-    channel = consumer.task_consumer.channel
-    queue = str(request.delivery_info.get("routing_key") or "")
+    """Whether a task that waited in this worker (a countdown) may run now.
+
+    One that was taken before the hold needs a permit; one that cost a permit when it was taken needs no second one,
+    else it would go back for ever while there is but one a second.
+    """
+    channel, delivery = consumer.task_consumer.channel, request.message.delivery_info
     try:
-        return not isinstance(channel, Channel) or bool(cast(Any, channel).take_permit(queue))
+        if not isinstance(channel, Channel):
+            return True
+        return cast(Any, channel).may_start(str(delivery.get("routing_key") or ""), bool(delivery.get("permitted")))
     except (RedisError, OSError):
         return True

@@ -15,7 +15,9 @@ logger = logging.getLogger(__name__)
 
 _PlainQoS: Any = plain.QoS  # what is overridden here is not in the stubs
 
-HOLD = "memory_graph:hold:queue:"  # and a queue's name: how many of its messages may be taken; absent, all of them
+# And a queue's name: how many of its messages may be taken; absent, all of them; HELD, none, nor run that are in hand.
+HOLD = "memory_graph:hold:queue:"
+HELD = -1
 
 # Scripts, because each reads Redis' clock and acts on it in one step. KEYS: index, unacked, then queues.
 _STAMP = """
@@ -35,7 +37,7 @@ for i = 3, last do
         local now = redis.call('TIME')
         redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
         redis.call('HSET', KEYS[2], ARGV[1], '[' .. item .. ARGV[i - 1])
-        return {i - 3, item}
+        return {i - 3, item, left and 1 or 0}
     end
 end
 return false
@@ -44,10 +46,13 @@ _RENEW = """
 local now = redis.call('TIME')
 for _, tag in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 'XX', now[1] + now[2] / 1000000, tag) end
 """
+# Of a message in hand; ARGV: whether it took a permit when it was taken.
 PERMIT = """
 local left = redis.call('GET', KEYS[1])
 if not left then return 1 end
-if tonumber(left) <= 0 then return 0 end
+if tonumber(left) < 0 then return 0 end
+if ARGV[1] == '1' then return 1 end
+if tonumber(left) == 0 then return 0 end
 redis.call('DECR', KEYS[1])
 return 1
 """

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
 from .envelope import Malformed, as_bytes, call_in, check_envelope, is_name, opened
-from .in_hand import HOLD, PERMIT, TAKE, QoS
+from .in_hand import HELD, HOLD, PERMIT, TAKE, QoS
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ class Channel(_PlainChannel):
     takes: ClassVar[bool] = True  # in this process; a worker that stops takes nothing any more
     dead_letters_url: str | None = None
     taken = ""  # the tag of what the script took, or takes
+    _permitted = False  # and whether it cost a permit
     _idle_until = 0.0
     from_transport_options: ClassVar[tuple[str, ...]] = (*plain.Channel.from_transport_options, "dead_letters_url")
 
@@ -74,11 +75,11 @@ class Channel(_PlainChannel):
         if permits is None:
             client.delete(HOLD + queue)
         else:
-            client.set(HOLD + queue, permits)
+            client.set(HOLD + queue, permits or HELD)
 
-    def take_permit(self, queue: str) -> bool:
-        """Take one permit of a queue; False where it has none left."""
-        return bool(self._late_client().register_script(PERMIT)(keys=[HOLD + queue]))
+    def may_start(self, queue: str, permitted: bool) -> bool:
+        """Whether a message of a queue may run now; one that was not `permitted` when it was taken needs a permit."""
+        return bool(self._late_client().register_script(PERMIT)(keys=[HOLD + queue], args=[int(permitted)]))
 
     def _late_client(self) -> Any:
         return self.Client(connection_pool=self._late_pool)
@@ -136,7 +137,8 @@ class Channel(_PlainChannel):
         if not answer:
             self._idle_until = time.monotonic() + IDLE_SECS
             raise Empty
-        key, item = answer
+        key, item, *permits = answer
+        self._permitted = permits == [1]
         queue = self._asked[key][0] if command == "EVAL" else _text(key).rsplit(self.sep, 1)[0]
         return queue, _bytes(item)
 
@@ -161,7 +163,8 @@ class Channel(_PlainChannel):
         # Two copies of one item would share a tag, and one acknowledgement would end both.
         envelope["properties"]["delivery_tag"] = taken or str(uuid4())
         # A retry goes where this says. The queue it was taken from is a fact; its sender may have misspelt it.
-        envelope["properties"]["delivery_info"].update(exchange="", routing_key=queue)
+        facts = {"exchange": "", "routing_key": queue, "permitted": bool(taken) and self._permitted}
+        envelope["properties"]["delivery_info"].update(facts)
         return envelope
 
     def _set_aside(self, item: bytes, queue: str, part: str, taken: str) -> None:
