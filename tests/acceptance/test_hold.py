@@ -166,7 +166,7 @@ def test_a_long_wait_that_a_service_asks_for_holds_it_and_spends_no_attempt(
 ) -> None:
     outage.take_away()
     with FakeServer(port=outage.stack.port("registry")) as busy:
-        busy.default = answer(503, {}, {**JSON_HEADERS, "Retry-After": "5000"})
+        busy.default = answer(503, {}, {**JSON_HEADERS, "Retry-After": "5000", "Connection": "close"})
         outage.report(session_id, 7)
         until(lambda: busy.requests, 30)
         until(lambda: outage.redis.get(PERMITS) == b"-1", 30)
