@@ -42,7 +42,7 @@ def expire(dry_run: bool, yes: bool, as_json: bool) -> None:
 
 @click.command()
 @click.option("--session", "session_id", help="Only the archives of this session.")
-@click.option("--limit", default=50, show_default=True, help="How many, newest first.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def deletions(session_id: str | None, limit: int, as_json: bool) -> None:
     """List the archives that were deleted, newest first: when, why, and until when they had to be kept.

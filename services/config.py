@@ -35,11 +35,14 @@ class DatabaseUrl(fields.Field[str]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         try:
             url = make_url(value)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # the second one quotes what it took for the port: a password's rest
             url = None
         # Every connection to sqlite's memory would see a database of its own.
         if url is None or url.drivername not in _DRIVERS or url.database in {None, "", ":memory:"}:
-            raise ValidationError("Must be like sqlite:///file.db or postgresql://user@host/name.")
+            raise ValidationError(
+                "Must be like sqlite:///file.db or postgresql://user:password@host:5432/name; write @, : and / in a "
+                "password as %40, %3A and %2F."
+            )
         if self.is_shared and url.get_backend_name() == "sqlite":
             raise ValidationError(f"An SQLite file holds one service; give each its own by {_OWN_URLS}.")
         return url.set(drivername=_DRIVERS[url.drivername]).render_as_string(hide_password=False)
