@@ -41,7 +41,7 @@ class LostKey(Unreadable):
     """The master key of an archive is not among ours."""
 
     def __init__(self, key_id: str) -> None:
-        super().__init__(f"The archive needs the key {key_id}: add it to VAULT_ENCRYPTION_KEYS again.")
+        super().__init__(f"The archive needs the key {key_id}: add it to VAULT_ENCRYPTION_KEYS of this vault.")
 
 
 class Damaged(Unreadable):

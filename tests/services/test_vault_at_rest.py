@@ -149,7 +149,7 @@ def test_an_archive_whose_key_is_not_there_names_the_key(vault, new_id):
     change(vault, "DELETE FROM archives WHERE archive_id = :id", id=new_id)
     assert answer.status == 500
     assert answer.json["message"] == (
-        "The archive needs the key feedfacefeedface: add it to VAULT_ENCRYPTION_KEYS again."
+        "The archive needs the key feedfacefeedface: add it to VAULT_ENCRYPTION_KEYS of this vault."
     )
 
 
