@@ -15,7 +15,7 @@ from celery.worker import request as plain
 from celery.worker import state
 from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..clients.errors import IntegrationError, TransientError, UncertainOutcome
@@ -26,7 +26,7 @@ from .envelope import call_of
 
 MOST_LOSSES = 3
 # Raised by Celery in the child after the task's own code: it could not tell result, retry or the chain's next step.
-_AWAY = (RedisConnectionError, RedisTimeoutError, OperationalError)
+_AWAY = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, OperationalError)
 
 _PlainRequest: Any = plain.Request  # what is overridden here is not in the stubs
 

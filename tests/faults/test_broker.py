@@ -115,6 +115,7 @@ def fills_redis(fleet: Fleet, row: Row, off: str = "") -> None:
     row.demand(told.returncode and "maxmemory" in told.stderr, f"a producer was told: {told.stderr[-200:]}")
     time.sleep(15)
     fleet.redis.config_set("maxmemory", "0")
+    fleet.registry.heals()
     row.recovered(_first_effect(fleet, time.monotonic()), BACK_SECS)
     row.judge(fleet)
     row.demand(all(worker.is_alive for worker in workers), "a worker did not live on")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from faults.fleet import ARCHIVAL, QUEUES, REGISTRY, Fleet, until
 from faults.matrix import Row
 
@@ -75,6 +76,7 @@ def reads_junk(fleet: Fleet, row: Row, off: str = "") -> None:
     row.demand(all(worker.is_alive for worker in workers), "a worker did not live on")
 
 
+@pytest.mark.short
 def test_junk_among_good_messages(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
         "junk, unknown tasks, broken envelopes among good messages",

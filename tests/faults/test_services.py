@@ -84,9 +84,10 @@ def test_errors_now_and_then(fleet: Callable[..., Fleet], row: Callable[..., Row
 def takes_down(fleet: Fleet, row: Row, name: str, off: str = "") -> None:
     """Take a service away for 90 s in the middle of a sweep; see what is spent and what grows meanwhile."""
     workers = fleet.start_workers(off=off)
+    fleet.report_usage(2000)
     fleet.sweep()
     until(lambda: fleet.effects().archives.total() > 20, 60, "a sweep under way")
-    fleet.report_usage(2000)
+    row.demand(not fleet.swept(), "the sweep was over before the service was away")
     proxy = {"registry": fleet.registry, "vault": fleet.vault}.get(name)
     since = time.monotonic()
     if proxy:
