@@ -21,7 +21,8 @@ SETTINGS = {"ARCHIVAL_AFTER_DAYS": "0", "TASK_MAX_ATTEMPTS": "2"}
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = Path(tmp_path_factory.mktemp("sweeping"))
-    with Children(home) as children:
+    (home / "logs").mkdir()
+    with Children(home / "logs") as children:
         stack = Stack(children, home, SETTINGS)
         stack.start_services()
         yield stack

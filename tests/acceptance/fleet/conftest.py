@@ -29,7 +29,8 @@ SETTINGS = {
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = Path(tmp_path_factory.mktemp("fleet"))
-    with Children(home) as children:
+    (home / "logs").mkdir()
+    with Children(home / "logs") as children:
         stack = Stack(children, home, SETTINGS)
         stack.start_services()
         stack.start_worker()
