@@ -41,9 +41,9 @@ def test_a_service_that_serves_is_healthy(stack, part):
 
 
 def test_a_worker_is_healthy_when_it_answers_and_no_other_workers_answer_counts(stack):
-    assert health("worker", environ=stack.environ).stdout == "healthy\n"
-    told = health("worker", "--name", "celery@elsewhere", environ=stack.environ)
-    assert (told.returncode, told.stderr) == (1, "Error: The worker celery@elsewhere does not answer.\n")
+    assert health("worker", "--name", "worker@local", environ=stack.environ).stdout == "healthy\n"
+    told = health("worker", environ=stack.environ)
+    assert (told.returncode, told.stderr) == (1, f"Error: The worker celery@{socket.gethostname()} does not answer.\n")
 
 
 def test_beat_is_healthy_once_it_sends(stack, wait_for):
