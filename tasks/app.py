@@ -8,9 +8,7 @@ from celery import Celery, signals
 from celery.exceptions import Reject
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..beat_schedule import sweep_schedule
 from ..clients.errors import CircuitBreakerOpen, IntegrationError, InvalidConfig, TransientError
@@ -46,7 +44,7 @@ class MemoryGraphTask(DiscreetTask):
     abstract = True
     acks_late = True
     reject_on_worker_lost = True
-    autoretry_for = (TransientError, RedisConnectionError, RedisTimeoutError)
+    autoretry_for = (TransientError, *connections.AWAY)
     max_retries = limits.max_attempts - 1
     retry_backoff = limits.backoff_secs
     retry_backoff_max = limits.backoff_max_secs

@@ -6,7 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from kombu.exceptions import OperationalError
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..clients.breaker import Breaker, RedisStorage
 from ..clients.registry import RegistryClient
@@ -16,6 +20,9 @@ from .config import BrokerConfig, WorkerConfig
 
 if TYPE_CHECKING:
     from ..clients.memory_graph import MemoryGraphClient
+
+# What is raised while broker or results are away or full: no fault of a task, which runs again.
+AWAY = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, OperationalError)
 
 
 @cache

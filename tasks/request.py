@@ -13,20 +13,16 @@ from celery.signals import task_failure
 from celery.utils.log import get_logger
 from celery.worker import request as plain
 from celery.worker import state
-from kombu.exceptions import OperationalError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from ..clients.errors import IntegrationError, TransientError, UncertainOutcome
 from ..schemas.base import ValidationError
+from .connections import AWAY
 from .dead_letters import DeadLetter, DeadLetters, Reason, dead_letters_of
 from .discretion import HIDDEN, discreet_info, name_of, original, safe_text, size_of
 from .envelope import call_of
 
 MOST_LOSSES = 3
-# Raised by Celery in the child after the task's own code: it could not tell result, retry or the chain's next step.
-_AWAY = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, OperationalError)
 
 _PlainRequest: Any = plain.Request  # what is overridden here is not in the stubs
 
@@ -69,7 +65,8 @@ class Request(_PlainRequest):
             return super().on_failure(discreet_info(exc_info), send_failed_event, return_ok)
         if isinstance(error, WorkerLostError):
             return self._on_lost_child(exc_info, error)
-        if isinstance(error, _AWAY):
+        if isinstance(error, AWAY):
+            # Celery's own, after the task's code: it could not tell result, retry or the chain's next step.
             return self._let_go(f"broker or results were away when it ended ({name_of(error)})")
         if not self._kept(_letter(self, _reason(error, self), error)):
             return None
