@@ -63,6 +63,7 @@ def show(sweep_id: str, as_json: bool) -> None:
     show_table(["what", "value"], list(values.items()))
     if failures or skipped:
         show_table(["session", "left because"], [*failures.items(), *skipped.items()])
+        _tell_the_rest(values["failed_count"] - len(failures), values["skipped_count"] - len(skipped))
 
 
 @command.command()
@@ -87,3 +88,8 @@ def resume() -> None:
     """
     sweeps().resume()
     click.echo("Sweeps start again when they are due.")
+
+
+def _tell_the_rest(failed: int, skipped: int) -> None:
+    if failed or skipped:
+        click.echo(f"The reasons of {failed} more that failed and {skipped} more that were skipped were not kept.")

@@ -176,6 +176,9 @@ class SchedulerConfig(ClientSettings):
         "ARCHIVAL_RETENTION_DAYS", number(1, 365_000), 365, "Days an archive is kept; at least the level's."
     )
     batch_size: int = setting("ARCHIVAL_BATCH_SIZE", number(1, 1000), 100, "Sessions a batch task archives.")
+    most_batches: int = setting(
+        "ARCHIVAL_MOST_BATCHES", number(1, 10_000), 64, "Batches without a result at which a sweep's walk waits."
+    )
     default_compliance_level: ComplianceLevel = setting(
         "ARCHIVAL_COMPLIANCE_LEVEL",
         fields.Enum(ComplianceLevel, by_value=True),

@@ -8,7 +8,7 @@ from ..beat_schedule import is_overdue
 from ..clients.errors import IntegrationError, NotArchivable, TransientError
 from ..clients.paging import Cursor
 from ..schemas.archival import BatchResult, Trigger
-from ..schemas.base import derived_id, digest
+from ..schemas.base import derived_id
 from ..schemas.fields import Days, now
 from ..schemas.vault import ComplianceLevel
 from . import archiving, connections
@@ -18,7 +18,9 @@ from .batches import Batch
 from .dead_letters import dead_letters_of
 from .held import Holds
 from .operation import task
-from .sweeps import MAX_PASSES, MAX_RESUMES, Page, Sweep, Sweeps
+from .pages import Page, Position
+from .sweeps import MAX_RESUMES, Sweep, Sweeps
+from .walking import list_page
 
 LONGEST_SWEEP_SECS = 6 * 3600.0
 
@@ -42,30 +44,31 @@ def sweep(self: Any, trigger: Trigger = Trigger.MANUAL) -> dict[str, str]:
         return {"status": "not due yet", "sweep_id": last.sweep_id}
     if not state.begin(self.request.id, trigger, scheduler.cutoff(now())):
         return {"status": "running already", "sweep_id": state.lease_holder() or self.request.id}
-    _send_page(self.request.id, 1, 0, Cursor())
+    _send_page(self.request.id, Position())
     return {"status": "started", "sweep_id": self.request.id}
 
 
 @task("archival.walk_page", inner=True)
 def walk_page(self: Any, sweep_id: str, pass_number: int, index: int, cursor: dict[str, Any]) -> None:
-    """List one page of the Registry's sessions and send its due ones as batches, then the next page."""
-    state = sweeps()
+    """List the Registry's sessions until a batch is full, send the due ones, then the next page if there is room."""
+    state, here = sweeps(), Position(pass_number, index, Cursor(**cursor))
     running = state.progress(sweep_id)
-    if running is None or state.page(sweep_id, pass_number, index + 1):
-        return  # over, or a page that was delivered twice: its chain goes on already
+    if running is None:
+        return
+    if running.walked:  # whoever ended the walk may have died before it could close
+        state.close_if_done(sweep_id)
+        return
     if state.paused():
         state.end_walk(sweep_id, "paused")
     else:
         try:
-            page = state.page(sweep_id, pass_number, index) or _list_page(state, running, pass_number, index, cursor)
+            _walk(state, running, here)
         except TransientError:
             if self.request.retries < self.max_retries and running.age_secs < _longest_secs():
                 raise
             state.end_walk(sweep_id, "the registry did not answer")
         except IntegrationError as error:
             state.end_walk(sweep_id, f"the listing failed: {error}")
-        else:
-            _send_on(state, sweep_id, pass_number, index, page)
     state.close_if_done(sweep_id)
 
 
@@ -76,8 +79,8 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     running = state.progress(sweep_id)
     if running is None:
         return
-    if state.result(sweep_id, batch_id):  # delivered twice; the first may have died before it could close
-        state.close_if_done(sweep_id)
+    if not state.is_pending(sweep_id, batch_id):  # delivered twice; the first may have died before it said so
+        _after_batch(state, sweep_id, state.is_called(sweep_id, _most_batches()))
         return
     batch = Batch(state, running, batch_id)
     batch.run(session_ids)
@@ -86,8 +89,8 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     if batch.unsettled and self.request.retries < self.max_retries and running.age_secs < _longest_secs():
         raise batch.reason_to_wait()
     batch.give_up()
-    state.finish_batch(sweep_id, batch_id, batch.result())
-    state.close_if_done(sweep_id)
+    calls = state.finish_batch(sweep_id, batch_id, session_ids, batch.result(), _most_batches())
+    _after_batch(state, sweep_id, calls)
 
 
 @task("archival.watch", keep_dead_letter=False)  # the next one comes in a minute
@@ -138,39 +141,48 @@ def create_standard_policy(self: Any, retention_days: Annotated[int, Days]) -> s
     return archiving.ensure_policy(ComplianceLevel.STANDARD, retention_days)
 
 
-def _list_page(state: Sweeps, running: Sweep, pass_number: int, index: int, cursor: dict[str, Any]) -> Page:
-    here = Cursor(**cursor)
-    answer = connections.registry().list_sessions(here.page, connections.config().scheduler.batch_size)
-    following = here.after([session.session_id for session in answer.sessions], answer)
-    due = [session.session_id for session in answer.sessions if archiving.is_due(session, running.cutoff)]
-    found = Page(state.unseen(running.sweep_id, due), following, len(answer.sessions))
-    return state.keep_page(running.sweep_id, pass_number, index, found)
+def _walk(state: Sweeps, running: Sweep, here: Position) -> None:
+    """Do one page; one that was done before sends again what is still to be done, one that is long past nothing."""
+    last = state.page(running.sweep_id)
+    if last is None or last.position.is_before(here):
+        page = list_page(state, running, here, last)
+        last = page if state.keep_page(running.sweep_id, page) else state.page(running.sweep_id)
+    if last and not here.is_before(last.position):
+        _send_on(state, running.sweep_id, last)
 
 
-def _send_on(state: Sweeps, sweep_id: str, pass_number: int, index: int, page: Page) -> None:
-    state.mark_seen(sweep_id, page.ids)
-    for ids in archiving.chunks(page.ids, connections.config().scheduler.batch_size):
-        batch_id = derived_id("batch", sweep_id, pass_number, index, digest(ids))
-        if state.add_batch(sweep_id, batch_id, ids):
-            _send_batch(sweep_id, batch_id, ids)
-    if page.following:
-        _send_page(sweep_id, pass_number, index + 1, page.following)
-    elif not state.found_in_pass(sweep_id, pass_number):
-        state.end_walk(sweep_id)
-    elif pass_number < MAX_PASSES:
-        # Archiving changes the listing that was walked: look again for what moved.
-        _send_page(sweep_id, pass_number + 1, 0, Cursor())
-    else:
-        state.end_walk(sweep_id, f"pass {MAX_PASSES} still found sessions that no pass had seen")
+def _send_on(state: Sweeps, sweep_id: str, page: Page) -> None:
+    for batch_id, ids in page.batches.items():
+        _send_batch(sweep_id, batch_id, ids)
+    _send_next(state, sweep_id, page)
 
 
-def _send_page(sweep_id: str, pass_number: int, index: int, cursor: Cursor) -> None:
-    task_id = derived_id("page", sweep_id, pass_number, index, asdict(cursor))
-    walk_page.apply_async((sweep_id, pass_number, index, asdict(cursor)), task_id=task_id)
+def _send_next(state: Sweeps, sweep_id: str, page: Page) -> None:
+    following = page.next_position
+    if following is None:
+        state.end_walk(sweep_id, page.why_incomplete)
+    elif not state.waits_for_room(sweep_id, _most_batches()):
+        _send_page(sweep_id, following)
+
+
+def _after_batch(state: Sweeps, sweep_id: str, walk_is_called: bool) -> None:
+    page = state.page(sweep_id) if walk_is_called else None
+    if page:
+        _send_next(state, sweep_id, page)
+    state.close_if_done(sweep_id)
+
+
+def _send_page(sweep_id: str, to: Position) -> None:
+    arguments = (sweep_id, to.pass_number, to.index, asdict(to.cursor))
+    walk_page.apply_async(arguments, task_id=derived_id("page", *arguments))
 
 
 def _send_batch(sweep_id: str, batch_id: str, ids: Sequence[str]) -> None:
     archive_batch.apply_async((sweep_id, list(ids)), task_id=batch_id)
+
+
+def _most_batches() -> int:
+    return connections.config().scheduler.most_batches
 
 
 def _wait_for(state: Sweeps, running: Sweep | None, service: str) -> dict[str, str]:
@@ -202,25 +214,23 @@ def _resume(state: Sweeps, stalled: Sweep) -> dict[str, str]:
     for batch_id, ids in state.pending_batches(sweep_id).items():
         _send_batch(sweep_id, batch_id, ids)
     if not stalled.walked:
-        _resend_page(state, stalled)
+        _resend_page(state, sweep_id)
     return {"status": "resumed", "sweep_id": sweep_id}
 
 
-def _resend_page(state: Sweeps, stalled: Sweep) -> None:
-    if not stalled.last_page:
-        _send_page(stalled.sweep_id, 1, 0, Cursor())
+def _resend_page(state: Sweeps, sweep_id: str) -> None:
+    page = state.page(sweep_id)
+    if page is None:
+        _send_page(sweep_id, Position())
         return
-    pass_number, index = (int(part) for part in stalled.last_page.split(":"))
-    page = state.page(stalled.sweep_id, pass_number, index)
-    if page:
-        _send_on(state, stalled.sweep_id, pass_number, index, page)
-        state.close_if_done(stalled.sweep_id)
+    _send_next(state, sweep_id, page)
+    state.close_if_done(sweep_id)
 
 
 def _break_off(state: Sweeps, sweep_id: str) -> dict[str, str]:
     reason = f"stalled {MAX_RESUMES} times without progress"
     for batch_id, ids in state.pending_batches(sweep_id).items():
-        state.finish_batch(sweep_id, batch_id, BatchResult(failed=dict.fromkeys(ids, reason)))
+        state.finish_batch(sweep_id, batch_id, ids, BatchResult(failed=dict.fromkeys(ids, reason)))
     state.close(sweep_id, reason)
     return {"status": "incomplete", "sweep_id": sweep_id}
 

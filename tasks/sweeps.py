@@ -1,30 +1,33 @@
 """The state of the archival sweeps, all of it in Redis: any worker can take up where another stopped.
 
-A sweep's page stores its ids before it sends anything, a batch writes its result once, and the counts are
-the sum of results: whatever is delivered twice counts once.
+A page notes its batches before it sends anything, and a batch counts while it is pending: whatever is delivered
+twice counts once. What is kept of a sweep under way is its last page, its pending batches, the sessions in these,
+and those that were left; what is archived is only counted.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
 from redis import Redis
 
-from ..clients.paging import Cursor
 from ..schemas.archival import ArchivalStats, BatchResult, Trigger
 from ..schemas.fields import format_timestamp, now, parse_timestamp
+from .pages import Page
+from .sweep_scripts import FINISH_BATCH, KEEP_PAGE, WAIT_FOR_ROOM
 
 LEASE_SECS = 600
 KEPT_SECS = 90 * 86_400
-MAX_PASSES = 3
 MAX_RESUMES = 3
+MOST_REASONS = 1000
 _PREFIX = "memory_graph:sweep"
 _LEASE, _INDEX, _PAUSED = f"{_PREFIX}:lease", f"{_PREFIX}:index", f"{_PREFIX}:paused"
 _RESUMES = "resumes"
-_SCRATCH = ("pages", "seen", "batches")
+_SCRATCH = ("page", "taken", "over", "batches")
+_KEPT = ("", "failed", "skipped")
 
 
 class Status(StrEnum):
@@ -33,15 +36,6 @@ class Status(StrEnum):
     RUNNING = "running"
     COMPLETED = "completed"
     INCOMPLETE = "incomplete"
-
-
-@dataclass(frozen=True)
-class Page:
-    """What one page task does: the due sessions it found, and where the walk goes on (None: the pass is over)."""
-
-    ids: list[str]
-    following: Cursor | None
-    listed: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ class Sweep:
     finished_at: datetime | None = None
     walked: bool = False
     reason: str = ""
-    last_page: str = ""
+    counts: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def age_secs(self) -> float:
@@ -137,37 +131,42 @@ class Sweeps:
 
     # The walk
 
-    def page(self, sweep_id: str, pass_number: int, index: int) -> Page | None:
-        """What a page found when it ran first."""
-        text = self._redis.hget(_key(sweep_id, "pages"), f"{pass_number}:{index}")
-        return _page(json.loads(text)) if text else None
+    def page(self, sweep_id: str) -> Page | None:
+        """The last page; of its batches, those that are still pending."""
+        text = self._redis.get(_key(sweep_id, "page"))
+        if not text:
+            return None
+        page = Page.read(text)
+        found = self._redis.hmget(_key(sweep_id, "batches"), list(page.batches)) if page.batches else []
+        pending = {batch_id: json.loads(ids) for batch_id, ids in zip(page.batches, found, strict=True) if ids}
+        return replace(page, batches=pending)
 
-    def keep_page(self, sweep_id: str, pass_number: int, index: int, page: Page) -> Page:
-        """Write down what a page found; where another run of it was first, that one's findings are given back."""
-        name = f"{pass_number}:{index}"
-        if self._redis.hsetnx(_key(sweep_id, "pages"), name, json.dumps(asdict(page))):
-            self._redis.hset(_key(sweep_id), "last_page", name)  # a late second run must not turn the walk back
-            self._redis.hdel(_key(sweep_id), _RESUMES)
-        return self.page(sweep_id, pass_number, index) or page
+    def keep_page(self, sweep_id: str, page: Page) -> bool:
+        """Note a page and its batches in one step; False where another run of it, or a later page, was first."""
+        batches = [part for name, ids in page.batches.items() for part in (name, json.dumps(ids))]
+        position = page.position
+        return self._runs(
+            KEEP_PAGE,
+            [_key(sweep_id), *(_key(sweep_id, part) for part in ("page", "batches", "taken", "over"))],
+            [position.pass_number, position.index, page.write(), len(page.batches), *batches, *page.taken],
+        )
 
-    def found_in_pass(self, sweep_id: str, pass_number: int) -> int:
-        """How many sessions a pass found that no page had before."""
-        pages: dict[bytes, bytes] = self._redis.hgetall(_key(sweep_id, "pages"))
-        of_pass = [text for name, text in pages.items() if name.decode().startswith(f"{pass_number}:")]
-        return sum(len(json.loads(text)["ids"]) for text in of_pass)
-
-    def unseen(self, sweep_id: str, ids: Sequence[str]) -> list[str]:
+    def untaken(self, sweep_id: str, ids: Sequence[str]) -> list[str]:
         """Those of the ids that no page of the sweep has taken yet, each once."""
         if not ids:
             return []
         once = list(dict.fromkeys(ids))
-        seen = self._redis.smismember(_key(sweep_id, "seen"), once)
-        return [session_id for session_id, there in zip(once, seen, strict=True) if not there]
+        taken = self._redis.smismember(_key(sweep_id, "taken"), once)
+        return [session_id for session_id, there in zip(once, taken, strict=True) if not there]
 
-    def mark_seen(self, sweep_id: str, ids: Sequence[str]) -> None:
-        """Keep later pages from taking these sessions again."""
-        if ids:
-            self._redis.sadd(_key(sweep_id, "seen"), *ids)
+    def waits_for_room(self, sweep_id: str, most: int) -> bool:
+        """Let the walk wait where `most` batches are pending; the end of a batch then calls it."""
+        return self._runs(WAIT_FOR_ROOM, [_key(sweep_id), _key(sweep_id, "batches")], [most])
+
+    def is_called(self, sweep_id: str, most: int) -> bool:
+        """Whether the walk waits for room that there is; whoever was to call it may have died."""
+        waits = self._redis.hexists(_key(sweep_id), "waits")
+        return bool(waits) and self._redis.hlen(_key(sweep_id, "batches")) < most
 
     def end_walk(self, sweep_id: str, reason: str = "") -> None:
         """Note that no page follows; with a reason, the sweep will be incomplete."""
@@ -178,13 +177,9 @@ class Sweeps:
 
     # Batches
 
-    def add_batch(self, sweep_id: str, batch_id: str, ids: Sequence[str]) -> bool:
-        """Note a batch before it is sent; False where it is done already."""
-        self._redis.hsetnx(_key(sweep_id, "batches"), batch_id, json.dumps(list(ids)))
-        if self.result(sweep_id, batch_id) is None:
-            return True
-        self._redis.hdel(_key(sweep_id, "batches"), batch_id)
-        return False
+    def is_pending(self, sweep_id: str, batch_id: str) -> bool:
+        """Whether a batch has no result yet."""
+        return bool(self._redis.hexists(_key(sweep_id, "batches"), batch_id))
 
     def pending_batches(self, sweep_id: str) -> dict[str, list[str]]:
         """The batches without a result, and their sessions."""
@@ -211,19 +206,27 @@ class Sweeps:
         self._redis.sadd(_key(sweep_id, "marked", batch_id), session_id)
         self._redis.expire(_key(sweep_id, "marked", batch_id), KEPT_SECS)
 
-    def result(self, sweep_id: str, batch_id: str) -> BatchResult | None:
-        """What became of a batch, if it is done."""
-        text = self._redis.hget(_key(sweep_id, "results"), batch_id)
-        return BatchResult(**json.loads(text)) if text else None
-
-    def finish_batch(self, sweep_id: str, batch_id: str, result: BatchResult) -> None:
-        """Write a batch's result, once: a second run changes nothing."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hsetnx(_key(sweep_id, "results"), batch_id, json.dumps(asdict(result)))
-            pipe.hdel(_key(sweep_id, "batches"), batch_id)
-            pipe.delete(_key(sweep_id, "stored", batch_id), _key(sweep_id, "marked", batch_id))
-            pipe.hdel(_key(sweep_id), _RESUMES)
-            pipe.execute()
+    def finish_batch(
+        self, sweep_id: str, batch_id: str, ids: Sequence[str], result: BatchResult, most: int = 1
+    ) -> bool:
+        """Count a batch of these sessions, once; True where the walk waited for this and must be called."""
+        left = result.failed | result.skipped
+        reasons = [part for pair in (*result.failed.items(), *result.skipped.items()) for part in pair]
+        archived = [session_id for session_id in ids if session_id not in left]
+        scratch = [_key(sweep_id, part, batch_id) for part in ("stored", "marked")]
+        return self._runs(
+            FINISH_BATCH,
+            [_key(sweep_id), *(_key(sweep_id, part) for part in ("batches", "over", "failed", "skipped")), *scratch],
+            [
+                batch_id,
+                most,
+                MOST_REASONS,
+                *map(len, (result.failed, result.skipped)),
+                result.archived,
+                *reasons,
+                *archived,
+            ],
+        )
 
     # The end
 
@@ -241,8 +244,9 @@ class Sweeps:
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hsetnx(_key(sweep_id), "finished_at", format_timestamp(now()))
             pipe.hset(_key(sweep_id), mapping={"status": str(status), "reason": reason})
-            for part in ("", *_SCRATCH, "results"):
-                pipe.expire(_key(sweep_id, part), KEPT_SECS if part in ("", "results") else 3600)
+            pipe.unlink(*(_key(sweep_id, part) for part in _SCRATCH))
+            for part in _KEPT:
+                pipe.expire(_key(sweep_id, part), KEPT_SECS)
             pipe.execute()
         self._drop_lease(sweep_id)
 
@@ -271,7 +275,7 @@ class Sweeps:
             parse_timestamp(finished) if finished else None,
             walked="walked" in values,
             reason=values.get("reason", ""),
-            last_page=values.get("last_page", ""),
+            counts=(int(values.get("archived", 0)), int(values.get("failed", 0)), int(values.get("skipped", 0))),
         )
 
     def newest(self, limit: int = 20) -> Iterator[Sweep]:
@@ -287,28 +291,26 @@ class Sweeps:
         """The newest sweep that has not ended."""
         return next((sweep for sweep in self.newest() if sweep.status is Status.RUNNING), None)
 
-    def results(self, sweep_id: str) -> list[BatchResult]:
-        """The results of all batches that are done."""
-        found: dict[bytes, bytes] = self._redis.hgetall(_key(sweep_id, "results"))
-        return [BatchResult(**json.loads(text)) for text in found.values()]
-
     def stats(self, sweep_id: str) -> ArchivalStats:
         """The counts of a sweep so far."""
-        sweep, results = self.get(sweep_id), self.results(sweep_id)
-        archived = sum(result.archived for result in results)
-        failed = sum(len(result.failed) for result in results)
-        skipped = sum(len(result.skipped) for result in results)
+        sweep = self.get(sweep_id)
         duration = (sweep.finished_at or now()) - sweep.started_at
-        total = archived + failed + skipped
-        return ArchivalStats(total, archived, failed, skipped, round(duration.total_seconds() * 1000))
+        return ArchivalStats(sum(sweep.counts), *sweep.counts, round(duration.total_seconds() * 1000))
 
     def failures(self, sweep_id: str) -> dict[str, str]:
-        """Why each session that could not be archived was not."""
-        return {session: why for result in self.results(sweep_id) for session, why in result.failed.items()}
+        """Why sessions could not be archived: the first 1,000 of them."""
+        return self._reasons(sweep_id, "failed")
 
     def skipped(self, sweep_id: str) -> dict[str, str]:
-        """Why each session that needed no archiving was passed over."""
-        return {session: why for result in self.results(sweep_id) for session, why in result.skipped.items()}
+        """Why sessions that needed no archiving were passed over: the first 1,000 of them."""
+        return self._reasons(sweep_id, "skipped")
+
+    def _reasons(self, sweep_id: str, kind: str) -> dict[str, str]:
+        found: dict[bytes, bytes] = self._redis.hgetall(_key(sweep_id, kind))
+        return {session_id.decode(): why.decode() for session_id, why in found.items()}
+
+    def _runs(self, script: str, keys: Sequence[str], values: Sequence[str | int]) -> bool:
+        return bool(self._redis.register_script(script)(keys=keys, args=values))
 
     def _drop_lease(self, sweep_id: str) -> None:
         if self.lease_holder() == sweep_id:
@@ -317,8 +319,3 @@ class Sweeps:
 
 def _key(sweep_id: str, *parts: str) -> str:
     return ":".join([_PREFIX, sweep_id, *(part for part in parts if part)])
-
-
-def _page(values: dict[str, Any]) -> Page:
-    following = values["following"]
-    return Page(values["ids"], Cursor(**following) if following else None, values["listed"])

@@ -179,12 +179,9 @@ class Fleet:
         return True
 
     def figures(self) -> dict[str, Any]:
-        """What the sweep says of itself: how it ended, and the sums of its results."""
-        found: Any = self.redis.hvals(f"memory_graph:sweep:{self.sweep_id}:results")
-        results = [json.loads(result) for result in found]
-        counts = {name: sum(len(result[name]) for result in results) for name in ("failed", "skipped")}
-        archived = sum(result["archived"] for result in results)
-        return {"status": self.sweep_field("status"), "archived": archived, **counts}
+        """What the sweep says of itself: how it ended, and its counts."""
+        counts = {name: int(self.sweep_field(name) or 0) for name in ("archived", "failed", "skipped")}
+        return {"status": self.sweep_field("status"), **counts}
 
     def state(self) -> str:
         """Where things stand, for an error."""

@@ -1,6 +1,5 @@
 """A sweep with a poisoned session, one that was archived by hand before, and several beats."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -41,8 +40,8 @@ def poisons_one(fleet: Fleet, poison: Row, by_hand: Row, off: str = "") -> None:
 
 
 def _reasons(fleet: Fleet) -> dict[str, str]:
-    found: Any = fleet.redis.hvals(f"memory_graph:sweep:{fleet.sweep_id}:results")
-    return {session: why for result in found for session, why in json.loads(result)["failed"].items()}
+    found: Any = fleet.redis.hgetall(f"memory_graph:sweep:{fleet.sweep_id}:failed")
+    return {session.decode(): why.decode() for session, why in found.items()}
 
 
 def _marked_after_its_revision(fleet: Fleet, session_id: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from memory_graph_workers.clients import base
-from memory_graph_workers.tasks import archival
+from memory_graph_workers.tasks import archival, sweeps, walking
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.dead_letters import DeadLetters
 from memory_graph_workers.tasks.lease import Lease
@@ -50,19 +50,24 @@ def without_idempotency_key() -> None:
 
 def without_page_ids() -> None:
     """A page does not know itself again, and what it sends has a new id each time."""
-    Sweeps.page = lambda self, *names: None
-    Sweeps.keep_page = lambda self, sweep_id, pass_number, index, page: page
-    Sweeps.unseen = lambda self, sweep_id, ids: list(ids)
-    archival.derived_id = lambda *parts: str(uuid4())
+    sweeps.KEEP_PAGE = sweeps.KEEP_PAGE.replace(
+        "last_index >= index) then return 0 end", "last_index >= index) then end"
+    )
+    Sweeps.untaken = lambda self, sweep_id, ids: list(ids)
+    walking.derived_id = archival.derived_id = lambda *parts: str(uuid4())
+
+    def walk(state: Sweeps, running: Any, here: Any) -> None:
+        page = walking.list_page(state, running, here, None)
+        state.keep_page(running.sweep_id, page)
+        archival._send_on(state, running.sweep_id, page)
+
+    archival._walk = walk
 
 
 def without_result_once() -> None:
     """Each run of a batch counts."""
-    write: Any = Sweeps.finish_batch
-    Sweeps.result = lambda self, sweep_id, batch_id: None
-    Sweeps.finish_batch = lambda self, sweep_id, batch_id, result: write(
-        self, sweep_id, f"{batch_id}:{uuid4()}", result
-    )
+    Sweeps.is_pending = lambda self, sweep_id, batch_id: True
+    sweeps.FINISH_BATCH = sweeps.FINISH_BATCH.replace("ARGV[1]) == 1 then", "ARGV[1]) >= 0 then")
 
 
 SWITCHES = {

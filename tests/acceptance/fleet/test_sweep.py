@@ -19,6 +19,7 @@ from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archiving import archive_id_of
 from memory_graph_workers.tasks.dead_letters import DeadLetters
+from memory_graph_workers.tasks.pages import Page, Position
 from memory_graph_workers.tasks.sweeps import Status, Sweeps
 
 SECS = 30.0
@@ -164,8 +165,9 @@ def test_a_sweep_whose_worker_died_at_its_start_goes_on(finished: Callable[..., 
 def test_a_batch_whose_worker_died_at_its_end_closes_the_sweep(fleet: Stack) -> None:
     state = archival.sweeps()
     state.begin("died-late", Trigger.MANUAL, archival.now())
+    state.keep_page("died-late", Page(Position(), {"last": ["s"]}, None))
     state.end_walk("died-late")
-    state.finish_batch("died-late", "last", BatchResult(archived=1))
+    state.finish_batch("died-late", "last", ["s"], BatchResult(archived=1))
     archival.archive_batch.apply_async(("died-late", ["s"]), task_id="last")
     assert ended("died-late").stats("died-late").archived_count == 1
 
@@ -203,8 +205,7 @@ def test_the_watch_takes_up_a_stalled_sweep(finished: Callable[..., str], regist
     session_id = finished()
     state = archival.sweeps()
     assert state.begin("stalled", Trigger.MANUAL, archival.now())
-    state.mark_seen("stalled", [session_id])
-    state.add_batch("stalled", "lost-batch", [session_id])
+    state.keep_page("stalled", Page(Position(), {"lost-batch": [session_id]}, None, found=1))
     connections.redis().delete("memory_graph:sweep:lease")
     assert archival.watch.delay().get(timeout=SECS)["status"] == "resumed"
     assert ended("stalled").stats("stalled").archived_count == 1
