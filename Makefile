@@ -1,8 +1,9 @@
 # Needs Python 3.11 to 3.14 and the package index; everything else comes from there.
 BIN = .venv/bin
 STAMP = .venv/.installed
+BENCH_STAMP = .venv/.installed-bench
 
-.PHONY: help venv demo dev test lint format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench-listing clean
+.PHONY: help venv demo dev test lint format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -19,6 +20,7 @@ help:
 	@echo 'make screenshots  take the pictures of the documents anew'
 	@echo 'make proto        generate the gRPC code anew'
 	@echo 'make migration    draft the next revision of tables: SERVICE=registry MESSAGE="Add a column"'
+	@echo 'make bench        measure against Celery, dramatiq and taskiq, and write docs/benchmarks.md (ARGS="enqueue calls")'
 	@echo 'make bench-listing  time pages and sums of a million sessions in both databases'
 	@echo 'make clean        remove what was installed and built'
 
@@ -76,6 +78,7 @@ constraints: $(STAMP)
 		--no-annotate --no-header -q >> constraints.new
 	mv constraints.new constraints.txt
 	$(LOCK) pyproject.toml --extra cli --extra graph --extra monitoring --extra services -q -o deploy/runtime.txt
+	$(LOCK) pyproject.toml --extra bench -q -o benchmarks/constraints.txt
 	echo 'setuptools>=77' | $(LOCK) - -q -o deploy/build.txt
 
 # What the image installs: the same versions, without the tools of development.
@@ -100,6 +103,15 @@ proto: $(STAMP)
 
 migration: $(STAMP)
 	$(BIN)/python -m memory_graph_workers.services.migrations $(SERVICE) "$(MESSAGE)"
+
+bench: $(BENCH_STAMP)
+	@$(BIN)/python benchmarks/bench.py $(ARGS)
+
+# The peers are for the benchmarks alone: no test and no user needs them.
+$(BENCH_STAMP): benchmarks/constraints.txt $(STAMP)
+	@echo 'Installing the peers into .venv …' >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r benchmarks/constraints.txt
+	@touch $(BENCH_STAMP)
 
 bench-listing: $(STAMP)
 	@$(BIN)/python benchmarks/listing.py $(ARGS)

@@ -1,0 +1,42 @@
+"""What a producer pays for one report, by each road."""
+
+from results import Figure, Outcome, Table, spread
+from rig import Rig
+
+ROADS = {  # road of sending.py: what it is, how many, what it lacks
+    "bare": ("bare Celery `.delay`", 1500, "no validation, no idempotency key"),
+    "ours": ("ours, `track_usage.delay`", 1500, ""),
+    "reporter": ("ours, `UsageReporter`", 10_000, "what a killed producer had buffered is lost"),
+    "bulk": ("ours, `enqueue_many`", 3000, ""),
+    "dramatiq": ("dramatiq `send`", 3000, "no validation, no idempotency key"),
+    "taskiq": ("taskiq `kiq`, stream", 1500, "no validation, no idempotency key"),
+}
+
+
+def part(rig: Rig, rounds: int, share: float = 1.0) -> Outcome:
+    """Every road in turn, `rounds` times, a process each."""
+    runs: dict[str, list[dict[str, float]]] = {road: [] for road in ROADS}
+    for _ in range(rounds):
+        for road, (_, many, _) in ROADS.items():
+            rig.reset()
+            arguments = ("sending.py", road, str(int(many * share)))
+            runs[road].append(rig.python(*arguments, BENCH_TASKIQ="stream"))
+    wall = {road: [run["wall_us"] for run in found] for road, found in runs.items()}
+    rows = [
+        [what, spread(wall[road]), spread([run["cpu_us"] for run in runs[road]]), lacks]
+        for road, (what, _, lacks) in ROADS.items()
+    ]
+    table = Table("Enqueuing a report", ["road", "µs", "CPU µs", "what it lacks"], rows)
+    return Outcome(_figures(wall), [table])
+
+
+def _figures(wall: dict[str, list[float]]) -> list[Figure]:
+    def against(road: str, other: str) -> list[float]:
+        return [mine / theirs for mine, theirs in zip(wall[road], wall[other], strict=True)]
+
+    return [
+        Figure("enqueue-one", "", against("ours", "bare")),
+        Figure("enqueue-reporter", "", against("reporter", "bare")),
+        Figure("enqueue-reporter-dramatiq", "", against("reporter", "dramatiq")),
+        Figure("enqueue-bulk", "", against("bulk", "bare")),
+    ]

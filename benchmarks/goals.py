@@ -1,0 +1,83 @@
+"""What is to be reached: one table, which no run changes. A ratio is of rounds of one run."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from results import Figure
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One bound: `sense` is ≥ or ≤."""
+
+    key: str
+    part: str
+    what: str
+    sense: str
+    bound: float
+    against: str
+
+    @property
+    def text(self) -> str:
+        """The bound as one reads it."""
+        return f"{self.sense} {self.bound:.2f} {self.against}".strip()
+
+    def is_met(self, value: float) -> bool:
+        """Whether a figure keeps the bound."""
+        return value >= self.bound if self.sense == "≥" else value <= self.bound
+
+
+_DRAIN = "usage reports drained, batches of 100"
+_ONE = "one operation a task, everything on"
+_SWEEP = "archiving, sessions a second"
+GOALS = [
+    Goal("drain-acknowledging", "drain", _DRAIN, "≥", 1.5, "times the best peer that acknowledges its work"),
+    Goal("drain-all", "drain", _DRAIN, "≥", 1.2, "times the best of all peers"),
+    Goal("drain-bare", "drain", _DRAIN, "≥", 3.0, "times bare Celery"),
+    Goal("drain-limit", "drain", _DRAIN, "≥", 0.9, "times the limit script on our own client, 2 processes"),
+    Goal("enqueue-one", "enqueue", "enqueuing one validated report", "≤", 0.85, "times bare `.delay()`"),
+    Goal("enqueue-reporter", "enqueue", "a report through `UsageReporter`", "≤", 0.10, "times bare `.delay()`"),
+    Goal(
+        "enqueue-reporter-dramatiq", "enqueue", "a report through `UsageReporter`", "≤", 0.30, "times dramatiq's send"
+    ),
+    Goal("enqueue-bulk", "enqueue", "an operation through `enqueue_many`", "≤", 0.30, "times bare `.delay()`"),
+    Goal("one-a-task", "drain", _ONE, "≥", 1.0, "times bare Celery on the same pool"),
+    Goal("breaker-concurrency", "calls", "concurrency left by the breaker, 16 threads", "≥", 0.95, "of none"),
+    Goal("breaker-probes", "calls", "probes in half-open", "≤", 1.0, "probe"),
+    Goal("call-cpu", "calls", "our client's call", "≤", 0.60, "times the CPU of a kept `requests.Session().post`"),
+    Goal("events", "events", "worker events on, for the batch path", "≥", 0.95, "times the rate without"),
+    Goal("archiving-plain", "archiving", _SWEEP, "≥", 5.0, "times one plain Celery task a session"),
+    Goal("archiving-limit", "archiving", _SWEEP, "≥", 0.60, "times the limit script, 2 processes"),
+    Goal("walk-memory", "walk", "worker memory, sweep of 1 M listed", "≤", 1.10, "times that of 10 k"),
+    Goal("walk-exponent", "walk", "time of the walk against the number listed", "≤", 1.05, "as exponent"),
+    Goal("walk-filtered", "walk", "the walk with filters honoured", "≤", 1.5, "times the due ones' share of its time"),
+    Goal("walk-redis", "walk", "Redis memory during the sweep of 1 M", "≤", 1.5, "times that of 10 k in flight"),
+    Goal(
+        "startup-import", "startup", "`import memory_graph_workers.tasks`", "≤", 1.3, "times celery, redis and requests"
+    ),
+    Goal("startup-modules", "startup", "modules of Flower, gRPC, SQLAlchemy, services imported", "≤", 0, "modules"),
+    Goal("startup-first-task", "startup", "a worker takes its first task", "≤", 3.0, "s after its start"),
+]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A goal at one setting, and what became of it; without a figure it was not measured."""
+
+    goal: Goal
+    figure: Figure | None
+
+    @property
+    def verdict(self) -> str:
+        """`met`, `missed` or `not measured`."""
+        if self.figure is None:
+            return "not measured"
+        return "met" if self.goal.is_met(self.figure.value) else "missed"
+
+
+def judged(figures: Iterable[Figure]) -> list[Judged]:
+    """Every goal in its order, once a setting at which it was measured."""
+    found: dict[str, list[Figure]] = {}
+    for figure in figures:
+        found.setdefault(figure.goal, []).append(figure)
+    return [Judged(goal, figure) for goal in GOALS for figure in found.get(goal.key) or [None]]

@@ -1,0 +1,26 @@
+"""The work that everybody gets: usage reports made up from a seed, the same for all."""
+
+import random
+from typing import Any
+
+SEED = 5
+
+
+def reports(many: int) -> list[dict[str, Any]]:
+    """Usage reports of a hundred sessions, about 300 bytes each as JSON."""
+    chance = random.Random(SEED)
+    return [_report(chance, number) for number in range(many)]
+
+
+def _report(chance: random.Random, number: int) -> dict[str, Any]:
+    prompt, completion = chance.randrange(20, 4000), chance.randrange(1, 1200)
+    return {
+        "session_id": f"session-{number % 100:04}",
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "model_id": chance.choice(["small-model", "large-model"]),
+        "total_tokens": prompt + completion,
+        "latency_ms": chance.randrange(100, 20_000),
+        "timestamp": "2026-01-01T12:00:00Z",
+        "metadata": {"route": "/chat", "team": f"team-{number % 7}"},
+    }
