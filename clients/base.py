@@ -48,7 +48,7 @@ class Call:
     method: str
     route: str
     ids: Mapping[str, str] = field(default_factory=dict[str, str])
-    query: Mapping[str, int | None] = field(default_factory=dict[str, "int | None"])
+    query: Mapping[str, int | str | None] = field(default_factory=dict[str, "int | str | None"])
     body: Any = None
     schema: Payload[Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -1,8 +1,10 @@
 """LLM-Registry: sessions, models, token usage."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import ClassVar
 
+from ..schemas.fields import format_timestamp
 from ..schemas.registry import (
     ModelList,
     ModelListSchema,
@@ -75,9 +77,23 @@ class RegistryClient(ServiceClient):
             SESSION,
         )
 
-    def list_sessions(self, page: int | None = None, page_size: int | None = None) -> SessionList:
-        """One page of the sessions (GET /api/v1/sessions); without `page` the first, whatever its number."""
-        query = {"page": page, "page_size": page_size}
+    def list_sessions(
+        self,
+        page: int | None = None,
+        page_size: int | None = None,
+        status: SessionStatus | None = None,
+        started_before: datetime | None = None,
+    ) -> SessionList:
+        """One page of the sessions (GET /api/v1/sessions); without `page` the first, whatever its number.
+
+        `status` and `started_before` are hints: a registry that does not know them lists every session.
+        """
+        query = {
+            "page": page,
+            "page_size": page_size,
+            "status": status and str(status),
+            "started_before": started_before and format_timestamp(started_before),
+        }
         return self._call(Call("list_sessions", "GET", "/api/v1/sessions", query=query), SESSIONS)
 
     def iter_sessions(self, page_size: int | None = None) -> Iterator[SessionInfo]:

@@ -1,12 +1,14 @@
 """The pages of a sweep's walk: where each stands, what it did, and which comes next."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..clients.paging import Cursor
+from ..schemas.registry import SessionStatus
 
 MAX_PASSES = 3
+HINTS = (SessionStatus.COMPLETED, SessionStatus.FAILED)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Page:
     """What one page task did: its batches, and where the pass goes on (None: it is over).
 
     `carried` are due sessions too few for a batch; the next page takes them on. `found` and `listed` are those of
-    the pass so far.
+    the pass so far, the `round`th with this `hint`; `hint_is_ignored` once the Registry listed another status.
     """
 
     position: Position
@@ -36,11 +38,26 @@ class Page:
     carried: list[str] = field(default_factory=list[str])
     found: int = 0
     listed: int = 0
+    hint: str = str(HINTS[0])
+    round: int = 1
+    found_before: int = 0
+    hint_is_ignored: bool = False
 
     @property
     def taken(self) -> list[str]:
         """The sessions that later pages must not take again."""
         return [*(one for ids in self.batches.values() for one in ids), *self.carried]
+
+    @classmethod
+    def begun(cls, here: Position, last: "Page | None") -> "Page":
+        """A page before anything is listed, given the one that was done before it."""
+        if last is None:
+            return cls(here, {}, here.cursor)
+        page = replace(last, position=here, batches={}, following=here.cursor)
+        if last.position.pass_number == here.pass_number:
+            return page
+        page = replace(page, found=0, listed=0, found_before=last.found, hint_is_ignored=False)
+        return replace(page, round=page.round + 1) if last.found else replace(page, round=1, hint=last._next_hint or "")
 
     @property
     def next_position(self) -> Position | None:
@@ -48,15 +65,29 @@ class Page:
         here = self.position
         if self.following:
             return Position(here.pass_number, here.index + 1, self.following)
-        # Archiving changes the listing that was walked: look again for what moved.
-        return Position(here.pass_number + 1) if self.found and not self.why_incomplete else None
+        goes_on = not self.why_incomplete if self.found else self._next_hint
+        return Position(here.pass_number + 1) if goes_on else None
 
     @property
     def why_incomplete(self) -> str:
-        """Why the walk ends though it might find more; empty where it does not."""
-        if not self.found or self.position.pass_number < MAX_PASSES:
+        """Why the walk ends though it might find more; empty where it does not.
+
+        Archiving changes the listing that is walked: where the Registry keeps to the hint, what is archived leaves
+        it, and what comes after moves up, unseen. So a pass that found something is followed by another. The third
+        is the last, unless a pass found a tenth of what it listed, or the hint is kept and it found a quarter less
+        than the one before: then the cost of all passes is in proportion to what they find.
+        """
+        productive = 10 * self.found >= self.listed
+        shrinking = not self.hint_is_ignored and 4 * self.found <= 3 * self.found_before
+        if not self.found or self.round < MAX_PASSES or productive or shrinking:
             return ""
         return f"pass {self.position.pass_number} still found sessions that no pass had seen"
+
+    @property
+    def _next_hint(self) -> str | None:
+        """The status to ask for once none is left with this one; a Registry that ignores hints has shown all."""
+        later = HINTS[HINTS.index(SessionStatus(self.hint)) + 1 :]
+        return str(later[0]) if later and not self.hint_is_ignored else None
 
     def write(self) -> str:
         """As it is kept; the sessions of its batches are kept with these."""

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
@@ -10,7 +11,7 @@ from marshmallow import fields
 
 from ..clients import registry, vault
 from ..schemas.base import Payload, Request, ValidationError
-from ..schemas.fields import Count, Id, JsonObject, Switch
+from ..schemas.fields import Count, Id, JsonObject, Switch, Timestamp, format_timestamp
 
 _REQUESTS: tuple[Request[Any], ...] = (registry.REGISTRATION, registry.USAGE, vault.ENTRY, vault.POLICY)
 _ANSWERS: tuple[Payload[Any], ...] = (
@@ -105,6 +106,8 @@ def _sent(hint: Any, value: Any, task_id: str | None) -> Any:
         schema = PAYLOADS[item_of(hint)]
         return _in_list(value, lambda index, item: _sent_payload(schema, item, task_id and f"{task_id}:{index}"))
     checked = field_of(hint).deserialize(value)
+    if isinstance(checked, datetime):
+        return format_timestamp(checked)
     return checked.value if isinstance(checked, Enum) else checked
 
 
@@ -152,5 +155,5 @@ def field_of(hint: Any) -> fields.Field[Any]:
         return fields.List(field_of(get_args(kind)[0]), allow_none=optional)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return fields.Enum(kind, by_value=True, allow_none=optional)
-    plain: dict[Any, type[fields.Field[Any]]] = {str: Id, int: Count, bool: Switch}
+    plain: dict[Any, type[fields.Field[Any]]] = {str: Id, int: Count, bool: Switch, datetime: Timestamp}
     return plain.get(kind, JsonObject)(allow_none=optional)

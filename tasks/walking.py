@@ -1,18 +1,20 @@
 """One page of a sweep's walk: the Registry is listed until a batch is full, and nothing is changed."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from ..clients.errors import TransientError
+from ..clients.errors import ApiError, TransientError
 from ..clients.paging import Cursor
 from ..schemas.base import derived_id, digest
+from ..schemas.registry import SessionList, SessionStatus
 from . import archiving, connections
 from .pages import Page, Position
 from .sweeps import Sweep, Sweeps
 
 LONGEST_PAGE_SECS = 5.0
 MOST_LISTINGS = 50
+REFUSED = (400, 422)
 
 
 def list_page(state: Sweeps, running: Sweep, here: Position, last: Page | None) -> Page:
@@ -21,43 +23,50 @@ def list_page(state: Sweeps, running: Sweep, here: Position, last: Page | None) 
     Raises: TransientError where the Registry is down, IntegrationError where its answer is of no use.
     """
     size, end = connections.config().scheduler.batch_size, time.monotonic() + LONGEST_PAGE_SECS
-    page = _begun(here, last)
-    carried, cursor = list(page.carried), page.following
+    page = Page.begun(here, last)
     for _ in range(MOST_LISTINGS):
-        if cursor is None or len(carried) >= size or time.monotonic() > end:
+        if page.following is None or len(page.carried) >= size or time.monotonic() > end:
             break
         try:
-            due, listed, cursor = _listed(running, cursor, size)
+            page = _listed_on(state, running, page, page.following, size)
         except TransientError:
-            if cursor == here.cursor:
+            if page.following == here.cursor:
                 raise
             break  # what was listed until now counts; the next page tries again
-        new = [one for one in state.untaken(running.sweep_id, due) if one not in carried]
-        carried += new
-        page = replace(page, found=page.found + len(new), listed=page.listed + listed)
-    return _in_batches(running.sweep_id, replace(page, following=cursor), carried, size)
+    return _in_batches(running.sweep_id, page, size)
 
 
-def _begun(here: Position, last: Page | None) -> Page:
-    begun = Page(here, {}, here.cursor, carried=last.carried if last else [])
-    if last and last.position.pass_number == here.pass_number:
-        return replace(begun, found=last.found, listed=last.listed)
-    return begun
-
-
-def _listed(running: Sweep, cursor: Cursor, size: int) -> tuple[list[str], int, Cursor | None]:
-    """The due sessions at a cursor, how many sessions there were, and the next cursor."""
-    answer = connections.registry().list_sessions(cursor.page, size)
+def _listed_on(state: Sweeps, running: Sweep, page: Page, cursor: Cursor, size: int) -> Page:
+    """The page with what one more listing finds."""
+    answer = _answer(cursor, size, SessionStatus(page.hint), running.cutoff)
     due = [session.session_id for session in answer.sessions if archiving.is_due(session, running.cutoff)]
-    following = cursor.after([session.session_id for session in answer.sessions], answer)
-    return due, len(answer.sessions), following
+    new = [one for one in state.untaken(running.sweep_id, due) if one not in page.carried]
+    return replace(
+        page,
+        following=cursor.after([session.session_id for session in answer.sessions], answer),
+        carried=page.carried + new,
+        found=page.found + len(new),
+        listed=page.listed + len(answer.sessions),
+        hint_is_ignored=page.hint_is_ignored or any(session.status != page.hint for session in answer.sessions),
+    )
 
 
-def _in_batches(sweep_id: str, page: Page, ids: Sequence[str], size: int) -> Page:
+def _answer(cursor: Cursor, size: int, status: SessionStatus, cutoff: datetime) -> SessionList:
+    """A listing; a Registry that refuses the hints is asked without."""
+    try:
+        return connections.registry().list_sessions(cursor.page, size, status, cutoff)
+    except ApiError as error:
+        if error.status not in REFUSED:
+            raise
+        return connections.registry().list_sessions(cursor.page, size)
+
+
+def _in_batches(sweep_id: str, page: Page, size: int) -> Page:
     """The sessions in batches; what does not fill one is carried on, until the pass is over."""
+    ids = page.carried
     whole = len(ids) - len(ids) % size if page.following else len(ids)
     where = (page.position.pass_number, page.position.index)
     batches = {
         derived_id("batch", sweep_id, *where, digest(part)): part for part in archiving.chunks(ids[:whole], size)
     }
-    return replace(page, batches=batches, carried=list(ids[whole:]))
+    return replace(page, batches=batches, carried=ids[whole:])

@@ -92,6 +92,14 @@ EXCHANGES = [
         ([SESSION], 51, 2, 50),
     ),
     Exchange(
+        "list_sessions",
+        lambda client: client.list_sessions(1, 50, SessionStatus.FAILED, NOON).sessions,
+        "GET",
+        "/api/v1/sessions?page=1&page_size=50&status=failed&started_before=2026-01-31T12%3A00%3A00Z",
+        '{"sessions": [' + SESSION_TEXT + '], "total": 1}',
+        [SESSION],
+    ),
+    Exchange(
         "get_session", lambda client: client.get_session("s-1"), "GET", "/api/v1/sessions/s-1", SESSION_TEXT, SESSION
     ),
     Exchange(
