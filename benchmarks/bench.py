@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import archiving
 import calls
 import click
 import drain
@@ -20,6 +21,7 @@ import events
 import page
 import results
 import startup
+import walk
 from goals import judged
 from results import Outcome
 from rich.console import Console
@@ -32,6 +34,8 @@ PARTS: dict[str, Callable[[Rig, int], Outcome]] = {
     "enqueue": enqueue.part,
     "calls": calls.part,
     "events": events.part,
+    "archiving": archiving.part,
+    "walk": walk.part,
     "startup": startup.part,
 }
 COLOURS = {"met": "green", "missed": "red", "not measured": "yellow"}

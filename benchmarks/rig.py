@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,9 @@ class Seen:
     count: int
     bounds: tuple[float, float] | None
     archived: int
+    archived_bounds: tuple[float, float] | None
+    pages: int
+    listed_bounds: tuple[float, float] | None
 
 
 class Rig:
@@ -42,6 +45,7 @@ class Rig:
         self.children, self._programs = children, 0
         self.redis_url = f"redis://:{PASSWORD}@{LOOPBACK}:{ports['redis']}/0"
         self.server_url = f"http://{LOOPBACK}:{ports['server']}"
+        self.graph_url = f"grpc://{LOOPBACK}:{ports['graph']}"
         self.redis = redis.Redis.from_url(self.redis_url)
 
     @property
@@ -56,6 +60,7 @@ class Rig:
             "REGISTRY_HONOURS_IDEMPOTENCY": "true",
             "VAULT_URL": self.server_url,
             "VAULT_API_KEY": "bench",
+            "MEMORY_GRAPH_URL": self.graph_url,
             "PYTHONPATH": str(HERE),
             "PYTHONWARNINGS": "ignore",
         }
@@ -70,8 +75,7 @@ class Rig:
     def seen(self, after: int = 0) -> Seen:
         """What the server saw since the last reset."""
         found = _asked(f"{self.server_url}/bench/seen?after={after}")
-        bounds = found["bounds"]
-        return Seen(found["count"], tuple(bounds) if bounds else None, found["archived"])
+        return Seen(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
 
     def python(self, *arguments: str, **environ: str) -> Any:
         """Run a program of ours to its end, and return the JSON that it printed last."""
@@ -94,9 +98,17 @@ class Rig:
 
     def wait_for(self, count: int, secs: float, program: "Program | None" = None) -> None:
         """Wait until the server saw `count` requests."""
-        if not wait_until(lambda: self.seen().count >= count or (program is not None and program.ended), secs):
-            raise RuntimeError(f"{self.seen().count} of {count} requests came within {secs} s")
-        if program is not None and program.ended and self.seen().count < count:
+        self._wait(lambda: self.seen().count, count, secs, program)
+
+    def wait_for_archived(self, count: int, secs: float, program: "Program | None" = None) -> None:
+        """Wait until `count` sessions were marked as archived."""
+        self._wait(lambda: self.seen().archived, count, secs, program)
+
+    def _wait(self, seen: Callable[[], int], count: int, secs: float, program: "Program | None") -> None:
+        if not wait_until(lambda: seen() >= count or (program is not None and program.ended), secs):
+            log = program.child.log_tail() if program else ""
+            raise RuntimeError(f"{seen()} of {count} came within {secs} s\n{log}")
+        if program is not None and program.ended and seen() < count:
             raise RuntimeError(f"{program.child.name} ended:\n{program.child.log_tail()}")
 
 
@@ -141,7 +153,7 @@ class Program:
 def rig() -> Generator[Rig]:
     """Start Redis and the server; both go when the block ends."""
     with temporary_home(keep_logs=False) as (home, children):
-        running = start_all(children, [_redis(home), _server()])
+        running = start_all(children, [_redis(home), _python("server"), _python("graph")])
         yield Rig(children, {name: found.port for name, found in running.items()})
 
 
@@ -156,9 +168,9 @@ def _redis(home: Path) -> Server:
     )
 
 
-def _server() -> Server:
+def _python(name: str) -> Server:
     environ = {**os.environ, "PYTHONPATH": str(HERE)}
-    return Server("server", lambda port: [sys.executable, str(HERE / "server.py"), str(port)], environ, accepts)
+    return Server(name, lambda port: [sys.executable, str(HERE / f"{name}.py"), str(port)], environ, accepts)
 
 
 def _asked(url: str) -> Any:

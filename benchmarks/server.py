@@ -24,19 +24,29 @@ class Work:
     def __init__(self) -> None:
         self.delay_secs = 0.0
         self.times: list[float] = []
-        self.listing = pretend.Listing(0, 0.0, honours_hints=False)
+        self.listing = pretend.Listing(0, honours_hints=False, all_due=False)
 
     def control(self, path: str, query: dict[str, str]) -> Any:
         """Do what the benchmark asks; nothing of it is counted."""
         if path == "/bench/reset":
             self.delay_secs, self.times = float(query.get("delay_ms", 0)) / 1000, []
-            self.listing = pretend.Listing(
-                int(query.get("sessions", 0)), float(query.get("due", 0)), honours_hints="hints" in query
-            )
+            many = int(query.get("sessions", 0))
+            self.listing = pretend.Listing(many, honours_hints="hints" in query, all_due="all_due" in query)
             return {}
-        after = min(int(query.get("after", 0)), len(self.times) - 1)
-        bounds = [self.times[after], self.times[-1]] if self.times else None
-        return {"count": len(self.times), "bounds": bounds, "archived": len(self.listing.archived)}
+        after, listing = int(query.get("after", 0)), self.listing
+        return {
+            "count": len(self.times),
+            "bounds": bounds(self.times, after),
+            "archived": len(listing.archived),
+            "archived_bounds": bounds(listing.times_archived, after),
+            "pages": len(listing.listed),
+            "listed_bounds": bounds(listing.listed, 0),
+        }
+
+
+def bounds(times: list[float], after: int) -> list[float] | None:
+    """When the one after so many came, and when the last did."""
+    return [times[min(after, len(times) - 1)], times[-1]] if times else None
 
 
 class Answerer(asyncio.Protocol):

@@ -15,6 +15,12 @@ from results import Figure, Outcome, Table
 BENCHMARKS = Path(page.__file__).parent
 
 
+def test_every_goal_has_a_part_that_measures_it():
+    code = {path.name: path.read_text() for path in BENCHMARKS.glob("*.py") if path.name not in ("goals.py",)}
+    for goal in goals.GOALS:
+        assert any(f'"{goal.key}"' in text for text in code.values()), goal.key
+
+
 def test_every_measured_figure_has_a_goal():
     named = {key for path in BENCHMARKS.glob("*.py") for key in re.findall(r'Figure\(\s*"([\w-]+)"', path.read_text())}
     assert named <= {goal.key for goal in goals.GOALS}

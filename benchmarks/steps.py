@@ -1,0 +1,58 @@
+"""The same calls that archive a session, one after the other, as one would write them at first."""
+
+import os
+import threading
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import grpc
+import requests
+from google.protobuf.json_format import MessageToDict
+from memory_graph_workers.schemas import memory_graph_pb2 as pb
+from memory_graph_workers.schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
+
+SERVER = f"{os.environ['BENCH_SERVER']}/api/v1"
+LOCAL = threading.local()
+POLICY = "standard-365"
+
+
+def connections() -> tuple[requests.Session, Any]:
+    """This thread's session and channel, made when first used."""
+    if not hasattr(LOCAL, "made"):
+        channel = grpc.insecure_channel(os.environ["MEMORY_GRAPH_URL"].removeprefix("grpc://"))
+        LOCAL.made = requests.Session(), MemoryGraphServiceStub(channel)
+    return LOCAL.made
+
+
+def entry(session_id: str) -> tuple[dict[str, Any], int]:
+    """Read a session and its conversation; the archive's entry and the number of nodes."""
+    http, graph = connections()
+    session = http.get(f"{SERVER}/sessions/{session_id}").json()
+    nodes = graph.Query(pb.QueryRequest(session_id=session_id, limit=100)).nodes
+    data = [MessageToDict(node) for node in nodes]
+    archive_id = str(uuid5(NAMESPACE_URL, session_id))
+    made = {"id": archive_id, "session_id": session_id, "data": data, "retention_days": 365, "metadata": session}
+    return made, len(nodes)
+
+
+def finish(session_id: str, archive_id: str, count: int) -> None:
+    """Put the archive under its policy, look whether the session went on, and mark it."""
+    http, graph = connections()
+    http.put(f"{SERVER}/archive/{archive_id}/policy", json={"policy_id": POLICY}).raise_for_status()
+    if graph.Query(pb.QueryRequest(session_id=session_id, limit=1)).total_count == count:
+        http.put(f"{SERVER}/sessions/{session_id}/status", json={"status": "archived"}).raise_for_status()
+
+
+def archive(session_id: str) -> None:
+    """Archive one session."""
+    made, count = entry(session_id)
+    connections()[0].post(f"{SERVER}/archive", json=made).raise_for_status()
+    finish(session_id, made["id"], count)
+
+
+def archive_batch(session_ids: list[str]) -> None:
+    """Archive some sessions, the vault's part in one request."""
+    found = [entry(session_id) for session_id in session_ids]
+    connections()[0].post(f"{SERVER}/archive/batch", json=[made for made, _ in found]).raise_for_status()
+    for made, count in found:
+        finish(made["session_id"], made["id"], count)

@@ -1,0 +1,90 @@
+"""What a sweep costs by the number of sessions listed, one in a hundred due: time, worker and Redis memory.
+
+Content is left out (`ARCHIVE_WITHOUT_CONTENT`): it is read of the due sessions alone. A page holds a thousand
+sessions. The listing of a million is walked once a run, that of the others in each round.
+"""
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from drain import OURS
+from memory_graph_workers.tasks.sweeps import Sweeps
+from results import Figure, Outcome, Table, spread
+from rig import MIB, Rig, pause
+
+SIZES = {10_000: 3, 100_000: 2, 1_000_000: 1}
+LARGEST = max(SIZES)
+SECS = 200.0
+PAGE = {"ARCHIVE_WITHOUT_CONTENT": "true", "ARCHIVAL_BATCH_SIZE": "1000"}
+
+
+@dataclass(frozen=True)
+class Walked:
+    """One sweep: seconds of the walk, peak memory of the worker, what Redis held more than before."""
+
+    secs: float
+    pages: int
+    peak_mib: float
+    redis_mib: float
+
+
+def part(rig: Rig, rounds: int) -> Outcome:
+    """The sizes in turns, then the largest with filters honoured."""
+    runs: dict[int, list[Walked]] = {size: [] for size in SIZES}
+    for turn in range(rounds):
+        for size, most in SIZES.items():
+            if turn < most:
+                runs[size].append(walked(rig, size, honours_hints=False))
+    filtered = [walked(rig, LARGEST, honours_hints=True) for _ in range(rounds)]
+    labelled = {f"{size:,}": found for size, found in runs.items()} | {f"{LARGEST:,}, filters honoured": filtered}
+    rows = [
+        [
+            name,
+            spread([run.secs for run in found], 2),
+            spread([float(run.pages) for run in found]),
+            spread([run.peak_mib for run in found]),
+            spread([run.redis_mib for run in found], 1),
+        ]
+        for name, found in labelled.items()
+    ]
+    header = ["sessions listed", "walk, s", "pages asked for", "worker's peak MiB", "Redis more, MiB"]
+    return Outcome(_figures(runs, filtered), [Table("The sweep's walk, 1 % due", header, rows)])
+
+
+def walked(rig: Rig, size: int, *, honours_hints: bool) -> Walked:
+    """One sweep from its sending to its end."""
+    rig.reset(sessions=size, **({"hints": 1} if honours_hints else {}))
+    before = rig.redis.info("memory")["used_memory"]
+    rig.python("sending_archiving.py", "sweep", "1", **PAGE)
+    state, redis_peak, due = Sweeps(rig.redis), before, size // 100
+    with rig.program("walk", [*OURS, "-c", "2"], **PAGE) as worker:
+        rig.wait_for(1, SECS, worker)
+        for _ in range(int(SECS / 0.1)):
+            redis_peak = max(redis_peak, rig.redis.info("memory")["used_memory"])
+            worker.memory_mib()
+            if worker.ended or (rig.seen().archived >= due and state.unfinished() is None):
+                break
+            pause(0.1)
+        else:
+            raise RuntimeError(f"The sweep of {size} sessions did not end within {SECS} s")
+    seen = rig.seen()
+    if seen.archived != due or seen.listed_bounds is None:
+        raise RuntimeError(f"{seen.archived} of {due} sessions were archived")
+    first, last = seen.listed_bounds
+    return Walked(last - first, seen.pages, worker.peak_mib, (redis_peak - before) / MIB)
+
+
+def _figures(runs: dict[int, list[Walked]], filtered: list[Walked]) -> list[Figure]:
+    def middle(size: int, what: str) -> float:
+        return statistics.median(getattr(run, what) for run in runs[size])
+
+    secs = {size: middle(size, "secs") for size in SIZES}
+    exponent = math.log(secs[LARGEST] / secs[100_000]) / math.log(10)
+    share = middle(LARGEST, "secs") / 100
+    return [
+        Figure("walk-memory", "", [middle(LARGEST, "peak_mib") / middle(10_000, "peak_mib")]),
+        Figure("walk-exponent", "100 k to 1 M", [exponent]),
+        Figure("walk-filtered", "1 M", [statistics.median(run.secs for run in filtered) / share]),
+        Figure("walk-redis", "1 M", [middle(LARGEST, "redis_mib") / middle(100_000, "redis_mib")]),
+    ]
