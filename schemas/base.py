@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
 from uuid import UUID, uuid5
 
@@ -50,11 +51,20 @@ class Payload(Schema, Generic[M]):
         Raises: ValidationError naming each field, also where a value has the wrong Python type.
         """
         keyed = {_key(field, name): getattr(model, name) for name, field in self.fields.items()}
-        return self.as_json(self.read(_given(keyed, self)))
+        return self.as_json(self.read(self._given(keyed)))
 
     def as_json(self, model: M) -> dict[str, Any]:
         """Make JSON values of a model that was checked before."""
-        return _given(cast("dict[str, Any]", self.dump(model)), self)
+        return self._given(cast("dict[str, Any]", self.dump(model)))
+
+    def _given(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Drop what is None where None is not a value of the field."""
+        absent = self._never_null
+        return {key: value for key, value in values.items() if value is not None or key not in absent}
+
+    @cached_property
+    def _never_null(self) -> frozenset[str]:
+        return frozenset(_key(field, name) for name, field in self.fields.items() if not field.allow_none)
 
     def handle_error(self, error: marshmallow.ValidationError, data: Any, **kwargs: Any) -> NoReturn:
         """Keep the names of the fields and drop the values."""
@@ -79,9 +89,15 @@ class Request(Payload[M]):
 
         Raises: ValidationError naming each field, also where a value has the wrong Python type.
         """
-        written = super().write(model)
+        return self._left_to_server(super().write(model), model)
+
+    def as_json(self, model: M) -> dict[str, Any]:
+        """Make JSON values of a model that was checked before; a moment that is None is left to the server."""
+        return self._left_to_server(super().as_json(model), model)
+
+    def _left_to_server(self, written: dict[str, Any], model: M) -> dict[str, Any]:
         if self.moment and getattr(model, self.moment) is None:
-            del written[self.moment]
+            written.pop(self.moment, None)
         return written
 
     def receive(self, payload: Any, seed: str) -> M:
@@ -109,7 +125,7 @@ class Response(Payload[M]):
     @marshmallow.pre_load
     def null_is_absent(self, payload: Any, **kwargs: Any) -> Any:
         """Take null for absent where the field may not be null (Go writes an empty list so)."""
-        return _given(cast("dict[str, Any]", payload), self) if isinstance(payload, dict) else payload
+        return self._given(cast("dict[str, Any]", payload)) if isinstance(payload, dict) else payload
 
 
 def canonical_json(value: Any) -> bytes:
@@ -125,12 +141,6 @@ def digest(value: Any) -> str:
 def derived_id(*parts: Any) -> str:
     """The same UUID for the same parts, in every process and for ever (RFC 9562, version 5)."""
     return str(uuid5(NAMESPACE, canonical_json(parts).decode()))
-
-
-def _given(values: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    """Drop what is None where None is not a value of the field."""
-    absent = {_key(field, name) for name, field in schema.fields.items() if not field.allow_none}
-    return {key: value for key, value in values.items() if value is not None or key not in absent}
 
 
 def _key(field: fields.Field[Any], name: str) -> str:

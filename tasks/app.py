@@ -35,6 +35,8 @@ SHORT_SECS, LONG_SECS = 3, 30  # for one answer of a broker that took the connec
 broker, limits, mistakes = for_a_producer()
 # Another broker than Redis holds no queues: its tasks wait by countdown, however long.
 HOLDS = broker.broker.startswith(("redis://", "rediss://", "redis+socket://"))
+# A list of Redis is there once something is in it; to declare it costs a tenth of what sending does.
+_DECLARED = {"declare": []} if HOLDS else {}
 HELD_SECS = 2.0  # until the queue is held, or known not to be
 
 
@@ -60,7 +62,7 @@ class MemoryGraphTask(DiscreetTask):
         """
         if mistakes:
             raise mistakes
-        options = {"argsrepr": HIDDEN, "kwargsrepr": HIDDEN, **options}
+        options = {"argsrepr": HIDDEN, "kwargsrepr": HIDDEN, **_DECLARED, **options}
         try:
             return super().apply_async(args, kwargs, **options)
         except RuntimeError as error:  # before it sends, Celery asks the result store to tell it of the result

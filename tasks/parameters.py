@@ -44,6 +44,8 @@ class Parameters:
         self.answers = self.returns is not type(None)
         payloads = [name for name, hint in self.hints.items() if hint in PAYLOADS]
         self.payload = payloads[0] if len(payloads) == 1 else None
+        needed = {parameter.name for parameter in own if parameter.default is parameter.empty}
+        self._fields_suffice = needed == {self.payload}
 
     @property
     def shown(self) -> str:
@@ -69,14 +71,16 @@ class Parameters:
             raise ValidationError({"parameters": [f"Must be those of {self.shown}."]}) from error
         return self._each(bound, lambda hint, value: _received(hint, value, seed))
 
-    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.payload and not args and self.payload not in kwargs and self._names_fields(kwargs):
             own = {name: value for name, value in kwargs.items() if name in self.hints}
             kwargs = {**own, self.payload: {name: value for name, value in kwargs.items() if name not in own}}
+            if self._fields_suffice:
+                return kwargs  # nothing is missing, and what is unknown counts as a field: to bind costs as much as to check
         return self.signature.bind(*args, **kwargs).arguments
 
     def _names_fields(self, kwargs: Mapping[str, Any]) -> bool:
-        return not set(kwargs).isdisjoint(PAYLOADS[self.hints[self.payload or ""]].fields)
+        return not PAYLOADS[self.hints[self.payload or ""]].fields.keys().isdisjoint(kwargs)
 
     def _each(self, bound: Mapping[str, Any], convert: Callable[[Any, Any], Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -122,7 +126,7 @@ def _received(hint: Any, value: Any, seed: str) -> Any:
 def _sent_payload(schema: Request[Any], value: Any, seed: str | None) -> dict[str, Any]:
     if isinstance(value, schema.model):
         return schema.write(value)
-    return schema.write(schema.receive(value, seed) if seed else schema.read(value))
+    return schema.as_json(schema.receive(value, seed) if seed else schema.read(value))
 
 
 def _in_list(value: Any, convert: Callable[[int, Any], Any]) -> list[Any]:
