@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import marshmallow
-import requests
+import orjson
 
 from ..schemas.base import Payload, ValidationError, derived_id
 from ..schemas.fields import Id
@@ -105,7 +105,7 @@ class ServiceClient(Closing):
         self._settings = config
         self._retry = retry_policy
         self._breaker = breaker or Breaker(self.service)
-        self._transport = Transport(config.base_url)
+        self._transport = Transport(config.base_url, {"User-Agent": USER_AGENT, "Accept": "application/json"})
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -147,7 +147,9 @@ class ServiceClient(Closing):
         started = time.monotonic()
         status: int | None = None
         try:
-            answer, body = self._transport.exchange(self._request(call, key, request_id), self._timeout_secs(call))
+            sent = None if call.body is None else encode(call.body)
+            headers = self._headers(call, key, request_id)
+            answer, body = self._transport.exchange(call.method, call.path, headers, sent, self._timeout_secs(call))
             status, request_id = answer.status_code, request_id_of(answer) or request_id
             refuse(answer, body, self.key_variable, call.schema)
             return load(answer, body, returns) if returns else None
@@ -159,21 +161,18 @@ class ServiceClient(Closing):
     def _timeout_secs(self, call: Call) -> float:
         return min(call.timeout_secs or self._settings.timeout_secs, self._settings.timeout_secs)
 
-    def _request(self, call: Call, key: str, request_id: str) -> requests.Request:
-        headers = {"User-Agent": USER_AGENT, "X-Request-ID": request_id, "Accept": "application/json", **call.headers}
+    def _headers(self, call: Call, key: str, request_id: str) -> dict[str, str]:
+        headers = {"X-Request-ID": request_id, **call.headers}
         if call.authenticated and self._settings.api_key:
             headers["Authorization"] = f"Bearer {self._settings.api_key}"
         if call.method == "POST":
             headers["Idempotency-Key"] = key
-        body = None
         if call.body is not None:
             headers["Content-Type"] = "application/json"
-            body = encode(call.body)
-        # `auth` keeps requests from looking for a password in ~/.netrc and sending that instead of the key.
-        return requests.Request(call.method, self._settings.base_url + call.path, headers, data=body, auth=_as_it_is)
+        return headers
 
     def _log(self, call: Call, status: int | None, secs: float, request_id: str) -> None:
-        if self._settings.enable_logging:
+        if self._settings.enable_logging and logger.isEnabledFor(logging.INFO):
             facts = {
                 "service": self.service,
                 "method": call.method,
@@ -187,7 +186,10 @@ class ServiceClient(Closing):
 
 def encode(payload: Any) -> bytes:
     """The bytes that go onto the wire."""
-    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    try:
+        return orjson.dumps(payload)
+    except TypeError:  # whole numbers of over 64 bits, keys that are no text
+        return json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def header_key(key: str) -> str:
@@ -209,7 +211,3 @@ def path_id(name: str, value: str) -> str:
 def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:
     known = error.status if status is None else status
     return type(error)(error.message, service, call.operation, known, request, error.retry_after_secs)
-
-
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request

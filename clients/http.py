@@ -9,15 +9,15 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
@@ -46,32 +46,69 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 class Transport:
-    """Pooled connections to one service; what the environment says of proxies and CAs is looked up once."""
+    """Pooled connections to one service.
 
-    def __init__(self, base_url: str, idle_limit_secs: float = IDLE_LIMIT_SECS) -> None:
-        self._session = requests.Session()
-        self._adapter = _DeadlineAdapter(idle_limit_secs)
-        settings: Any = self._session.merge_environment_settings(base_url, {}, True, None, None)
-        self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
+    What the environment says of proxies and CAs is looked up once, and so is the address: a request is made of
+    ready parts, without what `requests.Session` does to each (netrc, cookies, hooks, quoting).
+    """
+
+    def __init__(
+        self, base_url: str, headers: Mapping[str, str] | None = None, idle_limit_secs: float = IDLE_LIMIT_SECS
+    ) -> None:
+        with requests.Session() as session:
+            first = session.prepare_request(requests.Request("GET", base_url, auth=_as_it_is))
+            settings: Any = session.merge_environment_settings(base_url, {}, True, None, None)
+        self._base_url = str(first.url).rstrip("/")
+        self._base_path = urlsplit(self._base_url).path
+        self._headers = {"Accept-Encoding": first.headers["Accept-Encoding"], **(headers or {})}
         if is_loopback(urlsplit(base_url).hostname or ""):
             # A key for this host must not leave it in the clear, whatever the environment says of proxies.
-            self._settings["proxies"] = {}
+            settings["proxies"] = {}
+        self._adapter = _DeadlineAdapter(self._base_url, settings, idle_limit_secs)
 
     def close(self) -> None:
         """Close the idle connections."""
         self._adapter.close()
 
-    def exchange(self, request: requests.Request, timeout_secs: float) -> tuple[requests.Response, bytes]:
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, timeout_secs: float
+    ) -> tuple[requests.Response, bytes]:
         """Send a request and read the whole answer within `timeout_secs`; no redirect is followed.
 
+        The path is percent-encoded already.
         Raises: ConnectionError where nothing was sent, Timeout, HttpError where the transfer broke (both:
         the service may have done its work), SerializationError where the answer is over 64 MiB.
         """
-        prepared = self._session.prepare_request(request)
+        request = self._request(method, path, headers, body)
         timeouts = (min(CONNECT_TIMEOUT_SECS, timeout_secs), timeout_secs)
-        send = partial(self._adapter.send, prepared, stream=True, timeout=timeouts, **self._settings)
-        with _translated(timeout_secs), _within(timeout_secs), send() as answer:
+        with _translated(timeout_secs), _within(timeout_secs), self._adapter.send(request, True, timeouts) as answer:
             return answer, _read(answer)
+
+    def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> "_ReadyRequest":
+        request = _ReadyRequest()
+        request.method, request.url, request.body = method, self._base_url + path, body
+        request.ready_path = self._base_path + path
+        every: Any = {**self._headers, **headers}
+        if body is not None or method in ("POST", "PUT"):
+            every["Content-Length"] = str(len(body or b""))
+        request.headers = every
+        return request
+
+
+class _ReadyRequest(requests.PreparedRequest):
+    """A request whose parts need no preparing."""
+
+    ready_path: str
+
+    @property
+    def path_url(self) -> str:
+        """The path and the query."""
+        return self.ready_path
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep requests from looking for a password in ~/.netrc and sending that instead of the key."""
+    return request
 
 
 def _read(answer: requests.Response) -> bytes:
@@ -217,10 +254,46 @@ class _HTTPSPool(_IdleLimit, HTTPSConnectionPool):
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    def __init__(self, idle_limit_secs: float) -> None:
+    """Sends to one address, whose pool, proxy and certificates are found once."""
+
+    def __init__(self, base_url: str, settings: Mapping[str, Any], idle_limit_secs: float) -> None:
         limit = {"idle_limit_secs": idle_limit_secs}
         self._pools = {"http": type("_HTTP", (_HTTPPool,), limit), "https": type("_HTTPS", (_HTTPSPool,), limit)}
+        self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
+        self._proxied = select_proxy(base_url, self._settings["proxies"]) is not None
+        self._pool: Any = None
         super().__init__(pool_maxsize=IDLE_CONNECTIONS)
+
+    def send(self, request: requests.PreparedRequest, stream: bool = True, timeout: Any = None, **_: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Send a request, with what the environment says of this address."""
+        return super().send(request, stream, timeout, **self._settings)
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """The one pool; its certificates are looked for when it is made."""
+        pool = self._pool
+        if pool is None:
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            super().cert_verify(pool, request.url, verify, cert)
+            self._pool = pool
+        return pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Nothing: it was done when the pool was made."""
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """The path, or for a proxy the whole address."""
+        return super().request_url(request, proxies) if self._proxied else request.path_url
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """What is asked of an answer: status, headers, and the body to be read. No cookies: none is sent back."""
+        answer = requests.Response()
+        answer.status_code, answer.headers, answer.raw = resp.status, resp.headers, resp
+        return answer
+
+    def close(self) -> None:
+        """Close the connections; the next request opens a new one."""
+        self._pool = None
+        super().close()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -76,7 +76,7 @@ class Parameters:
             own = {name: value for name, value in kwargs.items() if name in self.hints}
             kwargs = {**own, self.payload: {name: value for name, value in kwargs.items() if name not in own}}
             if self._fields_suffice:
-                return kwargs  # nothing is missing, and what is unknown counts as a field: to bind costs as much as to check
+                return kwargs  # nothing is missing, what is unknown counts as a field, and to bind is dear
         return self.signature.bind(*args, **kwargs).arguments
 
     def _names_fields(self, kwargs: Mapping[str, Any]) -> bool:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from fakes.http_server import (
     JSON_HEADERS,
     Connection,
@@ -251,7 +250,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(server: FakeServe
     transport = Transport(server.url, idle_limit_secs=0.2)
     for pause_secs in (0, 0, 0.4):
         time.sleep(pause_secs)
-        transport.exchange(requests.Request("GET", server.url, auth=lambda request: request), 5)
+        transport.exchange("GET", "/", {}, None, 5)
     transport.close()
     assert (len(server.requests), server.connections) == (3, 2)
 
