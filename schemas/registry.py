@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from marshmallow import fields, validates_schema
+from marshmallow import fields
 
 from .base import Request, Response, ValidationError
 from .fields import MAX_COUNT, Amount, Count, Id, JsonObject, Tags, Text, Timestamp, now
@@ -130,8 +130,7 @@ class UsageReportSchema(Request[UsageReport]):
     timestamp = Timestamp()
     metadata = JsonObject()
 
-    @validates_schema
-    def total_is_the_sum(self, data: dict[str, Any], **kwargs: Any) -> None:
+    def check(self, data: dict[str, Any]) -> None:
         """Fill in the sum, and refuse a total that contradicts it."""
         total = data["prompt_tokens"] + data["completion_tokens"]
         if total > MAX_COUNT:

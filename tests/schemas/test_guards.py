@@ -2,15 +2,24 @@
 
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
-from marshmallow import fields, missing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from marshmallow import Schema, fields, missing
 from memory_graph_workers.schemas import registry, vault
 from memory_graph_workers.schemas.base import Payload, Request, Response, ValidationError
 
 MODULES = (registry, vault)
 MOMENT = "2026-01-31T12:00:00Z"
+JUNK: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from([None, True, 0, 1, -1, 2**63, 0.5, float("nan"), "", "s", "\ud800", MOMENT, "active", "standard"]),
+    st.text(max_size=3),
+    st.lists(st.text(max_size=3) | st.none(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers() | st.floats(), max_size=2),
+)
 SESSION = {"session_id": "s", "model_id": "m", "started_at": MOMENT, "status": "active"}
 MODEL = {"model_id": "m", "version": "1", "provider": "p", "created_at": MOMENT}
 
@@ -109,6 +118,25 @@ def test_what_is_required_and_what_has_a_default_agree(kind: type[Payload[Any]])
     required = {name for name, field in kind().fields.items() if field.required}
     assert no_default <= required
     assert all(field.load_default is missing for field in kind().fields.values()), "defaults belong to the model"
+
+
+@pytest.mark.parametrize("kind", ALL)
+@settings(max_examples=60, deadline=None)
+@given(drawn=st.data())
+def test_the_quick_way_in_decides_as_marshmallow_does(kind: type[Payload[Any]], drawn: st.DataObject) -> None:
+    names = st.sampled_from([*sorted(keys(kind)), "unknown"])
+    payload = {**LEAST[kind], **drawn.draw(st.dictionaries(names, JUNK, max_size=3))}
+    schema = kind()
+    assert outcome(schema, schema.load, payload) == outcome(schema, partial(Schema.load, schema), payload)
+
+
+def outcome(schema: Payload[Any], load: Any, payload: dict[str, Any]) -> Any:
+    """What became of a payload's own fields, or what was wrong with them."""
+    try:
+        written = schema.as_json(load(dict(payload)))
+    except ValidationError as error:
+        return error.messages
+    return {name: value for name, value in written.items() if name in payload}
 
 
 @pytest.mark.parametrize("kind", ALL)
