@@ -131,6 +131,12 @@ class VaultConfig(ClientSettings):
         "VAULT_TIMEOUT_SECS", seconds(), 60.0, "Seconds for one whole attempt of a call to it."
     )
     batch_size: int = setting("VAULT_BATCH_SIZE", number(1, 10_000), 100, "Archives a request of a batch.")
+    batch_max_bytes: int = setting(
+        "VAULT_BATCH_MAX_BYTES",
+        number(1, 1 << 30),
+        8 << 20,
+        "Bytes a request of a batch, as JSON; a larger archive goes alone.",
+    )
     enable_logging: bool = setting("VAULT_LOGGING", fields.Boolean(), True, "One log line a request, never a body.")
     allow_insecure_http: bool = setting(
         "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Send keys over http:// to hosts other than this one."

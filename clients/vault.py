@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from ..schemas.vault import (
@@ -25,6 +25,7 @@ from .base import Call, ServiceClient, encode
 from .breaker import Breaker
 from .config import RetryPolicy, VaultConfig
 
+BRACKETS, COMMA = 2, 1
 ENTRY = ArchiveEntrySchema()
 RECEIPT = ArchiveResponseSchema()
 BATCH = BatchArchiveResponseSchema()
@@ -78,13 +79,14 @@ class VaultClient(ServiceClient):
     def batch_archive(
         self, entries: Sequence[ArchiveEntry], *, idempotency_key: str | None = None
     ) -> BatchArchiveResponse:
-        """Store many sessions (POST /api/v1/archive/batch), `batch_size` a request; the answers are merged.
+        """Store many sessions (POST /api/v1/archive/batch); the answers are merged.
 
+        A request holds `batch_size` entries and `batch_max_bytes` at most; an entry that is larger goes alone.
         `archived` of the result lists archive ids; an entry that the vault names nowhere has failed. Each
         request goes under `<key>:<SHA-256 of its body>`, so a repeat with fewer entries is a new request.
         """
-        key, size = idempotency_key or str(uuid4()), self.config.batch_size
-        parts = [self._archive_part(entries[start : start + size], key) for start in range(0, len(entries), size)]
+        key = idempotency_key or str(uuid4())
+        parts = [self._archive_part(some, body, key) for some, body in self._parts(entries)]
         archived = [archive_id for part in parts for archive_id in part.archived]
         failed = [failure for part in parts for failure in part.failed]
         return BatchArchiveResponse(archived, total=len(entries), success_count=len(archived), failed=failed)
@@ -120,8 +122,25 @@ class VaultClient(ServiceClient):
         ids, body = {"archive_id": archive_id}, ASSIGNMENT.write(PolicyId(policy_id))
         self._call(Call("apply_retention_policy", "PUT", route, ids=ids, body=body, schema=ASSIGNMENT))
 
-    def _archive_part(self, entries: Sequence[ArchiveEntry], key: str) -> BatchArchiveResponse:
-        body = [ENTRY.write(entry) for entry in entries]
+    def _parts(self, entries: Iterable[ArchiveEntry]) -> Iterator[tuple[list[ArchiveEntry], list[Any]]]:
+        """The entries of each request, and its body; one request's body is there at a time."""
+        some: list[ArchiveEntry] = []
+        body: list[Any] = []
+        size_bytes = BRACKETS
+        for entry in entries:
+            written = ENTRY.write(entry)
+            more_bytes = len(encode(written))
+            full = len(some) == self.config.batch_size or size_bytes + more_bytes > self.config.batch_max_bytes
+            if some and full:
+                yield some, body
+                some, body, size_bytes = [], [], BRACKETS
+            some.append(entry)
+            body.append(written)
+            size_bytes += more_bytes + COMMA
+        if some:
+            yield some, body
+
+    def _archive_part(self, entries: Sequence[ArchiveEntry], body: Sequence[Any], key: str) -> BatchArchiveResponse:
         part_key = f"{key}:{hashlib.sha256(encode(body)).hexdigest()}"
         answer = self._call(self._archive_call("batch_archive", "/api/v1/archive/batch", body, part_key), BATCH)
         return _judged(entries, answer)

@@ -7,12 +7,13 @@ JSON, so that the same conversation is the same archive whoever stores it, and h
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from ..clients.config import SchedulerConfig
 from ..clients.errors import ApiError, IntegrationError, NotArchivable, TransientError
 from ..clients.vault import safe_reason
-from ..schemas.base import derived_id, digest
+from ..schemas.base import canonical_json, derived_id, digest
 from ..schemas.fields import format_timestamp
 from ..schemas.registry import SessionInfo, SessionStatus
 from ..schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
@@ -25,11 +26,15 @@ CONFLICT, NOT_FOUND = 409, 404
 
 @dataclass(frozen=True)
 class Prepared:
-    """A session ready to be stored; `node_count` tells later whether it went on meanwhile."""
+    """A session ready to be stored; `node_count` tells later whether it went on meanwhile.
+
+    `size_bytes` is that of its content as JSON.
+    """
 
     session: SessionInfo
     entry: ArchiveEntry
     node_count: int
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,8 +169,8 @@ def level_policy(level: ComplianceLevel, retention_days: int) -> RetentionPolicy
 def _prepared(
     session: SessionInfo, data: Any, count: int, tags: Sequence[str], config: SchedulerConfig, extra: dict[str, Any]
 ) -> Prepared:
-    level = config.default_compliance_level
-    metadata = {**_facts(session), **extra, "compliance_level": str(level), "digest": digest(data)}
+    level, text = config.default_compliance_level, canonical_json(data)
+    metadata = {**_facts(session), **extra, "compliance_level": str(level), "digest": sha256(text).hexdigest()}
     entry = ArchiveEntry(
         session.session_id,
         data,
@@ -174,7 +179,7 @@ def _prepared(
         tags=[*tags, str(level)],
         metadata=metadata,
     )
-    return Prepared(session, entry, count)
+    return Prepared(session, entry, count, len(text))
 
 
 def _nodes(session_id: str) -> list[Any]:

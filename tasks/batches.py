@@ -1,8 +1,10 @@
 """One batch of a sweep: read, store, put under the policy, mark; every session ends with an outcome."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..clients.errors import IntegrationError, TransientError
 from ..schemas.archival import BatchResult
@@ -12,6 +14,7 @@ from .archiving import Prepared
 from .sweeps import Sweep, Sweeps
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass
@@ -26,6 +29,7 @@ class Batch:
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     unsettled: dict[str, TransientError] = field(default_factory=dict[str, TransientError])
     marked_earlier: int = 0
+    policy_id: str = ""
 
     @property
     def made_progress(self) -> bool:
@@ -41,9 +45,23 @@ class Batch:
         self.archived.extend(session_id for session_id in session_ids if session_id in done)
         self.marked_earlier = len(self.archived)
         left = [session_id for session_id in session_ids if session_id not in done]
-        prepared = [item for item in self._each(left, self._prepare, str) if item]
-        if not prepared:
-            return
+        for some in self._slices(self._each(left, self._prepare, str)):
+            self._archive(some)
+
+    def _slices(self, prepared: Iterable[Prepared | None]) -> Iterator[list[Prepared]]:
+        """What was read, in parts of about one request's bytes; one part and what is being read are in memory."""
+        some: list[Prepared] = []
+        size_bytes, most_bytes = 0, connections.config().vault.batch_max_bytes
+        for item in filter(None, prepared):
+            some.append(item)
+            size_bytes += item.size_bytes
+            if size_bytes >= most_bytes:
+                yield some
+                some, size_bytes = [], 0
+        if some:
+            yield some
+
+    def _archive(self, prepared: Sequence[Prepared]) -> None:
         try:
             policy_id = self._policy()
             stored = archiving.store(prepared, self.batch_id)
@@ -56,14 +74,15 @@ class Batch:
         self.failed.update(stored.refused)
         self.unsettled.update(stored.unsettled)
         self.sweeps.mark_stored(self.sweep.sweep_id, self.batch_id, stored.archive_ids)
-        kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
 
         def mark(item: Prepared) -> None:
             session_id = item.session.session_id
             archiving.finish(item, stored.archive_ids[session_id], policy_id)
             self._count(session_id)
 
-        self._each(kept, mark, lambda item: item.session.session_id)
+        kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
+        for _ in self._each(kept, mark, lambda item: item.session.session_id):
+            pass
 
     def reason_to_wait(self) -> TransientError:
         """Of what kept sessions from it, that which asks for the longest wait; there must be one."""
@@ -98,13 +117,15 @@ class Batch:
         self.sweeps.mark_marked(self.sweep.sweep_id, self.batch_id, session_id)
 
     def _policy(self) -> str:
-        scheduler = connections.config().scheduler
-        return archiving.ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
+        if not self.policy_id:
+            scheduler = connections.config().scheduler
+            self.policy_id = archiving.ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
+        return self.policy_id
 
-    def _each(self, items: Sequence[T], work: Callable[[T], Any], id_of: Callable[[T], str]) -> list[Any]:
+    def _each(self, items: Iterable[T], work: Callable[[T], R], id_of: Callable[[T], str]) -> Iterator[R | None]:
         """Work on all items side by side, and sort what goes wrong."""
 
-        def one(item: T) -> Any:
+        def one(item: T) -> R | None:
             try:
                 return work(item)
             except TransientError as error:
@@ -113,4 +134,20 @@ class Batch:
                 self.failed[id_of(item)] = str(error)
             return None
 
-        return list(connections.side_by_side().map(one, items))
+        return _side_by_side(one, items)
+
+
+def _side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """The results in the order of the items; no more is begun than a thread each ahead of what was taken."""
+    pool, most = connections.side_by_side(), connections.config().tasks.calls_side_by_side
+    begun: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) > most:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        for left in begun:
+            left.cancel()

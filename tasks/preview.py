@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..clients.errors import IntegrationError
-from ..schemas.base import canonical_json
 from ..schemas.fields import format_timestamp, now
 from ..schemas.registry import SessionInfo
 from . import archiving, connections
@@ -46,4 +45,4 @@ def _candidate(session: SessionInfo) -> Candidate:
         prepared = archiving.prepare(session, [], connections.config().scheduler, {})
     except IntegrationError as error:
         return Candidate(session.session_id, session.model_id, why, problem=str(error))
-    return Candidate(session.session_id, session.model_id, why, len(canonical_json(prepared.entry.data)))
+    return Candidate(session.session_id, session.model_id, why, prepared.size_bytes)

@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from typing import Any
@@ -17,6 +18,7 @@ from memory_graph_workers.tasks.transport import broker_settings
 from redis import Redis
 
 SETTINGS = {"VAULT_API_KEY": "key", "ARCHIVE_WITHOUT_CONTENT": "true", "ARCHIVAL_BATCH_SIZE": "5"}
+SETTINGS["VAULT_BATCH_MAX_BYTES"] = "1000"  # four sessions
 MOST = 2
 
 
@@ -78,6 +80,8 @@ def run(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[...,
     """Sweeps a made-up Registry."""
     settings = broker_settings(broker.url)
     before = {name: app.conf[name] for name in settings}
+    monkeypatch.setattr(app, "_backend_cache", None)  # the app keeps its own for the tests that come after
+    monkeypatch.setattr(app, "_local", threading.local())
     with ExitStack() as exits:
 
         def make(server: ArchivalServer, seed: int = 1, most: int = MOST) -> Run:
@@ -118,6 +122,16 @@ def test_a_sweep_that_dies_again_and_again_does_everything_once(
     assert set(archival.sweeps().failures("one")) == server.refused_sessions
     assert killed.deaths > 10
     assert killed.most_pending <= MOST + 1
+
+
+def test_a_batch_reads_only_so_far_ahead_of_what_it_stored(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHIVAL_CALLS_SIDE_BY_SIDE", "3")
+    monkeypatch.setitem(SETTINGS, "ARCHIVAL_BATCH_SIZE", "100")
+    server = ArchivalServer(100, 1)
+    assert run(server).to_its_end().archived_count == 100
+    assert server.most_read_ahead <= 10  # a request of four, and what three threads read meanwhile
 
 
 def test_few_due_sessions_among_many_make_few_messages(run: Callable[..., Run]) -> None:

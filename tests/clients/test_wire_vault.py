@@ -181,6 +181,21 @@ def test_a_large_batch_goes_in_several_requests_and_is_merged(server: FakeServer
     assert merged == BatchArchiveResponse(["a-0", "a-2", "a-3", "a-4"], 5, 4, [ArchiveFailure("s-1", "too large")])
 
 
+def test_no_request_of_a_batch_has_more_bytes_than_may_be_except_for_one_entry_alone(server: FakeServer) -> None:
+    texts = ["x" * size for size in (300, 300, 2000, 300, 300, 300)]
+    many = [ArchiveEntry(f"s-{at}", text, 365, f"a-{at}", NOON) for at, text in enumerate(texts)]
+    server.answers(*(answer(200, batch([])) for _ in range(4)))
+    with VaultClient(VaultConfig(server.url, "key", batch_max_bytes=900)) as client:
+        client.batch_archive(many)
+    assert [[entry["id"] for entry in request.json] for request in server.requests] == [
+        ["a-0", "a-1"],
+        ["a-2"],
+        ["a-3", "a-4"],
+        ["a-5"],
+    ]
+    assert [len(request.body) <= 900 for request in server.requests] == [True, False, True, True]
+
+
 def test_each_request_of_a_batch_has_the_key_and_the_digest_of_its_body(server: FakeServer, vault: VaultClient) -> None:
     server.answers(answer(200, batch(["a-0", "a-1"])), answer(200, batch(["a-2"], total=1)))
     vault.batch_archive(entries(3), idempotency_key="task-1")

@@ -23,7 +23,7 @@ class ArchivalServer(FakeServer):
         self.archived: set[int] = set()
         self.stored: Counter[str] = Counter()
         self.refused_sessions: set[str] = set()
-        self.listings = 0
+        self.listings = self.read = self.most_read_ahead = 0
         self._guard = threading.Lock()
 
     @property
@@ -47,6 +47,9 @@ class ArchivalServer(FakeServer):
             number = int(parts.path.split("/")[4])
             if received.method == "PUT":
                 self.archived.add(number)
+            else:
+                self.read += 1
+                self.most_read_ahead = max(self.most_read_ahead, self.read - len(self.stored))
             return answer(200, self._session(number))
         return answer(201, {"policy_id": received.json["policy_id"]}) if received.method == "POST" else answer(204)
 
