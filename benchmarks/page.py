@@ -1,4 +1,7 @@
-"""docs/benchmarks.md and docs/benchmarks.json: what the last run of each part found."""
+"""docs/benchmarks.md and docs/benchmarks.json: what the last run of each part found.
+
+`python benchmarks/page.py` writes the page anew from the data.
+"""
 
 import json
 import os
@@ -63,3 +66,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def processors() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    write(read())

@@ -19,12 +19,13 @@ class Listing:
         self.times_archived: list[float] = []
 
     def page(self, query: dict[str, list[str]]) -> dict[str, Any]:
-        """One page; where hints are honoured, of the finished sessions alone."""
+        """One page; where hints are honoured, of the sessions with the status alone."""
         self.listed.append(time.monotonic())
         size, number = int(query.get("page_size", ["50"])[0]), int(query.get("page", ["1"])[0])
         first = (number - 1) * size
         if self.honours_hints and "status" in query:
-            due = [one for one in range(0, self.many, self.every) if one not in self.archived]
+            completed = range(0, self.many, self.every) if query["status"] == ["completed"] else []
+            due = [one for one in completed if one not in self.archived]
             total, numbers = len(due), due[first : first + size]
         else:
             total, numbers = self.many, range(first, min(first + size, self.many))
