@@ -13,7 +13,7 @@ from rig import Rig
 BASE = "import celery.app.task, celery.result, kombu.transport.redis, celery.backends.redis, redis, requests"
 OURS_TOO = "import memory_graph_workers.tasks, memory_graph_workers.tasks.registry"
 HEAVY = ("flower", "grpc", "sqlalchemy", "memory_graph_workers.services")
-IMPORTS = 7
+IMPORTS = 4
 
 
 def part(rig: Rig, rounds: int) -> Outcome:

@@ -21,7 +21,7 @@ PAGE = {"ARCHIVE_WITHOUT_CONTENT": "true", "ARCHIVAL_BATCH_SIZE": "1000"}
 
 @dataclass(frozen=True)
 class Walked:
-    """One sweep: seconds of the walk, and until the last session was archived, peak memory of the worker, what Redis held more than before."""
+    """One sweep: its walk, the time until the last session was archived, and what worker and Redis held at most."""
 
     secs: float
     sweep_secs: float
