@@ -38,7 +38,7 @@ def list_page(state: Sweeps, running: Sweep, here: Position, last: Page | None) 
 
 def _listed_on(state: Sweeps, running: Sweep, page: Page, cursor: Cursor, size: int) -> Page:
     """The page with what one more listing finds."""
-    answer = _answer(cursor, size, SessionStatus(page.hint), running.cutoff)
+    answer = _answer(cursor, size, SessionStatus(page.hint), running.started_at)
     due = [session.session_id for session in answer.sessions if archiving.is_due(session, running.cutoff)]
     new = [one for one in state.untaken(running.sweep_id, due) if one not in page.carried]
     return replace(
@@ -51,10 +51,14 @@ def _listed_on(state: Sweeps, running: Sweep, page: Page, cursor: Cursor, size: 
     )
 
 
-def _answer(cursor: Cursor, size: int, status: SessionStatus, cutoff: datetime) -> SessionList:
-    """A listing; a Registry that refuses the hints is asked without."""
+def _answer(cursor: Cursor, size: int, status: SessionStatus, begun: datetime) -> SessionList:
+    """A listing of what started before the sweep; a Registry that refuses the hints is asked without.
+
+    Not of what started before the cutoff: a session's start is told by its producer's clock and its end by the
+    Registry's, and one that is due by its end must be found whatever the other says.
+    """
     try:
-        return connections.registry().list_sessions(cursor.page, size, status, cutoff)
+        return connections.registry().list_sessions(cursor.page, size, status, begun)
     except ApiError as error:
         if error.status not in REFUSED:
             raise

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from .http_server import FakeServer, Received, Step, answer
 
 OLD = "2020-01-01T00:00:00Z"
+LATER = "2020-02-01T00:00:00Z"  # the producer's clock goes wrong: started after it ended
 
 
 class ArchivalServer(FakeServer):
@@ -74,7 +75,7 @@ class ArchivalServer(FakeServer):
 
     def _session(self, number: int) -> dict[str, object]:
         facts = {"session_id": str(number), "model_id": "m", "status": self._status(number)}
-        return {**facts, "started_at": OLD, "ended_at": OLD, "prompt_count": 1, "total_tokens": 1, "metadata": {}}
+        return {**facts, "started_at": LATER, "ended_at": OLD, "prompt_count": 1, "total_tokens": 1, "metadata": {}}
 
     def _status(self, number: int) -> str:
         if number in self.archived:
