@@ -3,12 +3,14 @@
 import json
 import threading
 from collections import Counter
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
+
+from memory_graph_workers.schemas.fields import format_timestamp, now, parse_timestamp
 
 from .http_server import FakeServer, Received, Step, answer
 
 OLD = "2020-01-01T00:00:00Z"
-LATER = "2020-02-01T00:00:00Z"  # the producer's clock goes wrong: started after it ended
 
 
 class ArchivalServer(FakeServer):
@@ -21,6 +23,8 @@ class ArchivalServer(FakeServer):
     def __init__(self, sessions: int, due_every: int, *, honours: bool = False, refuses: bool = False) -> None:
         super().__init__()
         self.sessions, self.due_every, self.honours, self.refuses = sessions, due_every, honours, refuses
+        # By their producer's clock they started after they ended, by the Registry's; and after the cutoff, too.
+        self.started_at = now() - timedelta(days=1)
         self.archived: set[int] = set()
         self.stored: Counter[str] = Counter()
         self.refused_sessions: set[str] = set()
@@ -36,6 +40,10 @@ class ArchivalServer(FakeServer):
         """Do what is asked."""
         with self._guard:
             return self._step(received)
+
+    def _is_shown(self, number: int, query: dict[str, str]) -> bool:
+        hidden = "started_before" in query and parse_timestamp(query["started_before"]) <= self.started_at
+        return self._status(number) == query["status"] and not hidden
 
     def _step(self, received: Received) -> Step:
         parts = urlsplit(received.path)
@@ -61,7 +69,7 @@ class ArchivalServer(FakeServer):
         page, size = int(query.get("page", 1)), int(query["page_size"])
         shown = range(self.sessions)
         if self.honours and "status" in query:
-            shown = [number for number in self.due if self._status(number) == query["status"]]
+            shown = [number for number in self.due if self._is_shown(number, query)]
         found = [self._session(number) for number in shown[(page - 1) * size : page * size]]
         return answer(200, {"sessions": found, "total": len(shown), "page": page, "page_size": size})
 
@@ -75,7 +83,14 @@ class ArchivalServer(FakeServer):
 
     def _session(self, number: int) -> dict[str, object]:
         facts = {"session_id": str(number), "model_id": "m", "status": self._status(number)}
-        return {**facts, "started_at": LATER, "ended_at": OLD, "prompt_count": 1, "total_tokens": 1, "metadata": {}}
+        return {
+            **facts,
+            "started_at": format_timestamp(self.started_at),
+            "ended_at": OLD,
+            "prompt_count": 1,
+            "total_tokens": 1,
+            "metadata": {},
+        }
 
     def _status(self, number: int) -> str:
         if number in self.archived:
