@@ -1,5 +1,6 @@
 """A sweep with a poisoned session, one that was archived by hand before, and several beats."""
 
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from faults.fleet import ARCHIVAL, Fleet, until
 from faults.matrix import Row
+from faults.proxy import delays
 from memory_graph_workers.cli.processes import Child
 from memory_graph_workers.clients.config import MemoryGraphConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
@@ -16,6 +18,8 @@ from memory_graph_workers.schemas.fields import parse_timestamp
 
 INTERVAL_SECS = 20.0
 MOST_BYTES = 50_000
+MOST_BATCHES = 2
+BOUNDED_KILLS = 8
 
 
 def poisons_one(fleet: Fleet, poison: Row, by_hand: Row, off: str = "") -> None:
@@ -112,4 +116,35 @@ def test_two_beats(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None
         14,
     )
     two_beats(fleet(ARCHIVAL_INTERVAL_HOURS=str(INTERVAL_SECS / 3600)), one)
+    one.must_hold()
+
+
+def bounds_a_sweep(fleet: Fleet, row: Row, off: str = "") -> None:
+    """Kill workers at random moments while a sweep may have two batches under way; one page and one end may meet."""
+    lot = random.Random(21)
+    fleet.vault.plays("slow", delays(0.2), on="POST /api/v1/archive/batch")
+    fleet.start_workers(off=off)
+    fleet.work(200)
+    pending: list[int] = []
+    row.runs = BOUNDED_KILLS
+    for _ in range(BOUNDED_KILLS):
+        end = time.monotonic() + lot.uniform(1.0, 4.0)
+        while time.monotonic() < end:
+            pending.append(int(fleet.redis.hlen(f"memory_graph:sweep:{fleet.sweep_id}:batches")))
+            time.sleep(0.02)
+        fleet.kill(lot.choice([worker for worker in fleet.workers if worker.is_alive]))
+        fleet.start_worker(off=off)
+    row.judge(fleet)
+    row.demand(max(pending) > 0, "no batch was seen")
+    row.demand(max(pending) <= MOST_BATCHES + 1, f"{max(pending)} batches were under way")
+
+
+def test_a_bounded_sweep_whose_workers_are_killed(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        "SIGKILL of workers while a sweep may have two batches under way",
+        "the walk goes on; counts are exact; never more than three batches",
+        f"{BOUNDED_KILLS} kills at random moments; batches of 5; runs = kills",
+        20,
+    )
+    bounds_a_sweep(fleet(ARCHIVAL_BATCH_SIZE="5", ARCHIVAL_MOST_BATCHES=str(MOST_BATCHES)), one)
     one.must_hold()
