@@ -3,8 +3,10 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import uuid4
+
+from orjson import Fragment
 
 from ..schemas.vault import (
     ArchiveEntry,
@@ -122,25 +124,26 @@ class VaultClient(ServiceClient):
         ids, body = {"archive_id": archive_id}, ASSIGNMENT.write(PolicyId(policy_id))
         self._call(Call("apply_retention_policy", "PUT", route, ids=ids, body=body, schema=ASSIGNMENT))
 
-    def _parts(self, entries: Iterable[ArchiveEntry]) -> Iterator[tuple[list[ArchiveEntry], list[Any]]]:
-        """The entries of each request, and its body; one request's body is there at a time."""
+    def _parts(self, entries: Iterable[ArchiveEntry]) -> Iterator[tuple[list[ArchiveEntry], list[Fragment]]]:
+        """The entries of each request, and its body; each entry is made JSON once, and one body is there at a time."""
         some: list[ArchiveEntry] = []
-        body: list[Any] = []
+        body: list[Fragment] = []
         size_bytes = BRACKETS
         for entry in entries:
-            written = ENTRY.write(entry)
-            more_bytes = len(encode(written))
-            full = len(some) == self.config.batch_size or size_bytes + more_bytes > self.config.batch_max_bytes
+            text = encode(ENTRY.write(entry))
+            full = len(some) == self.config.batch_size or size_bytes + len(text) > self.config.batch_max_bytes
             if some and full:
                 yield some, body
                 some, body, size_bytes = [], [], BRACKETS
             some.append(entry)
-            body.append(written)
-            size_bytes += more_bytes + COMMA
+            body.append(Fragment(text))
+            size_bytes += len(text) + COMMA
         if some:
             yield some, body
 
-    def _archive_part(self, entries: Sequence[ArchiveEntry], body: Sequence[Any], key: str) -> BatchArchiveResponse:
+    def _archive_part(
+        self, entries: Sequence[ArchiveEntry], body: Sequence[Fragment], key: str
+    ) -> BatchArchiveResponse:
         part_key = f"{key}:{hashlib.sha256(encode(body)).hexdigest()}"
         answer = self._call(self._archive_call("batch_archive", "/api/v1/archive/batch", body, part_key), BATCH)
         return _judged(entries, answer)
