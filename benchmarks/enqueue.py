@@ -21,22 +21,19 @@ def part(rig: Rig, rounds: int, share: float = 1.0) -> Outcome:
             rig.reset()
             arguments = ("sending.py", road, str(int(many * share)))
             runs[road].append(rig.python(*arguments, BENCH_TASKIQ="stream"))
-    wall = {road: [run["wall_us"] for run in found] for road, found in runs.items()}
-    rows = [
-        [what, spread(wall[road]), spread([run["cpu_us"] for run in runs[road]]), lacks]
-        for road, (what, _, lacks) in ROADS.items()
-    ]
+    wall, cpu = ({road: [run[what] for run in found] for road, found in runs.items()} for what in ("wall_us", "cpu_us"))
+    rows = [[what, spread(wall[road]), spread(cpu[road]), lacks] for road, (what, _, lacks) in ROADS.items()]
     table = Table("Enqueuing a report", ["road", "µs", "CPU µs", "what it lacks"], rows)
-    return Outcome(_figures(wall), [table])
+    return Outcome([*_figures(wall, "time"), *_figures(cpu, "processor time")], [table])
 
 
-def _figures(wall: dict[str, list[float]]) -> list[Figure]:
+def _figures(cost: dict[str, list[float]], at: str) -> list[Figure]:
     def against(road: str, other: str) -> list[float]:
-        return [mine / theirs for mine, theirs in zip(wall[road], wall[other], strict=True)]
+        return [mine / theirs for mine, theirs in zip(cost[road], cost[other], strict=True)]
 
     return [
-        Figure("enqueue-one", "", against("ours", "bare")),
-        Figure("enqueue-reporter", "", against("reporter", "bare")),
-        Figure("enqueue-reporter-dramatiq", "", against("reporter", "dramatiq")),
-        Figure("enqueue-bulk", "", against("bulk", "bare")),
+        Figure("enqueue-one", at, against("ours", "bare")),
+        Figure("enqueue-reporter", at, against("reporter", "bare")),
+        Figure("enqueue-reporter-dramatiq", at, against("reporter", "dramatiq")),
+        Figure("enqueue-bulk", at, against("bulk", "bare")),
     ]
