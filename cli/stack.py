@@ -16,8 +16,8 @@ from .servers import Running, Server, launch, start_all, wait_for_child, wait_re
 
 # The caller's environment may speak of services of his: neither we nor our children are to reach those.
 _OURS = (
-    "ALLOW_INSECURE_HTTP", "ARCHIV", "BREAKER_", "CELERY_", "DEAD_", "FLOWER_", "HEALTH_", "MEMORY_GRAPH_", "REDIS_",
-    "REGISTRY_", "RESULT_", "SERVICE_", "SWEEP_", "TASK_", "VAULT_", "VISIBILITY_", "WORKER_",
+    "ALLOW_INSECURE_HTTP", "ARCHIV", "BREAKER_", "CALLS_", "CELERY_", "DEAD_", "FLOWER_", "HEALTH_", "MEMORY_GRAPH_",
+    "REDIS_", "REGISTRY_", "RESULT_", "SERVICE_", "SWEEP_", "TASK_", "VAULT_", "VISIBILITY_", "WORKER_",
 )  # fmt: skip
 _APP = "memory_graph_workers.tasks.app"
 _WORKER_PROCESSES = 2

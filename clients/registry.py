@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, cast
 
+from ..schemas.base import Request
 from ..schemas.fields import format_timestamp
 from ..schemas.registry import (
+    KeyedUsageReport,
+    KeyedUsageReportSchema,
     ModelList,
     ModelListSchema,
     ModelMetadata,
@@ -36,6 +39,7 @@ STATUS = StatusUpdateSchema()
 MODEL = ModelMetadataSchema()
 MODELS = ModelListSchema()
 USAGE = UsageReportSchema()
+KEYED_USAGE = cast(Request[KeyedUsageReport], KeyedUsageReportSchema())
 STATS = UsageStatsSchema()
 
 

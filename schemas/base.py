@@ -96,8 +96,12 @@ class Payload(Schema, Generic[M]):
 
         Raises: ValidationError naming each field, also where a value has the wrong Python type.
         """
-        keyed = {_key(field, name): getattr(model, name) for name, field in self.fields.items()}
-        return self.as_json(self.read(self._given(keyed)))
+        return self.as_json(self.read(self.given(model)))
+
+    def given(self, model: Any) -> dict[str, Any]:
+        """The values of a model that has some of the fields, unchecked, without what is None and may not be null."""
+        keyed = {key: getattr(model, name) for key, (name, _) in self._by_key.items() if hasattr(model, name)}
+        return self._given(keyed)
 
     def as_json(self, model: M) -> dict[str, Any]:
         """Make JSON values of a model that was checked before."""

@@ -15,6 +15,7 @@ _RFC3339 = re.compile(
     r"(?P<seconds>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
+_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -52,6 +53,18 @@ class Id(Text):
         text = super()._deserialize(value, attr, data, **kwargs)
         if text in {".", ".."} or _CONTROL.search(text):
             raise self.make_error("id")
+        return text
+
+
+class Key(Text):
+    """An idempotency key, as a header and a task's id can carry it: printable ASCII without spaces."""
+
+    default_error_messages = {"key": "Must be printable ASCII without spaces, 1 to 255 characters."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not _KEY.fullmatch(text):
+            raise self.make_error("key")
         return text
 
 

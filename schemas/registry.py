@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 from marshmallow import fields
 
 from .base import Request, Response, ValidationError
-from .fields import MAX_COUNT, Amount, Count, Id, JsonObject, Tags, Text, Timestamp, now
+from .fields import MAX_COUNT, Amount, Count, Id, JsonObject, Key, Tags, Text, Timestamp, now
 
 
 class SessionStatus(StrEnum):
@@ -137,6 +138,20 @@ class UsageReportSchema(Request[UsageReport]):
             raise ValidationError({"total_tokens": ["Must not be over 2**63 - 1."]})
         if data.setdefault("total_tokens", total) != total:
             raise ValidationError({"total_tokens": ["Must be prompt_tokens + completion_tokens, or left out."]})
+
+
+@dataclass(frozen=True)
+class KeyedUsageReport(UsageReport):
+    """A usage report of a batch, with the key by which the registry knows it again."""
+
+    idempotency_key: str = field(default_factory=lambda: str(uuid4()))
+
+
+class KeyedUsageReportSchema(UsageReportSchema):
+    model = KeyedUsageReport
+    identity = "idempotency_key"
+
+    idempotency_key = Key()
 
 
 @dataclass(frozen=True)

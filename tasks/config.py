@@ -99,7 +99,10 @@ class TaskConfig(ClientSettings):
         "Seconds that a stopped worker has to finish what it has in hand.",
     )
     calls_side_by_side: int = setting(
-        "ARCHIVAL_CALLS_SIDE_BY_SIDE", number(1, 64), 8, "Calls that one batch makes at the same time."
+        "CALLS_SIDE_BY_SIDE",
+        number(1, 64),
+        8,
+        "Calls that one batch, of sessions or of usage reports, makes at the same time.",
     )
 
 

@@ -1,10 +1,11 @@
 """The connections of one process: made when first used, and made anew in a forked child."""
 
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kombu.exceptions import OperationalError
 from redis import Redis
@@ -20,6 +21,8 @@ from .config import BrokerConfig, WorkerConfig
 
 if TYPE_CHECKING:
     from ..clients.memory_graph import MemoryGraphClient
+
+T = TypeVar("T")
 
 # What is raised while broker or results are away or full: no fault of a task, which runs again.
 AWAY = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, OperationalError)
@@ -63,6 +66,23 @@ def memory_graph() -> "MemoryGraphClient":
 def side_by_side() -> ThreadPoolExecutor:
     """The threads in which one batch makes its calls."""
     return ThreadPoolExecutor(config().tasks.calls_side_by_side, "side-by-side")
+
+
+def each_side_by_side(work: Callable[[T], object], items: Iterable[T]) -> None:
+    """Do the work on each item, in as many threads as there are; what it raises is raised when all are done."""
+    left = deque(items)
+
+    def until_none_is_left() -> None:
+        while left:
+            try:
+                item = left.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            work(item)
+
+    threads = min(config().tasks.calls_side_by_side, len(left))
+    for done in [side_by_side().submit(until_none_is_left) for _ in range(threads)]:
+        done.result()
 
 
 def _shared_breaker(service: str) -> Breaker:

@@ -45,11 +45,19 @@ class CheckedTask(MemoryGraphTask, Generic[P]):
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Send the task with Celery's options (`task_id`, `countdown`, `link`, …); raises as `delay` does."""
-        task_id = options.get("task_id")
+        return self.send_checked(self.checked(args or (), kwargs or {}, options.get("task_id")), **options)
+
+    def checked(self, args: Any, kwargs: Any, task_id: str | None = None) -> dict[str, Any]:
+        """The parameters of a call as they go into its message.
+
+        Raises: ValidationError naming each wrong field, TypeError for a misspelt or missing parameter.
+        """
         if task_id is not None and not is_name(task_id):
             raise ValidationError({"task_id": ["Must be printable ASCII without spaces, at most 256 characters."]})
-        seed = task_id or (kwargs or {}).get(KEY)
-        checked = self.parameters.to_send(args or (), kwargs or {}, seed)
+        return self.parameters.to_send(args, kwargs, task_id or kwargs.get(KEY))
+
+    def send_checked(self, checked: dict[str, Any], **options: Any) -> Any:
+        """Send the task with parameters as `checked` gives them; raises where the broker is away."""
         headers = {**(options.pop("headers", None) or {}), SENT_AT: round(time.time(), 3)}
         return super().apply_async((), checked, headers=headers, **options)
 

@@ -13,7 +13,13 @@ from ..clients import registry, vault
 from ..schemas.base import Payload, Request, ValidationError
 from ..schemas.fields import Count, Id, JsonObject, Switch, Timestamp, format_timestamp
 
-_REQUESTS: tuple[Request[Any], ...] = (registry.REGISTRATION, registry.USAGE, vault.ENTRY, vault.POLICY)
+_REQUESTS: tuple[Request[Any], ...] = (
+    registry.REGISTRATION,
+    registry.USAGE,
+    registry.KEYED_USAGE,
+    vault.ENTRY,
+    vault.POLICY,
+)
 _ANSWERS: tuple[Payload[Any], ...] = (
     registry.SESSION,
     registry.SESSIONS,

@@ -2,6 +2,7 @@
 
 from ..clients.registry import RegistryClient
 from .operation import operation
+from .usage_batch import track_usage_batch as track_usage_batch
 
 register_session = operation(RegistryClient.register_session)
 list_sessions = operation(RegistryClient.list_sessions)

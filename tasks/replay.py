@@ -13,6 +13,7 @@ from .app import app
 from .dead_letters import DeadLetter, DeadLetters, Reason
 from .operation import KEY, CheckedTask
 from .registry import track_usage
+from .usage_batch import track_usage_batch
 
 # What these tasks did before they ended is not known; a repeat is safe, something else in its place is not.
 _UNKNOWN_OUTCOME = {Reason.UNCERTAIN, Reason.ATTEMPTS_EXHAUSTED, Reason.HARD_TIME_LIMIT, Reason.LOST_WORKER}
@@ -66,7 +67,7 @@ def may_have_happened(letter: DeadLetter) -> bool:
 def may_count_twice(letter: DeadLetter) -> bool:
     """Whether a repeat of a usage report might be billed again."""
     ignores_keys = not RegistryConfig.from_env().honours_idempotency
-    return letter.task == track_usage.name and may_have_happened(letter) and ignores_keys
+    return letter.task in (track_usage.name, track_usage_batch.name) and may_have_happened(letter) and ignores_keys
 
 
 def _task_of(letter: DeadLetter) -> CheckedTask[Any]:

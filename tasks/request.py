@@ -15,12 +15,11 @@ from celery.worker import request as plain
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from ..clients.errors import IntegrationError, TransientError, UncertainOutcome
-from ..schemas.base import ValidationError
 from .connections import AWAY
 from .dead_letters import DeadLetter, DeadLetters, Reason, dead_letters_of
-from .discretion import HIDDEN, discreet_info, name_of, original, safe_text, size_of
+from .discretion import HIDDEN, discreet_info, name_of, original, size_of
 from .envelope import call_of
+from .failures import failure
 
 MOST_LOSSES = 3
 
@@ -68,7 +67,7 @@ class Request(_PlainRequest):
         if isinstance(error, AWAY):
             # Celery's own, after the task's code: it could not tell result, retry or the chain's next step.
             return self._let_go(f"broker or results were away when it ended ({name_of(error)})")
-        if not self._kept(_letter(self, _reason(error, self), error)):
+        if not self._kept(_letter(self, error)):
             return None
         return super().on_failure(discreet_info(exc_info), send_failed_event, return_ok)
 
@@ -83,7 +82,7 @@ class Request(_PlainRequest):
         if state.should_terminate:  # a worker that is being killed hands its tasks back
             return state.task_ready(self)
         # The pool has mostly reported it as a failure before.
-        if self.acknowledged or self._kept(_letter(self, Reason.HARD_TIME_LIMIT, TimeLimitExceeded(timeout))):
+        if self.acknowledged or self._kept(_letter(self, TimeLimitExceeded(timeout))):
             super().on_timeout(soft, timeout)
         return None
 
@@ -104,7 +103,7 @@ class Request(_PlainRequest):
 
     def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:
         """Keep what expired unseen; what a person revoked is not a failure."""
-        if expired and not self._kept(_letter(self, Reason.EXPIRED, None)):
+        if expired and not self._kept(_letter(self, None, Reason.EXPIRED)):
             self._already_revoked = True
             return
         super()._announce_revoked(reason, terminated, signum, expired)
@@ -121,7 +120,7 @@ class Request(_PlainRequest):
             logger.warning("Task %s[%s] took its pool child down (%d of %d)", self.name, self.id, losses, MOST_LOSSES)
             state.task_ready(self)
             return self.reject(requeue=True)
-        letter = dataclasses.replace(_letter(self, Reason.LOST_WORKER, error), attempts=losses)
+        letter = dataclasses.replace(_letter(self, error, Reason.LOST_WORKER), attempts=losses)
         return self._give_up(exc_info, error) if self._kept(letter) else None
 
     def _give_up(self, exc_info: Any, error: WorkerLostError) -> None:
@@ -162,32 +161,13 @@ class Request(_PlainRequest):
             self.reject(requeue=True)
 
 
-def _reason(error: BaseException, request: Request) -> Reason:
-    """Why a task has failed for good."""
-    if isinstance(error, ValidationError):
-        return Reason.INVALID_PAYLOAD
-    if isinstance(error, UncertainOutcome):
-        return Reason.UNCERTAIN
-    if isinstance(error, TimeLimitExceeded):
-        return Reason.HARD_TIME_LIMIT
-    return Reason.ATTEMPTS_EXHAUSTED if isinstance(error, TransientError) else Reason.FAILED
-
-
-def _letter(request: Request, reason: Reason, error: BaseException | None) -> DeadLetter:
+def _letter(request: Request, error: BaseException | None, reason: Reason | None = None) -> DeadLetter:
     """What is kept of a failure: the error as far as it may be shown, and the arguments."""
-    ours = error if isinstance(error, IntegrationError) else IntegrationError()
     return DeadLetter(
         id=request.id,
-        reason=reason,
         queue=str(request.delivery_info.get("routing_key") or ""),
         task=request.name,
-        error=name_of(error) if error else None,
-        message=safe_text(error) if error else "",
-        fields=cast(Any, error.messages) if isinstance(error, ValidationError) else None,
-        service=ours.service,
-        operation=ours.operation,
-        status=ours.status,
-        request_id=ours.request_id,
         attempts=request.attempts,
         payload=call_of(list(request._payload)),
+        **failure(error, reason),
     )

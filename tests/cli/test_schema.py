@@ -31,6 +31,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "registry.list_models": {},
     "registry.get_model_metadata": {"model_id": "m"},
     "registry.track_usage": {"report": USAGE},
+    "registry.track_usage_batch": {"reports": [USAGE]},
     "registry.get_session_usage": SESSION,
     "registry.get_model_usage": {"model_id": "m"},
     "registry.health_check": {},

@@ -217,6 +217,15 @@ def test_workers_share_failures_and_state(two_workers: tuple[Breaker, Breaker]) 
             breaker.call(lambda: 1)
 
 
+def test_failures_among_many_successes_are_not_in_a_row(two_workers: tuple[Breaker, Breaker]) -> None:
+    for _ in range(10):  # all of it within the time for which the state is not read again
+        for breaker in two_workers:
+            fail(breaker, 1)
+            breaker.call(lambda: "up")
+    time.sleep(CACHE_SECS)
+    assert [breaker.state for breaker in two_workers] == ["closed", "closed"]
+
+
 def test_one_worker_probes_and_both_close(two_workers: tuple[Breaker, Breaker]) -> None:
     one, other = two_workers
     opened(one)

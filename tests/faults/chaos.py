@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent.parent / "docs" / "faults.md"
 # Rows that mostly wait take a lane of their own, beside two that keep the processors busy.
 _BROKER = ["test_broker.py", "test_machine.py"]
-_OTHERS = ["test_messages.py", "test_services.py", "test_sweep.py", "test_workers.py"]
+_OTHERS = ["test_batches.py", "test_messages.py", "test_services.py", "test_sweep.py", "test_workers.py"]
 LANES = {"broker": ("not waits", _BROKER), "others": ("not waits", _OTHERS), "waits": ("waits", _OTHERS)}
 PROOF = {"proof": ("proof", ["test_proof.py"])}
 HEADER = ["fault", "must hold", "how it was made", "runs", "lost", "twice", "recovery, s", "verdict"]

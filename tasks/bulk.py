@@ -1,0 +1,52 @@
+"""Many calls of one operation in one go: checked all before any is sent, then pipelined over one connection."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+from uuid import uuid4
+
+import marshmallow
+from kombu.exceptions import BatchPublishError, OperationalError  # pyright: ignore[reportAttributeAccessIssue]  # newer than the stubs
+
+from ..schemas.base import ValidationError
+from .app import HOLDS, app
+from .operation import CheckedTask
+
+
+def enqueue_many(
+    task: CheckedTask[Any], calls: Iterable[Any], *, task_ids: Sequence[str] | None = None, **options: Any
+) -> list[str]:
+    """Send a task once for each call, in their order, and return the tasks' ids.
+
+    A call is what `delay` takes: keywords as a mapping, positional parameters as a tuple, or one payload.
+    Raises: ValidationError by the call's index, and nothing is sent then; kombu's OperationalError where the broker
+    broke off: some may be sent, so send them again under the same `task_ids`, which are their idempotency keys.
+    """
+    every = list(calls)
+    ids = [str(uuid4()) for _ in every] if task_ids is None else list(task_ids)
+    checked = _checked(task, every, [None] * len(every) if task_ids is None else ids)
+    try:
+        with app.producer_or_acquire() as producer, producer.batch():
+            for parameters, task_id in zip(checked, ids, strict=True):
+                task.send_checked(parameters, task_id=task_id, producer=producer, retry=not HOLDS, **options)
+    except BatchPublishError as error:
+        raise OperationalError(f"The broker broke off: send these {len(ids)} again under the same task ids.") from error
+    return ids
+
+
+def _checked(task: CheckedTask[Any], calls: Sequence[Any], seeds: Sequence[str | None]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    mistakes: dict[str, Any] = {}
+    for index, (call, seed) in enumerate(zip(calls, seeds, strict=True)):
+        try:
+            found.append(task.checked(*_parts(call), seed))
+        except marshmallow.ValidationError as error:
+            mistakes[str(index)] = error.messages
+    if mistakes:
+        raise ValidationError(mistakes)
+    return found
+
+
+def _parts(call: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    if isinstance(call, Mapping):
+        return (), cast("Mapping[str, Any]", call)
+    return (cast("tuple[Any, ...]", call) if isinstance(call, tuple) else (call,)), {}

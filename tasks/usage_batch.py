@@ -1,0 +1,80 @@
+"""A batch of usage reports: sent side by side, each under its own key, and each with its own end."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..clients.errors import CircuitBreakerOpen, IntegrationError, TransientError
+from ..clients.registry import KEYED_USAGE
+from ..schemas.registry import KeyedUsageReport
+from . import connections
+from .app import PREFIX, REGISTRY
+from .dead_letters import DeadLetter, Reason, dead_letters_of
+from .failures import failure
+from .operation import KEY, task
+
+ONE = f"{PREFIX}.registry.track_usage"
+
+
+@dataclass
+class Outcome:
+    """What became of a batch's reports: those not named here are counted."""
+
+    later: list[tuple[KeyedUsageReport, TransientError]] = field(
+        default_factory=list[tuple[KeyedUsageReport, TransientError]]
+    )
+    failed: list[tuple[KeyedUsageReport, IntegrationError]] = field(
+        default_factory=list[tuple[KeyedUsageReport, IntegrationError]]
+    )
+
+    def send(self, report: KeyedUsageReport) -> None:
+        """Add one report (POST /api/v1/usage)."""
+        try:
+            connections.registry().track_usage(report, idempotency_key=report.idempotency_key)
+        except TransientError as error:
+            self.later.append((report, error))
+        except IntegrationError as error:
+            self.failed.append((report, error))
+
+    @property
+    def reason_to_wait(self) -> TransientError:
+        """A refusal by the breaker, which spends no attempt, else the error that asks for the longest wait."""
+        errors = [error for _, error in self.later]
+        return max(errors, key=lambda error: (isinstance(error, CircuitBreakerOpen), error.retry_after_secs or 0.0))
+
+
+@task("registry.track_usage_batch")
+def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
+    """Add usage reports side by side, each under its own idempotency key (absent: made of this task's id).
+
+    Only reports that got no usable answer are sent again. One that fails for good is a dead letter by itself, as a
+    `track_usage` that can be replayed. Where the registry does not honour keys, a batch whose worker is killed in
+    the middle counts again what it had counted.
+    """
+    outcome = Outcome()
+    connections.each_side_by_side(outcome.send, reports)
+    for report, error in outcome.failed:
+        _keep(self, report, error)
+    if not outcome.later:
+        return
+    reason = outcome.reason_to_wait
+    if self.request.retries < self.max_retries or isinstance(reason, CircuitBreakerOpen):
+        left = [KEYED_USAGE.as_json(report) for report, _ in outcome.later]
+        self.request.update(args=[], kwargs={"reports": left})  # what the next attempt is sent with
+        raise reason
+    for report, error in outcome.later:
+        _keep(self, report, error)
+
+
+def _keep(self: Any, report: KeyedUsageReport, error: IntegrationError) -> None:
+    written = KEYED_USAGE.as_json(report)
+    key = written.pop(KEY)
+    reason = Reason.ATTEMPTS_EXHAUSTED if isinstance(error, TransientError) else None
+    letter = DeadLetter(
+        id=key,
+        queue=REGISTRY,
+        task=ONE,
+        attempts=self.request.retries + 1,
+        payload={"args": [], "kwargs": {"report": written, KEY: key}},
+        **failure(error, reason),
+    )
+    dead_letters_of(self.app).add(letter)

@@ -1,0 +1,178 @@
+"""What the reporter takes, when it sends, and what it never drops."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from kombu.exceptions import OperationalError
+from memory_graph_workers.schemas.base import ValidationError
+from memory_graph_workers.schemas.registry import UsageReport
+from memory_graph_workers.tasks import usage
+from memory_graph_workers.tasks.usage import BacklogFull, UsageReporter
+from memory_graph_workers.tasks.usage_batch import track_usage_batch
+
+REPORT: dict[str, Any] = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2}
+
+
+class Broker:
+    """Takes batches in place of a real one, unless it is away."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, list[dict[str, Any]]]] = []
+        self.tried: list[str] = []
+        self.away = False
+
+    def send(self, checked: dict[str, Any], task_id: str, **options: Any) -> None:
+        self.tried.append(task_id)
+        if self.away:
+            raise OperationalError("away")
+        self.batches.append((task_id, checked["reports"]))
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(batch) for _, batch in self.batches]
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    made = Broker()
+    monkeypatch.setattr(track_usage_batch, "send_checked", made.send)
+    return made
+
+
+@pytest.fixture
+def reporter(broker: Broker) -> Iterator[Callable[..., UsageReporter]]:
+    made: list[UsageReporter] = []
+
+    def make(**options: Any) -> UsageReporter:
+        made.append(UsageReporter(**options))
+        return made[-1]
+
+    yield make
+    broker.away = False
+    for one in made:
+        one.flush()
+
+
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_a_full_batch_goes_out_at_once_and_the_rest_after_the_interval(
+    reporter: Callable[..., UsageReporter], broker: Broker
+) -> None:
+    one = reporter(batch_size=10, interval_secs=0.3)
+    for _ in range(25):
+        one.report(**REPORT)
+    until(lambda: broker.sizes == [10, 10])
+    until(lambda: broker.sizes == [10, 10, 5])
+
+
+def test_close_sends_what_waits_and_takes_no_more(reporter: Callable[..., UsageReporter], broker: Broker) -> None:
+    with reporter(interval_secs=60) as one:
+        one.report(**REPORT)
+    assert broker.sizes == [1]
+    with pytest.raises(RuntimeError, match="closed"):
+        one.report(**REPORT)
+
+
+def test_a_report_goes_as_it_would_by_itself_under_its_key(
+    reporter: Callable[..., UsageReporter], broker: Broker
+) -> None:
+    one = reporter()
+    keys = [one.report(UsageReport("s", 1, 2), idempotency_key="k"), one.report(**REPORT), one.report(**REPORT)]
+    one.flush()
+    ((_, batch),) = broker.batches
+    assert [sent["idempotency_key"] for sent in batch] == keys
+    assert len(set(keys)) == 3
+    assert keys[0] == "k"
+    assert {**batch[0], "timestamp": ""} == {
+        "session_id": "s",
+        "prompt_tokens": 1,
+        "completion_tokens": 2,
+        "total_tokens": 3,
+        "model_id": "",
+        "latency_ms": None,
+        "metadata": {},
+        "timestamp": "",
+        "idempotency_key": "k",
+    }
+    assert track_usage_batch.checked((), {"reports": batch}) == {"reports": batch}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"session_id": ""}, {"prompt_tokens": -1}, {"tokens": 1}, {"total_tokens": 9}, {"idempotency_key": "a b"}],
+    ids=str,
+)
+def test_a_wrong_report_is_refused_at_once(reporter: Callable[..., UsageReporter], wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        reporter().report(**{**REPORT, **wrong})
+    assert set(caught.value.messages) == set(wrong)
+
+
+def test_while_the_broker_is_away_nothing_is_dropped_and_a_batch_keeps_its_id(
+    reporter: Callable[..., UsageReporter], broker: Broker
+) -> None:
+    broker.away = True
+    one = reporter(batch_size=2)
+    for _ in range(4):
+        one.report(**REPORT)
+    until(lambda: len(broker.tried) > 1)
+    with pytest.raises(OperationalError, match="4 usage reports are not sent"):
+        one.flush(0.05)
+    broker.away = False
+    one.flush()
+    assert broker.sizes == [2, 2]
+    assert set(broker.tried) == {task_id for task_id, _ in broker.batches}
+
+
+def test_at_the_bound_it_raises_or_blocks_until_there_is_room(
+    reporter: Callable[..., UsageReporter], broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.away = True
+    raises, blocks = reporter(most_waiting=2, when_full="raise"), reporter(most_waiting=2)
+    for one in (raises, blocks):
+        one.report(**REPORT)
+        one.report(**REPORT)
+    with pytest.raises(BacklogFull, match="2 usage reports wait"):
+        raises.report(**REPORT)
+    monkeypatch.setattr(usage, "LONGEST_BLOCK_SECS", 0.1)
+    with pytest.raises(BacklogFull):
+        blocks.report(**REPORT)
+    monkeypatch.setattr(usage, "LONGEST_BLOCK_SECS", 30)
+    threading.Timer(0.2, setattr, [broker, "away", False]).start()
+    blocks.report(**REPORT)
+
+
+def test_threads_share_a_reporter(reporter: Callable[..., UsageReporter], broker: Broker) -> None:
+    one = reporter()
+    threads = [threading.Thread(target=lambda: [one.report(**REPORT) for _ in range(500)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    one.flush()
+    assert sum(broker.sizes) == 4000
+    assert len({report["idempotency_key"] for _, batch in broker.batches for report in batch}) == 4000
+
+
+def test_a_forked_child_sends_its_own_and_leaves_its_parents(
+    reporter: Callable[..., UsageReporter], broker: Broker
+) -> None:
+    one = reporter(interval_secs=60)
+    one.report(**REPORT, idempotency_key="the-parents")
+    child = os.fork()
+    if child == 0:
+        one.report(**REPORT, idempotency_key="a-childs")
+        one.flush()
+        os._exit(0 if broker.sizes == [1] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    one.flush()
+    assert [report["idempotency_key"] for _, batch in broker.batches for report in batch] == ["the-parents"]
