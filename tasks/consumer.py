@@ -21,6 +21,7 @@ from .envelope import Malformed, as_bytes, call_of, check_arguments, check_task,
 from .hold import may_start
 
 _DEEPEST = 100
+_EVENTS_SECS = 0.5
 
 _PlainConsumer: Any = plain.Consumer  # what is overridden here is not in the stubs
 
@@ -28,7 +29,19 @@ logger = get_logger(__name__)
 
 
 class Consumer(_PlainConsumer):
-    """A consumer that no message can end."""
+    """A consumer that no message can end, and whose events go out together."""
+
+    _flush_planned = False
+
+    def on_send_event_buffered(self) -> None:
+        """Send events at most every half second, or two dozen at a time: each turn of the loop cost a round trip."""
+        if not self._flush_planned:
+            self._flush_planned = True
+            self.timer.call_after(_EVENTS_SECS, self._flush_events)
+
+    def _flush_events(self) -> None:
+        self._flush_planned = False
+        super()._flush_events()
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         """Celery's handler of one message, which now gets only what it can handle."""

@@ -127,7 +127,7 @@ def test_a_sweep_that_dies_again_and_again_does_everything_once(
 def test_a_batch_reads_only_so_far_ahead_of_what_it_stored(
     run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ARCHIVAL_CALLS_SIDE_BY_SIDE", "3")
+    monkeypatch.setenv("CALLS_SIDE_BY_SIDE", "3")
     monkeypatch.setitem(SETTINGS, "ARCHIVAL_BATCH_SIZE", "100")
     server = ArchivalServer(100, 1)
     assert run(server).to_its_end().archived_count == 100
