@@ -101,11 +101,16 @@ class ServiceClient(Closing):
         config: RegistryConfig | VaultConfig,
         retry_policy: RetryPolicy,
         breaker: Breaker | None,
+        idle_connections: int,
     ) -> None:
         self._settings = config
         self._retry = retry_policy
         self._breaker = breaker or Breaker(self.service)
-        self._transport = Transport(config.base_url, {"User-Agent": USER_AGENT, "Accept": "application/json"})
+        self._transport = Transport(
+            config.base_url,
+            {"User-Agent": USER_AGENT, "Accept": "application/json"},
+            idle_connections=idle_connections,
+        )
 
     def close(self) -> None:
         """Close the pooled connections."""

@@ -53,7 +53,11 @@ class Transport:
     """
 
     def __init__(
-        self, base_url: str, headers: Mapping[str, str] | None = None, idle_limit_secs: float = IDLE_LIMIT_SECS
+        self,
+        base_url: str,
+        headers: Mapping[str, str] | None = None,
+        idle_limit_secs: float = IDLE_LIMIT_SECS,
+        idle_connections: int = IDLE_CONNECTIONS,
     ) -> None:
         with requests.Session() as session:
             first = session.prepare_request(requests.Request("GET", base_url, auth=_as_it_is))
@@ -64,7 +68,7 @@ class Transport:
         if is_loopback(urlsplit(base_url).hostname or ""):
             # A key for this host must not leave it in the clear, whatever the environment says of proxies.
             settings["proxies"] = {}
-        self._adapter = _DeadlineAdapter(self._base_url, settings, idle_limit_secs)
+        self._adapter = _DeadlineAdapter(self._base_url, settings, idle_limit_secs, idle_connections)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -256,13 +260,15 @@ class _HTTPSPool(_IdleLimit, HTTPSConnectionPool):
 class _DeadlineAdapter(HTTPAdapter):
     """Sends to one address, whose pool, proxy and certificates are found once."""
 
-    def __init__(self, base_url: str, settings: Mapping[str, Any], idle_limit_secs: float) -> None:
+    def __init__(
+        self, base_url: str, settings: Mapping[str, Any], idle_limit_secs: float, idle_connections: int
+    ) -> None:
         limit = {"idle_limit_secs": idle_limit_secs}
         self._pools = {"http": type("_HTTP", (_HTTPPool,), limit), "https": type("_HTTPS", (_HTTPSPool,), limit)}
         self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
         self._proxied = select_proxy(base_url, self._settings["proxies"]) is not None
         self._pool: Any = None
-        super().__init__(pool_maxsize=IDLE_CONNECTIONS)
+        super().__init__(pool_maxsize=idle_connections)
 
     def send(self, request: requests.PreparedRequest, stream: bool = True, timeout: Any = None, **_: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Send a request, with what the environment says of this address."""

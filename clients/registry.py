@@ -30,6 +30,7 @@ from ..schemas.registry import (
 from .base import Call, ServiceClient
 from .breaker import Breaker
 from .config import RegistryConfig, RetryPolicy
+from .http import IDLE_CONNECTIONS
 from .paging import walk
 
 REGISTRATION = SessionRegistrationSchema()
@@ -55,9 +56,10 @@ class RegistryClient(ServiceClient):
         *,
         retry_policy: RetryPolicy | None = None,
         breaker: Breaker | None = None,
+        idle_connections: int = IDLE_CONNECTIONS,
     ) -> None:
         policy = retry_policy or RetryPolicy(max_attempts=config.retry_count, initial_delay_secs=0.1)
-        super().__init__(config, policy, breaker)
+        super().__init__(config, policy, breaker, idle_connections)
         self.config = config
 
     def health_check(self) -> bool:

@@ -26,6 +26,7 @@ from ..schemas.vault import (
 from .base import Call, ServiceClient, encode
 from .breaker import Breaker
 from .config import RetryPolicy, VaultConfig
+from .http import IDLE_CONNECTIONS
 
 BRACKETS, COMMA = 2, 1
 ENTRY = ArchiveEntrySchema()
@@ -58,8 +59,9 @@ class VaultClient(ServiceClient):
         *,
         retry_policy: RetryPolicy | None = None,
         breaker: Breaker | None = None,
+        idle_connections: int = IDLE_CONNECTIONS,
     ) -> None:
-        super().__init__(config, retry_policy or RetryPolicy(initial_delay_secs=0.2), breaker)
+        super().__init__(config, retry_policy or RetryPolicy(initial_delay_secs=0.2), breaker, idle_connections)
         self.config = config
 
     def health_check(self) -> bool:

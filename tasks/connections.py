@@ -14,6 +14,7 @@ from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..clients.breaker import Breaker, RedisStorage
+from ..clients.http import IDLE_CONNECTIONS
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
 from ..clients.vault import VaultClient
@@ -45,13 +46,15 @@ def redis() -> Redis:
 @cache
 def registry() -> RegistryClient:
     """The Registry; Celery tries again, so the client does not."""
-    return RegistryClient(config().registry, retry_policy=ONCE, breaker=_shared_breaker("registry"))
+    return RegistryClient(
+        config().registry, retry_policy=ONCE, breaker=_shared_breaker("registry"), idle_connections=_at_once()
+    )
 
 
 @cache
 def vault() -> VaultClient:
     """The Vault; Celery tries again, so the client does not."""
-    return VaultClient(config().vault, retry_policy=ONCE, breaker=_shared_breaker("vault"))
+    return VaultClient(config().vault, retry_policy=ONCE, breaker=_shared_breaker("vault"), idle_connections=_at_once())
 
 
 @cache
@@ -83,6 +86,11 @@ def each_side_by_side(work: Callable[[T], object], items: Iterable[T]) -> None:
     threads = min(config().tasks.calls_side_by_side, len(left))
     for done in [side_by_side().submit(until_none_is_left) for _ in range(threads)]:
         done.result()
+
+
+def _at_once() -> int:
+    """How many calls this process makes at the same time; a connection that is not kept costs as much as a call."""
+    return max(IDLE_CONNECTIONS, config().tasks.calls_side_by_side)
 
 
 def _shared_breaker(service: str) -> Breaker:

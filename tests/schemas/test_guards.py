@@ -30,6 +30,7 @@ LEAST: dict[type[Payload[Any]], dict[str, Any]] = {
     registry.SessionListSchema: {"sessions": [SESSION], "total": 1},
     registry.StatusUpdateSchema: {"status": "archived"},
     registry.UsageReportSchema: {"session_id": "s", "prompt_tokens": 0, "completion_tokens": 0},
+    registry.KeyedUsageReportSchema: {"session_id": "s", "prompt_tokens": 0, "completion_tokens": 0},
     registry.UsageStatsSchema: {"id": "s", "from": MOMENT, "to": MOMENT},
     registry.ModelParametersSchema: {},
     registry.ModelMetadataSchema: MODEL,
