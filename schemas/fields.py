@@ -15,7 +15,7 @@ _RFC3339 = re.compile(
     r"(?P<seconds>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
-_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -59,7 +59,10 @@ class Id(Text):
 class Key(Text):
     """An idempotency key, as a header and a task's id can carry it: printable ASCII without spaces."""
 
-    default_error_messages = {"key": "Must be printable ASCII without spaces, 1 to 255 characters."}
+    default_error_messages = {"key": "Must be printable ASCII without spaces."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(shortest=1, longest=255, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)

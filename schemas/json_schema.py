@@ -16,7 +16,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import EXCLUDE, Schema, fields
 
 from .base import Payload
-from .fields import Amount, Count, Days, Id, Json, JsonObject, Text, Timestamp
+from .fields import Amount, Count, Days, Id, Json, JsonObject, Key, Text, Timestamp
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 OPENAPI_VERSION = "3.1.0"
@@ -26,6 +26,7 @@ _DEFS = "#/$defs/"
 # Patterns mean the same in ECMA-262, Python, Go and Rust; hence `not`, because `$` may come before a last newline.
 _NO_NUL = "^[^\\x00]*$"
 _NO_ID = "^\\.{1,2}$|[\\x00-\\x1f\\x7f]"
+_NO_KEY = "[^\\x21-\\x7e]"
 _RFC3339 = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 _UNKNOWN = object()
 _TYPES: dict[type, tuple[str | None, str | None]] = {
@@ -36,7 +37,7 @@ _TYPES: dict[type, tuple[str | None, str | None]] = {
     JsonObject: ("object", None),
     fields.Enum: ("string", None),  # every one of ours is a StrEnum
 }
-_EXPLAINED = (Id, Days, Json, Timestamp)  # their docstring says more than the keywords of JSON Schema do
+_EXPLAINED = (Id, Key, Days, Json, Timestamp)  # their docstring says more than the keywords of JSON Schema do
 _NOT_NULL = ["object", "array", "string", "number", "boolean"]
 
 
@@ -93,6 +94,8 @@ def name_of(schema: type[Schema]) -> str:
 
 def _limits(field: fields.Field[Any]) -> dict[str, Any]:
     match field:
+        case Key():
+            return {"minLength": field.shortest, "maxLength": field.longest, "not": {"pattern": _NO_KEY}}
         case Id():
             texts = {"type": "string"} if field.allow_none else {}  # null would match any pattern
             return {"minLength": field.shortest, "maxLength": field.longest, "not": {**texts, "pattern": _NO_ID}}
