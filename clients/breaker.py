@@ -196,8 +196,8 @@ class RedisStorage(Storage):
     """The state of a breaker in Redis, shared by all workers.
 
     It is read at most every 0.2 s, a success writes only where there is a failure to forget, and the pause
-    is an expiring key, so that Redis' clock decides and not the worker's. A failure after a success of this
-    process is the first in a row, whatever others counted meanwhile. While Redis is away the last known state holds.
+    is an expiring key, so that Redis' clock decides and not the worker's. While Redis is away the last
+    known state holds.
     """
 
     def __init__(self, redis: "Redis", service: str, reset_secs: float = RESET_SECS) -> None:
@@ -208,7 +208,6 @@ class RedisStorage(Storage):
         self._known: dict[str, str] = {}
         self._read_at = -CACHE_SECS
         self._open_until = 0.0
-        self._succeeded = False  # since the last failure here
 
     @property
     def state(self) -> str:
@@ -221,15 +220,10 @@ class RedisStorage(Storage):
 
     def increment_counter(self) -> None:
         """Count a failure."""
-        if self._succeeded:
-            self._succeeded = False
-            self._write({"failures": "1"})
-        else:
-            self._count("failures")
+        self._count("failures")
 
     def reset_counter(self) -> None:
         """Forget the failures: one call succeeded."""
-        self._succeeded = True
         if self.counter:
             self._write({"failures": "0"})
 

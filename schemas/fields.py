@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import fields, validate
 
 MAX_ID_LENGTH = 256
 MAX_COUNT = 2**63 - 1
 MAX_DAYS = 365_000
+DEEPEST, LARGEST_CHARACTERS = 64, 65_536  # of JSON that shares a message with others
 _RFC3339 = re.compile(
     r"(?P<seconds>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
@@ -155,11 +156,59 @@ class JsonObject(Json):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
+class ModestObject(JsonObject):
+    """A JSON object that shares its message with others, which it must not take along: neither deep nor large."""
+
+    default_error_messages = {
+        "nested": "Nested deeper than {deepest} levels.",
+        "large": "Over {largest} characters of JSON.",
+        "marked": "An object of __type__ and __value__ alone is a mark of the queue's own, and would not come through.",
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        checked = super()._deserialize(value, attr, data, **kwargs)
+        if not checked:
+            return {}
+        text = json.dumps(checked)
+        if len(text) > LARGEST_CHARACTERS:
+            raise self.make_error("large", largest=LARGEST_CHARACTERS)
+        if text.count("{") + text.count("[") > DEEPEST and _depth(checked) > DEEPEST:
+            raise self.make_error("nested", deepest=DEEPEST)
+        if '"__type__"' in text and _is_marked(checked):
+            raise self.make_error("marked")
+        return json.loads(text)  # a copy: its sender may go on using its own
+
+
 class Tags(fields.List[str]):
     """A list of at most 100 short texts."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(Text(shortest=1, longest=MAX_ID_LENGTH), validate=validate.Length(max=100), **kwargs)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[Any, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list | tuple) else ()
+
+
+def _depth(value: Any) -> int:
+    """How deep JSON nests."""
+    level, depth = [value], 0
+    while level := [inner for outer in level for inner in _inside(outer)]:
+        depth += 1
+    return depth
+
+
+def _is_marked(value: Any) -> bool:
+    """Whether an object anywhere in it would be read as a value of another type."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict) and cast("dict[Any, Any]", one).keys() == {"__type__", "__value__"}:
+            return True
+        left.extend(_inside(one))
+    return False
 
 
 def format_timestamp(moment: datetime) -> str:

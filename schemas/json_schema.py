@@ -16,7 +16,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import EXCLUDE, Schema, fields
 
 from .base import Payload
-from .fields import Amount, Count, Days, Id, Json, JsonObject, Key, Text, Timestamp
+from .fields import Amount, Count, Days, Id, Json, JsonObject, Key, ModestObject, Text, Timestamp
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 OPENAPI_VERSION = "3.1.0"
@@ -35,9 +35,17 @@ _TYPES: dict[type, tuple[str | None, str | None]] = {
     Amount: ("number", "double"),
     Timestamp: ("string", "date-time"),
     JsonObject: ("object", None),
+    ModestObject: ("object", None),
     fields.Enum: ("string", None),  # every one of ours is a StrEnum
 }
-_EXPLAINED = (Id, Key, Days, Json, Timestamp)  # their docstring says more than the keywords of JSON Schema do
+_EXPLAINED = (
+    Id,
+    Key,
+    ModestObject,
+    Days,
+    Json,
+    Timestamp,
+)  # their docstring says more than the keywords of JSON Schema do
 _NOT_NULL = ["object", "array", "string", "number", "boolean"]
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from marshmallow import fields
 
 from .base import Request, Response, ValidationError
-from .fields import MAX_COUNT, Amount, Count, Id, JsonObject, Key, Tags, Text, Timestamp, now
+from .fields import MAX_COUNT, Amount, Count, Id, JsonObject, Key, ModestObject, Tags, Text, Timestamp, now
 
 
 class SessionStatus(StrEnum):
@@ -151,6 +151,7 @@ class KeyedUsageReportSchema(UsageReportSchema):
     model = KeyedUsageReport
     identity = "idempotency_key"
 
+    metadata = ModestObject()
     idempotency_key = Key()
 
 

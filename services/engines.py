@@ -1,6 +1,7 @@
 """Connections to SQLite and PostgreSQL: one way to open them for the services' work, one for migrations."""
 
 import sqlite3
+import time
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ _BUSY_TIMEOUT_MS = 10_000
 # Together below the 30 s that a client waits: what a statement may take, else how long a mute server is borne.
 _LIMITS = "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
 _SPARE_CONNECTIONS = 4
-_PRAGMAS = (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+_PRAGMAS = (f"busy_timeout={_BUSY_TIMEOUT_MS}", "synchronous=FULL", "foreign_keys=ON")
 
 
 def working_engine(url: str, schema: str, threads: int) -> Engine:
@@ -53,6 +54,20 @@ def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late for a transaction that reads first
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a write-ahead log; SQLite does not wait, whatever its busy timeout, for another that switches to it."""
+    end = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

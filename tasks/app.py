@@ -21,7 +21,6 @@ from .drain import Drain
 from .held import LONGEST_COUNTDOWN_SECS, Holds
 from .hold import Hold
 from .lease import Lease
-from .logs import set_up
 from .transport import broker_settings
 
 PREFIX = "memory_graph"
@@ -99,7 +98,7 @@ def _is_held_for(error: Any, asked_secs: float) -> bool:
     return False
 
 
-app = Celery("memory_graph_workers", task_cls=MemoryGraphTask)
+app = Celery("memory_graph_workers", task_cls=MemoryGraphTask, log="memory_graph_workers.tasks.logs:Log")
 
 
 def _queue(name: str) -> Queue:
@@ -179,12 +178,11 @@ app.conf.update(
 app.steps["consumer"].update((Lease, Hold, Drain))
 
 
-signals.setup_logging.connect(set_up)
-
-
 @signals.celeryd_init.connect
-def refuse_wrong_settings(options: Any = None, conf: Any = None, **kwargs: Any) -> None:
-    """Stop a worker before it starts: on wrong settings, all named, and on a pool that loses tasks."""
+def refuse_wrong_settings(instance: Any = None, options: Any = None, conf: Any = None, **kwargs: Any) -> None:
+    """Stop a worker of ours before it starts: on wrong settings, all named, and on a pool that loses tasks."""
+    if not _is_ours(instance):
+        return
     pool = str((options or {}).get("pool") or conf.worker_pool)  # a name, or the class that Celery made of it
     refused = next((name for name in ("gevent", "eventlet") if name in pool), None)
     if refused:
@@ -196,8 +194,15 @@ def refuse_wrong_settings(options: Any = None, conf: Any = None, **kwargs: Any) 
 
 
 @signals.celeryd_init.connect
-def wait_longer(conf: Any = None, **kwargs: Any) -> None:
+def wait_longer(instance: Any = None, conf: Any = None, **kwargs: Any) -> None:
     """Let a worker wait longer than a producer: it has nobody to tell that broker and results are slow or away."""
+    if not _is_ours(instance):
+        return
     conf.broker_transport_options = {**conf.broker_transport_options, "socket_timeout": LONG_SECS}
     conf.redis_socket_timeout = LONG_SECS
     conf.result_backend_transport_options = {}
+
+
+def _is_ours(worker: Any) -> bool:
+    """Whether a worker runs this app: whoever enqueues may be a task of another one, in a worker of its own."""
+    return worker is None or worker.app is app

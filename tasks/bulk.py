@@ -12,28 +12,36 @@ from .app import HOLDS, app
 from .operation import CheckedTask
 
 
+class BrokenOff(OperationalError):
+    """The broker broke off in the middle: some calls may be sent. Send all again under the same `task_ids`."""
+
+    def __init__(self, task_ids: Sequence[str]) -> None:
+        super().__init__(f"The broker broke off: send these {len(task_ids)} again, with this error's task_ids.")
+        self.task_ids = list(task_ids)
+
+
 def enqueue_many(
     task: CheckedTask[Any], calls: Iterable[Any], *, task_ids: Sequence[str] | None = None, **options: Any
 ) -> list[str]:
     """Send a task once for each call, in their order, and return the tasks' ids.
 
     A call is what `delay` takes: keywords as a mapping, positional parameters as a tuple, or one payload.
-    Raises: ValidationError by the call's index, and nothing is sent then; kombu's OperationalError where the broker
-    broke off: some may be sent, so send them again under the same `task_ids`, which are their idempotency keys.
+    Raises: ValidationError by the call's index, and nothing is sent then; BrokenOff, an OperationalError of kombu's,
+    with the `task_ids` under which to send the same calls again: they are the idempotency keys.
     """
     every = list(calls)
     ids = [str(uuid4()) for _ in every] if task_ids is None else list(task_ids)
-    checked = _checked(task, every, [None] * len(every) if task_ids is None else ids)
+    checked = _checked(task, every, ids)
     try:
         with app.producer_or_acquire() as producer, producer.batch():
             for parameters, task_id in zip(checked, ids, strict=True):
                 task.send_checked(parameters, task_id=task_id, producer=producer, retry=not HOLDS, **options)
     except BatchPublishError as error:
-        raise OperationalError(f"The broker broke off: send these {len(ids)} again under the same task ids.") from error
+        raise BrokenOff(ids) from error
     return ids
 
 
-def _checked(task: CheckedTask[Any], calls: Sequence[Any], seeds: Sequence[str | None]) -> list[dict[str, Any]]:
+def _checked(task: CheckedTask[Any], calls: Sequence[Any], seeds: Sequence[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     mistakes: dict[str, Any] = {}
     for index, (call, seed) in enumerate(zip(calls, seeds, strict=True)):

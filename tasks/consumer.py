@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from .dead_letters import DeadLetter, Reason, as_base64, dead_letters_of, quarantine_id
 from .envelope import Malformed, as_bytes, call_of, check_arguments, check_task, depth, is_name
 from .hold import may_start
+from .transport import Channel
 
 _DEEPEST = 100
 _EVENTS_SECS = 0.5
@@ -35,7 +36,9 @@ class Consumer(_PlainConsumer):
 
     def on_send_event_buffered(self) -> None:
         """Send events at most every half second, or two dozen at a time: each turn of the loop cost a round trip."""
-        if not self._flush_planned:
+        if not Channel.takes:  # it stops: what its tasks tell must come before it says that it is gone
+            self._flush_events()
+        elif not self._flush_planned:
             self._flush_planned = True
             self.timer.call_after(_EVENTS_SECS, self._flush_events)
 

@@ -2,12 +2,34 @@
 
 import logging
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from celery.app.log import Logging
+from celery.utils.nodenames import node_format
 
 from .discretion import keep_logs_discreet
 
 # Facts that a log line may carry beside its message; Celery's own `data` holds arguments and stays out.
 FACTS = ["service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"]
+
+
+if TYPE_CHECKING:
+    _PlainLog: Any = object
+else:
+    _PlainLog = Logging
+
+
+class Log(_PlainLog):
+    """The log of this app's worker and beat; another app in the process keeps its own."""
+
+    def setup_logging_subsystem(self, loglevel: Any = None, logfile: str | None = None, **kwargs: Any) -> Any:
+        """Set the log up once."""
+        if self.already_setup:
+            return None
+        self.already_setup = True
+        hostname = kwargs.get("hostname")
+        set_up(loglevel, node_format(logfile, hostname) if logfile and hostname else logfile)
+        return [set_up]
 
 
 def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: Any) -> None:

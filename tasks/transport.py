@@ -7,6 +7,7 @@ it. Here such an item goes to the quarantine, and the worker goes on.
 import contextlib
 import json
 import logging
+import math
 import time
 from collections.abc import Generator
 from queue import Empty
@@ -293,10 +294,23 @@ def broker_settings(url: str) -> dict[str, Any]:
 
 
 def _quickly(message: Any) -> bytes | None:
-    try:
-        return orjson.dumps(message)
-    except TypeError:  # a lone surrogate, a number of over 64 bits, a type of kombu's own
+    """A message of plain values as JSON; None leaves one with others (moments, UUIDs, NaN) to kombu's marks."""
+    if not _is_plain(message.get("headers") or {}):
         return None
+    try:
+        return orjson.dumps(message, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS)
+    except TypeError:  # a lone surrogate, a number of over 64 bits
+        return None
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether every writer of JSON writes a value alike."""
+    kind = type(value)
+    if kind in (list, tuple):
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return all(type(name) is str and _is_plain(inner) for name, inner in value.items())
+    return value is None or kind in (str, int, bool) or (kind is float and math.isfinite(value))
 
 
 def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
+from multiprocessing import util
 from types import TracebackType
 from typing import Any, Literal, Self, cast
 from uuid import uuid4
@@ -25,6 +26,7 @@ INTERVAL_SECS = 1.0
 MOST_WAITING = 10_000
 LONGEST_BLOCK_SECS = 5.0
 LONGEST_PAUSE_SECS = 5.0
+LONGEST_EXIT_SECS = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +38,10 @@ class BacklogFull(queue.Full):
 class UsageReporter:
     """Collects usage reports and sends them as `track_usage_batch`, from a thread of its own.
 
-    A batch goes out at 100 reports, a second after its first, at `flush` and `close`, and when the interpreter ends.
-    While the broker is away the reports wait here, and are tried again under the same ids; what a killed process had
-    not sent is lost. Safe in threads; a forked child starts empty and leaves to its parent what that has waiting.
+    A batch goes out at 100 reports, a second after its first, at `flush` and `close`, and when the process ends in an
+    orderly way. While the broker is away the reports wait here, and are tried again under the same ids; what a killed
+    process had not sent is lost. Safe in threads; a forked child starts empty and leaves to its parent what that has
+    waiting.
     """
 
     def __init__(
@@ -49,9 +52,11 @@ class UsageReporter:
         most_waiting: int = MOST_WAITING,
         when_full: Literal["block", "raise"] = "block",
     ) -> None:
-        """Raises: InvalidConfig where a setting of the broker is wrong."""
+        """Raises: InvalidConfig where a setting of the broker is wrong, ValueError where an option is."""
         if mistakes:
             raise mistakes
+        if batch_size < 1 or most_waiting < 1 or interval_secs <= 0 or when_full not in ("block", "raise"):
+            raise ValueError("batch_size and most_waiting from 1, interval_secs over 0, when_full 'block' or 'raise'.")
         self._batch_size, self._interval_secs = batch_size, interval_secs
         self._most_waiting, self._blocks = most_waiting, when_full == "block"
         self._begin()
@@ -60,30 +65,36 @@ class UsageReporter:
     def report(self, report: UsageReport | None = None, *, idempotency_key: str | None = None, **fields: Any) -> str:
         """Take a report, a model or its fields as keywords, and return its idempotency key.
 
+        Under a key of yours it is the same whenever it is made: a moment that you do not give is left to the registry.
         Where 10,000 wait already it blocks, for 5 s at most, or with `when_full="raise"` raises at once.
         Raises: ValidationError naming each wrong field; BacklogFull, then the report was not taken.
         """
+        if report is not None and fields:
+            raise TypeError("Give a report or its fields, not both.")
         given = fields if report is None else KEYED_USAGE.given(report)
-        keyed = KEYED_USAGE.read({**given, KEY: idempotency_key or str(uuid4())})
+        key = idempotency_key or given.get(KEY)
+        keyed = KEYED_USAGE.receive({**given, KEY: key}, key) if key else KEYED_USAGE.read({**given, KEY: str(uuid4())})
         self._take(KEYED_USAGE.as_json(keyed))
         return keyed.idempotency_key
 
     def flush(self, timeout_secs: float = 10.0) -> None:
-        """Send what waits, and come back when the broker has it.
+        """Send what waits now, and come back when the broker has it.
 
         Raises: kombu's OperationalError where it has not in that time; the reports still wait, and are tried again.
         """
         with self._changed:
-            self._hurry = True
+            wanted = self._taken
+            self._hurry_to = max(self._hurry_to, wanted)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._count, timeout_secs)
-            if self._count:
-                raise OperationalError(f"{self._count} usage reports are not sent yet: is the broker up?")
+            self._changed.wait_for(lambda: self._sent >= wanted, timeout_secs)
+            if self._sent < wanted:
+                raise OperationalError(f"{wanted - self._sent} usage reports are not sent yet: is the broker up?")
 
     def close(self, timeout_secs: float = 10.0) -> None:
         """Send what waits, and take no more; raises as `flush` does."""
         with self._changed:
             self._closed = True
+            self._changed.notify_all()
         self.flush(timeout_secs)
 
     def __enter__(self) -> Self:
@@ -92,51 +103,66 @@ class UsageReporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except OperationalError as unsent:
+            if error is None:
+                raise
+            logger.error("%s", unsent)
 
     def _begin(self) -> None:
         """Start empty, in this process."""
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition()  # reentrant: a signal's handler may report, too
         self._waiting: deque[dict[str, Any]] = deque()
-        self._count = 0  # with those that are being sent
+        self._taken = self._sent = self._hurry_to = 0
         self._first_at = 0.0
-        self._hurry = self._closed = False
+        self._closed = False
         self._thread: threading.Thread | None = None
+
+    @property
+    def _backlog(self) -> int:
+        return self._taken - self._sent
 
     def _take(self, report: dict[str, Any]) -> None:
         with self._changed:
-            if self._count >= self._most_waiting:
+            if self._backlog >= self._most_waiting:
                 self._wait_for_room()
             if self._closed:
                 raise RuntimeError("This UsageReporter is closed: make another one.")
+            if self._thread is None:
+                self._start()
             self._waiting.append(report)
-            self._count += 1
+            self._taken += 1
             if len(self._waiting) == 1:
                 self._first_at = time.monotonic()
-            if self._count == 1 or len(self._waiting) == self._batch_size:
+            if len(self._waiting) in (1, self._batch_size):
                 self._changed.notify_all()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="usage-reporter", daemon=True)
-                self._thread.start()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="usage-reporter", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def _wait_for_room(self) -> None:
-        has_room = self._blocks and self._changed.wait_for(lambda: self._count < self._most_waiting, LONGEST_BLOCK_SECS)
+        has_room = self._blocks and self._changed.wait_for(
+            lambda: self._backlog < self._most_waiting, LONGEST_BLOCK_SECS
+        )
         if not has_room:
-            raise BacklogFull(f"{self._count} usage reports wait to be sent: is the broker up?")
+            raise BacklogFull(f"{self._backlog} usage reports wait to be sent: is the broker up?")
 
     def _run(self) -> None:
-        while True:
-            batch = self._next()
+        while batch := self._next():
             self._send(batch)
             with self._changed:
-                self._count -= len(batch)
-                self._hurry = self._hurry and self._count > 0
+                self._sent += len(batch)
                 self._changed.notify_all()
 
     def _next(self) -> list[dict[str, Any]]:
-        """Wait for a batch that is full, or due, or wanted now."""
+        """Wait for a batch that is full, or due, or wanted now; none follows once it is closed and empty."""
         with self._changed:
-            while not self._waiting or not self._is_due():
+            while not self._is_due():
+                if self._closed and not self._waiting:
+                    return []
                 left_secs = self._first_at + self._interval_secs - time.monotonic() if self._waiting else None
                 self._changed.wait(left_secs)
             size = min(self._batch_size, len(self._waiting))
@@ -144,8 +170,13 @@ class UsageReporter:
             return [self._waiting.popleft() for _ in range(size)]
 
     def _is_due(self) -> bool:
-        full = len(self._waiting) >= self._batch_size
-        return full or self._hurry or time.monotonic() >= self._first_at + self._interval_secs
+        if not self._waiting:
+            return False
+        hurried = self._sent < self._hurry_to or self._closed
+        return hurried or len(self._waiting) >= self._batch_size or self._is_old()
+
+    def _is_old(self) -> bool:
+        return time.monotonic() >= self._first_at + self._interval_secs
 
     def _send(self, batch: list[dict[str, Any]]) -> None:
         """Send a batch until the broker has it; its id stays, so that two copies have one effect."""
@@ -155,7 +186,7 @@ class UsageReporter:
                 track_usage_batch.send_checked({"reports": batch}, task_id=task_id)
                 return
             except Exception as error:  # noqa: BLE001  whatever it is, the reports must not be lost with this thread
-                logger.warning("%d usage reports not sent yet (%s)", self._count, type(error).__name__)
+                logger.warning("%d usage reports not sent yet (%s)", self._backlog, type(error).__name__)
                 time.sleep(pause_secs)
                 pause_secs = min(pause_secs * 2, LONGEST_PAUSE_SECS)
 
@@ -169,12 +200,20 @@ def _begin_in_child() -> None:
 
 
 def _send_the_rest() -> None:
+    """Send what waits, in ten seconds for all reporters together."""
+    end = time.monotonic() + LONGEST_EXIT_SECS
     for reporter in list(_REPORTERS):
         try:
-            reporter.flush()
+            reporter.flush(max(0.0, end - time.monotonic()))
         except OperationalError as error:
             logger.error("The process ends and loses reports: %s", error)
 
 
+def _send_the_rest_in_child(_: Any) -> None:
+    """Children of `multiprocessing` and of Celery's pool leave by `os._exit`, past `atexit`, but run finalizers."""
+    util.Finalize(None, _send_the_rest, exitpriority=10)
+
+
 os.register_at_fork(after_in_child=_begin_in_child)
 atexit.register(_send_the_rest)
+util.register_after_fork(_send_the_rest_in_child, _send_the_rest_in_child)

@@ -36,10 +36,16 @@ class Outcome:
             self.failed.append((report, error))
 
     @property
+    def left(self) -> list[KeyedUsageReport]:
+        """The reports that are not counted."""
+        return [report for report, _ in (*self.failed, *self.later)]
+
+    @property
     def reason_to_wait(self) -> TransientError:
-        """A refusal by the breaker, which spends no attempt, else the error that asks for the longest wait."""
+        """The error that asks for the longest wait; a refusal by the breaker, which spends no attempt, only where
+        there is no other."""
         errors = [error for _, error in self.later]
-        return max(errors, key=lambda error: (isinstance(error, CircuitBreakerOpen), error.retry_after_secs or 0.0))
+        return max(errors, key=lambda error: (not isinstance(error, CircuitBreakerOpen), error.retry_after_secs or 0.0))
 
 
 @task("registry.track_usage_batch")
@@ -52,17 +58,28 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     """
     outcome = Outcome()
     connections.each_side_by_side(outcome.send, reports)
+    if not outcome.left:
+        return
+    _send_next_with(self, outcome.left)  # should a letter not be kept: what is counted is not sent again
     for report, error in outcome.failed:
         _keep(self, report, error)
+    _send_next_with(self, [report for report, _ in outcome.later])
     if not outcome.later:
         return
-    reason = outcome.reason_to_wait
-    if self.request.retries < self.max_retries or isinstance(reason, CircuitBreakerOpen):
-        left = [KEYED_USAGE.as_json(report) for report, _ in outcome.later]
-        self.request.update(args=[], kwargs={"reports": left})  # what the next attempt is sent with
-        raise reason
+    if self.request.retries < self.max_retries:
+        raise outcome.reason_to_wait
+    refused = [(report, error) for report, error in outcome.later if isinstance(error, CircuitBreakerOpen)]
     for report, error in outcome.later:
-        _keep(self, report, error)
+        if not isinstance(error, CircuitBreakerOpen):
+            _keep(self, report, error)
+    if refused:  # by the breaker, which spends no attempt: these were not sent at all
+        _send_next_with(self, [report for report, _ in refused])
+        raise refused[0][1]
+
+
+def _send_next_with(self: Any, reports: list[KeyedUsageReport]) -> None:
+    """Give the next attempt these reports alone."""
+    self.request.update(args=[], kwargs={"reports": [KEYED_USAGE.as_json(report) for report in reports]})
 
 
 def _keep(self: Any, report: KeyedUsageReport, error: IntegrationError) -> None:

@@ -1,5 +1,6 @@
 """What the reporter takes, when it sends, and what it never drops."""
 
+import multiprocessing
 import os
 import threading
 import time
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from kombu.exceptions import OperationalError
 from memory_graph_workers.schemas.base import ValidationError
-from memory_graph_workers.schemas.registry import UsageReport
+from memory_graph_workers.schemas.registry import KeyedUsageReport, UsageReport
 from memory_graph_workers.tasks import usage
 from memory_graph_workers.tasks.usage import BacklogFull, UsageReporter
 from memory_graph_workers.tasks.usage_batch import track_usage_batch
@@ -176,3 +177,83 @@ def test_a_forked_child_sends_its_own_and_leaves_its_parents(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     one.flush()
     assert [report["idempotency_key"] for _, batch in broker.batches for report in batch] == ["the-parents"]
+
+
+def test_a_child_of_multiprocessing_sends_what_it_has_when_it_ends(broker: Broker) -> None:
+    context = multiprocessing.get_context("fork")
+    sent = context.SimpleQueue()
+    one = UsageReporter(interval_secs=60)
+
+    def work() -> None:
+        track_usage_batch.send_checked = lambda checked, **options: sent.put(len(checked["reports"]))  # type: ignore[method-assign]
+        one.report(**REPORT)
+
+    child = context.Process(target=work)
+    child.start()
+    child.join(20)
+    assert not sent.empty()
+
+
+def test_what_its_sender_changes_later_is_not_sent(reporter: Callable[..., UsageReporter], broker: Broker) -> None:
+    one, metadata = reporter(), {"number": 0}
+    for number in range(3):
+        metadata["number"] = number
+        one.report(**REPORT, metadata=metadata)
+    one.flush()
+    ((_, batch),) = broker.batches
+    assert [report["metadata"]["number"] for report in batch] == [0, 1, 2]
+
+
+def test_under_a_key_of_its_senders_a_report_is_the_same_again(
+    reporter: Callable[..., UsageReporter], broker: Broker
+) -> None:
+    one = reporter()
+    for given in ({**REPORT, "idempotency_key": "k"}, {**REPORT, "idempotency_key": "k"}):
+        one.report(**given)
+    one.report(KeyedUsageReport("s", 1, 2, idempotency_key="own"))
+    one.flush()
+    ((_, (first, second, third)),) = broker.batches
+    assert first == second
+    assert third["idempotency_key"] == "own"
+
+
+def test_one_that_would_take_others_along_is_refused(reporter: Callable[..., UsageReporter]) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(100):
+        deep = {"x": deep}
+    for metadata in (deep, {"a": [{"__type__": "shape", "__value__": 1}]}, {"long": "x" * 70_000}):
+        with pytest.raises(ValidationError) as caught:
+            reporter().report(**REPORT, metadata=metadata)
+        assert set(caught.value.messages) == {"metadata"}
+
+
+def test_flush_waits_for_what_was_there_and_not_for_what_comes(
+    reporter: Callable[..., UsageReporter], broker: Broker
+) -> None:
+    one, stopped = reporter(batch_size=5), threading.Event()
+
+    def go_on() -> None:
+        while not stopped.wait(0.001):
+            one.report(**REPORT)
+
+    others = threading.Thread(target=go_on)
+    others.start()
+    try:
+        one.flush(5)
+    finally:
+        stopped.set()
+        others.join()
+
+
+def test_a_closed_reporter_leaves_no_thread(broker: Broker) -> None:
+    for _ in range(5):
+        with UsageReporter() as one:
+            one.report(**REPORT)
+    until(lambda: one._thread is not None and not one._thread.is_alive())
+    assert sum(broker.sizes) == 5
+
+
+@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"most_waiting": 0}, {"interval_secs": 0}, {"when_full": "drop"}])
+def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="batch_size"):
+        UsageReporter(**wrong)
