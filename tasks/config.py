@@ -101,7 +101,7 @@ class TaskConfig(ClientSettings):
     calls_side_by_side: int = setting(
         "CALLS_SIDE_BY_SIDE",
         number(1, 64),
-        32,
+        16,
         "Calls that one batch, of sessions or of usage reports, makes at the same time.",
     )
 

@@ -40,7 +40,7 @@ def _report(fleet: Fleet, number: int) -> dict[str, Any]:
 def breaks_batches(fleet: Fleet, row: Row, off: str = "") -> None:
     """Cut a tenth of the calls, refuse some for a while, and kill workers in the middle of batches."""
     for name, step in {"before": cuts_before, "after": cuts_after, "half": halves, "busy": answers(503)}.items():
-        fleet.registry.plays(name, step, on=USAGE, share=0.03)
+        fleet.registry.plays(name, step, on=USAGE, share=0.015)
     workers = fleet.start_workers(off=off)
     lot = random.Random(7)
     for number in range(KILLS):
@@ -63,7 +63,7 @@ def test_batches_of_usage_reports(fleet: Callable[..., Fleet], row: Callable[...
     one = row(
         "usage in batches: calls cut and refused, workers killed in the middle",
         "each report counted once, under its own key",
-        f"12 % of calls broken, {KILLS} workers killed; visibility timeout {TIMEOUT_SECS} s; runs = faults",
+        f"6 % of calls broken, {KILLS} workers killed; visibility timeout {TIMEOUT_SECS} s; runs = faults",
         20,
     )
     breaks_batches(fleet(), one)
