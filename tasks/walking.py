@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..clients.errors import ApiError, TransientError
 from ..clients.paging import Cursor
@@ -15,6 +15,7 @@ from .sweeps import Sweep, Sweeps
 LONGEST_PAGE_SECS = 5.0
 MOST_LISTINGS = 50
 REFUSED = (400, 422)
+CLOCKS_DIFFER = timedelta(days=1)
 
 
 def list_page(state: Sweeps, running: Sweep, here: Position, last: Page | None) -> Page:
@@ -52,13 +53,13 @@ def _listed_on(state: Sweeps, running: Sweep, page: Page, cursor: Cursor, size: 
 
 
 def _answer(cursor: Cursor, size: int, status: SessionStatus, begun: datetime) -> SessionList:
-    """A listing of what started before the sweep; a Registry that refuses the hints is asked without.
+    """A listing of what started before the sweep, and a day; a Registry that refuses the hints is asked without.
 
-    Not of what started before the cutoff: a session's start is told by its producer's clock and its end by the
-    Registry's, and one that is due by its end must be found whatever the other says.
+    Not of what started before the cutoff: a session's start is told by its producer's clock, its end by the Registry's
+    and the sweep's by a worker's, and one that is due by its end must be found whatever the others say.
     """
     try:
-        return connections.registry().list_sessions(cursor.page, size, status, begun)
+        return connections.registry().list_sessions(cursor.page, size, status, begun + CLOCKS_DIFFER)
     except ApiError as error:
         if error.status not in REFUSED:
             raise
