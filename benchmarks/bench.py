@@ -56,9 +56,9 @@ def main(parts: tuple[str, ...], as_json: bool, rounds: int, keep: bool) -> None
             secs = round(time.monotonic() - began)
             click.echo(f"{name}: measured in {secs} s", err=True)
             measured[name] = results.as_json(found) | facts(rounds, secs)
-    kept = (page.read() if keep else {}) | measured
-    if keep:
-        page.write({name: kept[name] for name in PARTS if name in kept})
+            if keep:  # at once: what a later part breaks must not take this one along
+                kept = page.read() | measured
+                page.write({name: kept[name] for name in PARTS if name in kept})
     if as_json:
         click.echo(json.dumps(measured, indent=2))
     else:

@@ -60,7 +60,7 @@ def brought(rig: Rig) -> list[str]:
 def first_task_secs(rig: Rig) -> float:
     """Seconds from the start of a worker until its first task's call has come."""
     rig.reset()
-    rig.python("sending.py", "ours", "1")
+    rig.python("sending.py", "ours", "5")
     began = time.monotonic()
     with rig.program("celery", [*OURS, "-c", "2"]) as worker:
         rig.wait_for(1, 60, worker)
