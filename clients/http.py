@@ -27,6 +27,7 @@ from urllib3.exceptions import (
     ProxyError,
     ReadTimeoutError,
 )
+from urllib3.util import SKIP_HEADER
 
 from .config import is_loopback
 from .errors import ConnectionError, HttpError, SerializationError, Timeout
@@ -36,6 +37,8 @@ IDLE_LIMIT_SECS = 90.0
 IDLE_CONNECTIONS = 10
 MAX_ANSWER_BYTES = 64 * 2**20
 _CHUNK_BYTES = 64 * 2**10
+_ONE_WRITE_BYTES = 64 * 2**10
+_CLOSE_SECS = 0.05
 # requests.ConnectionError with one of these inside: the request never left.
 _NEVER_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, ProxyError)
 
@@ -181,9 +184,13 @@ class _DeadlineSocket:
 
     def __init__(self, plain: socket.socket) -> None:
         self._plain = plain
+        self._given_secs = 0.0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
+
+    def settimeout(self, secs: float | None) -> None:
+        """Nothing: what urllib3 sets holds between two bytes, the deadline for all of them."""
 
     def makefile(self, mode: str = "r", buffering: int | None = None, **kwargs: Any) -> io.BufferedReader:
         # http.client reads the answer through this; SocketIO calls our recv_into.
@@ -192,12 +199,19 @@ class _DeadlineSocket:
         return io.BufferedReader(raw)
 
     def recv_into(self, *args: Any) -> int:
-        self._plain.settimeout(_left())
+        self._keep_to_deadline()
         return self._plain.recv_into(*args)
 
     def sendall(self, *args: Any) -> None:
-        self._plain.settimeout(_left())
+        self._keep_to_deadline()
         self._plain.sendall(*args)
+
+    def _keep_to_deadline(self) -> None:
+        # Setting it is a system call that lets go of the interpreter's lock: among busy threads it costs a turn.
+        left_secs = _left()
+        if left_secs is None or left_secs < 1 or abs(left_secs - self._given_secs) > _CLOSE_SECS:
+            self._plain.settimeout(left_secs)
+            self._given_secs = left_secs or 0.0
 
 
 def _left() -> float | None:
@@ -231,12 +245,41 @@ class _HandshakeFailed(ssl.SSLError):
     """No TLS session was agreed on, so no request was sent."""
 
 
-class _HTTPConnection(HTTPConnection):
+class _OneWrite:
+    """Makes the head of a request from ready lines, and sends it together with the body: one packet, one read."""
+
+    _head = b""
+    _body_follows = False
+
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
+        """Send a request."""
+        self._head, self._body_follows = b"", bool(body) and len(body) <= _ONE_WRITE_BYTES
+        cast(Any, super()).request(method, url, body=body, headers=headers, **options)
+
+    def putheader(self, header: str, *values: Any) -> None:
+        """Add a line to the head; what is not plain text is left to urllib3, which refuses what would break it."""
+        is_one_text = len(values) == 1 and isinstance(values[0], str) and values[0] != SKIP_HEADER
+        line = f"{header}: {values[0]}"
+        if is_one_text and line.isascii() and line.isprintable():
+            cast(Any, self)._output(line.encode())
+        else:
+            cast(Any, super()).putheader(header, *values)
+
+    def send(self, data: Any) -> None:
+        """Send bytes; a head that a body follows waits for it."""
+        if self._body_follows and not self._head:
+            self._head = data
+            return
+        head, self._head, self._body_follows = self._head, b"", False
+        cast(Any, super()).send(head + data if head else data)
+
+
+class _HTTPConnection(_OneWrite, HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return cast(socket.socket, _DeadlineSocket(super()._new_conn()))
 
 
-class _HTTPSConnection(HTTPSConnection):
+class _HTTPSConnection(_OneWrite, HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         # A proxy's answer to CONNECT is read through this.
         return cast(socket.socket, _DeadlineSocket(super()._new_conn()))

@@ -16,6 +16,7 @@ M = TypeVar("M")
 # All ids that are derived and not drawn come from this namespace: the same input, the same id, for ever.
 NAMESPACE = UUID("6c3a3f0e-5f0b-5a67-9a57-3b8b3f6d7c11")
 _LONGEST_NAME = 64
+_CHECKED_BY = "_checked_by"
 
 
 class ValidationError(marshmallow.ValidationError):
@@ -135,11 +136,21 @@ class Request(Payload[M]):
     class Meta:
         unknown = RAISE
 
+    def read(self, payload: Any) -> M:
+        """Check decoded JSON and make the model of it, which `write` need not check again.
+
+        Raises: ValidationError naming each field.
+        """
+        return self._as_checked(super().read(payload))
+
     def write(self, model: M) -> dict[str, Any]:
         """Check a model and make JSON values of it; a moment that is None is left to the server.
 
+        A model that this schema read itself is not checked again.
         Raises: ValidationError naming each field, also where a value has the wrong Python type.
         """
+        if issubclass(getattr(model, _CHECKED_BY, object), type(self)):
+            return self.as_json(model)
         return self._left_to_server(super().write(model), model)
 
     def as_json(self, model: M) -> dict[str, Any]:
@@ -163,7 +174,11 @@ class Request(Payload[M]):
             given = {**given, self.identity: derived_id("payload", seed)}
         model = self.read(given)
         if self.moment and self.moment not in given:
-            model = cast(M, dataclasses.replace(cast(Any, model), **{self.moment: None}))
+            model = self._as_checked(dataclasses.replace(cast(Any, model), **{self.moment: None}))
+        return model
+
+    def _as_checked(self, model: Any) -> M:
+        object.__setattr__(model, _CHECKED_BY, type(self))  # no field: neither equality nor `replace` knows of it
         return model
 
 

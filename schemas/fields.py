@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import orjson
 from marshmallow import fields, validate
 
 MAX_ID_LENGTH = 256
@@ -79,6 +80,8 @@ class Count(fields.Integer):
         super().__init__(strict=True, validate=validate.Range(least, most), **kwargs)
 
     def _validated(self, value: Any) -> int:
+        if type(value) is int:
+            return value
         if isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
@@ -138,6 +141,8 @@ class Json(fields.Raw):
     default_error_messages = {"invalid": "Not JSON that UTF-8 can carry."}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if _copied(value) is not None:
+            return value
         try:
             json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
         except (ValueError, TypeError, RecursionError) as error:
@@ -166,6 +171,9 @@ class ModestObject(JsonObject):
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        copied = _copied(value) if isinstance(value, dict) else None
+        if copied is not None and _is_modest(copied[0]):
+            return copied[1]
         checked = super()._deserialize(value, attr, data, **kwargs)
         if not checked:
             return {}
@@ -184,6 +192,23 @@ class Tags(fields.List[str]):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(Text(shortest=1, longest=MAX_ID_LENGTH), validate=validate.Length(max=100), **kwargs)
+
+
+def _copied(value: Any) -> tuple[bytes, Any] | None:
+    """The text of a JSON value, and the value read from it; None where that is another one, or there is none."""
+    try:
+        text = orjson.dumps(value)
+    except TypeError:  # orjson's own error is one
+        return None
+    copy = orjson.loads(text)
+    return (text, copy) if copy == value else None  # NaN is written as null, a date as text
+
+
+def _is_modest(text: bytes) -> bool:
+    """Whether JSON keeps every limit of a modest object, by looking at its text; False: look closely."""
+    openings = text.count(b"{") + text.count(b"[")
+    # Escaped and spaced as the limit counts it, a byte of it is three characters at most.
+    return 3 * len(text) <= LARGEST_CHARACTERS and openings <= DEEPEST and b'"__type__"' not in text
 
 
 def _inside(value: Any) -> Iterable[Any]:

@@ -255,6 +255,46 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(server: FakeServe
     assert (len(server.requests), server.connections) == (3, 2)
 
 
+@pytest.mark.parametrize(("size", "writes"), [(0, 1), (100, 1), (64 * 1024, 1), (64 * 1024 + 1, 2)])
+def test_head_and_body_go_out_in_one_write_unless_the_body_is_large(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, size: int, writes: int
+) -> None:
+    written: list[bytes] = []
+
+    def sendall(ours: Any, data: bytes) -> None:
+        written.append(data)
+        ours._plain.sendall(data)
+
+    monkeypatch.setattr("memory_graph_workers.clients.http._DeadlineSocket.sendall", sendall)
+    transport = Transport(server.url)
+    for _ in range(2):
+        transport.exchange("POST", "/x", {"A": "b"}, b"x" * size, 5)
+    transport.close()
+    assert len(written) == 2 * writes
+    assert [len(received.body) for received in server.requests] == [size, size]
+
+
+@pytest.mark.parametrize("value", ["two\r\nLines: 1", "two\nLines: 1", "\u2603"])
+def test_a_header_that_would_break_the_head_is_refused(server: FakeServer, value: str) -> None:
+    transport = Transport(server.url)
+    with pytest.raises((ValueError, HttpError)):
+        transport.exchange("GET", "/", {"X-Request-ID": value}, None, 5)
+    transport.close()
+    assert not server.requests
+
+
+def test_a_kept_connection_keeps_to_a_shorter_deadline(server: FakeServer) -> None:
+    transport = Transport(server.url)
+    transport.exchange("GET", "/", {}, None, 30)
+    server.answers(hang)
+    started = time.monotonic()
+    with pytest.raises(Timeout):
+        transport.exchange("GET", "/", {}, None, 1.5)
+    transport.close()
+    assert 1.3 < time.monotonic() - started < 2.5
+    assert server.connections == 1
+
+
 def test_sixteen_threads_share_a_client(server: FakeServer) -> None:
     server.default = after(0.2, lambda connection: connection.send(SESSION))
     started = time.monotonic()

@@ -2,13 +2,17 @@
 
 import json
 import pickle
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import pytest
 from memory_graph_workers.schemas.base import ValidationError, canonical_json, derived_id, digest
 from memory_graph_workers.schemas.fields import format_timestamp, parse_timestamp
 from memory_graph_workers.schemas.registry import (
+    KeyedUsageReport,
+    KeyedUsageReportSchema,
     ModelMetadataSchema,
     ModelParameters,
     ModelParametersSchema,
@@ -40,6 +44,7 @@ STATS = {"id": "s", "from": MOMENT, "to": MOMENT}
 SCHEMAS: dict[str, tuple[Any, dict[str, Any]]] = {
     "registration": (SessionRegistrationSchema(), REGISTRATION),
     "usage": (UsageReportSchema(), USAGE),
+    "keyed": (KeyedUsageReportSchema(), USAGE),
     "entry": (ArchiveEntrySchema(), ENTRY),
     "policy": (RetentionPolicySchema(), POLICY),
     "session": (SessionInfoSchema(), SESSION),
@@ -47,6 +52,13 @@ SCHEMAS: dict[str, tuple[Any, dict[str, Any]]] = {
     "parameters": (ModelParametersSchema(), {}),
     "status": (StatusUpdateSchema(), {"status": "active"}),
 }
+
+
+def nested(levels: int) -> Any:
+    """Lists in lists."""
+    return [nested(levels - 1)] if levels > 1 else []
+
+
 NAN, INFINITY = float("nan"), float("inf")
 LONG_LIST: list[Any] = []
 for _ in range(100_000):
@@ -67,8 +79,19 @@ MOMENTS_RIGHT = [
     *(MOMENT, "2026-01-31t12:00:00z", "2026-01-31 12:00:00+00:00", "2026-01-31T12:00:00.123456789Z"),
     *("2026-01-31T12:00:00.1-08:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z"),
 ]
-OBJECTS_WRONG = [[], "text", 5, True, {"x": NAN}, {"x": -INFINITY}, {"x": "\ud800"}, {"\udfff": 1}, {"x": LONG_LIST}]
-OBJECTS_RIGHT = [{}, {"x": None}, {"x": [1, 1.5, "größe 🌍", {"y": []}]}, {"": ""}]
+OBJECTS_WRONG: list[Any] = [
+    *([], "text", 5, True, {"x": NAN}, {"x": -INFINITY}, {"x": "\ud800"}, {"\udfff": 1}, {"x": LONG_LIST}),
+    *({"x": datetime(2026, 1, 31, tzinfo=UTC)}, {"x": UUID(int=1)}, {"x": {1}}, {"x": UsageReport("s", 1, 2)}),
+]
+OBJECTS_RIGHT = [{}, {"x": None}, {"x": [1, 1.5, "größe 🌍", {"y": []}]}, {"": ""}, {"x": (2**70, -0.0)}, {1: "x"}]
+MODEST_WRONG = [
+    *({"x": "\x01" * 10_922}, {"x": "ß" * 10_922}, {"x": "a" * 65_528}),  # as the limit counts, 65,537 and more
+    *({"x": nested(65)}, {"x": [{"__type__": "uuid", "__value__": "x"}]}),
+]
+MODEST_RIGHT = [
+    *({"x": "\x01" * 10_921}, {"x": "a" * 65_527}, {"x": nested(64)}),
+    *({"__type__": "uuid"}, {"x": [[]] * 100}),
+]
 LIMITS: list[tuple[str, str, list[Any], list[Any]]] = [
     ("registration", "session_id", IDS_WRONG, IDS_RIGHT),
     ("registration", "model_id", IDS_WRONG, IDS_RIGHT),
@@ -83,6 +106,7 @@ LIMITS: list[tuple[str, str, list[Any], list[Any]]] = [
     ("usage", "latency_ms", COUNTS_WRONG, [*COUNTS_RIGHT, None]),
     ("usage", "model_id", ["x" * 257, 5], ["", "gpt-4"]),
     ("usage", "timestamp", MOMENTS_WRONG, MOMENTS_RIGHT),
+    ("keyed", "metadata", [*OBJECTS_WRONG, *MODEST_WRONG], [*OBJECTS_RIGHT, *MODEST_RIGHT]),
     ("entry", "id", IDS_WRONG, IDS_RIGHT),
     ("entry", "session_id", IDS_WRONG, IDS_RIGHT),
     ("entry", "data", [NAN, [INFINITY], "\ud800", LONG_LIST, {1, 2}, b"x"], [None, "", 0, [], *OBJECTS_RIGHT]),
@@ -161,6 +185,16 @@ def test_the_total_is_filled_in_or_must_agree() -> None:
     with pytest.raises(ValidationError) as caught:
         schema.write(UsageReport("s", 1, 2, total_tokens=4))
     assert list(caught.value.messages) == ["total_tokens"]
+
+
+def test_a_report_that_was_read_is_written_as_it_is_and_one_made_anew_is_checked() -> None:
+    schema, read = UsageReportSchema(), KeyedUsageReportSchema().read(USAGE)
+    assert schema.write(read) == schema.write(UsageReport("s", 1, 2, timestamp=read.timestamp))
+    for changed in (replace(read, prompt_tokens=-1), replace(UsageReportSchema().receive(USAGE, "t"), session_id="")):
+        with pytest.raises(ValidationError):
+            schema.write(changed)
+    with pytest.raises(ValidationError):  # read by a schema that asks for less
+        KeyedUsageReportSchema().write(cast(KeyedUsageReport, schema.read({**USAGE, "metadata": MODEST_WRONG[0]})))
 
 
 def test_a_total_beyond_what_a_server_can_count_is_refused() -> None:
