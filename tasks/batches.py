@@ -29,6 +29,7 @@ class Batch:
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     unsettled: dict[str, TransientError] = field(default_factory=dict[str, TransientError])
     marked_earlier: int = 0
+    _remembered: int = 0
     policy_id: str = ""
 
     @property
@@ -45,8 +46,13 @@ class Batch:
         self.archived.extend(session_id for session_id in session_ids if session_id in done)
         self.marked_earlier = len(self.archived)
         left = [session_id for session_id in session_ids if session_id not in done]
-        for some in self._slices(self._each(left, self._prepare, str)):
-            self._archive(some)
+        self._remembered = len(self.archived)
+        try:
+            for some in self._slices(self._each(left, self._prepare, str)):
+                self._archive(some)
+                self._remember()
+        finally:
+            self._remember()
 
     def _slices(self, prepared: Iterable[Prepared | None]) -> Iterator[list[Prepared]]:
         """What was read, in parts of about one request's bytes; one part and what is being read are in memory."""
@@ -78,7 +84,7 @@ class Batch:
         def mark(item: Prepared) -> None:
             session_id = item.session.session_id
             archiving.finish(item, stored.archive_ids[session_id], policy_id)
-            self._count(session_id)
+            self.archived.append(session_id)
 
         kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
         for _ in self._each(kept, mark, lambda item: item.session.session_id):
@@ -102,7 +108,7 @@ class Batch:
         if session.status is SessionStatus.ARCHIVED:
             # Marked by a run that was killed before it could say so, or by somebody else.
             if self.sweeps.is_stored(self.sweep.sweep_id, self.batch_id, session_id):
-                self._count(session_id)
+                self.archived.append(session_id)
             else:
                 self.skipped[session_id] = "archived already"
             return None
@@ -112,9 +118,11 @@ class Batch:
         extra = {"sweep_id": self.sweep.sweep_id}
         return archiving.prepare(session, ["batch"], connections.config().scheduler, extra)
 
-    def _count(self, session_id: str) -> None:
-        self.archived.append(session_id)
-        self.sweeps.mark_marked(self.sweep.sweep_id, self.batch_id, session_id)
+    def _remember(self) -> None:
+        """Note what is archived, in one go: a run that is killed before it asks about these again, and counts them."""
+        new = self.archived[self._remembered :]
+        self.sweeps.mark_marked(self.sweep.sweep_id, self.batch_id, new)
+        self._remembered += len(new)
 
     def _policy(self) -> str:
         if not self.policy_id:

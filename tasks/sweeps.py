@@ -192,19 +192,16 @@ class Sweeps:
 
     def mark_stored(self, sweep_id: str, batch_id: str, ids: Iterable[str]) -> None:
         """Remember which sessions are in the vault, before they are marked in the Registry."""
-        if wanted := list(ids):
-            self._redis.sadd(_key(sweep_id, "stored", batch_id), *wanted)
-            self._redis.expire(_key(sweep_id, "stored", batch_id), KEPT_SECS)
+        self._remember(_key(sweep_id, "stored", batch_id), ids)
 
     def marked(self, sweep_id: str, batch_id: str) -> set[str]:
         """The sessions that earlier attempts of the batch archived and marked in the Registry."""
         found: set[bytes] = self._redis.smembers(_key(sweep_id, "marked", batch_id))
         return {session_id.decode() for session_id in found}
 
-    def mark_marked(self, sweep_id: str, batch_id: str, session_id: str) -> None:
-        """Remember that a session is archived and marked."""
-        self._redis.sadd(_key(sweep_id, "marked", batch_id), session_id)
-        self._redis.expire(_key(sweep_id, "marked", batch_id), KEPT_SECS)
+    def mark_marked(self, sweep_id: str, batch_id: str, ids: Iterable[str]) -> None:
+        """Remember which sessions are archived and marked."""
+        self._remember(_key(sweep_id, "marked", batch_id), ids)
 
     def finish_batch(
         self, sweep_id: str, batch_id: str, ids: Sequence[str], result: BatchResult, most: int = 1
@@ -308,6 +305,13 @@ class Sweeps:
     def _reasons(self, sweep_id: str, kind: str) -> dict[str, str]:
         found: dict[bytes, bytes] = self._redis.hgetall(_key(sweep_id, kind))
         return {session_id.decode(): why.decode() for session_id, why in found.items()}
+
+    def _remember(self, key: str, ids: Iterable[str]) -> None:
+        if wanted := list(ids):
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.sadd(key, *wanted)
+                pipe.expire(key, KEPT_SECS)
+                pipe.execute()
 
     def _runs(self, script: str, keys: Sequence[str], values: Sequence[str | int]) -> bool:
         return bool(self._redis.register_script(script)(keys=keys, args=values))

@@ -228,7 +228,7 @@ def test_progress_starts_the_count_of_resumes_anew(state: Sweeps) -> None:
 def test_what_a_batch_has_marked_is_forgotten_with_its_result(state: Sweeps) -> None:
     begun(state)
     state.keep_page("one", page(0, "a"))
-    state.mark_marked("one", "0", "a")
+    state.mark_marked("one", "0", ["a"])
     assert state.marked("one", "0") == {"a"}
     _finish(state, 0)
     assert state.marked("one", "0") == set()
