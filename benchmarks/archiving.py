@@ -5,7 +5,7 @@ Registry, Vault and graph are made up and answer at once; every contender makes 
 
 from collections.abc import Sequence
 
-from drain import NO_KEY, OURS, celery
+from drain import NO_KEY, OURS, PROCESSES, celery
 from results import Figure, Outcome, Table, ratios, spread
 from rig import Rig, pause
 
@@ -66,5 +66,5 @@ def archived(rig: Rig, name: str, many: int) -> tuple[float, float, float]:
 def command(name: str, many: int) -> Sequence[str]:
     """What works."""
     if name == SWEEP:
-        return [*OURS, "-c", "2"]
+        return [*OURS, "-c", PROCESSES]
     return celery("peers.plain", 8) if name == PLAIN else ["limit_archiving", "2", str(many)]

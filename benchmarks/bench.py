@@ -30,7 +30,7 @@ from rig import Rig, rig
 
 PARTS: dict[str, Callable[[Rig, int], Outcome]] = {
     "drain-0ms": partial(drain.part, delay_ms=0),
-    "drain-10ms": partial(drain.part, delay_ms=10, share=0.5),
+    "drain-10ms": partial(drain.part, delay_ms=10),
     "enqueue": enqueue.part,
     "calls": calls.part,
     "events": events.part,

@@ -12,6 +12,7 @@ SKIPPED = 0.15  # the share of a run that warms up and is not counted
 CELERY = ["-P", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
 OUR_APP = "memory_graph_workers.tasks.app"
 OURS = ["celery", "-A", OUR_APP, "worker", "-P", "prefork", "--loglevel", "WARNING"]
+PROCESSES = "4"  # as the README's command has it: while one process reads a batch, the others call
 NO_KEY = "no validation, no idempotency key"
 LOSES = f"{NO_KEY}; acknowledged when taken: a killed process loses its tasks"
 
@@ -33,7 +34,7 @@ def celery(app: str, processes: int) -> list[str]:
     return ["celery", "-A", app, "worker", "-c", str(processes), *CELERY]
 
 
-def limit(kind: str, processes: int, many: int = 5000) -> Contender:
+def limit(kind: str, processes: int, many: int = 12_000) -> Contender:
     """A script that only calls."""
     name = {"requests": "plain requests", "ours": "our client"}[kind]
     arguments = ["limit", kind, str(processes), str(many)]
@@ -49,12 +50,12 @@ PEERS = (*ACKNOWLEDGES, LIST)
 TASKIQ = "taskiq worker peers.taskiq_app:broker --workers 2 --max-async-tasks 100 --log-level WARNING".split()
 
 CONTENDERS = [
-    Contender(BATCHES, "", "reporter", 8000, [*OURS, "-c", "2"]),
+    Contender(BATCHES, "", "reporter", 16_000, [*OURS, "-c", PROCESSES]),
     Contender(ONE, "", "ours", 1500, [*OURS, "-c", "8"]),
     Contender(BARE, LOSES, "bare", 2000, celery("peers.bare", 8)),
-    Contender(DRAMATIQ, f"{NO_KEY}", "dramatiq", 3000, ["dramatiq", "peers.dramatiq_app", "-p", "2", "-t", "8"]),
-    Contender(STREAM, NO_KEY, "taskiq", 3000, TASKIQ, {"BENCH_TASKIQ": "stream"}),
-    Contender(LIST, f"{NO_KEY}; a dead worker's tasks are lost", "taskiq", 4000, TASKIQ, {"BENCH_TASKIQ": "list"}),
+    Contender(DRAMATIQ, f"{NO_KEY}", "dramatiq", 4000, ["dramatiq", "peers.dramatiq_app", "-p", "2", "-t", "8"]),
+    Contender(STREAM, NO_KEY, "taskiq", 8000, TASKIQ, {"BENCH_TASKIQ": "stream"}),
+    Contender(LIST, f"{NO_KEY}; a dead worker's tasks are lost", "taskiq", 8000, TASKIQ, {"BENCH_TASKIQ": "list"}),
     limit("requests", 1),
     limit("requests", 2),
     limit("ours", 1),
@@ -71,10 +72,10 @@ class Drained:
     peak_mib: float
 
 
-def drained(rig: Rig, contender: Contender, delay_ms: float, share: float = 1.0) -> Drained:
+def drained(rig: Rig, contender: Contender, delay_ms: float) -> Drained:
     """Fill the queue, start the worker, and measure from when it is warm until the last report is in."""
     rig.reset(delay_ms)
-    many = int(contender.many * share)
+    many = contender.many
     arguments = contender.worker
     if contender.road:
         rig.python("sending.py", contender.road, str(many), **contender.environ)
@@ -95,12 +96,12 @@ def drained(rig: Rig, contender: Contender, delay_ms: float, share: float = 1.0)
     return Drained((many - 1 - warm) / (last - first), used / (many - began) * 1000, worker.peak_mib)
 
 
-def part(rig: Rig, rounds: int, delay_ms: int, share: float = 1.0) -> Outcome:
+def part(rig: Rig, rounds: int, delay_ms: int) -> Outcome:
     """Every contender in turn, `rounds` times."""
     runs: dict[str, list[Drained]] = {contender.name: [] for contender in CONTENDERS}
     for _ in range(rounds):
         for contender in CONTENDERS:
-            runs[contender.name].append(drained(rig, contender, delay_ms, share))
+            runs[contender.name].append(drained(rig, contender, delay_ms))
     rates = {name: [run.rate for run in found] for name, found in runs.items()}
     at = f"{delay_ms} ms server"
     rows = [_row(contender, runs[contender.name]) for contender in CONTENDERS]

@@ -69,6 +69,10 @@ class Rig:
     def reset(self, delay_ms: float = 0, **listing: Any) -> None:
         """Forget all messages and all requests; from now on an answer takes `delay_ms`."""
         self.redis.flushall()
+        self.answers(delay_ms, **listing)
+
+    def answers(self, delay_ms: float = 0, **listing: Any) -> None:
+        """Forget all requests; from now on an answer takes `delay_ms`."""
         query = "&".join(f"{name}={value}" for name, value in {"delay_ms": delay_ms, **listing}.items())
         _asked(f"{self.server_url}/bench/reset?{query}")
 
