@@ -7,9 +7,10 @@ from ..clients.errors import CircuitBreakerOpen, IntegrationError, TransientErro
 from ..clients.registry import KEYED_USAGE
 from ..schemas.registry import KeyedUsageReport
 from . import connections
-from .app import PREFIX, REGISTRY
+from .app import HOLDS, PREFIX, REGISTRY
 from .dead_letters import DeadLetter, Reason, dead_letters_of
 from .failures import failure
+from .held import LONGEST_COUNTDOWN_SECS
 from .operation import KEY, task
 
 ONE = f"{PREFIX}.registry.track_usage"
@@ -68,13 +69,21 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
         return
     if self.request.retries < self.max_retries:
         raise outcome.reason_to_wait
-    refused = [(report, error) for report, error in outcome.later if isinstance(error, CircuitBreakerOpen)]
+    held = Outcome()
     for report, error in outcome.later:
-        if not isinstance(error, CircuitBreakerOpen):
+        if _spends_no_attempt(self, error):
+            held.later.append((report, error))
+        else:
             _keep(self, report, error)
-    if refused:  # by the breaker, which spends no attempt: these were not sent at all
-        _send_next_with(self, [report for report, _ in refused])
-        raise refused[0][1]
+    if held.later:
+        _send_next_with(self, held.left)
+        raise held.reason_to_wait
+
+
+def _spends_no_attempt(self: Any, error: TransientError) -> bool:
+    """Whether the task base sends again after the last attempt: where queues are held, and there is a second one."""
+    asks_long = (error.retry_after_secs or 0.0) > LONGEST_COUNTDOWN_SECS
+    return bool(HOLDS and self.max_retries) and (asks_long or isinstance(error, CircuitBreakerOpen))
 
 
 def _send_next_with(self: Any, reports: list[KeyedUsageReport]) -> None:

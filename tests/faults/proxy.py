@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -59,17 +59,20 @@ Step = Callable[[Exchange], Awaitable[None]]
 
 @dataclass
 class Fault:
-    """What happens to a share of the requests that match; `times` bounds how often."""
+    """What happens to a share of the requests that match; `times` bounds how often, `keys` (none: any) says whose."""
 
     name: str
     step: Step
     on: re.Pattern[str]
     share: float
     times: int | None
+    keys: Collection[str] = ()
 
     def strikes(self, seen: Seen, lot: random.Random) -> bool:
         """Whether this request is hit."""
         if self.times == 0 or not self.on.search(f"{seen.method} {seen.path}") or lot.random() >= self.share:
+            return False
+        if self.keys and seen.key not in self.keys:
             return False
         if self.times is not None:
             self.times -= 1
@@ -103,9 +106,18 @@ class Proxy:
         self._thread.join(10)
         self._loop.close()
 
-    def plays(self, name: str, step: Step, *, on: str = "", share: float = 1.0, times: int | None = None) -> None:
-        """Break requests whose `METHOD /path` matches, from now on."""
-        self._faults = [*self._faults, Fault(name, step, re.compile(on), share, times)]
+    def plays(
+        self,
+        name: str,
+        step: Step,
+        *,
+        on: str = "",
+        share: float = 1.0,
+        times: int | None = None,
+        keys: Collection[str] = (),
+    ) -> None:
+        """Break requests whose `METHOD /path` matches, and whose idempotency key is one of these, from now on."""
+        self._faults = [*self._faults, Fault(name, step, re.compile(on), share, times, keys)]
 
     def heals(self) -> None:
         """Break nothing any more; what is being played is played to its end."""

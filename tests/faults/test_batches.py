@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from faults.fleet import REGISTRY, TIMEOUT_SECS, Fleet, until
 from faults.matrix import Row
 from faults.proxy import answers, cuts_after, cuts_before, halves
 from memory_graph_workers.cli.processes import Child
+from memory_graph_workers.clients.breaker import FAIL_MAX
+from memory_graph_workers.tasks.dead_letters import Reason
 
-BATCH = "registry.track_usage_batch"
+BATCH, TRACK = "registry.track_usage_batch", "memory_graph.registry.track_usage"
 USAGE = "POST /api/v1/usage"
 KILLS = 3
 REFUSED = 3
+PAUSE, ASKED = "memory_graph:breaker:registry:pause", "memory_graph:hold:asked:registry"
 HERE = Path(__file__).parent
 
 
@@ -33,8 +37,11 @@ def report_in_batches(fleet: Fleet, number: int = 2000, size: int = 100) -> None
 def _report(fleet: Fleet, number: int) -> dict[str, Any]:
     session_id = fleet.sessions[number % len(fleet.sessions)]
     tokens = {"prompt_tokens": 3, "completion_tokens": 4}
-    key = f"report-{number}"
-    return {"session_id": session_id, **tokens, "metadata": {"number": number}, "idempotency_key": key}
+    return {"session_id": session_id, **tokens, "metadata": {"number": number}, "idempotency_key": _key(number)}
+
+
+def _key(number: int) -> str:
+    return f"report-{number}"
 
 
 def breaks_batches(fleet: Fleet, row: Row, off: str = "") -> None:
@@ -91,11 +98,120 @@ def test_only_what_failed_is_sent_again_and_what_is_refused_is_a_letter_of_its_o
     one.demand(len(sent) == 100 + REFUSED, f"{len(sent)} requests, not {100 + REFUSED}")
     one.demand(len(letters) == REFUSED, f"{len(letters)} letters, not {REFUSED}")
     for letter in letters:
-        one.demand(letter.task == "memory_graph.registry.track_usage", f"a letter of {letter.task}")
+        one.demand(letter.task == TRACK, f"a letter of {letter.task}")
         _replay(these, letter.id)
     one.judge(these)
     one.runs = 2 * REFUSED
     one.must_hold()
+
+
+@pytest.mark.short
+def test_a_report_that_fails_at_every_attempt_is_a_letter_of_its_own_and_can_be_replayed(
+    fleet: Callable[..., Fleet], row: Callable[..., Row]
+) -> None:
+    one = row(
+        "one report in a batch of 100 answered 500 at every attempt, another without an answer at every attempt",
+        "each is a letter of its own after the last attempt; the others are counted at the first; a replay counts once",
+        "3 attempts; the one without an answer is counted by the registry, whose answer is cut; runs = both",
+        23,
+    )
+    failed, cut = 10, 60  # two fail four times in a row at the later attempts: a third one would open the breaker
+    these = fleet(TASK_MAX_ATTEMPTS="3")
+    these.registry.plays("500", answers(500), on=USAGE, keys=[_key(failed)])
+    these.registry.plays("cut", cuts_after, on=USAGE, keys=[_key(cut)])
+    these.start_workers(1)
+    report_in_batches(these, 100)
+    until(lambda: these.letters() and these.is_idle(), 60, "the last attempt is over")
+    _demand_letters(one, these, {failed: 500, cut: None}, attempts=3)
+    _demand_requests(one, these, {failed: 3, cut: 3})
+    counted = these.effects().usage
+    one.demand(counted == Counter(set(these.reports) - {failed}), f"counted before the replay: {counted}")
+    these.registry.heals()
+    for number in (failed, cut):
+        _replay(these, _key(number))
+    one.judge(these)
+    _demand_requests(one, these, {failed: 4, cut: 4})
+    one.runs = 2
+    one.must_hold()
+
+
+@pytest.mark.short
+def test_a_report_that_the_breaker_refuses_at_the_last_attempt_is_sent_again_and_spends_none(
+    fleet: Callable[..., Fleet], row: Callable[..., Row]
+) -> None:
+    one = row(
+        "seven reports in a batch of 100 answered 500 at both attempts: the fifth in a row opens the breaker",
+        "five are letters; the two that were not sent wait with their last attempt unspent, and are counted after it",
+        "2 attempts, one call at a time; the breaker's pause is cut short; runs = those that failed",
+        24,
+    )
+    failing = list(range(10, 80, 10))  # at the first attempt nine good ones lie between any two
+    letters = failing[:FAIL_MAX]  # the others are not sent at the second
+    these = fleet(TASK_MAX_ATTEMPTS="2", CALLS_SIDE_BY_SIDE="1")
+    these.registry.plays("500", answers(500), on=USAGE, keys=[_key(number) for number in failing])
+    these.start_workers(1)
+    report_in_batches(these, 100)
+    until(lambda: these.redis.exists(PAUSE), 30, "the breaker is open")
+    until(lambda: these.waiting() == 1 and not these.in_hand(), 30, "the rest of the batch is held on its queue")
+    _demand_letters(one, these, dict.fromkeys(letters, 500), attempts=2)
+    _demand_requests(one, these, dict.fromkeys(letters, 2))
+    one.demand(these.attempts_spent() == 1, f"{these.attempts_spent()} attempts spent, not 1")
+    these.registry.heals()
+    these.redis.delete(PAUSE)
+    until(these.is_idle, 60, "the rest of the batch is over")
+    _demand_letters(one, these, dict.fromkeys(letters, 500), attempts=2)
+    _demand_requests(one, these, dict.fromkeys(failing, 2))
+    counted = these.effects().usage
+    one.demand(counted == Counter(set(these.reports) - set(letters)), f"counted before the replay: {counted}")
+    for number in letters:
+        _replay(these, _key(number))
+    one.judge(these)
+    one.runs = len(failing)
+    one.must_hold()
+
+
+@pytest.mark.short
+def test_a_long_wait_that_is_asked_for_at_the_last_attempt_spends_none(fleet: Callable[..., Fleet]) -> None:
+    these = fleet(TASK_MAX_ATTEMPTS="2")
+    these.registry.plays("500", answers(500), on=USAGE, keys=[_key(5)], times=1)
+    these.registry.plays("asks", answers(503, Retry_After="5000"), on=USAGE, keys=[_key(5)], times=1)
+    these.start_workers(1)
+    report_in_batches(these, 10, 10)
+    until(lambda: these.redis.exists(ASKED) or these.letters(), 30, "the last attempt is over")
+    assert these.letters() == []
+    until(lambda: these.waiting() == 1 and not these.in_hand(), 30, "the rest of the batch is held on its queue")
+    assert these.attempts_spent() == 1
+    these.redis.delete(ASKED)  # the wait is over
+    until(these.is_idle, 60, "the rest of the batch is over")
+    assert these.effects().usage == Counter(these.reports)
+    assert these.letters() == []
+
+
+@pytest.mark.short
+def test_with_one_attempt_what_the_breaker_refuses_is_a_letter_of_its_own(fleet: Callable[..., Fleet]) -> None:
+    these = fleet(TASK_MAX_ATTEMPTS="1", CALLS_SIDE_BY_SIDE="1")
+    these.registry.plays("500", answers(500), on=USAGE)
+    these.start_workers(1)
+    report_in_batches(these, 10, 10)
+    until(lambda: these.letters() and these.is_idle(), 60, "the only attempt is over")
+    assert len(these.registry.seen(USAGE)) == FAIL_MAX
+    assert {one.id: one.task for one in these.letters()} == {_key(number): TRACK for number in these.reports}
+
+
+def _demand_letters(row: Row, fleet: Fleet, statuses: dict[int, int | None], attempts: int) -> None:
+    """These reports, and nothing else, must be letters whose attempts are used up."""
+    told = (TRACK, Reason.ATTEMPTS_EXHAUSTED, attempts)
+    due = {_key(number): (*told, status) for number, status in statuses.items()}
+    found = {one.id: (one.task, one.reason, one.attempts, one.status) for one in fleet.letters()}
+    row.demand(found == due, f"letters {found}, not {due}")
+
+
+def _demand_requests(row: Row, fleet: Fleet, often: dict[int, int]) -> None:
+    """Each report must have been sent once, and these so often."""
+    sent = Counter(seen.key for seen in fleet.registry.seen(USAGE))
+    due = Counter({_key(number): often.get(number, 1) for number in fleet.reports})
+    wrong = {key: sent[key] for key in sent | due if sent[key] != due[key]}
+    row.demand(not wrong, f"requests {wrong}, not as due")
 
 
 def _replay(fleet: Fleet, letter_id: str) -> None:
