@@ -44,7 +44,7 @@ def shared() -> Breaker:
 
 def cpu() -> dict[str, float]:
     """CPU microseconds a call, ours and a kept session's, in turns."""
-    ours, session, report = client(shared()), requests.Session(), USAGE.read(REPORT)
+    ours, session, report = client(shared()), requests.Session(), USAGE.receive(REPORT, "bench")
     url = f"{connections.config().registry.base_url}/api/v1/usage"
     roads: dict[str, Callable[[], Any]] = {
         "requests": lambda: session.post(url, json=REPORT).raise_for_status(),
@@ -64,7 +64,7 @@ def threads() -> dict[str, float]:
     """Calls a second by 16 threads: without a breaker, with one of this process, with the shared one; in turns."""
     clients = {"none": client(NoBreaker("none")), "memory": client(Breaker("registry")), "shared": client(shared())}
     secs = dict.fromkeys(clients, 0.0)
-    report = USAGE.read(REPORT)
+    report = USAGE.receive(REPORT, "bench")
     with ThreadPoolExecutor(THREADS) as pool:
         for turn in range(5):
             for name, one in clients.items():
@@ -95,7 +95,7 @@ def attempt(one: RegistryClient, began: threading.Barrier | None = None) -> bool
     if began:
         began.wait()
     try:
-        one.track_usage(USAGE.read(REPORT))
+        one.track_usage(USAGE.receive(REPORT, "bench"))
     except CircuitBreakerOpen:
         return False
     except IntegrationError:

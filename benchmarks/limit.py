@@ -37,7 +37,7 @@ def ours_call() -> Callable[[dict[str, Any]], None]:
     from memory_graph_workers.tasks import connections
 
     client = connections.registry()
-    return lambda report: client.track_usage(USAGE.read(report))
+    return lambda report: client.track_usage(USAGE.receive(report, "limit"))
 
 
 def work(kind: str, many: int) -> None:

@@ -1,25 +1,14 @@
-"""One HTTP exchange: pooled connections, a deadline for the whole of it, a bounded answer.
+"""One HTTP exchange: pooled connections, a deadline for the whole of it, a bounded answer."""
 
-requests times out between two bytes only, so a server that sends one byte a second could hold a call for
-ever. Here every read from the socket gets what is left of the deadline.
-"""
-
-import io
 import logging
-import socket
-import ssl
-import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     NameResolutionError,
@@ -27,25 +16,21 @@ from urllib3.exceptions import (
     ProxyError,
     ReadTimeoutError,
 )
-from urllib3.util import SKIP_HEADER
 
 from .config import is_loopback
 from .errors import ConnectionError, HttpError, SerializationError, Timeout
+from .pools import HandshakeFailed, HTTPPool, HTTPSPool, within
 
 CONNECT_TIMEOUT_SECS = 10.0
 IDLE_LIMIT_SECS = 90.0
 IDLE_CONNECTIONS = 10
 MAX_ANSWER_BYTES = 64 * 2**20
 _CHUNK_BYTES = 64 * 2**10
-_ONE_WRITE_BYTES = 64 * 2**10
-_CLOSE_SECS = 0.05
 # requests.ConnectionError with one of these inside: the request never left.
 _NEVER_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, ProxyError)
 
 # urllib3 logs headers that it cannot parse; in a broken answer a piece of the body stands there.
 logging.getLogger("urllib3.connection").addFilter(lambda record: "parse headers" not in str(record.msg))
-
-_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 class Transport:
@@ -88,7 +73,7 @@ class Transport:
         """
         request = self._request(method, path, headers, body)
         timeouts = (min(CONNECT_TIMEOUT_SECS, timeout_secs), timeout_secs)
-        with _translated(timeout_secs), _within(timeout_secs), self._adapter.send(request, True, timeouts) as answer:
+        with _translated(timeout_secs), within(timeout_secs), self._adapter.send(request, True, timeouts) as answer:
             return answer, _read(answer)
 
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> "_ReadyRequest":
@@ -130,15 +115,6 @@ def _read(answer: requests.Response) -> bytes:
 
 
 @contextmanager
-def _within(timeout_secs: float) -> Generator[None]:
-    token = _deadline.set(time.monotonic() + timeout_secs)
-    try:
-        yield
-    finally:
-        _deadline.reset(token)
-
-
-@contextmanager
 def _translated(timeout_secs: float) -> Generator[None]:
     """Turn what requests raises into our errors, without the address and the library's own text.
 
@@ -163,7 +139,7 @@ def _connection_error(error: requests.exceptions.ConnectionError, timeout_secs: 
         isinstance(cause, ConnectTimeoutError) for cause in inside
     ):
         return Timeout(f"no whole answer within {timeout_secs:g} s")
-    if any(isinstance(cause, _HandshakeFailed) for cause in inside):
+    if any(isinstance(cause, HandshakeFailed) for cause in inside):
         return ConnectionError("no trusted TLS connection; is the certificate valid for this address?")
     if any(isinstance(cause, _NEVER_SENT) for cause in inside):
         return ConnectionError("no connection; is the address right and the service up?")
@@ -179,127 +155,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             yield from _causes(cause)
 
 
-class _DeadlineSocket:
-    """A connected socket whose reads and writes get what is left of the deadline."""
-
-    def __init__(self, plain: socket.socket) -> None:
-        self._plain = plain
-        self._given_secs = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._plain, name)
-
-    def settimeout(self, secs: float | None) -> None:
-        """Nothing: what urllib3 sets holds between two bytes, the deadline for all of them."""
-
-    def makefile(self, mode: str = "r", buffering: int | None = None, **kwargs: Any) -> io.BufferedReader:
-        # http.client reads the answer through this; SocketIO calls our recv_into.
-        raw = socket.SocketIO(cast(socket.socket, self), "r")
-        self._plain._io_refs += 1  # type: ignore[attr-defined]  # what socket.makefile does
-        return io.BufferedReader(raw)
-
-    def recv_into(self, *args: Any) -> int:
-        self._keep_to_deadline()
-        return self._plain.recv_into(*args)
-
-    def sendall(self, *args: Any) -> None:
-        self._keep_to_deadline()
-        self._plain.sendall(*args)
-
-    def _keep_to_deadline(self) -> None:
-        # Setting it is a system call that lets go of the interpreter's lock: among busy threads it costs a turn.
-        left_secs = _left()
-        if left_secs is None or left_secs < 1 or abs(left_secs - self._given_secs) > _CLOSE_SECS:
-            self._plain.settimeout(left_secs)
-            self._given_secs = left_secs or 0.0
-
-
-def _left() -> float | None:
-    end = _deadline.get()
-    if end is None:
-        return None
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("deadline")
-    return left
-
-
-class _IdleLimit:
-    """A connection pool that does not reuse a connection after it was idle for long."""
-
-    idle_limit_secs: float
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        connection = cast(Any, super())._get_conn(timeout)
-        if time.monotonic() - getattr(connection, "idle_since", time.monotonic()) > self.idle_limit_secs:
-            connection.close()
-        return connection
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
-            conn.idle_since = time.monotonic()
-        cast(Any, super())._put_conn(conn)
-
-
-class _HandshakeFailed(ssl.SSLError):
-    """No TLS session was agreed on, so no request was sent."""
-
-
-class _OneWrite:
-    """Makes the head of a request from ready lines, and sends it together with the body: one packet, one read."""
-
-    _head = b""
-    _body_follows = False
-
-    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
-        """Send a request."""
-        self._head, self._body_follows = b"", bool(body) and len(body) <= _ONE_WRITE_BYTES
-        cast(Any, super()).request(method, url, body=body, headers=headers, **options)
-
-    def putheader(self, header: str, *values: Any) -> None:
-        """Add a line to the head; what is not plain text is left to urllib3, which refuses what would break it."""
-        is_one_text = len(values) == 1 and isinstance(values[0], str) and values[0] != SKIP_HEADER
-        line = f"{header}: {values[0]}"
-        if is_one_text and line.isascii() and line.isprintable():
-            cast(Any, self)._output(line.encode())
-        else:
-            cast(Any, super()).putheader(header, *values)
-
-    def send(self, data: Any) -> None:
-        """Send bytes; a head that a body follows waits for it."""
-        if self._body_follows and not self._head:
-            self._head = data
-            return
-        head, self._head, self._body_follows = self._head, b"", False
-        cast(Any, super()).send(head + data if head else data)
-
-
-class _HTTPConnection(_OneWrite, HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        return cast(socket.socket, _DeadlineSocket(super()._new_conn()))
-
-
-class _HTTPSConnection(_OneWrite, HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        # A proxy's answer to CONNECT is read through this.
-        return cast(socket.socket, _DeadlineSocket(super()._new_conn()))
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except ssl.SSLError as error:
-            raise _HandshakeFailed(*error.args) from error
-        self.sock = cast(Any, _DeadlineSocket(cast(socket.socket, self.sock)))
-
-
-class _HTTPPool(_IdleLimit, HTTPConnectionPool):
-    ConnectionCls = cast(Any, _HTTPConnection)
-
-
-class _HTTPSPool(_IdleLimit, HTTPSConnectionPool):
-    ConnectionCls = cast(Any, _HTTPSConnection)
-
-
 class _DeadlineAdapter(HTTPAdapter):
     """Sends to one address, whose pool, proxy and certificates are found once."""
 
@@ -307,7 +162,7 @@ class _DeadlineAdapter(HTTPAdapter):
         self, base_url: str, settings: Mapping[str, Any], idle_limit_secs: float, idle_connections: int
     ) -> None:
         limit = {"idle_limit_secs": idle_limit_secs}
-        self._pools = {"http": type("_HTTP", (_HTTPPool,), limit), "https": type("_HTTPS", (_HTTPSPool,), limit)}
+        self._pools = {"http": type("_HTTP", (HTTPPool,), limit), "https": type("_HTTPS", (HTTPSPool,), limit)}
         self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
         self._proxied = select_proxy(base_url, self._settings["proxies"]) is not None
         self._pool: Any = None

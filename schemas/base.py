@@ -136,17 +136,10 @@ class Request(Payload[M]):
     class Meta:
         unknown = RAISE
 
-    def read(self, payload: Any) -> M:
-        """Check decoded JSON and make the model of it, which `write` need not check again.
-
-        Raises: ValidationError naming each field.
-        """
-        return self._as_checked(super().read(payload))
-
     def write(self, model: M) -> dict[str, Any]:
         """Check a model and make JSON values of it; a moment that is None is left to the server.
 
-        A model that this schema read itself is not checked again.
+        A model that this schema, or one that only asks for more, received is not checked again.
         Raises: ValidationError naming each field, also where a value has the wrong Python type.
         """
         if issubclass(getattr(model, _CHECKED_BY, object), type(self)):
@@ -165,17 +158,18 @@ class Request(Payload[M]):
     def receive(self, payload: Any, seed: str) -> M:
         """Read a payload that may run twice: an absent id derives from `seed`, an absent moment stays absent.
 
+        Nobody changes what was received before it is written.
         Raises: ValidationError naming each field.
         """
         if not isinstance(payload, Mapping):
-            return self.read(payload)
+            return self._as_checked(self.read(payload))
         given = cast("Mapping[str, Any]", payload)
         if self.identity and self.identity not in given:
             given = {**given, self.identity: derived_id("payload", seed)}
         model = self.read(given)
         if self.moment and self.moment not in given:
-            model = self._as_checked(dataclasses.replace(cast(Any, model), **{self.moment: None}))
-        return model
+            model = cast(M, dataclasses.replace(cast(Any, model), **{self.moment: None}))
+        return self._as_checked(model)
 
     def _as_checked(self, model: Any) -> M:
         object.__setattr__(model, _CHECKED_BY, type(self))  # no field: neither equality nor `replace` knows of it

@@ -195,20 +195,24 @@ class Tags(fields.List[str]):
 
 
 def _copied(value: Any) -> tuple[bytes, Any] | None:
-    """The text of a JSON value, and the value read from it; None where that is another one, or there is none."""
+    """The text of a plain JSON value, and a copy read from it; None where json.dumps must have the say."""
     try:
-        text = orjson.dumps(value)
-    except TypeError:  # orjson's own error is one
+        text = orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS)
+        copy = orjson.loads(text)
+        return (text, copy) if copy == value else None  # NaN is written as null, a date as text
+    except (TypeError, ValueError, RecursionError):  # orjson's own errors are of these
         return None
-    copy = orjson.loads(text)
-    return (text, copy) if copy == value else None  # NaN is written as null, a date as text
 
 
 def _is_modest(text: bytes) -> bool:
     """Whether JSON keeps every limit of a modest object, by looking at its text; False: look closely."""
     openings = text.count(b"{") + text.count(b"[")
-    # Escaped and spaced as the limit counts it, a byte of it is three characters at most.
-    return 3 * len(text) <= LARGEST_CHARACTERS and openings <= DEEPEST and b'"__type__"' not in text
+    # Escaped and spaced as the limit counts it, a byte of it is three characters at most, but DEL is six.
+    return (
+        3 * (len(text) + text.count(b"\x7f")) <= LARGEST_CHARACTERS
+        and openings <= DEEPEST
+        and b'"__type__"' not in text
+    )
 
 
 def _inside(value: Any) -> Iterable[Any]:

@@ -13,6 +13,8 @@ from . import archiving, connections
 from .archiving import Prepared
 from .sweeps import Sweep, Sweeps
 
+REMEMBERED_TOGETHER = 10
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -29,8 +31,8 @@ class Batch:
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     unsettled: dict[str, TransientError] = field(default_factory=dict[str, TransientError])
     marked_earlier: int = 0
-    _remembered: int = 0
     policy_id: str = ""
+    _remembered: int = field(default=0, init=False, repr=False)
 
     @property
     def made_progress(self) -> bool:
@@ -44,9 +46,8 @@ class Batch:
         """
         done = self.sweeps.marked(self.sweep.sweep_id, self.batch_id)
         self.archived.extend(session_id for session_id in session_ids if session_id in done)
-        self.marked_earlier = len(self.archived)
+        self.marked_earlier = self._remembered = len(self.archived)
         left = [session_id for session_id in session_ids if session_id not in done]
-        self._remembered = len(self.archived)
         try:
             for some in self._slices(self._each(left, self._prepare, str)):
                 self._archive(some)
@@ -88,7 +89,8 @@ class Batch:
 
         kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
         for _ in self._each(kept, mark, lambda item: item.session.session_id):
-            pass
+            if len(self.archived) - self._remembered >= REMEMBERED_TOGETHER:
+                self._remember()
 
     def reason_to_wait(self) -> TransientError:
         """Of what kept sessions from it, that which asks for the longest wait; there must be one."""
@@ -119,7 +121,7 @@ class Batch:
         return archiving.prepare(session, ["batch"], connections.config().scheduler, extra)
 
     def _remember(self) -> None:
-        """Note what is archived, in one go: a run that is killed before it asks about these again, and counts them."""
+        """Note what is archived, some in one go: what a killed run had not noted, the next asks the Registry about."""
         new = self.archived[self._remembered :]
         self.sweeps.mark_marked(self.sweep.sweep_id, self.batch_id, new)
         self._remembered += len(new)

@@ -265,7 +265,7 @@ def test_head_and_body_go_out_in_one_write_unless_the_body_is_large(
         written.append(data)
         ours._plain.sendall(data)
 
-    monkeypatch.setattr("memory_graph_workers.clients.http._DeadlineSocket.sendall", sendall)
+    monkeypatch.setattr("memory_graph_workers.clients.pools._DeadlineSocket.sendall", sendall)
     transport = Transport(server.url)
     for _ in range(2):
         transport.exchange("POST", "/x", {"A": "b"}, b"x" * size, 5)

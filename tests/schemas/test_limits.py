@@ -86,7 +86,7 @@ OBJECTS_WRONG: list[Any] = [
 OBJECTS_RIGHT = [{}, {"x": None}, {"x": [1, 1.5, "größe 🌍", {"y": []}]}, {"": ""}, {"x": (2**70, -0.0)}, {1: "x"}]
 MODEST_WRONG = [
     *({"x": "\x01" * 10_922}, {"x": "ß" * 10_922}, {"x": "a" * 65_528}),  # as the limit counts, 65,537 and more
-    *({"x": nested(65)}, {"x": [{"__type__": "uuid", "__value__": "x"}]}),
+    *({"x": "\x7f" * 10_922}, {"x": nested(65)}, {"x": [{"__type__": "uuid", "__value__": "x"}]}),
 ]
 MODEST_RIGHT = [
     *({"x": "\x01" * 10_921}, {"x": "a" * 65_527}, {"x": nested(64)}),
@@ -187,14 +187,20 @@ def test_the_total_is_filled_in_or_must_agree() -> None:
     assert list(caught.value.messages) == ["total_tokens"]
 
 
-def test_a_report_that_was_read_is_written_as_it_is_and_one_made_anew_is_checked() -> None:
-    schema, read = UsageReportSchema(), KeyedUsageReportSchema().read(USAGE)
-    assert schema.write(read) == schema.write(UsageReport("s", 1, 2, timestamp=read.timestamp))
+def test_a_report_that_was_received_is_written_as_it_is_and_one_made_anew_is_checked() -> None:
+    schema, read = UsageReportSchema(), KeyedUsageReportSchema().receive({**USAGE, "timestamp": MOMENT}, "t")
+    assert schema.write(read) == schema.write(UsageReport("s", 1, 2, timestamp=parse_timestamp(MOMENT)))
     for changed in (replace(read, prompt_tokens=-1), replace(UsageReportSchema().receive(USAGE, "t"), session_id="")):
         with pytest.raises(ValidationError):
             schema.write(changed)
-    with pytest.raises(ValidationError):  # read by a schema that asks for less
-        KeyedUsageReportSchema().write(cast(KeyedUsageReport, schema.read({**USAGE, "metadata": MODEST_WRONG[0]})))
+    written = UsageReportSchema().read({**USAGE, "metadata": {}})
+    written.metadata["x"] = NAN
+    with pytest.raises(ValidationError):  # whoever reads may change it
+        schema.write(written)
+    with pytest.raises(ValidationError):  # received by a schema that asks for less
+        KeyedUsageReportSchema().write(
+            cast(KeyedUsageReport, schema.receive({**USAGE, "metadata": MODEST_WRONG[0]}, "t"))
+        )
 
 
 def test_a_total_beyond_what_a_server_can_count_is_refused() -> None:
