@@ -34,8 +34,10 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
     ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
     ("grpc.primary_user_agent", USER_AGENT),
-    # gRPC waits up to two minutes between attempts to connect; a deadline here is half a minute.
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Until it has connected again, gRPC refuses each call at once; it would wait up to two minutes between attempts,
+    # and the first calls to a service that is back would open the breaker for another minute.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
 ]
 
 _CODES: dict[Any, tuple[type[IntegrationError], str]] = {

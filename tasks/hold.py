@@ -67,8 +67,9 @@ class Holder:
         breaker = self._breakers[service]
         if self._holds.is_asked(service):
             return self._hold(service, 0, _ASKED)
-        if breaker.state == pybreaker.STATE_OPEN and not self._is_back(service):
-            return self._hold(service, 0, _DOWN)
+        if breaker.state == pybreaker.STATE_OPEN:
+            # One that is back gets its trial in the next turn: by then gRPC has connected again in every process.
+            return self._hold(service, 0, _TRIAL if self._is_back(service) else _DOWN)
         self._seen_down[service] = False
         if breaker.state == pybreaker.STATE_HALF_OPEN:
             return self._hold(service, 1, _TRIAL)

@@ -16,6 +16,7 @@ from memory_graph_workers.clients.config import MemoryGraphConfig, RetryPolicy
 from memory_graph_workers.clients.errors import (
     ApiError,
     AuthenticationError,
+    CircuitBreakerOpen,
     ConnectionError,
     IntegrationError,
     SerializationError,
@@ -23,6 +24,7 @@ from memory_graph_workers.clients.errors import (
     Timeout,
 )
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
+from memory_graph_workers.clients.retry import ONCE
 from memory_graph_workers.schemas import memory_graph_pb2 as pb
 from memory_graph_workers.schemas.memory_graph_pb2_grpc import (
     MemoryGraphServiceServicer,
@@ -258,6 +260,29 @@ def test_nobody_listening_is_a_connection_error() -> None:
     config = MemoryGraphConfig("grpc://127.0.0.1:1", timeout_secs=2)
     with MemoryGraphClient(config, retry_policy=QUICK) as client, pytest.raises(ConnectionError):
         client.health_check()
+
+
+def test_a_graph_that_was_away_for_long_is_found_again_within_a_second() -> None:
+    def served(port: int) -> tuple[grpc.Server, int]:
+        server = grpc.server(ThreadPoolExecutor(1))
+        add_MemoryGraphServiceServicer_to_server(Graph(), server)  # type: ignore[no-untyped-call]
+        bound = server.add_insecure_port(f"127.0.0.1:{port}")
+        server.start()
+        return server, bound
+
+    first, port = served(0)
+    with MemoryGraphClient(MemoryGraphConfig(f"grpc://127.0.0.1:{port}"), retry_policy=ONCE) as client:
+        client.health_check()
+        first.stop(0).wait()
+        away = time.monotonic() + 5
+        while time.monotonic() < away:  # each refusal doubles gRPC's wait, up to the longest
+            with pytest.raises((ConnectionError, CircuitBreakerOpen)):
+                client.health_check()
+            time.sleep(0.2)
+        again, _ = served(port)
+        time.sleep(1)
+        assert client._stub.Health(Empty()).status == pb.HealthResponse.SERVING  # pyright: ignore[reportPrivateUsage]
+        again.stop(0).wait()
 
 
 def test_an_answer_over_64_mib_is_an_error_and_not_tried_again(graph: Graph, client: MemoryGraphClient) -> None:

@@ -68,6 +68,7 @@ def test_a_service_that_was_down_and_answers_is_tried_then_comes_back_in_growing
     scene.redis.set("memory_graph:breaker:registry:pause", "1", px=60_000)
     since = (scene.turn(), scene.held().since)[1]
     scene.healthy = True
+    assert scene.turn()["plain"] == 0  # the connections of every process have a turn to come back
     assert scene.turn()["plain"] == 1
     assert scene.turn()["plain"] == 1
     scene.breaker("closed")
@@ -90,7 +91,7 @@ def test_one_that_calls_itself_healthy_and_fails_waits_for_the_pause(scene: Scen
     scene.redis.set("memory_graph:breaker:registry:pause", "1", px=60_000)
     assert scene.turn()["plain"] == 0
     scene.redis.delete("memory_graph:breaker:registry:pause")
-    assert scene.turn()["plain"] == 1
+    assert [scene.turn()["plain"] for _ in range(2)] == [0, 1]
 
 
 def test_a_long_wait_that_the_service_asked_for_holds_without_probes(scene: Scene) -> None:
