@@ -405,6 +405,23 @@ def test_a_tunnel_that_never_opens_does_not_hold_a_call(
     assert time.monotonic() - started < 2
 
 
+def test_a_tunnel_that_opens_late_leaves_the_handshake_what_is_left(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opens_and_hangs(connection: Connection) -> None:
+        connection.pause(0.8)
+        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.pause(5)
+
+    monkeypatch.setenv("https_proxy", server.url)
+    server.answers(opens_and_hangs)
+    started = time.monotonic()
+    config = RegistryConfig("https://registry.test", timeout_secs=1.1)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
+        client.get_session("s")
+    assert 0.9 < time.monotonic() - started < 1.6
+
+
 def test_a_tunnel_that_is_refused_sends_nothing(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", server.url)
     server.answers(answer(403, "denied"))
