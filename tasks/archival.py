@@ -230,7 +230,9 @@ def _resend_page(state: Sweeps, sweep_id: str) -> None:
 def _break_off(state: Sweeps, sweep_id: str) -> dict[str, str]:
     reason = f"stalled {MAX_RESUMES} times without progress"
     for batch_id, ids in state.pending_batches(sweep_id).items():
-        state.finish_batch(sweep_id, batch_id, ids, BatchResult(failed=dict.fromkeys(ids, reason)))
+        done = state.marked(sweep_id, batch_id)
+        failed = {session_id: reason for session_id in ids if session_id not in done}
+        state.finish_batch(sweep_id, batch_id, ids, BatchResult(len(ids) - len(failed), failed))
     state.close(sweep_id, reason)
     return {"status": "incomplete", "sweep_id": sweep_id}
 

@@ -14,7 +14,8 @@ from memory_graph_workers.tasks import archival, archiving, connections
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archiving import Prepared
 from memory_graph_workers.tasks.held import Holds
-from memory_graph_workers.tasks.sweeps import Status, Sweeps
+from memory_graph_workers.tasks.pages import Page, Position
+from memory_graph_workers.tasks.sweeps import MAX_RESUMES, Status, Sweeps
 
 
 @pytest.fixture
@@ -93,3 +94,16 @@ def test_a_service_that_is_being_tried_keeps_no_watch_from_its_work(state: Sweep
     state.begin("runs", Trigger.MANUAL, now())
     Holds(connections.redis()).put("vault", 1, "it is being tried")
     assert archival.watch() == {"status": "running", "sweep_id": "runs"}
+
+
+def test_a_sweep_that_is_broken_off_counts_what_its_batches_had_done(state: Sweeps) -> None:
+    Holds(connections.redis()).release("vault")
+    state.begin("broken", Trigger.MANUAL, now())
+    state.keep_page("broken", Page(Position(), {"half": ["a", "b", "c"], "none": ["d"]}, None, found=4))
+    state.mark_marked("broken", "half", ["a", "c"])
+    for _ in range(MAX_RESUMES):
+        state.count_resume("broken")
+    connections.redis().delete("memory_graph:sweep:lease")
+    assert archival.watch() == {"status": "incomplete", "sweep_id": "broken"}
+    assert state.get("broken").counts == (2, 2, 0)
+    assert set(state.failures("broken")) == {"b", "d"}
