@@ -1,6 +1,9 @@
 """A server that does as it is told, and clients of it."""
 
+import ssl
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fakes.http_server import FakeServer
@@ -29,3 +32,24 @@ def registry(server: FakeServer) -> Iterator[RegistryClient]:
 def vault(server: FakeServer) -> Iterator[VaultClient]:
     with VaultClient(VaultConfig(server.url, KEY, timeout_secs=5, batch_size=2), retry_policy=QUICK) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    subject = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -days 2".split()
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc".split()
+    where = ["-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
+    subprocess.run([*made, *where, *subject], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
+
+
+@pytest.fixture
+def tls_server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.with_suffix(".crt")))
+    with FakeServer(context) as running:
+        yield running

@@ -1,11 +1,8 @@
 """Slow, broken and lying servers: what a call becomes, and that no call outlives its deadline."""
 
 import socket
-import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from fakes.http_server import (
     reset,
     whole,
 )
+from fakes.one_session import HEAD_BYTES, SESSION, once
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
 from memory_graph_workers.clients.errors import (
     ApiError,
@@ -37,40 +35,11 @@ from memory_graph_workers.clients.errors import (
 )
 from memory_graph_workers.clients.http import Transport
 from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.clients.retry import ONCE
 from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
-
-ONCE = RetryPolicy(max_attempts=1)
-SESSION = whole(200, {"session_id": "s", "model_id": "m", "started_at": "2026-01-31T12:00:00Z", "status": "active"})
-HEAD_BYTES = SESSION.index(b"\r\n\r\n") + 4
-
-
-def once(server: FakeServer, timeout_secs: float = 5) -> RegistryClient:
-    """A client that tries once."""
-    return RegistryClient(RegistryConfig(server.url, "key-canary-5Vq", timeout_secs), retry_policy=ONCE)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    subject = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -days 2".split()
-    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc".split()
-    where = ["-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
-    subprocess.run([*made, *where, *subject], check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
-    return path
-
-
-@pytest.fixture
-def tls_server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.with_suffix(".crt")))
-    with FakeServer(context) as running:
-        yield running
 
 
 @pytest.mark.parametrize(
@@ -373,81 +342,3 @@ def test_the_password_file_never_replaces_the_key(
         client.health_check()
     sent = [request.headers.get("authorization") for request in server.requests]
     assert sent == ["Bearer key-canary-5Vq", None, None]
-
-
-def test_a_proxy_of_the_environment_is_used(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", server.url)
-    monkeypatch.setenv("no_proxy", "")
-    with RegistryClient(RegistryConfig("http://registry.test:81"), retry_policy=ONCE) as client:
-        client.delete_session("a/b")
-    assert server.requests[0].path == "http://registry.test:81/api/v1/sessions/a%2Fb"
-
-
-def test_a_proxy_that_drips_does_not_hold_a_call(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", server.url)
-    server.answers(drip(SESSION))
-    config = RegistryConfig("http://registry.test:81", timeout_secs=0.5)
-    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(Timeout):
-        client.get_session("s")
-
-
-@pytest.mark.parametrize("step", [drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 500), hang], ids=["drips", "hangs"])
-def test_a_tunnel_that_never_opens_does_not_hold_a_call(
-    server: FakeServer, monkeypatch: pytest.MonkeyPatch, step: Step
-) -> None:
-    monkeypatch.setenv("https_proxy", server.url)
-    server.answers(step)
-    started = time.monotonic()
-    config = RegistryConfig("https://registry.test", timeout_secs=0.5)
-    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
-        client.get_session("s")
-    assert server.requests[0].method == "CONNECT"
-    assert time.monotonic() - started < 2
-
-
-def test_a_tunnel_that_opens_late_leaves_the_handshake_what_is_left(
-    server: FakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def opens_and_hangs(connection: Connection) -> None:
-        connection.pause(0.8)
-        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        connection.pause(5)
-
-    monkeypatch.setenv("https_proxy", server.url)
-    server.answers(opens_and_hangs)
-    started = time.monotonic()
-    config = RegistryConfig("https://registry.test", timeout_secs=1.1)
-    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
-        client.get_session("s")
-    assert 0.9 < time.monotonic() - started < 1.6
-
-
-def test_a_tunnel_that_is_refused_sends_nothing(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", server.url)
-    server.answers(answer(403, "denied"))
-    config = RegistryConfig("https://registry.test", "key-canary-5Vq")
-    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError):
-        client.get_session("s")
-    (request,) = server.requests
-    assert (request.method, request.path) == ("CONNECT", "registry.test:443")
-    assert "authorization" not in request.headers
-
-
-@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
-def test_what_is_for_this_host_does_not_leave_it_by_a_proxy(
-    server: FakeServer, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    monkeypatch.setenv(variable, "http://127.0.0.1:1")
-    monkeypatch.setenv("no_proxy", "")
-    with once(server) as client:
-        client.delete_session("s")
-    assert server.requests[0].path == "/api/v1/sessions/s"
-
-
-def test_addresses_that_need_no_proxy_get_none(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", server.url)
-    monkeypatch.setenv("no_proxy", "registry.test")
-    config = RegistryConfig("http://registry.test:1", timeout_secs=5)
-    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError):
-        client.delete_session("s")
-    assert server.requests == []
