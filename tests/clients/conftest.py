@@ -36,9 +36,9 @@ def vault(server: FakeServer) -> Iterator[VaultClient]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
+    """A self-signed certificate for 127.0.0.1 and registry.test, with its key in the same file."""
     path = tmp_path_factory.mktemp("tls") / "server.pem"
-    subject = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -days 2".split()
+    subject = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1,DNS:registry.test -days 2".split()
     made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc".split()
     where = ["-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
     subprocess.run([*made, *where, *subject], check=True, capture_output=True)
@@ -47,9 +47,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tls_server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+def tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """What a server needs to speak TLS with a certificate that clients trust."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.with_suffix(".crt")))
-    with FakeServer(context) as running:
+    return context
+
+
+@pytest.fixture
+def tls_server(tls: ssl.SSLContext) -> Iterator[FakeServer]:
+    with FakeServer(tls) as running:
         yield running

@@ -1,14 +1,24 @@
 """Proxies of the environment: which calls take them, and that they neither hold a call nor see its key."""
 
+import ssl
 import time
+from collections.abc import Iterator
 
 import pytest
-from fakes.http_server import Connection, FakeServer, Step, answer, drip, hang
-from fakes.one_session import SESSION, once
+from fakes.http_server import Connection, FakeServer, Step, answer, drip, hang, tunnel
+from fakes.one_session import HEAD_BYTES, SESSION, once
 from memory_graph_workers.clients.config import RegistryConfig
 from memory_graph_workers.clients.errors import ConnectionError, Timeout
+from memory_graph_workers.clients.http import Transport
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.retry import ONCE
+
+
+@pytest.fixture
+def tls_proxy(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    with FakeServer(tls) as running:
+        monkeypatch.setenv("https_proxy", running.url)
+        yield running
 
 
 def test_a_proxy_of_the_environment_is_used(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +97,59 @@ def test_addresses_that_need_no_proxy_get_none(server: FakeServer, monkeypatch: 
     with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError):
         client.delete_session("s")
     assert server.requests == []
+
+
+def test_a_tls_service_behind_a_tls_proxy_answers_over_one_tunnel(
+    tls_server: FakeServer, tls_proxy: FakeServer
+) -> None:
+    tls_server.default = answer(200, SESSION[HEAD_BYTES:])
+    tls_proxy.default = tunnel(tls_server.port)
+    config = RegistryConfig("https://registry.test", "key-canary-5Vq", timeout_secs=5)
+    with RegistryClient(config, retry_policy=ONCE) as client:
+        assert [client.get_session("s").session_id for _ in range(3)] == ["s"] * 3
+    assert [(request.method, request.path) for request in tls_proxy.requests] == [("CONNECT", "registry.test:443")]
+    assert [request.path for request in tls_server.requests] == ["/api/v1/sessions/s"] * 3
+    assert "authorization" not in tls_proxy.requests[0].headers
+
+
+def test_large_bodies_go_both_ways_through_tls_inside_tls(tls_server: FakeServer, tls_proxy: FakeServer) -> None:
+    sent, received = b"x" * 3_000_000, b"y" * 3_000_000
+    tls_server.default = answer(200, received)
+    tls_proxy.default = tunnel(tls_server.port)
+    transport = Transport("https://registry.test")
+    for _ in range(2):
+        assert transport.exchange("POST", "/", {}, sent, 20)[1] == received
+    transport.close()
+    assert [request.body for request in tls_server.requests] == [sent] * 2
+
+
+@pytest.mark.parametrize("step", [drip(SESSION, HEAD_BYTES - 2), hang], ids=["drips", "hangs"])
+def test_no_call_through_tls_inside_tls_outlives_its_deadline(
+    tls_server: FakeServer, tls_proxy: FakeServer, step: Step
+) -> None:
+    tls_server.default = step
+    tls_proxy.default = tunnel(tls_server.port)
+    started = time.monotonic()
+    config = RegistryConfig("https://registry.test", timeout_secs=0.5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(Timeout):
+        client.get_session("s")
+    assert time.monotonic() - started < 1.5
+
+
+def test_a_tls_proxy_that_never_opens_its_tunnel_does_not_hold_a_call(tls_proxy: FakeServer) -> None:
+    tls_proxy.answers(hang)
+    started = time.monotonic()
+    config = RegistryConfig("https://registry.test", timeout_secs=0.5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
+        client.get_session("s")
+    assert time.monotonic() - started < 2
+
+
+def test_a_tls_proxy_that_nobody_trusts_is_asked_for_nothing(
+    tls_proxy: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    config = RegistryConfig("https://registry.test", "key-canary-5Vq", timeout_secs=5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError, match="certificate"):
+        client.get_session("s")
+    assert tls_proxy.requests == []

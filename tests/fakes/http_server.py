@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import select
 import socket
 import socketserver
 import ssl
@@ -200,6 +201,29 @@ def cut_after(raw: bytes) -> Step:
         connection.open = False
 
     return play
+
+
+def tunnel(port: int) -> Step:
+    """Be a proxy: open the tunnel that was asked for, to this port, and pass on what comes from either end."""
+
+    def play(connection: Connection) -> None:
+        connection.open = False
+        with socket.create_connection(("127.0.0.1", port), 30) as beyond:
+            connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            onward = {connection.request: beyond, beyond: connection.request}
+            while True:
+                for end in _readable(*onward):
+                    if not (part := end.recv(65_536)):
+                        return
+                    onward[end].sendall(part)
+
+    return play
+
+
+def _readable(*ends: socket.socket) -> list[socket.socket]:
+    """Wait until there is something to read; TLS may have it already, where `select` does not look."""
+    at_hand = [end for end in ends if isinstance(end, ssl.SSLSocket) and end.pending()]
+    return at_hand or select.select(ends, [], [], 30)[0]
 
 
 def bomb(size_bytes: int) -> bytes:
