@@ -6,16 +6,17 @@ Nothing of a body ever reaches an error, because a body may quote the conversati
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.client import responses
-from typing import Any, TypeVar, cast
-
-import requests
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..schemas.base import Payload, ValidationError
 from .errors import ApiError, AuthenticationError, HttpError, SerializationError, ServiceUnavailable
+
+if TYPE_CHECKING:
+    import requests
 
 R = TypeVar("R")
 
@@ -23,7 +24,7 @@ LONGEST_RETRY_AFTER_SECS = 86_400.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-def refuse(answer: requests.Response, body: bytes, key_variable: str, schema: Payload[Any] | None) -> None:
+def refuse(answer: "requests.Response", body: bytes, key_variable: str, schema: Payload[Any] | None) -> None:
     """Raise the error that stands for the answer's status, if it is not a 2xx.
 
     Raises: AuthenticationError (401, 403), ServiceUnavailable (429, 5xx), ApiError naming those
@@ -42,7 +43,7 @@ def refuse(answer: requests.Response, body: bytes, key_variable: str, schema: Pa
     raise ApiError(_phrase(status) + (f", see {', '.join(named)}" if named else ""))
 
 
-def load(answer: requests.Response, body: bytes, returns: Payload[R]) -> R:
+def load(answer: "requests.Response", body: bytes, returns: Payload[R]) -> R:
     """Make the model of an answer's body.
 
     Raises: SerializationError naming the fields that are not what the contract says, HttpError where it may
@@ -61,13 +62,13 @@ def load(answer: requests.Response, body: bytes, returns: Payload[R]) -> R:
         raise SerializationError(f"the answer is not what the contract says: {', '.join(named)}") from error
 
 
-def request_id_of(answer: requests.Response) -> str | None:
+def request_id_of(answer: "requests.Response") -> str | None:
     """The request id that the service gave, if it looks like one."""
     given = answer.headers.get("X-Request-ID", "")
     return given if _REQUEST_ID.fullmatch(given) else None
 
 
-def retry_after_secs(answer: requests.Response) -> float | None:
+def retry_after_secs(answer: "requests.Response") -> float | None:
     """The wait that the service asked for (RFC 9110, Retry-After), at most a day."""
     text = answer.headers.get("Retry-After", "").strip()
     if not text:
@@ -79,7 +80,7 @@ def retry_after_secs(answer: requests.Response) -> float | None:
     return min(max(0.0, wait), LONGEST_RETRY_AFTER_SECS)
 
 
-def _tells_its_end(answer: requests.Response) -> bool:
+def _tells_its_end(answer: "requests.Response") -> bool:
     """Whether a cut would have been noticed; headers that were cut themselves end like whole ones."""
     chunked = answer.headers.get("Transfer-Encoding", "").lower().endswith("chunked")
     return answer.status_code == HTTPStatus.NO_CONTENT or chunked or answer.headers.get("Content-Length", "").isdigit()
@@ -95,7 +96,9 @@ def _moment(text: str) -> datetime:
 
 
 def _phrase(status: int) -> str:
-    return responses.get(status, "refused")
+    with suppress(ValueError):
+        return HTTPStatus(status).phrase
+    return "refused"
 
 
 def _json(body: bytes) -> Any:

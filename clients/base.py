@@ -2,16 +2,14 @@
 
 import json
 import logging
-import platform
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from importlib.metadata import version
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -21,17 +19,17 @@ import orjson
 from ..schemas.base import Payload, ValidationError, derived_id
 from ..schemas.fields import Id
 from .answers import load, refuse, request_id_of
-from .breaker import Breaker
 from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import ApiError, IntegrationError, TransientError, UncertainOutcome
-from .http import Transport
 from .retry import again
+
+if TYPE_CHECKING:
+    from .breaker import Breaker
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 HEALTH_TIMEOUT_SECS = 5.0
-USER_AGENT = f"memory-graph-workers/{version('memory-graph-workers')} python/{platform.python_version()}"
 _ID = Id()
 
 logger = logging.getLogger(__name__)
@@ -100,9 +98,13 @@ class ServiceClient(Closing):
         self,
         config: RegistryConfig | VaultConfig,
         retry_policy: RetryPolicy,
-        breaker: Breaker | None,
+        breaker: "Breaker | None",
         idle_connections: int,
     ) -> None:
+        # A producer calls no service, and need not load what this takes.
+        from .breaker import Breaker
+        from .http import USER_AGENT, Transport
+
         self._settings = config
         self._retry = retry_policy
         self._breaker = breaker or Breaker(self.service)

@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate
 
+from ..schemas.compliance import ComplianceLevel
 from ..schemas.settings import Settings, setting
-from ..schemas.vault import ComplianceLevel
 from .errors import InvalidConfig
+
+IDLE_CONNECTIONS = 10
 
 
 class ServiceUrl(fields.String):

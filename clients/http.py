@@ -1,8 +1,10 @@
 """One HTTP exchange: pooled connections, a deadline for the whole of it, a bounded answer."""
 
 import logging
+import platform
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,13 +19,13 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from .config import is_loopback
+from .config import IDLE_CONNECTIONS, is_loopback
 from .errors import ConnectionError, HttpError, SerializationError, Timeout
 from .pools import HandshakeFailed, HTTPPool, HTTPSPool, within
 
 CONNECT_TIMEOUT_SECS = 10.0
 IDLE_LIMIT_SECS = 90.0
-IDLE_CONNECTIONS = 10
+USER_AGENT = f"memory-graph-workers/{version('memory-graph-workers')} python/{platform.python_version()}"
 MAX_ANSWER_BYTES = 64 * 2**20
 _CHUNK_BYTES = 64 * 2**10
 # requests.ConnectionError with one of these inside: the request never left.

@@ -12,7 +12,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from ..schemas import memory_graph_pb2 as pb
 from ..schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
-from .base import HEALTH_TIMEOUT_SECS, USER_AGENT, Closing
+from .base import HEALTH_TIMEOUT_SECS, Closing
 from .breaker import Breaker
 from .config import MemoryGraphConfig, RetryPolicy
 from .errors import (
@@ -24,7 +24,7 @@ from .errors import (
     ServiceUnavailable,
     Timeout,
 )
-from .http import MAX_ANSWER_BYTES
+from .http import MAX_ANSWER_BYTES, USER_AGENT
 from .retry import ONCE, again
 
 T = TypeVar("T")

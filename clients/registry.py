@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from ..schemas.base import Request
 from ..schemas.fields import format_timestamp
@@ -28,10 +28,11 @@ from ..schemas.registry import (
     UsageStatsSchema,
 )
 from .base import Call, ServiceClient
-from .breaker import Breaker
-from .config import RegistryConfig, RetryPolicy
-from .http import IDLE_CONNECTIONS
+from .config import IDLE_CONNECTIONS, RegistryConfig, RetryPolicy
 from .paging import walk
+
+if TYPE_CHECKING:
+    from .breaker import Breaker
 
 REGISTRATION = SessionRegistrationSchema()
 SESSION = SessionInfoSchema()
@@ -55,7 +56,7 @@ class RegistryClient(ServiceClient):
         config: RegistryConfig,
         *,
         retry_policy: RetryPolicy | None = None,
-        breaker: Breaker | None = None,
+        breaker: "Breaker | None" = None,
         idle_connections: int = IDLE_CONNECTIONS,
     ) -> None:
         policy = retry_policy or RetryPolicy(max_attempts=config.retry_count, initial_delay_secs=0.1)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from orjson import Fragment
@@ -24,9 +24,10 @@ from ..schemas.vault import (
     RetrievedArchiveSchema,
 )
 from .base import Call, ServiceClient, encode
-from .breaker import Breaker
-from .config import RetryPolicy, VaultConfig
-from .http import IDLE_CONNECTIONS
+from .config import IDLE_CONNECTIONS, RetryPolicy, VaultConfig
+
+if TYPE_CHECKING:
+    from .breaker import Breaker
 
 BRACKETS, COMMA = 2, 1
 ENTRY = ArchiveEntrySchema()
@@ -58,7 +59,7 @@ class VaultClient(ServiceClient):
         config: VaultConfig,
         *,
         retry_policy: RetryPolicy | None = None,
-        breaker: Breaker | None = None,
+        breaker: "Breaker | None" = None,
         idle_connections: int = IDLE_CONNECTIONS,
     ) -> None:
         super().__init__(config, retry_policy or RetryPolicy(initial_delay_secs=0.2), breaker, idle_connections)

@@ -2,43 +2,19 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
 from marshmallow import fields
 
 from .base import Request, Response
+from .compliance import ComplianceLevel
 from .fields import Count, Days, Id, Json, JsonObject, Switch, Tags, Text, Timestamp, now
 
 
 def new_id() -> str:
     """A random id (uuid4)."""
     return str(uuid4())
-
-
-class ComplianceLevel(StrEnum):
-    """The rule an archive is kept under; `retention_days` is its floor."""
-
-    STANDARD = "standard"
-    HIPAA = "hipaa"
-    GDPR = "gdpr"
-    PCI = "pci"
-    SOC2 = "soc2"
-
-    @property
-    def retention_days(self) -> int:
-        """Days that the level asks an archive to be kept."""
-        return _LEVEL_DAYS[self]
-
-
-_LEVEL_DAYS = {
-    ComplianceLevel.STANDARD: 365,
-    ComplianceLevel.HIPAA: 2555,
-    ComplianceLevel.GDPR: 2555,
-    ComplianceLevel.PCI: 1095,
-    ComplianceLevel.SOC2: 2555,
-}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The Celery app: queues, delivery, and the base that every task shares."""
 
+import importlib
 import sys
 from contextlib import suppress
 from typing import Any
@@ -17,10 +18,7 @@ from .config import for_a_producer
 from .connections import config
 from .dead_letters import shown
 from .discretion import HIDDEN, DiscreetTask
-from .drain import Drain
 from .held import LONGEST_COUNTDOWN_SECS, Holds
-from .hold import Hold
-from .lease import Lease
 from .transport import broker_settings
 
 PREFIX = "memory_graph"
@@ -175,7 +173,9 @@ app.conf.update(
     redbeat_lock_timeout=30,
 )
 
-app.steps["consumer"].update((Lease, Hold, Drain))
+# By name: a producer needs none of them.
+_STEPS = ("lease:Lease", "hold:Hold", "drain:Drain")  # by name: a producer needs none of them
+app.steps["consumer"].update(f"memory_graph_workers.tasks.{step}" for step in _STEPS)
 
 
 @signals.celeryd_init.connect
@@ -201,6 +201,13 @@ def wait_longer(instance: Any = None, conf: Any = None, **kwargs: Any) -> None:
     conf.broker_transport_options = {**conf.broker_transport_options, "socket_timeout": LONG_SECS}
     conf.redis_socket_timeout = LONG_SECS
     conf.result_backend_transport_options = {}
+
+
+@signals.celeryd_init.connect
+def load_before_the_fork(instance: Any = None, **kwargs: Any) -> None:
+    """Load once what every child calls services with, and no producer does."""
+    if _is_ours(instance):
+        importlib.import_module("..clients.http", __package__)
 
 
 def _is_ours(worker: Any) -> bool:

@@ -13,15 +13,15 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from ..clients.breaker import Breaker, RedisStorage
-from ..clients.http import IDLE_CONNECTIONS
+from ..clients.config import IDLE_CONNECTIONS
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
-from ..clients.vault import VaultClient
 from .config import BrokerConfig, WorkerConfig
 
 if TYPE_CHECKING:
+    from ..clients.breaker import Breaker
     from ..clients.memory_graph import MemoryGraphClient
+    from ..clients.vault import VaultClient
 
 T = TypeVar("T")
 
@@ -52,8 +52,10 @@ def registry() -> RegistryClient:
 
 
 @cache
-def vault() -> VaultClient:
-    """The Vault; Celery tries again, so the client does not."""
+def vault() -> "VaultClient":
+    """The Vault; Celery tries again, so the client does not. Imported here: most producers have nothing for it."""
+    from ..clients.vault import VaultClient
+
     return VaultClient(config().vault, retry_policy=ONCE, breaker=_shared_breaker("vault"), idle_connections=_at_once())
 
 
@@ -98,7 +100,9 @@ def _at_once() -> int:
     return max(IDLE_CONNECTIONS, config().tasks.calls_side_by_side)
 
 
-def _shared_breaker(service: str) -> Breaker:
+def _shared_breaker(service: str) -> "Breaker":
+    from ..clients.breaker import Breaker, RedisStorage
+
     return Breaker(service, RedisStorage(redis(), service))
 
 

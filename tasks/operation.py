@@ -8,8 +8,6 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from celery.result import AsyncResult
 
-from ..clients.registry import RegistryClient
-from ..clients.vault import VaultClient
 from ..schemas.base import ValidationError
 from . import connections
 from .app import PREFIX, MemoryGraphTask, app
@@ -22,8 +20,8 @@ C = TypeVar("C")
 KEY = "idempotency_key"
 SENT_AT = "sent_at"  # a header: when the message was put on its queue, in seconds since 1970
 _CLIENTS: dict[str, Callable[[], Any]] = {
-    RegistryClient.__name__: connections.registry,
-    VaultClient.__name__: connections.vault,
+    "RegistryClient": connections.registry,
+    "VaultClient": connections.vault,
 }
 
 

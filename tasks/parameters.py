@@ -9,29 +9,20 @@ from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 import marshmallow
 from marshmallow import fields
 
-from ..clients import registry, vault
 from ..schemas.base import Payload, Request, ValidationError
 from ..schemas.fields import Count, Id, JsonObject, Switch, Timestamp, format_timestamp
 
-_REQUESTS: tuple[Request[Any], ...] = (
-    registry.REGISTRATION,
-    registry.USAGE,
-    registry.KEYED_USAGE,
-    vault.ENTRY,
-    vault.POLICY,
-)
-_ANSWERS: tuple[Payload[Any], ...] = (
-    registry.SESSION,
-    registry.SESSIONS,
-    registry.MODEL,
-    registry.MODELS,
-    registry.STATS,
-    vault.RECEIPT,
-    vault.BATCH,
-    vault.ARCHIVE,
-)
-PAYLOADS: dict[Any, Request[Any]] = {schema.model: schema for schema in _REQUESTS}
-WRITERS: dict[Any, Payload[Any]] = {schema.model: schema for schema in (*_REQUESTS, *_ANSWERS)}
+# What tasks take, and what they take or answer, by model; filled by the modules of tasks.
+PAYLOADS: dict[Any, Request[Any]] = {}
+WRITERS: dict[Any, Payload[Any]] = {}
+
+
+def carry(*schemas: Payload[Any]) -> None:
+    """Let tasks take the models of these requests, and answer with those of all."""
+    for schema in schemas:
+        WRITERS[schema.model] = schema
+        if isinstance(schema, Request):
+            PAYLOADS[schema.model] = schema
 
 
 class Parameters:

@@ -1,8 +1,11 @@
 """One task for each operation of LLM-Registry."""
 
-from ..clients.registry import RegistryClient
+from ..clients.registry import MODEL, MODELS, REGISTRATION, SESSION, SESSIONS, STATS, USAGE, RegistryClient
 from .operation import operation
+from .parameters import carry
 from .usage_batch import track_usage_batch as track_usage_batch
+
+carry(REGISTRATION, USAGE, SESSION, SESSIONS, MODEL, MODELS, STATS)
 
 register_session = operation(RegistryClient.register_session)
 list_sessions = operation(RegistryClient.list_sessions)

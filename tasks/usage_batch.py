@@ -12,6 +12,9 @@ from .dead_letters import DeadLetter, Reason, dead_letters_of
 from .failures import failure
 from .held import LONGEST_COUNTDOWN_SECS
 from .operation import KEY, task
+from .parameters import carry
+
+carry(KEYED_USAGE)
 
 ONE = f"{PREFIX}.registry.track_usage"
 

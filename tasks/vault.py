@@ -1,7 +1,10 @@
 """One task for each operation of Data-Vault."""
 
-from ..clients.vault import VaultClient
+from ..clients.vault import ARCHIVE, BATCH, ENTRY, POLICY, RECEIPT, VaultClient
 from .operation import operation
+from .parameters import carry
+
+carry(ENTRY, POLICY, RECEIPT, BATCH, ARCHIVE)
 
 archive_session = operation(VaultClient.archive_session)
 batch_archive = operation(VaultClient.batch_archive)

@@ -10,6 +10,7 @@ from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.fields import Days
 from memory_graph_workers.schemas.registry import SessionStatus, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry
+from memory_graph_workers.tasks import registry, vault  # noqa: F401  what tasks may take is known from their modules
 from memory_graph_workers.tasks.parameters import Parameters
 
 
