@@ -6,6 +6,7 @@ It runs in a thread of its own, decides by a seeded lot in the order of arrival,
 import asyncio
 import random
 import re
+import socket
 import threading
 import time
 from collections import Counter
@@ -91,7 +92,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._clients: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -140,26 +141,37 @@ class Proxy:
         """How often each fault was played."""
         return Counter(one.fault for one in self.requests if one.fault)
 
+    # No asyncio.Server: in its hands a connection that comes while it closes is lost, and stays open.
+
     async def _accept(self) -> None:
-        self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port, limit=2**26)
+        self._listener = socket.create_server((LOOPBACK, self.port))
+        self._listener.setblocking(False)
+        self._loop.add_reader(self._listener, self._welcome, self._listener)
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for client in list(self._clients):
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+        for client in self._clients:
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._clients.add(task)
+    def _welcome(self, listener: socket.socket) -> None:
+        """Serve a client; however that ends, and if it never begins, his connection is closed."""
+        with suppress(BlockingIOError, ConnectionAbortedError):
+            connection, _ = listener.accept()
+            task = self._loop.create_task(self._serve(connection))
+            self._clients.add(task)
+            task.add_done_callback(lambda _: connection.close())
+            task.add_done_callback(self._clients.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection, limit=2**26)
         try:
-            with suppress(*_GONE, asyncio.CancelledError):  # who left has his right to; what is closed is told so
+            with suppress(*_GONE):  # who left has his right to
                 await self._talk(reader, writer)
         finally:
-            self._clients.discard(task)
             writer.transport.abort()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
