@@ -164,9 +164,9 @@ class Fleet:
         return sum(int(self.redis.llen(queue)) for queue in QUEUES)
 
     def is_idle(self) -> bool:
-        """Whether all that was sent is over."""
+        """Whether all that was sent is over; one look at all places, for messages go to and fro between them."""
         try:
-            return self.swept() and not self.waiting() and not self.redis.hlen("unacked")
+            return self.swept() and not self.redis.exists(*QUEUES, "unacked")
         except RedisError:
             return False
 
