@@ -108,12 +108,18 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def _read(answer: requests.Response) -> bytes:
     parts: list[bytes] = []
     size = 0
-    for part in answer.iter_content(_CHUNK_BYTES):
+    for part in answer.iter_content(None if _is_short(answer) else _CHUNK_BYTES):
         size += len(part)
         if size > MAX_ANSWER_BYTES:
             raise SerializationError(f"the answer is over {MAX_ANSWER_BYTES // 2**20} MiB", status=answer.status_code)
         parts.append(part)
     return b"".join(parts)
+
+
+def _is_short(answer: requests.Response) -> bool:
+    """Whether the body is one piece: no longer than a piece, and no less than it will be when unpacked."""
+    left = answer.raw.length_remaining
+    return left is not None and left <= _CHUNK_BYTES and "Content-Encoding" not in answer.headers
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import SKIP_HEADER
 
+from .heads import PlainHead
+
 _ONE_WRITE_BYTES = 64 * 2**10
 _NEAR_ENOUGH_SECS = 0.05  # a call may end that much before or after its deadline
 
@@ -139,11 +141,15 @@ class _OneWrite:
 
 
 class _HTTPConnection(_OneWrite, HTTPConnection):
+    response_class = PlainHead
+
     def _new_conn(self) -> socket.socket:
         return cast(socket.socket, _DeadlineSocket(super()._new_conn()))
 
 
 class _HTTPSConnection(_OneWrite, HTTPSConnection):
+    response_class = PlainHead
+
     def _new_conn(self) -> socket.socket:
         # A proxy's answer to CONNECT is read through this.
         return cast(socket.socket, _DeadlineSocket(super()._new_conn()))
