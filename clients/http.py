@@ -185,7 +185,8 @@ class _DeadlineAdapter(HTTPAdapter):
         pool = self._pool
         if pool is None:
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-            super().cert_verify(pool, request.url, verify, cert)
+            # The pool's scheme, not the address's: a TLS proxy is verified for plain HTTP behind it, too.
+            super().cert_verify(pool, f"{pool.scheme}://", verify, cert)
             self._pool = pool
         return pool
 

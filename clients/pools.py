@@ -55,13 +55,20 @@ class _DeadlineSocket:
     def makefile(self, mode: str = "r", buffering: int | None = None, **kwargs: Any) -> io.BufferedReader:
         # http.client reads the answer through this; SocketIO calls our recv_into.
         raw = socket.SocketIO(cast(socket.socket, self), "r")
-        counted: Any = getattr(self._plain, "socket", self._plain)  # TLS inside TLS has the socket one further in
+        counted: Any = self._plain
+        while not isinstance(counted, socket.socket):  # TLS inside TLS: its transport, and ours of the proxy
+            counted = counted._plain if isinstance(counted, _DeadlineSocket) else counted.socket
         counted._io_refs += 1  # what socket.makefile does
         return io.BufferedReader(raw)
 
     def recv_into(self, *args: Any) -> int:
         self._keep_to_deadline()
         return self._plain.recv_into(*args)
+
+    def recv(self, *args: Any) -> bytes:
+        """What TLS inside TLS reads through, in as many steps as it likes."""
+        self._keep_to_deadline()
+        return self._plain.recv(*args)
 
     def sendall(self, *args: Any) -> None:
         self._keep_to_deadline()
@@ -159,7 +166,12 @@ class _HTTPSConnection(_OneWrite, HTTPSConnection):
             super().connect()
         except ssl.SSLError as error:
             raise HandshakeFailed(*error.args) from error
-        self.sock = cast(Any, _DeadlineSocket(cast(socket.socket, self.sock)))
+        if not isinstance(self.sock, _DeadlineSocket):
+            self.sock = cast(Any, _DeadlineSocket(cast(socket.socket, self.sock)))
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        # Its answer to CONNECT, and all that comes through its tunnel, is read through this.
+        return _DeadlineSocket(super()._connect_tls_proxy(hostname, sock))
 
 
 class HTTPPool(_IdleLimit, HTTPConnectionPool):

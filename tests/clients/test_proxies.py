@@ -136,8 +136,9 @@ def test_no_call_through_tls_inside_tls_outlives_its_deadline(
     assert time.monotonic() - started < 1.5
 
 
-def test_a_tls_proxy_that_never_opens_its_tunnel_does_not_hold_a_call(tls_proxy: FakeServer) -> None:
-    tls_proxy.answers(hang)
+@pytest.mark.parametrize("step", [drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 500), hang], ids=["drips", "hangs"])
+def test_a_tls_proxy_that_never_opens_its_tunnel_does_not_hold_a_call(tls_proxy: FakeServer, step: Step) -> None:
+    tls_proxy.answers(step)
     started = time.monotonic()
     config = RegistryConfig("https://registry.test", timeout_secs=0.5)
     with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
@@ -152,4 +153,38 @@ def test_a_tls_proxy_that_nobody_trusts_is_asked_for_nothing(
     config = RegistryConfig("https://registry.test", "key-canary-5Vq", timeout_secs=5)
     with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError, match="certificate"):
         client.get_session("s")
+    assert tls_proxy.requests == []
+
+
+@pytest.mark.parametrize("parts", [0, 1], ids=["handshake", "answer"])
+def test_a_tls_tunnel_that_drips_does_not_hold_a_call(
+    tls_server: FakeServer, tls_proxy: FakeServer, parts: int
+) -> None:
+    tls_proxy.default = tunnel(tls_server.port, drips_after=parts)
+    started = time.monotonic()
+    config = RegistryConfig("https://registry.test", timeout_secs=0.5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
+        client.get_session("s")
+    assert time.monotonic() - started < 2
+
+
+def test_plain_http_goes_through_a_tls_proxy_over_one_connection(
+    tls_proxy: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", tls_proxy.url)
+    with RegistryClient(RegistryConfig("http://registry.test:81"), retry_policy=ONCE) as client:
+        for _ in range(2):
+            client.delete_session("a/b")
+    assert tls_proxy.requests[0].path == "http://registry.test:81/api/v1/sessions/a%2Fb"
+    assert tls_proxy.connections == 1
+
+
+def test_plain_http_is_not_sent_to_a_tls_proxy_that_nobody_trusts(
+    tls_proxy: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", tls_proxy.url)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    config = RegistryConfig("http://registry.test:81", timeout_secs=5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError, match="certificate"):
+        client.delete_session("s")
     assert tls_proxy.requests == []

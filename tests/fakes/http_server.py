@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import select
 import socket
 import socketserver
@@ -203,11 +204,15 @@ def cut_after(raw: bytes) -> Step:
     return play
 
 
-def tunnel(port: int) -> Step:
-    """Be a proxy: open the tunnel that was asked for, to this port, and pass on what comes from either end."""
+def tunnel(port: int, drips_after: float = math.inf) -> Step:
+    """Be a proxy: open the tunnel that was asked for, to this port, and pass on what comes from either end.
+
+    What comes back after so many parts goes byte by byte.
+    """
 
     def play(connection: Connection) -> None:
         connection.open = False
+        parts_back = 0
         with socket.create_connection(("127.0.0.1", port), 30) as beyond:
             connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
             onward = {connection.request: beyond, beyond: connection.request}
@@ -215,7 +220,11 @@ def tunnel(port: int) -> Step:
                 for end in _readable(*onward):
                     if not (part := end.recv(65_536)):
                         return
-                    onward[end].sendall(part)
+                    if end is beyond and parts_back >= drips_after:
+                        drip(part)(connection)
+                    else:
+                        onward[end].sendall(part)
+                    parts_back += end is beyond
 
     return play
 
