@@ -4,8 +4,8 @@ import re
 from http.client import HTTPMessage, HTTPResponse
 from typing import Any, cast
 
-# The status line, and 1 to 99 headers (http.client takes no more) of printable ASCII: no folding, nothing that is odd.
-_PLAIN = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)(?: ([ -~]*))?\r\n((?:[!#$%&'*+.^`|~\w-]+:[\t -~]*\r\n){1,99})\r\n")
+# The status line, and up to 99 headers (http.client takes no more) of printable ASCII: no folding, nothing that is odd.
+_PLAIN = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)(?: ([ -~]*))?\r\n((?:[!#$%&'*+.^`|~\w-]+:[\t -~]*\r\n){0,99})\r\n")
 _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 _BODILESS = (204, 304)
 
@@ -25,13 +25,13 @@ class PlainHead(HTTPResponse):
         """Take a plain head off the stream; False, and nothing taken, where it is any other."""
         found = _PLAIN.match(self.fp.peek())
         status = int(found[1]) if found else 0
-        if not found or status in _BODILESS or cast(Any, self)._method == "HEAD":
+        if not found or cast(Any, self)._method == "HEAD":
             return False
         message = HTTPMessage()
         for line in found[3].decode("ascii").split("\r\n")[:-1]:
             name, _, value = line.partition(":")
             message.set_raw(name, value.lstrip(" \t"))
-        length = message.get("content-length", "")
+        length = "0" if status in _BODILESS else message.get("content-length", "")
         if "transfer-encoding" in message or not _LENGTH.fullmatch(length):
             return False
         self.fp.read(found.end())
