@@ -18,6 +18,7 @@ import orjson
 
 from ..schemas.base import Payload, ValidationError, derived_id
 from ..schemas.fields import Id
+from ..schemas.ids import random_id
 from .answers import load, refuse, request_id_of
 from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import ApiError, IntegrationError, TransientError, UncertainOutcome
@@ -150,7 +151,7 @@ class ServiceClient(Closing):
         return self._breaker.call(lambda: self._attempt(call, key, returns), call.operation)
 
     def _attempt(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
-        request_id = str(uuid4())
+        request_id = random_id()
         started = time.monotonic()
         status: int | None = None
         try:

@@ -1,12 +1,13 @@
 """Usage reports in batches, for producers: a report costs its caller microseconds, a batch of them one message."""
 
 import atexit
+import json
 import logging
 import os
 import queue
 import threading
 import time
-from collections import deque
+from collections.abc import Iterable, Iterator
 from multiprocessing import util
 from types import TracebackType
 from typing import Any, Literal, Self, cast
@@ -16,12 +17,14 @@ from weakref import WeakSet
 from kombu.exceptions import OperationalError
 
 from ..clients.registry import KEYED_USAGE
+from ..schemas.ids import random_id
 from ..schemas.registry import UsageReport
 from .app import mistakes
 from .operation import KEY
 from .usage_batch import track_usage_batch
 
 BATCH_SIZE = 100
+BATCH_BYTES = 2**20  # of metadata in one message
 INTERVAL_SECS = 1.0
 MOST_WAITING = 10_000
 LONGEST_BLOCK_SECS = 5.0
@@ -73,7 +76,7 @@ class UsageReporter:
             raise TypeError("Give a report or its fields, not both.")
         given = fields if report is None else KEYED_USAGE.given(report)
         key = idempotency_key or given.get(KEY)
-        keyed = KEYED_USAGE.receive({**given, KEY: key}, key) if key else KEYED_USAGE.read({**given, KEY: str(uuid4())})
+        keyed = KEYED_USAGE.receive({**given, KEY: key}, key) if key else KEYED_USAGE.read({**given, KEY: random_id()})
         self._take(KEYED_USAGE.as_json(keyed))
         return keyed.idempotency_key
 
@@ -82,19 +85,19 @@ class UsageReporter:
 
         Raises: kombu's OperationalError where it has not in that time; the reports still wait, and are tried again.
         """
-        with self._changed:
+        with self._lock:
             wanted = self._taken
-            self._hurry_to = max(self._hurry_to, wanted)
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._sent >= wanted, timeout_secs)
-            if self._sent < wanted:
+            self._hand_over()
+        with self._done:
+            if not self._done.wait_for(lambda: self._sent >= wanted, timeout_secs):
                 raise OperationalError(f"{wanted - self._sent} usage reports are not sent yet: is the broker up?")
 
     def close(self, timeout_secs: float = 10.0) -> None:
         """Send what waits, and take no more; raises as `flush` does."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._hand_over()
+            self._full.put(None)
         self.flush(timeout_secs)
 
     def __enter__(self) -> Self:
@@ -112,11 +115,13 @@ class UsageReporter:
 
     def _begin(self) -> None:
         """Start empty, in this process."""
-        self._changed = threading.Condition()  # reentrant: a signal's handler may report, too
-        self._waiting: deque[dict[str, Any]] = deque()
-        self._taken = self._sent = self._hurry_to = 0
+        self._lock = threading.RLock()  # reentrant: a signal's handler may report, too
+        self._done = threading.Condition()  # apart: the sender must not stand in the way of who reports
+        self._waiting: list[dict[str, Any]] = []
+        self._full: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
+        self._taken = self._sent = 0
         self._first_at = 0.0
-        self._closed = False
+        self._closed = self._sleeps = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -124,59 +129,76 @@ class UsageReporter:
         return self._taken - self._sent
 
     def _take(self, report: dict[str, Any]) -> None:
-        with self._changed:
+        end = None
+        while not self._has_taken(report):
+            end = end or time.monotonic() + LONGEST_BLOCK_SECS
+            self._wait_for_room(end - time.monotonic())
+
+    def _has_taken(self, report: dict[str, Any]) -> bool:
+        """Take a report where there is room for one."""
+        with self._lock:
             if self._backlog >= self._most_waiting:
-                self._wait_for_room()
+                return False
             if self._closed:
                 raise RuntimeError("This UsageReporter is closed: make another one.")
             if self._thread is None:
                 self._start()
             self._waiting.append(report)
             self._taken += 1
-            if len(self._waiting) == 1:
+            if len(self._waiting) >= self._batch_size:
+                self._hand_over()
+            elif len(self._waiting) == 1:
                 self._first_at = time.monotonic()
-            if len(self._waiting) in (1, self._batch_size):
-                self._changed.notify_all()
+                self._wake()
+            return True
+
+    def _hand_over(self) -> None:
+        batch, self._waiting = self._waiting, []
+        if batch:
+            self._full.put(batch)
+
+    def _wake(self) -> None:
+        """Let a sender that waits for nothing look at the clock; a busy one looks by itself, and waking it costs."""
+        if self._sleeps:
+            self._sleeps = False
+            self._full.put([])
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="usage-reporter", daemon=True)
         thread.start()
         self._thread = thread
 
-    def _wait_for_room(self) -> None:
-        has_room = self._blocks and self._changed.wait_for(
-            lambda: self._backlog < self._most_waiting, LONGEST_BLOCK_SECS
-        )
+    def _wait_for_room(self, longest_secs: float) -> None:
+        with self._done:
+            has_room = self._blocks and self._done.wait_for(lambda: self._backlog < self._most_waiting, longest_secs)
         if not has_room:
             raise BacklogFull(f"{self._backlog} usage reports wait to be sent: is the broker up?")
 
     def _run(self) -> None:
-        while batch := self._next():
-            self._send(batch)
-            with self._changed:
-                self._sent += len(batch)
-                self._changed.notify_all()
+        wait_secs: float | None = self._interval_secs
+        while (batch := self._next(wait_secs)) is not None:
+            for part in _parts(batch):
+                self._send(part)
+                with self._done:
+                    self._sent += len(part)
+                    self._done.notify_all()
+            wait_secs = self._interval_secs if batch else self._wait_secs()
 
-    def _next(self) -> list[dict[str, Any]]:
-        """Wait for a batch that is full, or due, or wanted now; none follows once it is closed and empty."""
-        with self._changed:
-            while not self._is_due():
-                if self._closed and not self._waiting:
-                    return []
-                left_secs = self._first_at + self._interval_secs - time.monotonic() if self._waiting else None
-                self._changed.wait(left_secs)
-            size = min(self._batch_size, len(self._waiting))
-            self._first_at = time.monotonic()
-            return [self._waiting.popleft() for _ in range(size)]
+    def _next(self, wait_secs: float | None) -> list[dict[str, Any]] | None:
+        """A batch that is full, or due, or wanted now (empty: there may be one soon); None once it is closed."""
+        try:
+            return self._full.get(timeout=wait_secs)
+        except queue.Empty:
+            return []
 
-    def _is_due(self) -> bool:
-        if not self._waiting:
-            return False
-        hurried = self._sent < self._hurry_to or self._closed
-        return hurried or len(self._waiting) >= self._batch_size or self._is_old()
-
-    def _is_old(self) -> bool:
-        return time.monotonic() >= self._first_at + self._interval_secs
+    def _wait_secs(self) -> float | None:
+        """How long no batch can be due; None where nothing waits."""
+        with self._lock:
+            left_secs = self._first_at + self._interval_secs - time.monotonic()
+            self._sleeps = not self._waiting
+            if self._waiting and left_secs <= 0:
+                self._hand_over()
+            return None if self._sleeps else max(0.0, left_secs)
 
     def _send(self, batch: list[dict[str, Any]]) -> None:
         """Send a batch until the broker has it; its id stays, so that two copies have one effect."""
@@ -189,6 +211,19 @@ class UsageReporter:
                 logger.warning("%d usage reports not sent yet (%s)", self._backlog, type(error).__name__)
                 time.sleep(pause_secs)
                 pause_secs = min(pause_secs * 2, LONGEST_PAUSE_SECS)
+
+
+def _parts(batch: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Cut a batch where it is large. Metadata is its one part that may be."""
+    part, size_bytes = list[dict[str, Any]](), 0
+    for report in batch:
+        part.append(report)
+        size_bytes += len(json.dumps(report["metadata"])) if report.get("metadata") else 0
+        if size_bytes >= BATCH_BYTES:
+            yield part
+            part, size_bytes = [], 0
+    if part:
+        yield part
 
 
 _REPORTERS: "WeakSet[UsageReporter]" = WeakSet()

@@ -257,3 +257,14 @@ def test_a_closed_reporter_leaves_no_thread(broker: Broker) -> None:
 def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="batch_size"):
         UsageReporter(**wrong)
+
+
+def test_a_batch_ends_where_it_is_large_and_the_rest_does_not_wait_longer(
+    reporter: Callable[..., UsageReporter], broker: Broker
+) -> None:
+    one, started = reporter(), time.monotonic()
+    for _ in range(40):
+        one.report(**REPORT, metadata={"text": "x" * 65_000, "number": 10**30})
+    until(lambda: sum(broker.sizes) == 40)
+    assert broker.sizes == [17, 17, 6]
+    assert time.monotonic() - started < 1.5
