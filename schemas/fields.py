@@ -78,6 +78,11 @@ class Count(fields.Integer):
 
     def __init__(self, *, least: int = 0, most: int = MAX_COUNT, **kwargs: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(least, most), **kwargs)
+        self.least, self.most = least, most
+
+    def _validate(self, value: Any) -> None:
+        if not self.least <= value <= self.most:
+            super()._validate(value)  # says what is wrong
 
     def _validated(self, value: Any) -> int:
         if type(value) is int:

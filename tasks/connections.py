@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -88,11 +88,12 @@ def each_side_by_side(work: Callable[[T], object], items: Iterable[T]) -> None:
     threads = min(config().tasks.calls_side_by_side, len(left))
     started = [side_by_side().submit(until_none_is_left) for _ in range(threads)]
     try:
-        wait(started)
+        errors = [one.exception() for one in started]
     finally:
         left.clear()  # a time limit ends the task: what has not begun must not begin
-    for done in started:
-        done.result()
+    for error in errors:
+        if error is not None:
+            raise error
 
 
 def _at_once() -> int:
