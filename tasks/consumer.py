@@ -17,11 +17,10 @@ from kombu.exceptions import ContentDisallowed, DecodeError
 from redis.exceptions import RedisError
 
 from .dead_letters import DeadLetter, Reason, as_base64, dead_letters_of, quarantine_id
-from .envelope import Malformed, as_bytes, call_of, check_arguments, check_task, depth, is_name
+from .envelope import Malformed, as_bytes, call_of, check_arguments, check_task, is_name, is_too_deep
 from .hold import may_start
 from .transport import Channel
 
-_DEEPEST = 100
 _EVENTS_SECS = 0.5
 
 _PlainConsumer: Any = plain.Consumer  # what is overridden here is not in the stubs
@@ -129,7 +128,7 @@ def _check(message: Any) -> None:
 
     Raises: Malformed, DecodeError, ContentDisallowed.
     """
-    if depth(message.body or b"") > _DEEPEST:
+    if is_too_deep(message.body or b""):
         raise Malformed("nesting")
     body = message.payload
     check_arguments(body)

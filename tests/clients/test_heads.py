@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from memory_graph_workers.clients.heads import PlainHead
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/json\r\ncontent-length:  2\r\nX-A:\r\nConnection: keep-alive\r\n\r\n{}"
-STATUSES = """HTTP/1.1 200 OK|HTTP/1.1 503|HTTP/1.1 404 |HTTP/1.1 204 No Content|HTTP/1.1 304 |HTTP/1.1 204 |HTTP/1.1  200  A |\
-HTTP/1.0 200 OK|HTTP/1.1 100 Continue|HTTP/1.1 2000 x|HTTP/1.1 200OK|HTTP/2 200 OK|ICY 200 OK|""".split("|")
+STATUSES = """HTTP/1.1 200 OK|HTTP/1.1 503|HTTP/1.1 404 |HTTP/1.1 204 No Content|HTTP/1.1 304 |HTTP/1.1 204 |\
+HTTP/1.1  200  A |HTTP/1.0 200 OK|HTTP/1.1 100 Continue|HTTP/1.1 2000 x|HTTP/1.1 200OK|\
+HTTP/2 200 OK|ICY 200 OK|""".split("|")
 HEADERS = """Content-Length: 2|content-length:0|Content-Length: 2, 2|Content-Length: -1|Content-Length: +2|\
 Content-Length: 1_0|Content-Length: |Content-Length : 2|Transfer-Encoding: chunked|Connection: Close|\
 Connection: keep-alive, close|Retry-After:\t7|X-A: a:b|X-A: \xe9|X-A: a\x0bb|X-A: a\tb |From a:b| folded|no colon|\

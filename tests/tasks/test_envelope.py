@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_graph_workers.tasks.envelope import Malformed, as_bytes, check_arguments, check_task, depth, opened
+from memory_graph_workers.tasks.envelope import Malformed, as_bytes, check_arguments, check_task, is_too_deep, opened
 
 GOOD: dict[str, Any] = {
     "body": base64.b64encode(b"[[], {}, {}]").decode(),
@@ -55,10 +55,30 @@ def test_takes_or_refuses_any_body(body: Any) -> None:
         assert tuple(map(type, check_arguments(body))) == (list, dict)
 
 
-@pytest.mark.parametrize("level", [101, 5000])
-def test_measures_depth_outside_of_texts(level: int) -> None:
-    assert depth("[" * level + "]" * level) == level
-    assert depth(json.dumps(["[" * level, '\\"' + "{" * level])) == 1
+MANY_FLAT = [{"a": ['"[{', "\\", '\\"[']}, []] * 101
+
+
+@pytest.mark.parametrize(("opening", "closing"), ["[]", ('{"\\\\":', "}")])
+@pytest.mark.parametrize(("level", "too_deep"), [(99, False), (100, True), (10**6, True)])
+def test_measures_depth_outside_of_texts(level: int, too_deep: bool, opening: str, closing: str) -> None:
+    deep = opening * level + "1" + closing * level
+    assert is_too_deep(f"[{json.dumps(MANY_FLAT)}, {deep}]") == too_deep
+    assert not is_too_deep(json.dumps([deep, deep + "\\", '\\"' + "[" * level]))
+
+
+@given(st.text('[]{}"\\:,1', max_size=400), st.integers(0, 400))
+def test_what_is_not_too_deep_can_be_read_or_refused(text: str, level: int) -> None:
+    for tried in ("[" * level + text, '{"":' * level + text + "}" * level, text + "[" * level):
+        try:
+            found = json.loads(tried)
+        except ValueError:
+            continue
+        assert is_too_deep(tried) == (nesting(found) > 100)
+
+
+def nesting(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(nesting, inside), default=0)
 
 
 def test_takes_all_that_celery_sends() -> None:
