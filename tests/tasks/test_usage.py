@@ -1,7 +1,8 @@
 """What the reporter takes, when it sends, and what it never drops."""
 
-import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -179,19 +180,23 @@ def test_a_forked_child_sends_its_own_and_leaves_its_parents(
     assert [report["idempotency_key"] for _, batch in broker.batches for report in batch] == ["the-parents"]
 
 
-def test_a_child_of_multiprocessing_sends_what_it_has_when_it_ends(broker: Broker) -> None:
-    context = multiprocessing.get_context("fork")
-    sent = context.SimpleQueue()
-    one = UsageReporter(interval_secs=60)
-
-    def work() -> None:
-        track_usage_batch.send_checked = lambda checked, **options: sent.put(len(checked["reports"]))  # type: ignore[method-assign]
-        one.report(**REPORT)
-
-    child = context.Process(target=work)
-    child.start()
-    child.join(20)
-    assert not sent.empty()
+def test_a_child_of_multiprocessing_sends_what_it_has_when_it_ends() -> None:
+    # In an interpreter of its own: what other tests have open here is not what the child is about.
+    code = f"""
+import multiprocessing
+from memory_graph_workers.tasks.usage import UsageReporter, track_usage_batch
+context = multiprocessing.get_context("fork")
+sent, one = context.SimpleQueue(), UsageReporter(interval_secs=60)
+def work():
+    track_usage_batch.send_checked = lambda checked, **options: sent.put(len(checked["reports"]))
+    one.report(**{REPORT})
+child = context.Process(target=work)
+child.start()
+child.join(20)
+print(sent.get() if not sent.empty() else "nothing")
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "1\n"
 
 
 def test_what_its_sender_changes_later_is_not_sent(reporter: Callable[..., UsageReporter], broker: Broker) -> None:
