@@ -173,7 +173,6 @@ app.conf.update(
     redbeat_lock_timeout=30,
 )
 
-# By name: a producer needs none of them.
 _STEPS = ("lease:Lease", "hold:Hold", "drain:Drain")  # by name: a producer needs none of them
 app.steps["consumer"].update(f"memory_graph_workers.tasks.{step}" for step in _STEPS)
 
