@@ -188,10 +188,18 @@ class Fleet:
         return f"waiting {self.waiting()}, in hand {len(self.in_hand())}, sweep {self.sweep_field('status') or '-'}"
 
     def attempts_spent(self) -> int:
-        """How many attempts were spent on all that waits or is in hand."""
-        waiting = [item for queue in QUEUES for item in self.redis.lrange(queue, 0, -1)]
-        taken = [json.dumps(json.loads(item)[0]) for item in self.redis.hvals("unacked")]
-        return sum(int(json.loads(item)["headers"].get("retries") or 0) for item in [*waiting, *taken])
+        """How many attempts were spent on all that waits or is in hand; each once, for a message that is sent again
+        is there twice until the first is acknowledged."""
+        with self.redis.pipeline(transaction=True) as pipe:  # one look: a worker takes messages between two
+            for queue in QUEUES:
+                pipe.lrange(queue, 0, -1)
+            pipe.hvals("unacked")
+            *queues, taken = pipe.execute()
+        messages = [json.loads(item) for items in queues for item in items] + [json.loads(item)[0] for item in taken]
+        spent: dict[str, int] = {}
+        for headers in (message["headers"] for message in messages):
+            spent[headers["id"]] = max(spent.get(headers["id"], 0), int(headers.get("retries") or 0))
+        return sum(spent.values())
 
     @staticmethod
     def memory_bytes(worker: Child) -> int:
