@@ -2,8 +2,7 @@
 
 import logging
 import platform
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,9 +17,10 @@ from urllib3.exceptions import (
     ProxyError,
     ReadTimeoutError,
 )
+from urllib3.exceptions import HTTPError as BrokenTransfer
 
 from .config import IDLE_CONNECTIONS, is_loopback
-from .errors import ConnectionError, HttpError, SerializationError, Timeout
+from .errors import ConnectionError, HttpError, IntegrationError, SerializationError, Timeout
 from .pools import HandshakeFailed, HTTPPool, HTTPSPool, within
 
 CONNECT_TIMEOUT_SECS = 10.0
@@ -28,7 +28,8 @@ IDLE_LIMIT_SECS = 90.0
 USER_AGENT = f"memory-graph-workers/{version('memory-graph-workers')} python/{platform.python_version()}"
 MAX_ANSWER_BYTES = 64 * 2**20
 _CHUNK_BYTES = 64 * 2**10
-# requests.ConnectionError with one of these inside: the request never left.
+# An error with one of these inside: no answer came in time; or the request never left.
+_NO_ANSWER = (requests.exceptions.Timeout, ReadTimeoutError, TimeoutError)
 _NEVER_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, ProxyError)
 
 # urllib3 logs headers that it cannot parse; in a broken answer a piece of the body stands there.
@@ -75,8 +76,13 @@ class Transport:
         """
         request = self._request(method, path, headers, body)
         timeouts = (min(CONNECT_TIMEOUT_SECS, timeout_secs), timeout_secs)
-        with _translated(timeout_secs), within(timeout_secs), self._adapter.send(request, True, timeouts) as answer:
-            return answer, _read(answer)
+        try:
+            with within(timeout_secs), self._adapter.send(request, True, timeouts) as answer:
+                return answer, _read(answer)
+        except (requests.exceptions.RequestException, BrokenTransfer, OSError) as error:
+            ours = _translated(error, timeout_secs)
+            # The text of what broke a transfer quotes the answer, so it is no cause either: tracebacks are logged.
+            raise ours from None if isinstance(ours, HttpError) else error
 
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> "_ReadyRequest":
         request = _ReadyRequest()
@@ -106,9 +112,11 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _read(answer: requests.Response) -> bytes:
+    if _is_short(answer):
+        return answer.raw.read()
     parts: list[bytes] = []
     size = 0
-    for part in answer.iter_content(None if _is_short(answer) else _CHUNK_BYTES):
+    for part in answer.iter_content(_CHUNK_BYTES):
         size += len(part)
         if size > MAX_ANSWER_BYTES:
             raise SerializationError(f"the answer is over {MAX_ANSWER_BYTES // 2**20} MiB", status=answer.status_code)
@@ -122,28 +130,12 @@ def _is_short(answer: requests.Response) -> bool:
     return left is not None and left <= _CHUNK_BYTES and "Content-Encoding" not in answer.headers
 
 
-@contextmanager
-def _translated(timeout_secs: float) -> Generator[None]:
-    """Turn what requests raises into our errors, without the address and the library's own text.
-
-    The text of what broke a transfer quotes the answer, so it is no cause either: tracebacks are logged.
-    """
-    try:
-        yield
-    except requests.exceptions.ConnectTimeout as error:
-        raise ConnectionError("no connection in time; is the address right and the service up?") from error
-    except requests.exceptions.ConnectionError as error:
-        ours = _connection_error(error, timeout_secs)
-        raise ours from None if isinstance(ours, HttpError) else error
-    except requests.exceptions.Timeout as error:
-        raise Timeout(f"no whole answer within {timeout_secs:g} s") from error
-    except (requests.exceptions.RequestException, OSError) as error:
-        raise HttpError(f"the transfer broke ({type(error).__name__})") from None
-
-
-def _connection_error(error: requests.exceptions.ConnectionError, timeout_secs: float) -> Exception:
+def _translated(error: Exception, timeout_secs: float) -> IntegrationError:
+    """Our error for what requests or urllib3 raised, without the address and the library's own text."""
     inside = list(_causes(error))
-    if any(isinstance(cause, ReadTimeoutError | TimeoutError) for cause in inside) and not any(
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return ConnectionError("no connection in time; is the address right and the service up?")
+    if any(isinstance(cause, _NO_ANSWER) for cause in inside) and not any(
         isinstance(cause, ConnectTimeoutError) for cause in inside
     ):
         return Timeout(f"no whole answer within {timeout_secs:g} s")
@@ -151,7 +143,9 @@ def _connection_error(error: requests.exceptions.ConnectionError, timeout_secs: 
         return ConnectionError("no trusted TLS connection; is the certificate valid for this address?")
     if any(isinstance(cause, _NEVER_SENT) for cause in inside):
         return ConnectionError("no connection; is the address right and the service up?")
-    return HttpError("the connection broke before the whole answer was read")
+    if isinstance(error, requests.exceptions.ConnectionError | BrokenTransfer):
+        return HttpError("the connection broke before the whole answer was read")
+    return HttpError(f"the transfer broke ({type(error).__name__})")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
