@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
@@ -36,7 +35,7 @@ _ID = Id()
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
     """One request: `ids` fill the route's braces, `body` is JSON of `schema`.
 
@@ -55,20 +54,17 @@ class Call:
     authenticated: bool = True
     timeout_secs: float | None = None
     repeatable: bool = True
+    path: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Refuse a bad id here, before a breaker counts it and a line is logged."""
-        _ = self.path
+        """Make the path: the route with the ids in it, percent-encoded, and the query.
 
-    @cached_property
-    def path(self) -> str:
-        """The route with the ids in it, percent-encoded, and the query.
-
-        Raises: ValidationError where an id is empty, too long, `.` or `..`.
+        Raises: ValidationError where an id is empty, too long, `.` or `..`: before a breaker counts it and a line is
+        logged.
         """
         ids = {name: path_id(name, value) for name, value in self.ids.items()}
         query = urlencode({name: value for name, value in self.query.items() if value is not None})
-        return self.route.format(**ids) + (f"?{query}" if query else "")
+        self.path = self.route.format(**ids) + (f"?{query}" if query else "")
 
 
 class Closing:

@@ -106,6 +106,15 @@ class _ReadyRequest(requests.PreparedRequest):
         return self.ready_path
 
 
+class _Answer(requests.Response):
+    """Status, headers, and the body to be read. No jar of cookies: none is sent back, and a jar is dear to make."""
+
+    def __init__(self, raw: Any) -> None:
+        self.status_code, self.headers, self.raw = raw.status, raw.headers, raw
+        self._content: Any = False
+        self._content_consumed = False
+
+
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Keep requests from looking for a password in ~/.netrc and sending that instead of the key."""
     return request
@@ -192,10 +201,8 @@ class _DeadlineAdapter(HTTPAdapter):
         return super().request_url(request, proxies) if self._proxied else request.path_url
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """What is asked of an answer: status, headers, and the body to be read. No cookies: none is sent back."""
-        answer = requests.Response()
-        answer.status_code, answer.headers, answer.raw = resp.status, resp.headers, resp
-        return answer
+        """What is asked of an answer."""
+        return _Answer(resp)
 
     def close(self) -> None:
         """Close the connections; the next request opens a new one."""

@@ -42,6 +42,9 @@ class Text(fields.String):
             raise self.make_error("length", shortest=self.shortest, longest=self.longest)
         return value
 
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value if type(value) is str else super()._serialize(value, attr, obj, **kwargs)
+
 
 class Id(Text):
     """An id that goes into a path: 1 to 256 characters, no control characters, not `.` or `..`."""
@@ -83,6 +86,9 @@ class Count(fields.Integer):
     def _validate(self, value: Any) -> None:
         if not self.least <= value <= self.most:
             super()._validate(value)  # says what is wrong
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value if type(value) is int else super()._serialize(value, attr, obj, **kwargs)
 
     def _validated(self, value: Any) -> int:
         if type(value) is int:
