@@ -7,11 +7,13 @@ ever. Here every read from the socket gets what is left of the deadline. Looking
 import io
 import socket
 import ssl
+import struct
+import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -19,7 +21,10 @@ from urllib3.util import SKIP_HEADER
 
 from .heads import PlainHead
 
+T = TypeVar("T")
+
 _ONE_WRITE_BYTES = 64 * 2**10
+_KERNEL_KEEPS_TIME = sys.platform == "linux"  # elsewhere what SO_RCVTIMEO takes differs
 _NEAR_ENOUGH_SECS = 0.05  # a call may end that much before or after its deadline
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
@@ -41,6 +46,9 @@ class _DeadlineSocket:
     def __init__(self, plain: socket.socket) -> None:
         self._plain = plain
         self._given_secs = 0.0
+        self._kernel_keeps_time = _KERNEL_KEEPS_TIME and type(plain) is socket.socket
+        if self._kernel_keeps_time:
+            plain.settimeout(None)
 
     def gettimeout(self) -> float | None:
         """What is left: a TLS handshake takes it from here."""
@@ -62,24 +70,40 @@ class _DeadlineSocket:
         return io.BufferedReader(raw)
 
     def recv_into(self, *args: Any) -> int:
-        self._keep_to_deadline()
-        return self._plain.recv_into(*args)
+        return self._in_time(self._plain.recv_into, *args)
 
     def recv(self, *args: Any) -> bytes:
         """What TLS inside TLS reads through, in as many steps as it likes."""
-        self._keep_to_deadline()
-        return self._plain.recv(*args)
+        return self._in_time(self._plain.recv, *args)
 
-    def sendall(self, *args: Any) -> None:
+    def sendall(self, data: Any, *flags: int) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._in_time(self._plain.send, left, *flags) :]
+
+    def _in_time(self, step: Callable[..., T], *args: Any) -> T:
         self._keep_to_deadline()
-        self._plain.sendall(*args)
+        try:
+            return step(*args)
+        except BlockingIOError:  # the kernel's way to say that the time is over
+            raise TimeoutError("deadline") from None
 
     def _keep_to_deadline(self) -> None:
-        # Setting it is a system call that lets go of the interpreter's lock: among busy threads it costs a turn.
+        # Setting it is a system call, and one that lets go of the interpreter's lock: among busy threads a turn.
         left_secs = _left()
         if left_secs is None or left_secs < 1 or abs(left_secs - self._given_secs) > _NEAR_ENOUGH_SECS:
-            self._plain.settimeout(left_secs)
+            self._give(left_secs)
             self._given_secs = left_secs or 0.0
+
+    def _give(self, secs: float | None) -> None:
+        if not self._kernel_keeps_time:
+            self._plain.settimeout(secs)
+            return
+        # With a timeout of its own Python asks poll before each read and write, and lets go of its lock for that.
+        micros = 0 if secs is None else max(1, int(secs * 1e6))  # 0 is for ever
+        timeval = struct.pack("@ll", *divmod(micros, 1_000_000))
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self._plain.setsockopt(socket.SOL_SOCKET, option, timeval)
 
 
 def _left() -> float | None:

@@ -42,12 +42,19 @@ from memory_graph_workers.schemas.registry import SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
 
 
+@pytest.fixture
+def server_elsewhere(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
+    """A server for a client where the kernel's own timeouts are not used."""
+    monkeypatch.setattr("memory_graph_workers.clients.pools._KERNEL_KEEPS_TIME", False)
+    return server
+
+
 @pytest.mark.parametrize(
     "step",
     [hang, drip(SESSION), drip(SESSION, HEAD_BYTES), drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 25)],
     ids=["silence", "dripping header", "dripping body", "endless interim answers"],
 )
-@pytest.mark.parametrize("kind", ["server", "tls_server"])
+@pytest.mark.parametrize("kind", ["server", "server_elsewhere", "tls_server"])
 def test_no_call_outlives_its_deadline(request: pytest.FixtureRequest, kind: str, step: Step) -> None:
     server: FakeServer = request.getfixturevalue(kind)
     server.answers(step)
@@ -64,7 +71,7 @@ def sip(connection: Connection) -> None:
         connection.pause(0.05)
 
 
-@pytest.mark.parametrize("kind", ["server", "tls_server"])
+@pytest.mark.parametrize("kind", ["server", "server_elsewhere", "tls_server"])
 def test_a_server_that_reads_slowly_does_not_hold_a_call(request: pytest.FixtureRequest, kind: str) -> None:
     server: FakeServer = request.getfixturevalue(kind)
     server.before_reading = sip
