@@ -12,7 +12,7 @@ SKIPPED = 0.15  # the share of a run that warms up and is not counted
 CELERY = ["-P", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
 OUR_APP = "memory_graph_workers.tasks.app"
 OURS = ["celery", "-A", OUR_APP, "worker", "-P", "prefork", "--loglevel", "WARNING"]
-PROCESSES = "4"  # as the README's command has it: while one process reads a batch, the others call
+PROCESSES = "6"  # as the README's command has it: while one process reads a batch, the others call
 NO_KEY = "no validation, no idempotency key"
 LOSES = f"{NO_KEY}; acknowledged when taken: a killed process loses its tasks"
 

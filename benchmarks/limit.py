@@ -14,7 +14,7 @@ from typing import Any
 
 import payloads
 
-THREADS = 32  # as many calls at once as ours makes in four processes
+THREADS = 48  # as many calls at once as ours makes in six processes
 
 
 def requests_call() -> Callable[[dict[str, Any]], None]:

@@ -62,7 +62,7 @@ def check_workers(config: WorkerConfig) -> Iterator[Finding]:
     yield from _consumed(inspect.active_queues() or {})
 
 
-_START = "celery -A memory_graph_workers.tasks.app worker --pool prefork -c 4 -l INFO"
+_START = "celery -A memory_graph_workers.tasks.app worker --pool prefork -c 6 -l INFO"
 
 
 def check_waiting(config: BrokerConfig) -> Iterator[Finding]:
