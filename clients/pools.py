@@ -5,6 +5,7 @@ ever. Here every read from the socket gets what is left of the deadline. Looking
 """
 
 import io
+import os
 import socket
 import ssl
 import struct
@@ -49,6 +50,8 @@ class _DeadlineSocket:
         self._kernel_keeps_time = _KERNEL_KEEPS_TIME and type(plain) is socket.socket
         if self._kernel_keeps_time:
             plain.settimeout(None)
+            # A socket of gevent or eventlet never blocks: the kernel would not wait, and keeps no time.
+            self._kernel_keeps_time = os.get_blocking(plain.fileno())
 
     def gettimeout(self) -> float | None:
         """What is left: a TLS handshake takes it from here."""

@@ -271,6 +271,22 @@ def test_a_kept_connection_keeps_to_a_shorter_deadline(server: FakeServer) -> No
     assert server.connections == 1
 
 
+class Cooperative(socket.socket):
+    """A socket as gevent's, whose descriptor never blocks."""
+
+    def settimeout(self, value: float | None) -> None:
+        super().settimeout(1000 if value is None else value)
+
+
+def test_a_socket_that_never_blocks_keeps_to_the_deadline(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.answers(hang)
+    monkeypatch.setattr(socket, "socket", Cooperative)
+    started = time.monotonic()
+    with once(server, timeout_secs=0.5) as client, pytest.raises(Timeout):
+        client.get_session("s")
+    assert time.monotonic() - started < 1.5
+
+
 def test_sixteen_threads_share_a_client(server: FakeServer) -> None:
     server.default = after(0.2, lambda connection: connection.send(SESSION))
     started = time.monotonic()
