@@ -20,6 +20,9 @@ class PlainHead(HTTPResponse):
         """Read the head; raises as http.client does."""
         if self.headers is not None or not self._is_plain():  # pyright: ignore[reportUnnecessaryComparison]
             super().begin()
+        while 100 < self.status < 200:  # hints before the answer, of which http.client passes over 100 alone
+            self.headers = cast(Any, None)
+            super().begin()
 
     def _is_plain(self) -> bool:
         """Take a plain head off the stream; False, and nothing taken, where it is any other."""

@@ -81,8 +81,9 @@ class Transport:
                 return answer, _read(answer)
         except (requests.exceptions.RequestException, BrokenTransfer, OSError) as error:
             ours = _translated(error, timeout_secs)
-            # The text of what broke a transfer quotes the answer, so it is no cause either: tracebacks are logged.
-            raise ours from None if isinstance(ours, HttpError) else error
+            # What broke a transfer quotes the answer, or the proxy's: it is no cause, for tracebacks are logged.
+            quotes = isinstance(ours, HttpError) or any(isinstance(cause, ProxyError) for cause in _causes(error))
+            raise ours from None if quotes else error
 
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> "_ReadyRequest":
         request = _ReadyRequest()
@@ -125,18 +126,28 @@ def _read(answer: requests.Response) -> bytes:
         return answer.raw.read()
     parts: list[bytes] = []
     size = 0
-    for part in answer.iter_content(_CHUNK_BYTES):
-        size += len(part)
-        if size > MAX_ANSWER_BYTES:
-            raise SerializationError(f"the answer is over {MAX_ANSWER_BYTES // 2**20} MiB", status=answer.status_code)
-        parts.append(part)
+    try:
+        for part in answer.iter_content(_CHUNK_BYTES):
+            size += len(part)
+            if size > MAX_ANSWER_BYTES:
+                told = f"the answer is over {MAX_ANSWER_BYTES // 2**20} MiB"
+                raise SerializationError(told, status=answer.status_code)
+            parts.append(part)
+    except ValueError:  # http.client's, of a piece of negative length
+        raise HttpError("the pieces of the answer have no length") from None
     return b"".join(parts)
 
 
 def _is_short(answer: requests.Response) -> bool:
-    """Whether the body is one piece: no longer than a piece, and no less than it will be when unpacked."""
-    left = answer.raw.length_remaining
-    return left is not None and left <= _CHUNK_BYTES and "Content-Encoding" not in answer.headers
+    """Whether the body is one piece: no longer than a piece, and no less than it will be when unpacked.
+
+    urllib3 and http.client must agree on its length: the one tells it, the other reads by it.
+    """
+    raw: Any = answer.raw
+    left, inner = raw.length_remaining, raw._original_response
+    if left is None or left != inner.length or inner.chunked:
+        return False
+    return left <= _CHUNK_BYTES and "Content-Encoding" not in answer.headers
 
 
 def _translated(error: Exception, timeout_secs: float) -> IntegrationError:

@@ -1,20 +1,21 @@
 """Connections to one address: kept, with a deadline for a whole exchange, and a request in one write.
 
 requests times out between two bytes only, so a server that sends one byte a second could hold a call for
-ever. Here every read from the socket gets what is left of the deadline. Looking up the address is outside it.
+ever. Here every read from the socket gets what is left of the deadline. Looking up the address is outside it,
+and a host with several addresses has the time to connect for each.
 """
 
 import io
+import math
 import os
+import select
 import socket
 import ssl
-import struct
-import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -22,10 +23,8 @@ from urllib3.util import SKIP_HEADER
 
 from .heads import PlainHead
 
-T = TypeVar("T")
-
 _ONE_WRITE_BYTES = 64 * 2**10
-_KERNEL_KEEPS_TIME = sys.platform == "linux"  # elsewhere what SO_RCVTIMEO takes differs
+_WAITS_ITSELF = hasattr(select, "poll") and hasattr(socket, "MSG_DONTWAIT")
 _NEAR_ENOUGH_SECS = 0.05  # a call may end that much before or after its deadline
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
@@ -42,16 +41,22 @@ def within(timeout_secs: float) -> Generator[None]:
 
 
 class _DeadlineSocket:
-    """A connected socket whose reads and writes get what is left of the deadline."""
+    """A connected socket whose reads and writes get what is left of the deadline.
+
+    With a timeout of its own Python asks poll before each read and write, and lets go of its lock for that, which among
+    busy threads costs a turn. A plain socket has none: a write is tried at once, and a read waits here.
+    """
 
     def __init__(self, plain: socket.socket) -> None:
         self._plain = plain
         self._given_secs = 0.0
-        self._kernel_keeps_time = _KERNEL_KEEPS_TIME and type(plain) is socket.socket
-        if self._kernel_keeps_time:
-            plain.settimeout(None)
-            # A socket of gevent or eventlet never blocks: the kernel would not wait, and keeps no time.
-            self._kernel_keeps_time = os.get_blocking(plain.fileno())
+        self._poll: Any = self._poll_of(plain) if _WAITS_ITSELF and type(plain) is socket.socket else None
+
+    @staticmethod
+    def _poll_of(plain: socket.socket) -> Any:
+        plain.settimeout(None)
+        # A socket of gevent or eventlet never blocks: it waits in its own way, with a timeout of its own.
+        return select.poll() if os.get_blocking(plain.fileno()) else None
 
     def gettimeout(self) -> float | None:
         """What is left: a TLS handshake takes it from here."""
@@ -72,41 +77,40 @@ class _DeadlineSocket:
         counted._io_refs += 1  # what socket.makefile does
         return io.BufferedReader(raw)
 
-    def recv_into(self, *args: Any) -> int:
-        return self._in_time(self._plain.recv_into, *args)
+    def recv_into(self, buffer: Any, *size: int) -> int:
+        self._wait(select.POLLIN) if self._poll else self._give_time()
+        return self._plain.recv_into(buffer, *size)
 
-    def recv(self, *args: Any) -> bytes:
+    def recv(self, size: int, *flags: int) -> bytes:
         """What TLS inside TLS reads through, in as many steps as it likes."""
-        return self._in_time(self._plain.recv, *args)
+        self._wait(select.POLLIN) if self._poll else self._give_time()
+        return self._plain.recv(size, *flags)
 
-    def sendall(self, data: Any, *flags: int) -> None:
+    def sendall(self, data: Any) -> None:
+        if not self._poll:
+            self._give_time()
+            self._plain.sendall(data)
+            return
         left = memoryview(data)
         while left:
-            left = left[self._in_time(self._plain.send, left, *flags) :]
+            _left()
+            try:
+                left = left[self._plain.send(left, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                self._wait(select.POLLOUT)
 
-    def _in_time(self, step: Callable[..., T], *args: Any) -> T:
-        self._keep_to_deadline()
-        try:
-            return step(*args)
-        except BlockingIOError:  # the kernel's way to say that the time is over
-            raise TimeoutError("deadline") from None
+    def _wait(self, event: int) -> None:
+        left_secs = _left()
+        self._poll.register(self._plain.fileno(), event)
+        if not self._poll.poll(None if left_secs is None else math.ceil(left_secs * 1000)):
+            raise TimeoutError("deadline")
 
-    def _keep_to_deadline(self) -> None:
-        # Setting it is a system call, and one that lets go of the interpreter's lock: among busy threads a turn.
+    def _give_time(self) -> None:
+        # Setting it is a system call that lets go of the interpreter's lock, too.
         left_secs = _left()
         if left_secs is None or left_secs < 1 or abs(left_secs - self._given_secs) > _NEAR_ENOUGH_SECS:
-            self._give(left_secs)
+            self._plain.settimeout(left_secs)
             self._given_secs = left_secs or 0.0
-
-    def _give(self, secs: float | None) -> None:
-        if not self._kernel_keeps_time:
-            self._plain.settimeout(secs)
-            return
-        # With a timeout of its own Python asks poll before each read and write, and lets go of its lock for that.
-        micros = 0 if secs is None else max(1, int(secs * 1e6))  # 0 is for ever
-        timeval = struct.pack("@ll", *divmod(micros, 1_000_000))
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            self._plain.setsockopt(socket.SOL_SOCKET, option, timeval)
 
 
 def _left() -> float | None:

@@ -2,6 +2,7 @@
 
 import ssl
 import time
+import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -49,6 +50,15 @@ def test_a_tunnel_that_never_opens_does_not_hold_a_call(
         client.get_session("s")
     assert server.requests[0].method == "CONNECT"
     assert time.monotonic() - started < 2
+
+
+def test_a_proxy_that_refuses_is_not_quoted(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", server.url)
+    server.answers(lambda connection: connection.send(b"HTTP/1.1 407 secret-words\r\nContent-Length: 0\r\n\r\n"))
+    config = RegistryConfig("https://registry.test", timeout_secs=5)
+    with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(ConnectionError) as caught:
+        client.get_session("s")
+    assert "secret-words" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_tunnel_that_opens_late_leaves_the_handshake_what_is_left(

@@ -32,7 +32,7 @@ def client_of(server: FakeServer, policy: RetryPolicy = QUICK, **settings: objec
     return RegistryClient(RegistryConfig(server.url, "key-canary-5Vq", **values), retry_policy=policy)  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("failing", [answer(500), answer(502), answer(503), answer(429), cut, reset], ids=str)
+@pytest.mark.parametrize("failing", [answer(500), answer(502), answer(503), answer(429), cut, reset])
 def test_three_attempts_not_three_retries(server: FakeServer, failing: Step) -> None:
     server.answers(failing, failing, SESSION)
     with client_of(server) as client:
@@ -164,7 +164,7 @@ def test_a_wait_is_believed_up_to_a_day(server: FakeServer) -> None:
     assert caught.value.retry_after_secs == 86_400
 
 
-@pytest.mark.parametrize("ambiguous", [cut, reset, hang, lambda connection: connection.send(whole(200)[:10])], ids=str)
+@pytest.mark.parametrize("ambiguous", [cut, reset, hang, lambda connection: connection.send(whole(200)[:10])])
 def test_a_report_without_an_answer_is_not_repeated_where_keys_mean_nothing(
     server: FakeServer, ambiguous: Step
 ) -> None:

@@ -1,8 +1,10 @@
 """Slow, broken and lying servers: what a call becomes, and that no call outlives its deadline."""
 
+import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -44,8 +46,8 @@ from memory_graph_workers.schemas.vault import ArchiveEntry
 
 @pytest.fixture
 def server_elsewhere(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
-    """A server for a client where the kernel's own timeouts are not used."""
-    monkeypatch.setattr("memory_graph_workers.clients.pools._KERNEL_KEEPS_TIME", False)
+    """A server for a client on a system without poll."""
+    monkeypatch.setattr("memory_graph_workers.clients.pools._WAITS_ITSELF", False)
     return server
 
 
@@ -144,7 +146,6 @@ PACKED = {**JSON_HEADERS, "Content-Encoding": "gzip"}
         (answer(304), ApiError),
         (answer(418, {}), ApiError),
     ],
-    ids=str,
 )
 def test_broken_answers_become_the_matching_error(server: FakeServer, step: Step, kind: type[IntegrationError]) -> None:
     server.answers(step)
@@ -269,6 +270,51 @@ def test_a_kept_connection_keeps_to_a_shorter_deadline(server: FakeServer) -> No
     transport.close()
     assert 1.3 < time.monotonic() - started < 2.5
     assert server.connections == 1
+
+
+def test_signals_do_not_lengthen_the_deadline(server: FakeServer, timer: list[int]) -> None:
+    server.answers(hang)
+    started = time.monotonic()
+    with once(server, timeout_secs=0.5) as client, pytest.raises(Timeout):
+        client.get_session("s")
+    assert time.monotonic() - started < 1.5
+    assert len(timer) > 2
+
+
+@pytest.fixture
+def timer() -> Iterator[list[int]]:
+    """A signal every tenth of a second, as a profiler has it."""
+    seen: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: seen.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+    yield seen
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_hints_before_the_answer_are_passed_over(server: FakeServer) -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    server.default = lambda connection: connection.send(hint * 3 + SESSION)
+    with once(server) as client:
+        assert [client.get_session("s").session_id for _ in range(3)] == ["s"] * 3
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["HTTP/1.1 200 OK\r\nContent-Length: 5, 5", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked"],
+    ids=["two lengths", "pieces of nothing"],
+)
+def test_no_head_makes_an_endless_answer_a_short_one(server: FakeServer, head: str) -> None:
+    piece = b"100000\r\n" + b"x" * 2**20 + b"\r\n"
+    server.answers(lambda connection: [connection.send(part) for part in [f"{head}\r\n\r\n".encode(), *[piece] * 70]])
+    with once(server) as client, pytest.raises(SerializationError, match="64 MiB"):
+        client.get_session("s")
+
+
+def test_a_piece_of_negative_length_is_a_broken_transfer(server: FakeServer) -> None:
+    server.answers(cut_after(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n"))
+    with once(server) as client, pytest.raises(HttpError):
+        client.get_session("s")
 
 
 class Cooperative(socket.socket):
