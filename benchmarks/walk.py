@@ -1,11 +1,10 @@
 """What a sweep costs by the number of sessions listed, one in a hundred due: time, worker and Redis memory.
 
 Content is left out (`ARCHIVE_WITHOUT_CONTENT`): it is read of the due sessions alone. A page holds a thousand
-sessions. The listing of a million is walked once a run, that of the others in each round.
+sessions.
 """
 
 import math
-import statistics
 from dataclasses import dataclass
 
 from drain import OURS, PROCESSES
@@ -13,8 +12,9 @@ from memory_graph_workers.tasks.sweeps import Sweeps
 from results import Figure, Outcome, Table, spread
 from rig import MIB, Program, Rig, pause
 
-SIZES = {10_000: 3, 100_000: 2, 1_000_000: 1}
+SIZES = (10_000, 100_000, 1_000_000)
 LARGEST = max(SIZES)
+FILTERED_SIZES = (100_000, LARGEST)
 WARM = 100_000  # swept first, by the same worker: what a process takes to get warm is not the walk's
 SECS = 200.0
 PAGE = {"ARCHIVE_WITHOUT_CONTENT": "true", "ARCHIVAL_BATCH_SIZE": "1000"}
@@ -35,14 +35,17 @@ class Walked:
 
 
 def part(rig: Rig, rounds: int) -> Outcome:
-    """The sizes in turns, then the largest with filters honoured."""
+    """The sizes in turns: the whole listing, with filters honoured, and with few batches in flight."""
     runs: dict[int, list[Walked]] = {size: [] for size in SIZES}
-    for turn in range(rounds):
-        for size, most in SIZES.items():
-            if turn < most:
-                runs[size].append(walked(rig, size, honours_hints=False))
-    filtered = {size: [walked(rig, size, honours_hints=True)] for size in (100_000, LARGEST)}
-    bounded = {size: [walked(rig, size, honours_hints=True, **BOUNDED)] for size in BOUNDED_SIZES}
+    filtered: dict[int, list[Walked]] = {size: [] for size in FILTERED_SIZES}
+    bounded: dict[int, list[Walked]] = {size: [] for size in BOUNDED_SIZES}
+    for _ in range(rounds):
+        for size, found in runs.items():
+            found.append(walked(rig, size, honours_hints=False))
+        for size, found in filtered.items():
+            found.append(walked(rig, size, honours_hints=True))
+        for size, found in bounded.items():
+            found.append(walked(rig, size, honours_hints=True, **BOUNDED))
     labelled = {f"{size:,}": found for size, found in runs.items()}
     labelled |= {f"{size:,}, filters honoured": found for size, found in filtered.items()}
     labelled |= {f"{size:,}, filters honoured, 2 batches in flight": found for size, found in bounded.items()}
@@ -105,17 +108,16 @@ def swept(rig: Rig, worker: Program, size: int) -> int:
 def _figures(
     runs: dict[int, list[Walked]], filtered: dict[int, list[Walked]], bounded: dict[int, list[Walked]]
 ) -> list[Figure]:
-    def middle(size: int, what: str) -> float:
-        return statistics.median(getattr(run, what) for run in runs[size])
+    def ratios(found: dict[int, list[Walked]], more: int, less: int, what: str) -> list[float]:
+        pairs = zip(found[more], found[less], strict=True)
+        return [getattr(one, what) / getattr(other, what) for one, other in pairs]
 
-    secs = {size: middle(size, "secs") for size in SIZES}
-    exponent = math.log(secs[LARGEST] / secs[100_000]) / math.log(10)
-    sweeps = {size: statistics.median(run.sweep_secs for run in found) for size, found in filtered.items()}
-    by_due = math.log(sweeps[LARGEST] / sweeps[100_000]) / math.log(10)
-    in_redis = [bounded[size][0].redis_mib for size in BOUNDED_SIZES]
+    def exponents(found: dict[int, list[Walked]], what: str) -> list[float]:
+        return [math.log10(ratio) for ratio in ratios(found, LARGEST, LARGEST // 10, what)]
+
     return [
-        Figure("walk-memory", "", [middle(LARGEST, "peak_mib") / middle(10_000, "peak_mib")]),
-        Figure("walk-exponent", "100 k to 1 M", [exponent]),
-        Figure("walk-filtered", "1 k to 10 k due", [by_due]),
-        Figure("walk-redis", "2 batches in flight", [in_redis[1] / in_redis[0]]),
+        Figure("walk-memory", "", ratios(runs, LARGEST, 10_000, "peak_mib")),
+        Figure("walk-exponent", "100 k to 1 M", exponents(runs, "secs")),
+        Figure("walk-filtered", "1 k to 10 k due", exponents(filtered, "sweep_secs")),
+        Figure("walk-redis", "2 batches in flight", ratios(bounded, LARGEST, BOUNDED_SIZES[0], "redis_mib")),
     ]
