@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from memory_graph_workers.schemas.registry import ModelMetadata, SessionStatus
-from memory_graph_workers.services import registry_models, registry_sessions, registry_usage
 from memory_graph_workers.services.config import DatabaseUrl
-from memory_graph_workers.services.engines import migrating_engine
-from memory_graph_workers.services.registry_listing import BLOCK
-from memory_graph_workers.services.registry_records import Base, SessionRecord, UsageRecord
-from memory_graph_workers.services.storage import Storage
+from memory_graph_workers.services.database.engines import migrating_engine
+from memory_graph_workers.services.database.storage import Storage
+from memory_graph_workers.services.registry import models as registry_models
+from memory_graph_workers.services.registry import sessions as registry_sessions
+from memory_graph_workers.services.registry import usage as registry_usage
+from memory_graph_workers.services.registry.listing import BLOCK
+from memory_graph_workers.services.registry.records import Base, SessionRecord, UsageRecord
 from sqlalchemy import ColumnElement, event, func, select
 from sqlalchemy.orm import Session
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 import redis
-from memory_graph_workers.cli import broker
-from memory_graph_workers.cli.home import temporary_home
-from memory_graph_workers.cli.ports import LOOPBACK, accepts
-from memory_graph_workers.cli.processes import Child, Children
-from memory_graph_workers.cli.servers import Server, start_all
-from memory_graph_workers.cli.watcher import wait_until
+from memory_graph_workers.cli.stack import broker
+from memory_graph_workers.cli.stack.directory import temporary_home
+from memory_graph_workers.cli.stack.ports import LOOPBACK, accepts
+from memory_graph_workers.cli.stack.processes import Child, Children
+from memory_graph_workers.cli.stack.servers import Server, start_all
+from memory_graph_workers.cli.stack.watcher import wait_until
 
 HERE = Path(__file__).parent
 PASSWORD = "bench"

@@ -7,7 +7,7 @@ import sys
 def main(kind: str, many: int) -> None:
     """Send one sweep, or a task a session."""
     if kind == "sweep":
-        from memory_graph_workers.tasks.archival import sweep
+        from memory_graph_workers.tasks.archival.tasks import sweep
 
         sweep.delay()
     else:

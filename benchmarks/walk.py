@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from drain import OURS, PROCESSES
-from memory_graph_workers.tasks.sweeps import Sweeps
+from memory_graph_workers.tasks.archival.state import Sweeps
 from results import Figure, Outcome, Table, spread
 from rig import MIB, Program, Rig, pause
 

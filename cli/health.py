@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import click
 
-from .failure import Failure
-from .ports import LOOPBACK, http_status
+from .stack.ports import LOOPBACK, http_status
+from .terminal.failure import Failure
 
 _MOST_SECS = 5
 _ASK_SECS = 2.0
@@ -83,8 +83,8 @@ def check_worker(name: str) -> None:
     """
     from celery import Celery
 
+    from ..delivery.transport import broker_settings
     from ..tasks.config import BrokerConfig
-    from ..tasks.transport import broker_settings
 
     with Celery(set_as_current=False) as app:
         app.conf.update(

@@ -13,17 +13,17 @@ from ..clients.errors import IntegrationError
 
 # Name of the command: module, attribute, and its line in `mgw --help`.
 COMMANDS = {
-    "demo": ("demo", "command", "Watch the whole system archive real conversations, and check every word."),
-    "dev": ("dev", "command", "Keep the same stack running on this machine, to work against."),
+    "demo": ("demo.command", "command", "Watch the whole system archive real conversations, and check every word."),
+    "dev": ("stack.dev", "command", "Keep the same stack running on this machine, to work against."),
     "sweep": ("sweep", "command", "Archive what is due now, or see what would be."),
     "sweeps": ("sweeps", "command", "Look at past sweeps, pause them, let them start again."),
     "queues": ("queues", "command", "Show what waits, and which queues are held because a service is down."),
-    "dead": ("dead", "command", "Look at the messages that failed for good, send them again, remove them."),
-    "flower": ("flower", "command", "Watch workers, tasks and queues in a browser, behind a password."),
-    "schema": ("schema", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
-    "doctor": ("doctor", "command", "Check everything that can lose jobs, and say how to mend it."),
+    "dead": ("dead.command", "command", "Look at the messages that failed for good, send them again, remove them."),
+    "flower": ("flower.command", "command", "Watch workers, tasks and queues in a browser, behind a password."),
+    "schema": ("schema.command", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
+    "doctor": ("doctor.command", "command", "Check everything that can lose jobs, and say how to mend it."),
     "migrate": ("migrate", "command", "Make or change the tables of the reference services' databases."),
-    "vault": ("vault", "command", "Look after the reference vault: its keys, and what has expired."),
+    "vault": ("vault.command", "command", "Look after the reference vault: its keys, and what has expired."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
     "health": ("health", "command", "Say by exit code whether a part on this host does its work."),
 }

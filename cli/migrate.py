@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .failure import Failure, Refused
-from .output import show_json
+from .terminal.failure import Failure, Refused
+from .terminal.output import show_json
 
 if TYPE_CHECKING:
-    from ..services.migrate import Migrations, Standing
+    from ..services.database.migrate import Migrations, Standing
 
 _SERVICES = ["registry", "vault", "memory-graph"]
 

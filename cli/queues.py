@@ -6,13 +6,13 @@ from typing import Any
 import click
 import redis
 
+from ..delivery.holds import Held, Holds
 from ..schemas.fields import format_timestamp
 from ..tasks import connections
 from ..tasks.app import app
 from ..tasks.config import BrokerConfig
-from ..tasks.held import Held, Holds
-from .failure import Failure
-from .output import show_json, show_table
+from .terminal.failure import Failure
+from .terminal.output import show_json, show_table
 
 _PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 _COLUMNS = ["queue", "waiting", "held_for", "since", "why", "permits_a_second"]

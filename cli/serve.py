@@ -2,7 +2,7 @@
 
 import click
 
-from .failure import Refused
+from .terminal.failure import Refused
 
 _PORTS = {"registry": 8080, "vault": 9000, "memory-graph": 50051}
 

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from ..schemas.archival import ArchivalStats
 from ..tasks.app import ARCHIVAL
-from ..tasks.archival import sweep, sweeps
-from ..tasks.preview import Candidate, candidates
-from ..tasks.sweeps import Status
-from .failure import Failure
-from .output import show_json, show_table
+from ..tasks.archival.preview import Candidate, candidates
+from ..tasks.archival.state import Status
+from ..tasks.archival.tasks import sweep, sweeps
 from .queues import held
+from .terminal.failure import Failure
+from .terminal.output import show_json, show_table
 
 PATIENCE_SECS = 60.0
 

@@ -2,10 +2,10 @@
 
 import click
 
-from ..tasks.archival import sweeps
-from .failure import Failure
-from .output import show_json, show_table
+from ..tasks.archival.tasks import sweeps
 from .sweep import summary
+from .terminal.failure import Failure
+from .terminal.output import show_json, show_table
 
 
 @click.group()

@@ -18,9 +18,9 @@ import orjson
 from ..schemas.base import Payload, ValidationError, derived_id
 from ..schemas.fields import Id
 from ..schemas.ids import random_id
-from .answers import load, refuse, request_id_of
 from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import ApiError, IntegrationError, TransientError, UncertainOutcome
+from .responses import load, refuse, request_id_of
 from .retry import again
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from chromium import HOW, chromium, programs
 from selenium.webdriver import Chrome
-from showcase import Showcase, showcase
+from support.chromium import HOW, chromium, programs
+from support.showcase import Showcase, showcase
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH = 1280

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from marshmallow import fields
-from memory_graph_workers.cli import flower
+from memory_graph_workers.cli.flower import command as flower
 from memory_graph_workers.clients import config as clients_config
 from memory_graph_workers.schemas.registry import SessionRegistrationSchema, UsageReportSchema
 from memory_graph_workers.schemas.settings import Setting, Settings
 from memory_graph_workers.schemas.vault import ArchiveEntrySchema, RetentionPolicySchema
 from memory_graph_workers.services import config as services_config
-from memory_graph_workers.tasks import archival, registry, vault
 from memory_graph_workers.tasks import config as tasks_config
+from memory_graph_workers.tasks import registry, vault
 from memory_graph_workers.tasks.app import app
+from memory_graph_workers.tasks.archival import tasks as archival
 
 ROOT = Path(__file__).parent.parent
 FILES = {"README.md": ("operations", "settings", "service-settings"), "docs/producers.md": ("payloads",)}

@@ -11,7 +11,7 @@ import time
 from ..clients.config import SchedulerConfig
 from ..schemas.archival import Trigger
 from ..tasks.archival import sweep, sweeps
-from ..tasks.sweeps import Status
+from ..tasks.archival.state import Status
 
 PATIENCE_SECS = 60.0
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ..schemas.fields import now
 from ..schemas.settings import Settings, setting
-from .vault_keys import KeyRing, read_ring
+from .vault.keys import KeyRing, read_ring
 
 MIB = 2**20
 _DRIVERS = {

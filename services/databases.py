@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import MetaData
 
-from . import memory_graph_records, registry_records, vault_records
 from .config import DatabaseSettings, MemoryGraphDatabase, RegistryDatabase, VaultDatabase
-from .migrate import Migrations
+from .database.migrate import Migrations
+from .memory_graph import records as memory_graph_records
+from .registry import records as registry_records
+from .vault import records as vault_records
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..schemas.settings import Settings, read_all
-from . import memory_graph, registry, vault
 from .config import MemoryGraphServiceConfig, RegistryServiceConfig, ServerConfig, VaultServiceConfig
-from .log import log_to_stderr
-from .server import Server
+from .memory_graph import server as memory_graph
+from .registry import app as registry
+from .vault import app as vault
+from .web.gunicorn import Server
+from .web.log import log_to_stderr
 
 DEFAULT_PORTS = {"registry": 8080, "vault": 9000, "memory-graph": 50051}
 _SETTINGS: dict[str, type[Settings]] = {

@@ -13,13 +13,13 @@ from redis.exceptions import RedisError
 
 from ..beat_schedule import sweep_schedule
 from ..clients.errors import CircuitBreakerOpen, IntegrationError, InvalidConfig, TransientError
+from ..delivery.dead_letters import shown
+from ..delivery.holds import LONGEST_COUNTDOWN_SECS, Holds
+from ..delivery.redaction import HIDDEN, DiscreetTask
+from ..delivery.transport import broker_settings
 from . import connections
 from .config import for_a_producer
 from .connections import config
-from .dead_letters import shown
-from .discretion import HIDDEN, DiscreetTask
-from .held import LONGEST_COUNTDOWN_SECS, Holds
-from .transport import broker_settings
 
 PREFIX = "memory_graph"
 REGISTRY, VAULT, ARCHIVAL, HEALTH = (f"{PREFIX}.{name}" for name in ("registry", "vault", "archival", "health"))
@@ -50,7 +50,7 @@ class MemoryGraphTask(DiscreetTask):
     retry_jitter = True
     time_limit = int(limits.time_limit_secs)
     resultrepr_maxsize = 0
-    Request = "memory_graph_workers.tasks.request:Request"
+    Request = "memory_graph_workers.delivery.request:Request"
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Send the task; its arguments show nowhere but in the message.
@@ -137,7 +137,7 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_acks_on_failure_or_timeout=True,
-    worker_consumer="memory_graph_workers.tasks.consumer:Consumer",
+    worker_consumer="memory_graph_workers.delivery.consumer:Consumer",
     worker_prefetch_multiplier=1,
     worker_enable_prefetch_count_reduction=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -173,8 +173,8 @@ app.conf.update(
     redbeat_lock_timeout=30,
 )
 
-_STEPS = ("lease:Lease", "hold:Hold", "drain:Drain")  # by name: a producer needs none of them
-app.steps["consumer"].update(f"memory_graph_workers.tasks.{step}" for step in _STEPS)
+_STEPS = ("lease:Lease", "holding:Hold", "drain:Drain")  # by name: a producer needs none of them
+app.steps["consumer"].update(f"memory_graph_workers.delivery.{step}" for step in _STEPS)
 
 
 @signals.celeryd_init.connect

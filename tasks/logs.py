@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from celery.app.log import Logging
 from celery.utils.nodenames import node_format
 
-from .discretion import keep_logs_discreet
+from ..delivery.redaction import keep_logs_discreet
 
 # Facts that a log line may carry beside its message; Celery's own `data` holds arguments and stays out.
 FACTS = ["service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"]

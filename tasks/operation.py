@@ -8,10 +8,10 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from celery.result import AsyncResult
 
+from ..delivery.envelope import is_name
 from ..schemas.base import ValidationError
 from . import connections
 from .app import PREFIX, MemoryGraphTask, app
-from .envelope import is_name
 from .parameters import Parameters, as_json
 
 P = ParamSpec("P")

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from ..clients.config import RegistryConfig
+from ..delivery.dead_letters import DeadLetter, DeadLetters, Reason
 from .app import app
-from .dead_letters import DeadLetter, DeadLetters, Reason
 from .operation import KEY, CheckedTask
 from .registry import track_usage
 from .usage_batch import track_usage_batch

@@ -5,12 +5,12 @@ from typing import Any
 
 from ..clients.errors import CircuitBreakerOpen, IntegrationError, TransientError
 from ..clients.registry import KEYED_USAGE
+from ..delivery.dead_letters import DeadLetter, Reason, dead_letters_of
+from ..delivery.failures import failure
+from ..delivery.holds import LONGEST_COUNTDOWN_SECS
 from ..schemas.registry import KeyedUsageReport
 from . import connections
 from .app import HOLDS, PREFIX, REGISTRY
-from .dead_letters import DeadLetter, Reason, dead_letters_of
-from .failures import failure
-from .held import LONGEST_COUNTDOWN_SECS
 from .operation import KEY, task
 from .parameters import carry
 

@@ -9,8 +9,8 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
+from ..database.migrate import FOLDER, Migrations
 from ..databases import DATABASES
-from ..migrate import FOLDER, Migrations
 
 
 def main() -> int:

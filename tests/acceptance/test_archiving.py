@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fakes.http_server import FakeServer, answer
+from memory_graph_workers.delivery.holds import Holds
 from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
-from memory_graph_workers.tasks import archival, archiving, connections
+from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
-from memory_graph_workers.tasks.archiving import Prepared
-from memory_graph_workers.tasks.held import Holds
-from memory_graph_workers.tasks.pages import Page, Position
-from memory_graph_workers.tasks.sweeps import MAX_RESUMES, Status, Sweeps
+from memory_graph_workers.tasks.archival import storing as archiving
+from memory_graph_workers.tasks.archival import tasks as archival
+from memory_graph_workers.tasks.archival.page import Page, Position
+from memory_graph_workers.tasks.archival.state import MAX_RESUMES, Status, Sweeps
+from memory_graph_workers.tasks.archival.storing import Prepared
+from support.fakes.http_server import FakeServer, answer
 
 
 @pytest.fixture

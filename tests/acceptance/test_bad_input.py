@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 
 import pytest
 from celery import Celery
-from fakes.http_server import FakeServer, Received, Step, answer, cut
 from memory_graph_workers.clients.errors import ApiError, AuthenticationError, SerializationError
+from support.fakes.http_server import FakeServer, Received, Step, answer, cut
 
 CELERY = [sys.executable, "-m", "celery", "-A", "memory_graph_workers.tasks.app"]
 SESSION = {"session_id": "s", "model_id": "m", "started_at": "2020-01-01T00:00:00Z", "status": "active"}

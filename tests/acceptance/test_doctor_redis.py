@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 import pytest
-from memory_graph_workers.cli.doctor_fleet import check_waiting
-from memory_graph_workers.cli.doctor_redis import check_address, check_server, judged_clock
-from memory_graph_workers.cli.finding import State
+from memory_graph_workers.cli.doctor.finding import State
+from memory_graph_workers.cli.doctor.fleet import check_waiting
+from memory_graph_workers.cli.doctor.redis_server import check_address, check_server, judged_clock
 from memory_graph_workers.tasks.config import BrokerConfig
 
 

@@ -14,18 +14,18 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
-from fakes.http_server import JSON_HEADERS, FakeServer, answer
-from memory_graph_workers.cli.processes import Child, Children
-from memory_graph_workers.cli.servers import launch, wait_for_child, wait_ready
-from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.cli.stack.processes import Child, Children
+from memory_graph_workers.cli.stack.servers import launch, wait_for_child, wait_ready
+from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.breaker import RedisStorage
 from memory_graph_workers.clients.config import RegistryConfig
 from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.delivery.dead_letters import DeadLetters
+from memory_graph_workers.delivery.holds import Holds
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionRegistration
-from memory_graph_workers.tasks.dead_letters import DeadLetters
-from memory_graph_workers.tasks.held import Holds
 from redis import Redis
+from support.fakes.http_server import JSON_HEADERS, FakeServer, answer
 
 REGISTRY, VAULT = "memory_graph.registry", "memory_graph.vault"
 ASKED, PERMITS, LEADER = (f"memory_graph:hold:{name}" for name in ("asked:registry", f"queue:{REGISTRY}", "leader"))

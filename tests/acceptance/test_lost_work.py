@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from celery import Celery
 from kombu import Connection
-from memory_graph_workers.tasks.dead_letters import Reason
-from memory_graph_workers.tasks.transport import broker_settings
+from memory_graph_workers.delivery.dead_letters import Reason
+from memory_graph_workers.delivery.transport import broker_settings
 
 
 @pytest.fixture

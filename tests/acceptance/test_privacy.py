@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from canaries.fleet import ENCRYPTION_KEY, Fleet
-from canaries.liar import Liar
-from canaries.places import command_lines, environments, files, in_redis, page
-from canaries.words import found_in
-from fakes.graph_server import FakeGraph
-from memory_graph_workers.cli.processes import Children
-from memory_graph_workers.cli.stack import Stack
-from memory_graph_workers.tasks.discretion import HIDDEN, SIZE
+from memory_graph_workers.cli.stack.processes import Children
+from memory_graph_workers.cli.stack.stack import Stack
+from memory_graph_workers.delivery.redaction import HIDDEN, SIZE
+from support.canaries.fleet import ENCRYPTION_KEY, Fleet
+from support.canaries.liar import Liar
+from support.canaries.places import command_lines, environments, files, in_redis, page
+from support.canaries.words import found_in
+from support.fakes.graph_server import FakeGraph
 
 SETTINGS = {
     "ARCHIVAL_AFTER_DAYS": "0",

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from memory_graph_workers.cli.processes import Children
-from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.cli.stack.processes import Children
+from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient

@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from fakes.archival_server import ArchivalServer
+from memory_graph_workers.delivery.transport import broker_settings
 from memory_graph_workers.schemas.archival import ArchivalStats
-from memory_graph_workers.tasks import archival, connections
+from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import ARCHIVAL, app
-from memory_graph_workers.tasks.sweeps import Status
-from memory_graph_workers.tasks.transport import broker_settings
+from memory_graph_workers.tasks.archival import tasks as archival
+from memory_graph_workers.tasks.archival.state import Status
 from redis import Redis
+from support.fakes.archival_server import ArchivalServer
 
 SETTINGS = {"VAULT_API_KEY": "key", "ARCHIVE_WITHOUT_CONTENT": "true", "ARCHIVAL_BATCH_SIZE": "5"}
 SETTINGS["VAULT_BATCH_MAX_BYTES"] = "1000"  # four sessions

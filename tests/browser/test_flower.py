@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from canaries.words import found_in
-from chromium import ELSEWHERE, chromium, needed
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from showcase import LARGE, WORKER, Showcase, showcase
+from support.canaries.words import found_in
+from support.chromium import ELSEWHERE, chromium, needed
+from support.showcase import LARGE, WORKER, Showcase, showcase
 
 TABS = {
     "pool": "Max concurrency", "broker": "redis", "queues": "memory_graph.vault", "tasks": "memory_graph.registry",

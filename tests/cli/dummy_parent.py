@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from memory_graph_workers.cli.main import guarded
-from memory_graph_workers.cli.processes import Children
+from memory_graph_workers.cli.stack.processes import Children
 
 FAMILY = "import os, time; os.fork(); os.fork(); os.write(1, b'on'); time.sleep(300)"
 STUBBORN = "import os, signal, time; signal.signal(15, signal.SIG_IGN); os.write(1, b'on'); time.sleep(300)"

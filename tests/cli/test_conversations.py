@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-from memory_graph_workers.cli.conversations import Message, read_conversations, shipped
-from memory_graph_workers.cli.failure import Refused
+from memory_graph_workers.cli.demo.conversations import Message, read_conversations, shipped
+from memory_graph_workers.cli.terminal.failure import Refused
 
 
 def line(conversation_id="c-1", messages=(("user", "Hi"), ("assistant", "Hello")), **fields):

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from celery import Celery
 from flower.urls import handlers
-from memory_graph_workers.cli.flower import FlowerConfig, unwanted
-from memory_graph_workers.cli.monitor import DiscreetEvents
-from memory_graph_workers.cli.ports import free_port, http_status
+from memory_graph_workers.cli.flower.command import FlowerConfig, unwanted
+from memory_graph_workers.cli.flower.monitor import DiscreetEvents
+from memory_graph_workers.cli.stack.ports import free_port, http_status
 from tornado.ioloop import IOLoop
 
 LOGIN = "admin:a-long-password"

@@ -7,9 +7,9 @@ import sys
 import time
 
 import pytest
-from embedded import embedded
 from memory_graph_workers.cli.health import command
-from memory_graph_workers.cli.ports import free_port
+from memory_graph_workers.cli.stack.ports import free_port
+from support.embedded import embedded
 
 PARTS = command.params[0].type.choices
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from memory_graph_workers.cli.main import COMMANDS
-from memory_graph_workers.cli.ports import free_port
+from memory_graph_workers.cli.stack.ports import free_port
 
 HEAVY = ("celery", "grpc", "flask", "sqlalchemy", "rich")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
-from memory_graph_workers.cli.asyncapi import document
-from memory_graph_workers.tasks.envelope import Malformed, check_arguments, check_task, opened
+from memory_graph_workers.cli.schema.asyncapi import document
+from memory_graph_workers.delivery.envelope import Malformed, check_arguments, check_task, opened
 
 SCHEMAS = document()["components"]["schemas"]
 HEADERS = {"task": "memory_graph.registry.get_session", "id": "t-1"}

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from memory_graph_workers.cli.failure import Failure
-from memory_graph_workers.cli.processes import Children
+from memory_graph_workers.cli.stack.processes import Children
+from memory_graph_workers.cli.terminal.failure import Failure
 
 DUMMY_PARENT = Path(__file__).with_name("dummy_parent.py")
 DUMMIES = 2 * 4 + 1  # two families of four, and one that ignores TERM

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from jsonschema import Draft7Validator, Draft202012Validator
-from memory_graph_workers.cli.asyncapi import document
-from memory_graph_workers.cli.schema import command, files
-from memory_graph_workers.cli.task_schema import answer_schema, every_task, parameters_schema
+from memory_graph_workers.cli.schema.asyncapi import document
+from memory_graph_workers.cli.schema.command import command, files
+from memory_graph_workers.cli.schema.task import answer_schema, every_task, parameters_schema
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.parameters import PAYLOADS

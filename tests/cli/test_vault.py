@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 
 import pytest
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
-from memory_graph_workers.services import vault_archives, vault_policies
-from memory_graph_workers.services.storage import Storage
-from memory_graph_workers.services.vault_archives import Terms
-from memory_graph_workers.services.vault_keys import new_key, read_ring
-from memory_graph_workers.services.vault_records import Base
-from memory_graph_workers.services.vault_seal import Wishes
+from memory_graph_workers.services.database.storage import Storage
+from memory_graph_workers.services.vault import archives as vault_archives
+from memory_graph_workers.services.vault import policies as vault_policies
+from memory_graph_workers.services.vault.archives import Terms
+from memory_graph_workers.services.vault.keys import new_key, read_ring
+from memory_graph_workers.services.vault.records import Base
+from memory_graph_workers.services.vault.seal import Wishes
 
 THEN = datetime(2020, 1, 1, tzinfo=UTC)
 OLD, NEW = new_key(), new_key()

@@ -3,19 +3,19 @@
 import os
 
 import pytest
-from memory_graph_workers.cli.conversations import Conversation, Message
-from memory_graph_workers.cli.home import temporary_home
-from memory_graph_workers.cli.ledger import Entry, Kind
-from memory_graph_workers.cli.producer import fill
-from memory_graph_workers.cli.stack import Stack
-from memory_graph_workers.cli.verification import Verifier, read_only
+from memory_graph_workers.cli.demo.conversations import Conversation, Message
+from memory_graph_workers.cli.demo.ledger import Entry, Kind
+from memory_graph_workers.cli.demo.producer import fill
+from memory_graph_workers.cli.demo.verification import Verifier, read_only
+from memory_graph_workers.cli.stack.directory import temporary_home
+from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry
-from memory_graph_workers.tasks.archiving import archive_id_of, conversation
+from memory_graph_workers.tasks.archival.storing import archive_id_of, conversation
 
 SAID = (Message("user", "How many?"), Message("assistant", "Forty-two."))
 CONVERSATIONS = [Conversation("c-1", "m:1", "", "", SAID)]

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.http_server import FakeServer
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
+from support.fakes.http_server import FakeServer
 
 KEY = "key-canary-5Vq"
 QUICK = RetryPolicy(initial_delay_secs=0.01)

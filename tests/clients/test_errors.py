@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.backends.base import Backend
-from fakes.http_server import FakeServer, Step, answer, cut, cut_after, hang, whole
 from memory_graph_workers.clients import errors
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
 from memory_graph_workers.clients.errors import IntegrationError
@@ -20,6 +19,7 @@ from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import SessionRegistration, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
+from support.fakes.http_server import FakeServer, Step, answer, cut, cut_after, hang, whole
 
 KEY, SENT, ANSWERED = "canary-of-the-key", "canary-of-the-payload", "canary-of-the-answer"
 KINDS_OF_THE_RUST_CLIENT = {

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from fakes.http_server import Connection, FakeServer, whole
 from memory_graph_workers.clients.errors import SerializationError
 from memory_graph_workers.clients.registry import RegistryClient
+from support.fakes.http_server import Connection, FakeServer, whole
 
 Page = dict[str, Any]
 

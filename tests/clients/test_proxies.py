@@ -6,13 +6,13 @@ import traceback
 from collections.abc import Iterator
 
 import pytest
-from fakes.http_server import Connection, FakeServer, Step, answer, drip, hang, tunnel
-from fakes.one_session import HEAD_BYTES, SESSION, once
 from memory_graph_workers.clients.config import RegistryConfig
 from memory_graph_workers.clients.errors import ConnectionError, Timeout
 from memory_graph_workers.clients.http import Transport
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.retry import ONCE
+from support.fakes.http_server import Connection, FakeServer, Step, answer, drip, hang, tunnel
+from support.fakes.one_session import HEAD_BYTES, SESSION, once
 
 
 @pytest.fixture

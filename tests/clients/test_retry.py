@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from fakes.http_server import FakeServer, Step, answer, cut, hang, reset, whole
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
 from memory_graph_workers.clients.errors import (
     ApiError,
@@ -22,6 +21,7 @@ from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.schemas.registry import SessionRegistration, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry
+from support.fakes.http_server import FakeServer, Step, answer, cut, hang, reset, whole
 
 QUICK = RetryPolicy(initial_delay_secs=0.01)
 SESSION = answer(200, {"session_id": "s", "model_id": "m", "started_at": "2026-01-31T12:00:00Z", "status": "active"})

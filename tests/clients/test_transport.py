@@ -10,22 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.http_server import (
-    JSON_HEADERS,
-    Connection,
-    FakeServer,
-    Step,
-    after,
-    answer,
-    bomb,
-    cut,
-    cut_after,
-    drip,
-    hang,
-    reset,
-    whole,
-)
-from fakes.one_session import HEAD_BYTES, SESSION, once
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
 from memory_graph_workers.clients.errors import (
     ApiError,
@@ -42,6 +26,22 @@ from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
+from support.fakes.http_server import (
+    JSON_HEADERS,
+    Connection,
+    FakeServer,
+    Step,
+    after,
+    answer,
+    bomb,
+    cut,
+    cut_after,
+    drip,
+    hang,
+    reset,
+    whole,
+)
+from support.fakes.one_session import HEAD_BYTES, SESSION, once
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fakes.http_server import FakeServer, answer
 from memory_graph_workers.clients.config import RegistryConfig
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.schemas.registry import (
@@ -19,6 +18,7 @@ from memory_graph_workers.schemas.registry import (
     UsageReport,
     UsageStats,
 )
+from support.fakes.http_server import FakeServer, answer
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 NOON_AND_A_BIT = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)

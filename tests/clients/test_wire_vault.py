@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fakes.http_server import FakeServer, answer
 from memory_graph_workers.clients.config import VaultConfig
 from memory_graph_workers.clients.errors import SerializationError
 from memory_graph_workers.clients.vault import VaultClient
@@ -20,6 +19,7 @@ from memory_graph_workers.schemas.vault import (
     ComplianceLevel,
     RetentionPolicy,
 )
+from support.fakes.http_server import FakeServer, answer
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 ENTRY_TEXT = """{

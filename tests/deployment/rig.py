@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deployment.compose_file import ROOT, ComposeFile, Service
-from memory_graph_workers.cli.broker import find_server
-from memory_graph_workers.cli.ports import LOOPBACK, free_port
+from memory_graph_workers.cli.stack.broker import find_server
+from memory_graph_workers.cli.stack.ports import LOOPBACK, free_port
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it tells where it keeps its lock, for want of XDG_RUNTIME_DIR

@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from deployment.rig import Rig
-from memory_graph_workers.cli.conversations import read_conversations, shipped
-from memory_graph_workers.cli.ledger import read_ledger
-from memory_graph_workers.cli.ports import http_status
-from memory_graph_workers.cli.producer import AGED_BY
-from memory_graph_workers.cli.verification import Verifier, sessions_by_id
+from memory_graph_workers.cli.demo.conversations import read_conversations, shipped
+from memory_graph_workers.cli.demo.ledger import read_ledger
+from memory_graph_workers.cli.demo.producer import AGED_BY
+from memory_graph_workers.cli.demo.verification import Verifier, sessions_by_id
+from memory_graph_workers.cli.stack.ports import http_status
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
@@ -54,7 +54,7 @@ class Deployment:
 
     def produce(self, stage):
         """Let the demo's producer make its sessions, and wait until the Registry knows their tokens and status."""
-        producer = ["python", "-m", "memory_graph_workers.cli.producer", stage]
+        producer = ["python", "-m", "memory_graph_workers.cli.demo.producer", stage]
         self.rig.run("worker", *producer, str(self.source), str(self.ledger))
         until(self.is_settled)
 

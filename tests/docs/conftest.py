@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from embedded import Embedded, embedded
+from support.embedded import Embedded, embedded
 
 
 @pytest.fixture(scope="session")

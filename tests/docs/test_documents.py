@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from embedded import Embedded, finished
-from memory_graph_workers.cli.ports import free_port, http_status
+from memory_graph_workers.cli.stack.ports import free_port, http_status
 from memory_graph_workers.clients import errors
+from memory_graph_workers.delivery.dead_letters import Reason
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.schemas.settings import Settings
-from memory_graph_workers.services.vault_keys import new_key
-from memory_graph_workers.tasks.dead_letters import Reason
+from memory_graph_workers.services.vault.keys import new_key
+from support.embedded import Embedded, finished
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -72,7 +72,7 @@ def test_the_tables_say_what_the_code_says() -> None:
 
 def test_no_task_and_no_setting_is_left_out() -> None:
     readme = (ROOT / "README.md").read_text()
-    frozen = (ROOT / "tests" / "task_names.txt").read_text().splitlines()
+    frozen = (ROOT / "tests" / "guards" / "task_names.txt").read_text().splitlines()
     names = {line.partition("(")[0] for line in frozen} - {f"memory_graph.archival.{inner}" for inner in INNER}
     for module in ("clients.config", "tasks.config", "services.config", "cli.flower"):
         import_module(f"memory_graph_workers.{module}")  # a group is known when its module is imported

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from embedded import Embedded
+from support.embedded import Embedded
 
 FOLDER = str(Path(__file__).parent.parent / "integration")
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")

@@ -2,8 +2,8 @@
 
 import re
 
-from embedded import Embedded
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
+from support.embedded import Embedded
 
 UUID = "[0-9a-f-]{36}"
 

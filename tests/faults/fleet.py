@@ -13,12 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 from celery import Celery
-from memory_graph_workers.cli.ports import LOOPBACK
-from memory_graph_workers.cli.processes import Child, Children
-from memory_graph_workers.cli.servers import Running, launch, wait_for_child, wait_ready
-from memory_graph_workers.cli.stack import Stack
-from memory_graph_workers.tasks.dead_letters import DeadLetter, DeadLetters
-from memory_graph_workers.tasks.transport import broker_settings
+from memory_graph_workers.cli.stack.ports import LOOPBACK
+from memory_graph_workers.cli.stack.processes import Child, Children
+from memory_graph_workers.cli.stack.servers import Running, launch, wait_for_child, wait_ready
+from memory_graph_workers.cli.stack.stack import Stack
+from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters
+from memory_graph_workers.delivery.transport import broker_settings
 from redis import Redis
 from redis.exceptions import RedisError
 

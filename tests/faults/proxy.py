@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from memory_graph_workers.cli.ports import LOOPBACK, free_port
+from memory_graph_workers.cli.stack.ports import LOOPBACK, free_port
 
 HEAD_END = b"\r\n\r\n"
 _LONGEST_SECS = 600.0

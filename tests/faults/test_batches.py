@@ -14,9 +14,9 @@ import pytest
 from faults.fleet import REGISTRY, TIMEOUT_SECS, Fleet, until
 from faults.matrix import Row
 from faults.proxy import answers, cuts_after, cuts_before, halves
-from memory_graph_workers.cli.processes import Child
+from memory_graph_workers.cli.stack.processes import Child
 from memory_graph_workers.clients.breaker import FAIL_MAX
-from memory_graph_workers.tasks.dead_letters import Reason
+from memory_graph_workers.delivery.dead_letters import Reason
 
 BATCH, TRACK = "registry.track_usage_batch", "memory_graph.registry.track_usage"
 USAGE = "POST /api/v1/usage"

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from fakes.http_server import FakeServer, Step, answer, cut, cut_after, hang, whole
 from faults.fleet import until
 from faults.proxy import Proxy
-from memory_graph_workers.cli.ports import LOOPBACK
+from memory_graph_workers.cli.stack.ports import LOOPBACK
+from support.fakes.http_server import FakeServer, Step, answer, cut, cut_after, hang, whole
 
 pytestmark = pytest.mark.short
 REQUEST = b"GET / HTTP/1.1\r\nHost: there\r\n\r\n"

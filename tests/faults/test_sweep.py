@@ -11,7 +11,7 @@ import pytest
 from faults.fleet import ARCHIVAL, Fleet, until
 from faults.matrix import Row
 from faults.proxy import delays
-from memory_graph_workers.cli.processes import Child
+from memory_graph_workers.cli.stack.processes import Child
 from memory_graph_workers.clients.config import MemoryGraphConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.schemas.fields import parse_timestamp

@@ -13,7 +13,7 @@ import pytest
 from faults.fleet import ARCHIVAL, TIMEOUT_SECS, Fleet, until
 from faults.matrix import Row
 from faults.proxy import delays
-from memory_graph_workers.cli.processes import Child
+from memory_graph_workers.cli.stack.processes import Child
 
 KILLS = 20
 CHILD_KILLS = 15

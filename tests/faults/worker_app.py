@@ -10,11 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 from memory_graph_workers.clients import base
-from memory_graph_workers.tasks import archival, sweeps, walking
+from memory_graph_workers.delivery.dead_letters import DeadLetters
+from memory_graph_workers.delivery.lease import Lease
 from memory_graph_workers.tasks.app import app
-from memory_graph_workers.tasks.dead_letters import DeadLetters
-from memory_graph_workers.tasks.lease import Lease
-from memory_graph_workers.tasks.sweeps import Sweeps
+from memory_graph_workers.tasks.archival import state as sweeps
+from memory_graph_workers.tasks.archival import tasks as archival
+from memory_graph_workers.tasks.archival import walk as walking
+from memory_graph_workers.tasks.archival.state import Sweeps
 
 
 @app.task(name="faults.kills_its_child")

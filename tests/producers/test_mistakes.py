@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from embedded import Embedded
-from memory_graph_workers.tasks.dead_letters import DeadLetter, DeadLetters
+from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters
 from redis import Redis
+from support.embedded import Embedded
 
 # What is sent, which field the answer names, and how.
 NAMED = {

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from postgres import Postgres
+from support.postgres import Postgres
 
 KEY = "vault-key-1"
 ENCRYPTION_KEY = base64.b64encode(b"k" * 32).decode()

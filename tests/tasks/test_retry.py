@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from celery.exceptions import Retry
 from kombu.exceptions import OperationalError
-from memory_graph_workers.tasks import archival
-from memory_graph_workers.tasks.archival import walk_page
+from memory_graph_workers.tasks.archival import tasks as archival
+from memory_graph_workers.tasks.archival.tasks import walk_page
 from memory_graph_workers.tasks.registry import track_usage
 from memory_graph_workers.tasks.vault import archive_session
 from redis.exceptions import ConnectionError as RedisConnectionError

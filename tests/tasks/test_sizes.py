@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from celery import Celery
 from kombu import Connection
-from memory_graph_workers.tasks.discretion import HIDDEN, SIZE, size_of
-from memory_graph_workers.tasks.request import Request
+from memory_graph_workers.delivery.redaction import HIDDEN, SIZE, size_of
+from memory_graph_workers.delivery.request import Request
 
 TEXT = "canary שלום " * 200
 

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from memory_graph_workers.cli.processes import Children
-from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.cli.stack.processes import Children
+from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient, pb
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.delivery.transport import broker_settings
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
-from memory_graph_workers.tasks.transport import broker_settings
 
 # Sessions are due at once, and a task gives up after the second attempt.
 SETTINGS = {

@@ -10,12 +10,12 @@ import pytest
 from celery import chain
 from click.testing import CliRunner, Result
 from memory_graph_workers.cli.main import mgw
-from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, Reason
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
-from memory_graph_workers.tasks.dead_letters import DeadLetter, DeadLetters, Reason
 from memory_graph_workers.tasks.registry import track_usage, update_session_status
 
 SECS = 20

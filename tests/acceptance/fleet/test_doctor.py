@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 from memory_graph_workers.cli.main import mgw
-from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.registry import get_session
 

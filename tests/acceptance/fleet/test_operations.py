@@ -8,17 +8,18 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery, chain
-from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.errors import ApiError
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, Reason
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
-from memory_graph_workers.tasks import archival, connections
+from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks import registry as registry_tasks
 from memory_graph_workers.tasks import vault as vault_tasks
-from memory_graph_workers.tasks.dead_letters import DeadLetter, DeadLetters, Reason
+from memory_graph_workers.tasks.archival import tasks as archival
 
 SECS = 20
 

@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 from celery.exceptions import TaskRevokedError
-from memory_graph_workers.cli.stack import Stack
+from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.delivery.dead_letters import DeadLetters
 from memory_graph_workers.schemas.archival import BatchResult, Trigger
 from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import format_timestamp
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
-from memory_graph_workers.tasks import archival, connections
+from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
-from memory_graph_workers.tasks.archiving import archive_id_of
-from memory_graph_workers.tasks.dead_letters import DeadLetters
-from memory_graph_workers.tasks.pages import Page, Position
-from memory_graph_workers.tasks.sweeps import Status, Sweeps
+from memory_graph_workers.tasks.archival import tasks as archival
+from memory_graph_workers.tasks.archival.page import Page, Position
+from memory_graph_workers.tasks.archival.state import Status, Sweeps
+from memory_graph_workers.tasks.archival.storing import archive_id_of
 
 SECS = 30.0
 
@@ -223,6 +224,6 @@ def test_the_watch_closes_a_sweep_that_stalls_again_and_again(fleet: Stack) -> N
 
 
 def _conversation(session_id: str, nodes: list[Any]) -> Any:
-    from memory_graph_workers.tasks.archiving import conversation
+    from memory_graph_workers.tasks.archival.storing import conversation
 
     return conversation(session_id, nodes)

@@ -1,0 +1,1 @@
+"""`mgw dead`: list, show, replay and purge dead letters."""

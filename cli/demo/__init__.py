@@ -1,0 +1,1 @@
+"""`mgw demo`: the whole system archives real conversations."""

@@ -1,0 +1,168 @@
+"""Checks from outside what the sweep did: every archive against the graph and against the file, word for word."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, NullPool, create_engine, text
+
+from ...clients.errors import ApiError
+from ...clients.memory_graph import MemoryGraphClient
+from ...clients.registry import RegistryClient
+from ...clients.vault import VaultClient
+from ...schemas.registry import SessionInfo, SessionStatus
+from ...tasks.archival.storing import archive_id_of
+from .conversations import OPENING, RESPONSE, TOOL, Conversation, Message
+from .ledger import Entry
+
+_NOT_FOUND = 404
+# The archive's lists, the kind of node in each, and the field that holds what was said.
+_LISTS = {
+    "prompts": ("prompt", "content"),
+    "responses": ("response", "content"),
+    "tool_invocations": ("tool_invocation", "result"),
+}
+
+
+@dataclass
+class Figures:
+    """What came out; everything is counted from the services, and compared with what the producer did."""
+
+    sessions: int = 0
+    registered: int = 0
+    usage_reports: int = 0
+    due: int = 0
+    archived: int = 0
+    verified: int = 0
+    mismatched: int = 0
+    missing: int = 0
+    duplicated: int = 0
+    not_due_archived: int = 0
+    usage_mismatched: int = 0
+    duration_ms: int = 0
+    ok: bool = False
+
+    def judge(self, usage_reports_sent: int) -> None:
+        """Set `ok`: whether all of it held."""
+        bad = (self.mismatched, self.missing, self.duplicated, self.not_due_archived, self.usage_mismatched)
+        self.ok = (
+            not any(bad)
+            and self.registered == self.sessions
+            and self.usage_reports == usage_reports_sent
+            and self.due == self.archived == self.verified
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures by name."""
+        return asdict(self)
+
+
+class Verifier:
+    """Reads the services, as anybody with their keys can."""
+
+    def __init__(
+        self, registry: RegistryClient, vault: VaultClient, graph: MemoryGraphClient, vault_database: URL
+    ) -> None:
+        self._registry, self._vault, self._graph, self._vault_database = registry, vault, graph, vault_database
+
+    def figures(self, conversations: list[Conversation], ledger: list[Entry]) -> Figures:
+        """Read everything and compare."""
+        known = sessions_by_id(self._registry)
+        copies = self._archives_per_session()
+        due = [entry for entry in ledger if entry.kind.is_due]
+        figures = Figures(sessions=len(conversations), registered=len(known), due=len(due))
+        figures.archived = sum(_status(known, entry) is SessionStatus.ARCHIVED for entry in due)
+        figures.duplicated = sum(copies[entry.session_id] > 1 for entry in due)
+        figures.not_due_archived = sum(
+            _status(known, entry) is SessionStatus.ARCHIVED or copies[entry.session_id] > 0
+            for entry in ledger
+            if not entry.kind.is_due
+        )
+        self._compare_content(figures, conversations, due)
+        self._compare_usage(figures, [entry for entry in ledger if entry.session_id in known])
+        figures.judge(sum(entry.reports for entry in ledger))
+        return figures
+
+    def _compare_content(self, figures: Figures, conversations: list[Conversation], due: list[Entry]) -> None:
+        for entry in due:
+            data = self._archived(entry.session_id)
+            if data is None:
+                figures.missing += 1
+            elif self._is_faithful(data, entry.session_id, conversations[entry.index]):
+                figures.verified += 1
+            else:
+                figures.mismatched += 1
+
+    def _compare_usage(self, figures: Figures, ledger: list[Entry]) -> None:
+        for entry in ledger:
+            usage = self._registry.get_session_usage(entry.session_id)
+            figures.usage_reports += usage.total_responses
+            found = (usage.total_responses, usage.total_prompt_tokens, usage.total_completion_tokens)
+            figures.usage_mismatched += found != (entry.reports, entry.prompt_tokens, entry.completion_tokens)
+
+    def _archived(self, session_id: str) -> Any:
+        try:
+            return self._vault.retrieve_session(archive_id_of(session_id)).data
+        except ApiError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    def _is_faithful(self, data: Any, session_id: str, conversation: Conversation) -> bool:
+        same_session = data["session_id"] == session_id
+        return same_session and self._is_as_in_graph(data, session_id) and said(data) == conversation.messages
+
+    def _is_as_in_graph(self, data: Any, session_id: str) -> bool:
+        nodes = list(self._graph.iter_nodes(session_id))
+        return all(
+            _rows(nodes, kind, text) == [(row["id"], row.get(text, "")) for row in data[name]]
+            for name, (kind, text) in _LISTS.items()
+        )
+
+    def _archives_per_session(self) -> Counter[str]:
+        """The vault has no listing, so its database is asked."""
+        with create_engine(self._vault_database, poolclass=NullPool).connect() as database:
+            rows = database.execute(text("SELECT session_id, count(*) FROM archives GROUP BY session_id"))
+            return Counter({str(session_id): int(count) for session_id, count in rows})
+
+
+def read_only(file: Path) -> URL:
+    """The address of an SQLite file that is to stay as it is."""
+    return URL.create("sqlite", database=file.as_uri(), query={"mode": "ro", "uri": "true"})
+
+
+def sessions_by_id(registry: RegistryClient) -> dict[str, SessionInfo]:
+    """Every session that the Registry knows."""
+    return {session.session_id: session for session in registry.iter_sessions(page_size=500)}
+
+
+def said(data: Mapping[str, Any]) -> tuple[Message, ...]:
+    """An archive's messages in the order of the conversation."""
+    return tuple(_walk(data))
+
+
+def _walk(data: Mapping[str, Any]) -> Iterator[Message]:
+    for prompt in data["prompts"]:
+        role = prompt["metadata"]["custom"]["role"]
+        if role != OPENING:
+            yield Message(role, prompt.get("content", ""))
+        for response in _of(data["responses"], "prompt_id", prompt["id"]):
+            yield Message(RESPONSE, response.get("content", ""))
+            for tool in _of(data["tool_invocations"], "response_id", response["id"]):
+                yield Message(TOOL, tool.get("result", ""))
+
+
+def _of(rows: Iterable[Mapping[str, Any]], name: str, value: str) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row[name] == value]
+
+
+def _rows(nodes: Iterable[Any], kind: str, text: str) -> list[tuple[str, str]]:
+    found = [getattr(node, kind) for node in nodes if node.WhichOneof("node_data") == kind]
+    return [(node.id, getattr(node, text)) for node in found]
+
+
+def _status(known: Mapping[str, SessionInfo], entry: Entry) -> SessionStatus | None:
+    session = known.get(entry.session_id)
+    return session.status if session else None

@@ -1,0 +1,86 @@
+"""The doctor's look at the services: do they answer, take our keys, and agree on the time? Nothing is written."""
+
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from ...clients.config import RetryPolicy
+from ...clients.errors import ApiError, AuthenticationError, IntegrationError
+from ...clients.memory_graph import MemoryGraphClient
+from ...clients.registry import RegistryClient
+from ...clients.vault import VaultClient
+from ...tasks.config import WorkerConfig
+from .finding import Finding, State, judged
+from .redis_server import judged_clock
+
+_ONCE = RetryPolicy(max_attempts=1)
+_HEALTH_SECS = 5
+_NOT_FOUND = 404
+
+
+def check_registry(config: WorkerConfig) -> Iterator[Finding]:
+    """Health, key (a listing of one session), clock, and what its repeats mean for billing."""
+    with RegistryClient(config.registry, retry_policy=_ONCE) as registry:
+        yield from _check("registry", registry.health_check, lambda: registry.list_sessions(page_size=1))
+    yield from _clock("registry", config.registry.base_url)
+    yield judged(
+        "registry: repeats",
+        config.registry.honours_idempotency,
+        f"REGISTRY_HONOURS_IDEMPOTENCY={str(config.registry.honours_idempotency).lower()}",
+        "If the Registry recognises a repeated Idempotency-Key, set it to true; else a usage report without an answer "
+        "becomes a dead letter that a person must look at.",
+        State.WARNING,
+    )
+
+
+def check_vault(config: WorkerConfig) -> Iterator[Finding]:
+    """Health, key (an archive that cannot be there), clock."""
+    with VaultClient(config.vault, retry_policy=_ONCE) as vault:
+        yield from _check("vault", vault.health_check, lambda: _expect_none(vault))
+    yield from _clock("vault", config.vault.base_url)
+
+
+def check_memory_graph(config: WorkerConfig) -> Iterator[Finding]:
+    """Health; its protocol has neither keys nor a clock."""
+    with MemoryGraphClient(config.memory_graph, retry_policy=_ONCE) as graph:
+        yield from _check("memory-graph", graph.health_check, None)
+
+
+def _check(name: str, health: Callable[[], Any], use_key: Callable[[], Any] | None) -> Iterator[Finding]:
+    variable = name.upper().replace("-", "_")
+    yield _tried(f"{name}: health", health, f"Is it up, and {variable}_URL right?")
+    if use_key is not None:
+        yield _tried(f"{name}: key", use_key, f"Set {variable}_API_KEY to a key that it accepts.")
+
+
+def _tried(check: str, call: Callable[[], Any], fix: str) -> Finding:
+    try:
+        call()
+    except AuthenticationError as error:
+        return Finding(check, State.FAILURE, str(error), fix)
+    except IntegrationError as error:
+        return Finding(check, State.FAILURE, str(error), "See its log." if isinstance(error, ApiError) else fix)
+    return Finding(check, State.OK, "accepted" if check.endswith("key") else "healthy")
+
+
+def _expect_none(vault: VaultClient) -> None:
+    try:
+        vault.retrieve_session(str(uuid4()))
+    except ApiError as error:
+        if error.status != _NOT_FOUND:
+            raise
+
+
+def _clock(name: str, base_url: str) -> Iterator[Finding]:
+    """Compare clocks by the Date of an answer, which has whole seconds."""
+    before = time.time()
+    try:
+        answer = requests.get(f"{base_url.rstrip('/')}/health", timeout=_HEALTH_SECS, allow_redirects=False)
+        theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    except (requests.RequestException, KeyError, ValueError):
+        return  # that it does not answer is said already, and a Date is not promised
+    yield judged_clock(name, theirs, before, time.time(), resolution_secs=1.0)

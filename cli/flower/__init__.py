@@ -1,0 +1,1 @@
+"""`mgw flower`: Flower with this project's settings."""

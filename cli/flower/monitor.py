@@ -1,0 +1,111 @@
+"""Flower as we run it: nothing without a password, no arguments that a producer announced, a log like a worker's."""
+
+import hmac
+import logging
+import signal
+from base64 import b64encode
+from typing import Any, cast
+
+from flower.app import Flower  # pyright: ignore[reportMissingTypeStubs]
+from flower.events import Events  # pyright: ignore[reportMissingTypeStubs]
+from flower.options import options  # pyright: ignore[reportMissingTypeStubs]
+from flower.urls import settings  # pyright: ignore[reportMissingTypeStubs]
+from tornado.httputil import HTTPServerRequest
+from tornado.ioloop import IOLoop
+from tornado.web import RequestHandler
+
+from ...delivery.redaction import HIDDEN, SIZE
+from ...tasks.logs import set_up
+from .command import FlowerConfig
+
+_OPEN = "/healthcheck"  # it answers OK and no more
+_COLUMNS = "name,uuid,state,args,runtime,received,worker"
+_TOLD = ("args", "kwargs", "result")  # what an event may say of content
+
+logger = logging.getLogger(__name__)
+
+
+class Denied(RequestHandler):
+    """Asks for a user and a password, whatever was asked for."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Whoever is not let in is not asked for a cookie either."""
+
+    def prepare(self) -> None:
+        """Answer 401; a login that is wrong, and not just missing, is logged."""
+        if "Authorization" in self.request.headers:
+            logger.warning("A wrong login from %s", self.request.remote_ip)
+        self.set_status(401)
+        self.set_header("WWW-Authenticate", 'Basic realm="flower"')
+        self.finish("Access denied")
+
+
+class DiscreetEvents(Events):
+    """The events of workers and producers, without what a foreign one tells of content."""
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Take an event in, in the loop's thread; of arguments and results sizes alone."""
+        known = event | {name: _size_alone(event[name]) for name in _TOLD if name in event}
+        # Flower hands the loop the event itself, which is then logged whole where it is broken.
+        self.io_loop.add_callback(lambda: cast(Any, self.state).event(known))
+
+
+class Monitor(Flower):
+    """Flower that shows nothing without a login, but that it lives."""
+
+    def __init__(self, app: Any, config: FlowerConfig) -> None:
+        loop = IOLoop.current()
+        events = DiscreetEvents(
+            app,
+            loop,
+            max_tasks_in_memory=config.max_tasks,
+            max_workers_in_memory=options.max_workers,
+        )
+        super().__init__(options, app, events, loop, **settings)
+        self._logins = [b64encode(login.encode()) for login in config.logins]
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """Let a request through to Flower, which asks for the login again, or deny it."""
+        if request.path == _OPEN or self._knows(request.headers.get("Authorization", "")):
+            return super().find_handler(request, **kwargs)
+        return self.get_handler_delegate(request, Denied)
+
+    def _knows(self, authorization: str) -> bool:
+        scheme, _, told = authorization.partition(" ")
+        return scheme == "Basic" and any(hmac.compare_digest(told.encode(), login) for login in self._logins)
+
+
+def run(app: Any, config: FlowerConfig, address: str, port: int) -> None:
+    """Serve until TERM or Ctrl-C.
+
+    Raises: OSError where it cannot listen.
+    """
+    _configure(config, address, port)
+    monitor = Monitor(app, config)
+    monitor.start_http_server()
+    cast(Any, monitor.io_loop).asyncio_loop.add_signal_handler(signal.SIGTERM, monitor.stop)
+    _tell(config, address, port)
+    try:
+        monitor.start()
+    finally:
+        monitor.stop()
+
+
+def _configure(config: FlowerConfig, address: str, port: int) -> None:
+    """Set what Flower reads of its options, and log as a worker does."""
+    options.basic_auth = list(config.logins)
+    options.address, options.port = address, port
+    options.read_only, options.max_tasks = config.read_only, config.max_tasks
+    options.tasks_columns = _COLUMNS
+    set_up()
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)
+
+
+def _tell(config: FlowerConfig, address: str, port: int) -> None:
+    may = "watch" if config.read_only else "watch, run any task, revoke any task and stop any worker"
+    logger.info("Visit me at http://%s:%d", f"[{address}]" if ":" in address else address, port)
+    logger.info("Whoever has the password may %s", may)
+
+
+def _size_alone(value: Any) -> str:
+    return value if isinstance(value, str) and SIZE.fullmatch(value) else HIDDEN

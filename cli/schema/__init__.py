@@ -1,0 +1,1 @@
+"""`mgw schema`: the contract of the tasks as JSON Schema and AsyncAPI."""

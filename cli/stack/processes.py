@@ -1,0 +1,134 @@
+"""Child processes that never outlive us: each in its own process group, watched, and tied to us by the kernel."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..terminal.failure import Failure
+from .watcher import send, wait_until
+
+_HERE = Path(__file__).parent
+_LOG_TAIL_LINES = 15
+
+
+class Child:
+    """One running program, its process group and its log."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path, *, may_end: bool) -> None:
+        self.name, self.process, self.log, self._may_end = name, process, log, may_end
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the program itself still runs."""
+        return self.process.poll() is None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended though it should not have, or with an exit code that is not 0."""
+        return not self.is_alive and not (self._may_end and self.process.returncode == 0)
+
+    def log_tail(self) -> str:
+        """The last lines that it wrote."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(f"    {line}" for line in lines[-_LOG_TAIL_LINES:]) or "    (it wrote nothing)"
+
+    def stop(self, grace_secs: float) -> None:
+        """End the whole group: TERM, and KILL to what is left after the grace."""
+        send(self.process.pid, signal.SIGTERM)
+        wait_until(self._is_gone, grace_secs)
+        send(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _is_gone(self) -> bool:
+        return not self.is_alive and not send(self.process.pid, 0)
+
+
+class Children:
+    """Programs started in order and stopped in the reverse of it when the block ends.
+
+    Start them from the main thread: the kernel's tie is to the thread that starts a process.
+    """
+
+    def __init__(self, logs: Path, grace_secs: float = 10.0) -> None:
+        self.logs, self.grace_secs = logs, grace_secs
+        self._running: list[Child] = []
+
+    def __enter__(self) -> Self:
+        self._watcher = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_HERE / "watcher.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._running:
+            self.stop(self._running[-1])
+        self._watcher.communicate()
+
+    def start(self, name: str, program: Sequence[str], environ: Mapping[str, str], *, may_end: bool = False) -> Child:
+        """Start a program whose output goes to `<name>.log`; `may_end`: when its work is done."""
+        log = self.logs / f"{name}.log"
+        tie = [sys.executable, "-I", "-S", str(_HERE / "die_with_parent.py"), str(os.getpid())]
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [*tie, *program],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environ),
+                cwd=self.logs.parent,
+                start_new_session=True,
+            )
+        self._tell(f"+{process.pid}")
+        child = Child(name, process, log, may_end=may_end)
+        self._running.append(child)
+        return child
+
+    def stop(self, child: Child) -> None:
+        """End one program and whatever it started."""
+        child.stop(self.grace_secs)
+        self._running.remove(child)
+        self._tell(f"-{child.process.pid}")
+
+    def delete_in_the_end(self, directory: Path) -> None:
+        """Have a directory (absolute) deleted when all has stopped, however we end."""
+        self._tell(f"+{directory}")
+
+    def keep(self, directory: Path) -> None:
+        """Take that back."""
+        self._tell(f"-{directory}")
+
+    def check(self) -> None:
+        """Tell of a program that failed.
+
+        Raises: Failure with the last lines of its log.
+        """
+        for child in self._running:
+            if child.has_failed:
+                raise died(child)
+
+    def _tell(self, line: str) -> None:
+        pipe = self._watcher.stdin
+        with suppress(BrokenPipeError):  # somebody killed the watcher: the kernel's tie still holds
+            if pipe is not None:
+                pipe.write(f"{line}\n".encode())
+                pipe.flush()
+
+
+def died(child: Child) -> Failure:
+    """The failure that says how a program ended, and its last words."""
+    code = child.process.returncode
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return Failure(f"The {child.name} {how}. The end of its log:\n{child.log_tail()}")

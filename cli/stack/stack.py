@@ -1,0 +1,198 @@
+"""The whole system on this machine: broker, three services, worker, beat and Flower, all children of ours."""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
+
+from . import broker
+from .directory import kept_secret
+from .ports import LOOPBACK, http_status
+from .processes import Child, Children
+from .servers import Running, Server, launch, start_all, wait_for_child, wait_ready
+
+# The caller's environment may speak of services of his: neither we nor our children are to reach those.
+_OURS = (
+    "ALLOW_INSECURE_HTTP", "ARCHIV", "BREAKER_", "CALLS_", "CELERY_", "DEAD_", "FLOWER_", "HEALTH_", "MEMORY_GRAPH_",
+    "REDIS_", "REGISTRY_", "RESULT_", "SERVICE_", "SWEEP_", "TASK_", "VAULT_", "VISIBILITY_", "WORKER_",
+)  # fmt: skip
+_APP = "memory_graph_workers.tasks.app"
+_WORKER_PROCESSES = 2
+
+
+@dataclass
+class Keys:
+    """Secrets of one run; they travel by environment and by files of mode 0600.
+
+    The Vault's encryption key is none of them: it stays with the archives, in a file beside them.
+    """
+
+    broker: str = field(default_factory=secrets.token_hex)
+    registry: str = field(default_factory=secrets.token_urlsafe)
+    vault: str = field(default_factory=secrets.token_urlsafe)
+    flower: str = field(default_factory=secrets.token_urlsafe)
+
+
+class Stack:
+    """Starts the parts one by one in `home`, a private directory; `settings` are added to the environment of each."""
+
+    def __init__(self, children: Children, home: Path, settings: Mapping[str, str]) -> None:
+        _forget_other_services()
+        (home / "tmp").mkdir(exist_ok=True)
+        self.children, self.home, self.keys = children, home, Keys()
+        self.environ: dict[str, str] = {"REGISTRY_HONOURS_IDEMPOTENCY": "true", **settings}
+        self._running: dict[str, Running] = {}
+
+    def start_services(self, registry_clock_offset_secs: float = 0.0) -> None:
+        """Start the broker and the three services; from then on `environ` says how they are reached."""
+        services = [self._registry(registry_clock_offset_secs), self._vault(), self._memory_graph()]
+        self._running |= start_all(self.children, [self._broker(), *services])
+        self.environ |= {
+            "REDIS_URL": self._redis_url(self.port("broker")),
+            "REGISTRY_URL": f"http://{LOOPBACK}:{self.port('registry')}",
+            "REGISTRY_API_KEY": self.keys.registry,
+            "VAULT_URL": f"http://{LOOPBACK}:{self.port('vault')}",
+            "VAULT_API_KEY": self.keys.vault,
+            "MEMORY_GRAPH_URL": f"grpc://{LOOPBACK}:{self.port('memory-graph')}",
+        }
+
+    def restart_registry(self, clock_offset_secs: float = 0.0) -> None:
+        """Start the Registry again on the same port and data, with another clock."""
+        old = self._running["registry"]
+        self.children.stop(old.child)
+        self._running["registry"] = launch(self.children, self._registry(clock_offset_secs), old.port)
+        wait_ready(self._running["registry"])
+
+    def start_worker(self) -> Child:
+        """Start a worker and wait until it answers."""
+        worker = self._celery(
+            "worker",
+            "-n",
+            "worker@local",
+            "--pool",
+            "prefork",
+            "-c",
+            str(_WORKER_PROCESSES),
+            "-E",
+            "--loglevel",
+            "INFO",
+        )
+        wait_for_child(worker, self._worker_answers)
+        return worker
+
+    def start_beat(self) -> Child:
+        """Start beat."""
+        return self._celery("beat", "--loglevel", "INFO")
+
+    def start_flower(self) -> None:
+        """Start Flower on this machine alone, behind a user and a password."""
+        self._running |= start_all(self.children, [self._flower()])
+
+    def port(self, name: str) -> int:
+        """The port of a part that runs."""
+        return self._running[name].port
+
+    def child_environ(self) -> dict[str, str]:
+        """The environment of a program that works with this stack."""
+        return self._plain_environ() | self.environ
+
+    def write_env_file(self) -> Path:
+        """Write what a shell needs to work with this stack (`. FILE`)."""
+        path = self.home / "env"
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text("".join(f"export {name}={quote(value)}\n" for name, value in sorted(self.environ.items())))
+        return path
+
+    def _plain_environ(self) -> dict[str, str]:
+        # What a killed child leaves of temporary files goes with the directory.
+        return dict(os.environ) | {"TMPDIR": str(self.home / "tmp")}
+
+    def _broker(self) -> Server:
+        program, directory = broker.find_server(), self.home / "broker"
+        return Server(
+            "broker",
+            lambda port: [
+                program,
+                str(broker.write_config(directory, port, self.keys.broker)),
+                "--dir",
+                str(directory),
+            ],
+            self._plain_environ(),
+            lambda port: broker.answers(self._redis_url(port)),
+        )
+
+    def _registry(self, clock_offset_secs: float) -> Server:
+        settings = {"REGISTRY_KEYS": self.keys.registry, "REGISTRY_CLOCK_OFFSET_SECS": str(clock_offset_secs)}
+        return self._service("registry", {"REGISTRY_DATABASE_URL": "sqlite:///registry.db", **settings})
+
+    def _vault(self) -> Server:
+        keys = {"VAULT_KEYS": self.keys.vault, "VAULT_ENCRYPTION_KEYS": self._encryption_key()}
+        return self._service("vault", {"VAULT_DATABASE_URL": "sqlite:///vault.db", **keys})
+
+    def _encryption_key(self) -> str:
+        from ...services.vault.keys import new_key
+
+        return kept_secret(self.home / "vault-encryption.key", new_key)
+
+    def _memory_graph(self) -> Server:
+        server = self._service("memory-graph", {"MEMORY_GRAPH_DATABASE_URL": "sqlite:///memory-graph.db"})
+        return Server(server.name, server.command, server.environ, _graph_serves)
+
+    def _service(self, name: str, settings: Mapping[str, str]) -> Server:
+        command = [sys.executable, "-m", "memory_graph_workers.services", name, "--host", LOOPBACK, "--port"]
+        return Server(
+            name,
+            lambda port: [*command, str(port)],
+            self.child_environ() | dict(settings),
+            lambda port: http_status(port, "/health") == 200,
+        )
+
+    def _flower(self) -> Server:
+        command = [sys.executable, "-m", "memory_graph_workers.cli", "flower", "--port"]
+        # It needs the broker alone, and is told of nothing else.
+        settings = {"REDIS_URL": self.environ["REDIS_URL"], "FLOWER_BASIC_AUTH": f"mgw:{self.keys.flower}"}
+        return Server(
+            "flower",
+            lambda port: [*command, str(port)],
+            self._plain_environ() | settings,
+            lambda port: http_status(port, "/healthcheck") == 200,
+        )
+
+    def _celery(self, *arguments: str) -> Child:
+        command = [sys.executable, "-m", "celery", "-A", _APP, *arguments]
+        return self.children.start(arguments[0], command, self.child_environ())
+
+    def _worker_answers(self) -> bool:
+        from celery import Celery
+
+        with Celery(broker=self.environ["REDIS_URL"], set_as_current=False) as app:
+            return bool(app.control.ping(timeout=0.5))
+
+    def _redis_url(self, port: int) -> str:
+        return f"redis://:{self.keys.broker}@{LOOPBACK}:{port}/0"
+
+
+def _forget_other_services() -> None:
+    """Drop what the caller's environment says of services of his, and keep calls within this machine off proxies."""
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        del os.environ[name]
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), LOOPBACK)))
+
+
+def _graph_serves(port: int) -> bool:
+    from ...clients.config import MemoryGraphConfig, RetryPolicy
+    from ...clients.errors import IntegrationError
+    from ...clients.memory_graph import MemoryGraphClient
+
+    config = MemoryGraphConfig(f"grpc://{LOOPBACK}:{port}", enable_logging=False)
+    try:
+        with MemoryGraphClient(config, retry_policy=RetryPolicy(max_attempts=1)) as graph:
+            graph.health_check()
+    except IntegrationError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""`mgw vault`: rotate keys, and delete archives whose retention is over."""

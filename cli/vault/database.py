@@ -1,0 +1,41 @@
+"""The reference vault's database, opened as the service's environment names it."""
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...services.config import VaultServiceConfig
+from ...services.database.migrate import State
+from ...services.database.storage import Storage
+from ...services.databases import migrations_of
+from ...services.vault.records import Base
+from ..terminal.failure import Failure, Refused
+
+
+@contextmanager
+def vault_database() -> Generator[tuple[VaultServiceConfig, Storage]]:
+    """The vault's settings and its database, which must be there already.
+
+    Raises: Refused where a setting is wrong or the tables are not as this release needs them; Failure where the
+    database does not answer.
+    """
+    try:
+        config = _ready_config()
+        with closing(Storage(config.database_url, Base)) as storage:
+            yield config, storage
+    except SQLAlchemyError as error:
+        why = f"The vault's database does not answer ({type(error.__cause__ or error).__name__})."
+        raise Failure(f"{why} What was done stays done: run it again.") from error
+
+
+def _ready_config() -> VaultServiceConfig:
+    try:
+        config, standing = VaultServiceConfig.from_env(), migrations_of("vault").standing()
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    if standing.state is State.EMPTY:
+        raise Refused("The vault's database is empty or not there. Is VAULT_DATABASE_URL (or DATABASE_URL) right?")
+    if not standing.is_current:
+        raise Refused(standing.explain())
+    return config

@@ -1,0 +1,1 @@
+"""Redis delivery that loses nothing."""

@@ -1,0 +1,284 @@
+"""The dead letters: whatever ended in failure, kept in Redis where a person finds it.
+
+A letter about a task has the task's id; one about a message that is no task has an id made of its bytes.
+Letters hold payloads, hence conversation content, and are the one place beside the queues that does. They are
+bounded in number, bytes and age: beyond that the oldest are dropped, which the log says, and warns of before.
+"""
+
+import base64
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ..schemas.fields import format_timestamp, parse_timestamp
+from ..tasks.config import DeadLetterConfig
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT_SECS = 3.0
+_NEARLY = 0.8  # of a bound: from there on one is warned
+_MOST_DROPPED = 1000  # in one step, because Redis does nothing else meanwhile
+_REPLAY_SECS = 60
+_addresses: dict[str, str] = {}  # whole ones, by what of them may be shown
+_LOSSES_KEPT_SECS = 7 * 86_400
+
+# KEYS of each script: letters, by_time, first_seen, bytes.
+_ADD = """
+local before = redis.call('HSTRLEN', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
+redis.call('ZADD', KEYS[3], 'NX', ARGV[3], ARGV[1])
+redis.call('INCRBY', KEYS[4], #ARGV[2] - before)
+"""
+_TRIM = """
+local newest, most, most_bytes, oldest, most_dropped = unpack(ARGV)
+local dropped = {}
+while #dropped < tonumber(most_dropped) do
+    local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+    if not first[1] or first[1] == newest then break end
+    local bytes = tonumber(redis.call('GET', KEYS[4]) or 0)
+    local over = redis.call('ZCARD', KEYS[2]) > tonumber(most) or bytes > tonumber(most_bytes)
+    if not over and tonumber(first[2]) >= tonumber(oldest) then break end
+    redis.call('DECRBY', KEYS[4], redis.call('HSTRLEN', KEYS[1], first[1]))
+    redis.call('HDEL', KEYS[1], first[1])
+    redis.call('ZREM', KEYS[2], first[1])
+    redis.call('ZREM', KEYS[3], first[1])
+    table.insert(dropped, first[1])
+end
+return dropped
+"""
+# A letter that was written anew since it was read tells of a later failure, and stays.
+_REMOVE = """
+local stamp = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if not stamp or (ARGV[2] ~= '' and tonumber(stamp) ~= tonumber(ARGV[2])) then return 0 end
+if redis.call('DECRBY', KEYS[4], redis.call('HSTRLEN', KEYS[1], ARGV[1])) <= 0 then redis.call('DEL', KEYS[4]) end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('DEL', KEYS[5])
+return 1
+"""
+
+
+class Reason(StrEnum):
+    """Why a message ended among the dead letters."""
+
+    FAILED = "failed"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    INVALID_PAYLOAD = "invalid_payload"
+    HARD_TIME_LIMIT = "hard_time_limit"
+    LOST_WORKER = "lost_worker"
+    EXPIRED = "expired"
+    UNCERTAIN = "uncertain"
+    UNKNOWN_TASK = "unknown_task"
+    INVALID_MESSAGE = "invalid_message"
+    UNDECODABLE = "undecodable"
+    BROKEN_ENVELOPE = "broken_envelope"
+
+
+@dataclasses.dataclass(frozen=True)
+class DeadLetter:
+    """One failure: which task, why, and what it carried.
+
+    `message` and `fields` are fit to be logged; `payload` is not: `{"args", "kwargs"}` of a task, with `embed`
+    where more hangs on it (the rest of a chain, callbacks), or `{"base64"}`, the raw bytes of what could not be read.
+    """
+
+    id: str
+    reason: Reason
+    queue: str
+    task: str | None = None
+    error: str | None = None
+    message: str = ""
+    fields: dict[str, Any] | list[Any] | None = None
+    service: str | None = None
+    operation: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+    attempts: int = 0
+    payload: dict[str, Any] | None = None
+    first_seen: str = ""
+    failed_at: str = ""
+
+
+class DeadLetters:
+    """The store. Every method may raise redis.RedisError; what was not stored must not be acknowledged."""
+
+    def __init__(
+        self, client: "redis.Redis", prefix: str = "memory_graph", bounds: DeadLetterConfig | None = None
+    ) -> None:
+        self._redis, self._bounds = client, bounds or DeadLetterConfig()
+        self._letters = f"{prefix}:dead:letters"
+        self._by_time = f"{prefix}:dead:by_time"
+        self._first_seen = f"{prefix}:dead:first_seen"
+        self._bytes = f"{prefix}:dead:bytes"
+        self._losses = f"{prefix}:dead:losses:"
+        self._replaying = f"{prefix}:dead:replaying:"
+        self._keys = [self._letters, self._by_time, self._first_seen, self._bytes]
+
+    def add(self, letter: DeadLetter) -> None:
+        """Keep a letter; one about the same task takes the place of the older."""
+        moment = datetime.now(UTC)
+        letter = dataclasses.replace(letter, failed_at=format_timestamp(moment))
+        text = json.dumps(dataclasses.asdict(letter))
+        self._run(_ADD, self._keys, [letter.id, text, moment.timestamp()])
+        self.trim(newest=letter.id)
+
+    def trim(self, newest: str = "") -> None:
+        """Drop the oldest letters that are beyond the bounds, and name in the log what was dropped."""
+        bounds, oldest = self._bounds, datetime.now(UTC) - timedelta(days=self._bounds.kept_days)
+        limits = [newest, bounds.most, bounds.most_bytes, oldest.timestamp(), _MOST_DROPPED]
+        for letter_id in self._run(_TRIM, self._keys, limits):
+            logger.error("Dead letter %s dropped: too many, too large or too old", _text(letter_id))
+
+    def mind(self) -> None:
+        """Keep the bounds where nothing fails any more, and warn in the log of what will be dropped soon."""
+        self.trim()
+        warning = self.warning()
+        if warning:
+            logger.warning("%s See: mgw dead list", warning)
+
+    def warning(self) -> str | None:
+        """What is about to be dropped and why, or None."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zcard(self._by_time)
+            pipe.get(self._bytes)
+            pipe.zrange(self._by_time, 0, 0, withscores=True)
+            count, size, first = pipe.execute()
+        return self._bounds.nearly(
+            count, int(size or 0), datetime.fromtimestamp(first[0][1], UTC) if first else None, _NEARLY
+        )
+
+    def quarantine(self, raw: bytes, queue: str, reason: Reason = Reason.BROKEN_ENVELOPE, error: str = "") -> str:
+        """Keep bytes that are no message, and return the id made of them."""
+        letter = DeadLetter(
+            id=quarantine_id(raw, queue), reason=reason, queue=queue, error=error or None, payload=as_base64(raw)
+        )
+        self.add(letter)
+        return letter.id
+
+    def list(self, limit: int = 50, offset: int = 0) -> "list[DeadLetter]":
+        """The letters, newest first."""
+        return list(self._found(self._ids(offset, offset + limit - 1))) if limit > 0 else []
+
+    def all(self) -> "Iterator[DeadLetter]":
+        """Every letter that is there now, newest first; those that come meanwhile are not among them."""
+        return self._found(self._ids(0, -1))
+
+    def get(self, letter_id: str) -> DeadLetter | None:
+        """One letter, or None."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hget(self._letters, letter_id)
+            pipe.zscore(self._first_seen, letter_id)
+            found, first_seen = pipe.execute()
+        if found is None:
+            return None
+        seen = datetime.fromtimestamp(first_seen or 0, UTC)
+        kept: dict[str, Any] = json.loads(found)
+        values = {name: value for name, value in kept.items() if name in _NAMES}  # newer releases may say more
+        values.update(first_seen=format_timestamp(seen), reason=Reason(values["reason"]))
+        return DeadLetter(**values)
+
+    def count(self) -> int:
+        """How many letters there are."""
+        return self._redis.zcard(self._by_time)
+
+    def remove(self, letter_id: str, failed_at: str = "") -> bool:
+        """Forget a letter and its losses; with `failed_at` only where it is still the letter of that failure.
+
+        False where there was none.
+        """
+        stamp = parse_timestamp(failed_at).timestamp() if failed_at else ""
+        return bool(self._run(_REMOVE, [*self._keys, self._losses + letter_id], [letter_id, stamp]))
+
+    @contextlib.contextmanager
+    def replaying(self, letter_id: str) -> "Generator[bool]":
+        """Take a letter for a replay; False where somebody has it, for a minute at most."""
+        taken = bool(self._redis.set(self._replaying + letter_id, "1", nx=True, ex=_REPLAY_SECS))
+        try:
+            yield taken
+        finally:
+            if taken:
+                self._redis.delete(self._replaying + letter_id)
+
+    def count_loss(self, task_id: str) -> int:
+        """Count that a task took its pool child down, and return how often it has."""
+        key = self._losses + task_id
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.incr(key)
+            pipe.expire(key, _LOSSES_KEPT_SECS)
+            return int(pipe.execute()[0])
+
+    def forget_losses(self, task_id: str) -> None:
+        """Start the count of a task anew: it ended in an orderly way."""
+        self._redis.delete(self._losses + task_id)
+
+    def _ids(self, first: int, last: int) -> "list[bytes]":
+        return cast("list[bytes]", self._redis.zrevrange(self._by_time, first, last))
+
+    def _found(self, ids: "list[bytes]") -> "Iterator[DeadLetter]":
+        for key in ids:
+            letter = self.get(_text(key))
+            if letter is not None:
+                yield letter
+
+    def _run(self, script: str, keys: "list[str]", arguments: "list[Any]") -> Any:
+        return cast(Any, self._redis).eval(script, len(keys), *keys, *arguments)
+
+
+_NAMES = {field.name for field in dataclasses.fields(DeadLetter)}
+
+
+def dead_letters_of(app: Any) -> DeadLetters:
+    """The store of an app: `broker_transport_options["dead_letters_url"]`, else the broker's own Redis."""
+    url = app.conf.broker_transport_options.get("dead_letters_url") or app.conf.broker_read_url
+    return dead_letters_at(url)
+
+
+def shown(url: str) -> str:
+    """An address without user, password and options; `dead_letters_at` takes it in place of the whole one.
+
+    A worker tells its transport options to whoever asks, and Flower asks: no password may be in them.
+    """
+    name = re.sub("//[^/]*@", "//", url).partition("?")[0]
+    _addresses[name] = url
+    return name
+
+
+@lru_cache(maxsize=8)
+def dead_letters_at(url: str) -> DeadLetters:
+    """The store in one Redis; a call of it takes seconds at most, because a worker's loop waits for it."""
+    address = _addresses.get(url, url).replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
+    client = redis.Redis.from_url(
+        address,
+        socket_timeout=_TIMEOUT_SECS,
+        socket_connect_timeout=_TIMEOUT_SECS,
+        retry=Retry(NoBackoff(), 1),
+    )
+    return DeadLetters(client, bounds=DeadLetterConfig.from_env())
+
+
+def as_base64(raw: bytes) -> dict[str, Any]:
+    """A payload made of bytes that could not be read."""
+    return {"base64": base64.b64encode(raw).decode("ascii")}
+
+
+def quarantine_id(raw: bytes, queue: str) -> str:
+    """The same id for the same bytes on the same queue."""
+    return hashlib.sha256(queue.encode() + b"\x00" + raw).hexdigest()
+
+
+def _text(key: bytes | str) -> str:
+    return key.decode() if isinstance(key, bytes) else key

@@ -1,0 +1,345 @@
+"""kombu's Redis transport, made to survive what is no message.
+
+Plain kombu trusts each list item: one that is not JSON, or lacks a part, raises in the worker's loop and ends
+it. Here such an item goes to the quarantine, and the worker goes on.
+"""
+
+import contextlib
+import json
+import logging
+import math
+import time
+from collections.abc import Generator
+from queue import Empty
+from typing import Any, ClassVar, cast
+from uuid import uuid4
+
+import kombu
+import kombu.transport
+import orjson
+from kombu.transport import redis as plain
+from kombu.utils.json import dumps, loads
+from redis.exceptions import RedisError
+
+from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
+from .envelope import Malformed, as_bytes, call_in, check_envelope, is_name, opened
+from .unacked import HELD, HOLD, PERMIT, TAKE, QoS
+
+logger = logging.getLogger(__name__)
+
+# What is overridden here is not in the stubs.
+_PlainChannel: Any = plain.Channel
+_PlainTransport: Any = plain.Transport
+
+ALIAS = "memory-graph-redis"
+PATHS = {
+    "redis": "memory_graph_workers.delivery.transport:Transport",
+    "rediss": "memory_graph_workers.delivery.transport:TlsTransport",
+}
+kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATHS["redis"]
+# What shows an address, as the log and Flower's page of queues do, knows this transport by its usual name.
+kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.items()})
+
+IDLE_SECS = 0.05  # between two looks at empty queues
+_MOST_WORKER_LOSSES = 10
+_LOSSES_HEADER = "worker_losses"
+
+
+class Channel(_PlainChannel):
+    """A channel that quarantines what is no message, and whose acknowledgements outlive it."""
+
+    QoS = QoS
+    takes: ClassVar[bool] = True  # in this process; a worker that stops takes nothing any more
+    dead_letters_url: str | None = None
+    taken = ""  # the tag of what the script took, or takes
+    _permitted = False  # and whether it cost a permit
+    _idle_until = 0.0
+    _kept_client: Any = None
+    from_transport_options: ClassVar[tuple[str, ...]] = (*plain.Channel.from_transport_options, "dead_letters_url")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._asked: list[tuple[str, str]] = []
+        self._late_pool: Any = self._get_pool()  # opens nothing until it is used
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """Where this channel's broken messages go."""
+        return dead_letters_at(self.dead_letters_url) if self.dead_letters_url else DeadLetters(self._late_client())
+
+    @contextlib.contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Generator[Any]:
+        """A client; of a closed channel too, because a task that ends later is acknowledged through it."""
+        yield client or (self._late_client() if self._closing else self._create_client())
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """A client of the pool, made once: kombu makes one for each command, a third of what sending costs."""
+        if asynchronous:
+            return super()._create_client(asynchronous=True)
+        if self._kept_client is None or self._kept_client.connection_pool is not self.pool:
+            self._kept_client = super()._create_client()
+        return self._kept_client
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        """Put a message on its queue; what orjson cannot write, and a queue that expires, is kombu's own matter."""
+        item = None if queue in (self._expires or ()) else _quickly(message)
+        if item is None:
+            super()._put(queue, message, **options)
+            return
+        key, batch = (
+            self._q_for_pri(queue, self._get_message_priority(message, reverse=False)),
+            options.get("_publish_batch"),
+        )
+        if batch is not None:
+            batch.add("lpush", key, item)
+            return
+        with self.conn_or_acquire() as client:
+            client.lpush(key, item)
+
+    def let_through(self, queue: str, permits: int | None) -> None:
+        """Let all workers together take so many messages of a queue, or (None) as many as they like."""
+        client = self._late_client()
+        if permits is None:
+            client.delete(HOLD + queue)
+        else:
+            client.set(HOLD + queue, permits or HELD)
+
+    def may_start(self, queue: str, permitted: bool) -> bool:
+        """Whether a message of a queue may run now; one that was not `permitted` when it was taken needs a permit."""
+        return bool(self._late_client().register_script(PERMIT)(keys=[HOLD + queue], args=[int(permitted)]))
+
+    def _late_client(self) -> Any:
+        return self.Client(connection_pool=self._late_pool)
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for a message: in a loop by a script that notes in the same step whose hand it is in.
+
+        BRPOP takes a message off its queue and into one process's memory: killed there, the process takes it along.
+        """
+        if not self.connection.in_loop:
+            super()._brpop_start(timeout)
+            return
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not queues or not self.takes or time.monotonic() < self._idle_until:
+            return
+        self._asked = [(queue, self._q_for_pri(queue, step)) for step in self.priority_steps for queue in queues]
+        lists, permits = [key for _, key in self._asked], [HOLD + queue for queue, _ in self._asked]
+        keys = [self.unacked_index_key, self.unacked_key, *lists, *permits]
+        self.taken = str(uuid4())
+        noted = [f',"",{json.dumps(queue)}]' for queue, _ in self._asked]
+        self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()
+        self._in_poll.send_command(
+            "EVAL", TAKE, len(keys), *(self.global_keyprefix + key for key in keys), self.taken, *noted
+        )
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Take the answer and deliver it; what is no message is set aside."""
+        try:
+            queue, item = self._popped(**options)
+            self._queue_cycle.rotate(queue)
+            envelope = self._opened(item, queue, self.taken)
+            if envelope is not None:
+                self._deliver(envelope, queue, item)
+            return True
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+
+    def _deliver(self, envelope: dict[str, Any], queue: str, item: bytes) -> None:
+        try:
+            self.connection._deliver(envelope, queue)
+        except (RedisError, OSError):
+            if self.taken:
+                raise
+            self.qos.strand(envelope["properties"]["delivery_tag"], queue, item)
+            raise
+
+    def _popped(self, **options: Any) -> tuple[str, bytes]:
+        command = "EVAL" if self.connection.in_loop else "BRPOP"
+        try:
+            answer = self.client.parse_response(self.client.connection, command, **options)
+        except self.connection_errors:
+            self.client.connection.disconnect()
+            raise
+        if not answer:
+            self._idle_until = time.monotonic() + IDLE_SECS
+            raise Empty
+        key, item, *permits = answer
+        self._permitted = permits == [1]
+        queue = self._asked[key][0] if command == "EVAL" else _text(key).rsplit(self.sep, 1)[0]
+        return queue, _bytes(item)
+
+    def _get(self, queue: str) -> Any:
+        """Take one message of a queue at once, passing over what is none."""
+        with self.conn_or_acquire() as client:
+            for priority in self.priority_steps:
+                while item := client.rpop(self._q_for_pri(queue, priority)):
+                    envelope = self._opened(item, queue)
+                    if envelope is not None:
+                        self._maybe_update_queues_expire(client, queue)
+                        return envelope
+            self._maybe_update_queues_expire(client, queue)
+            raise Empty
+
+    def _opened(self, item: bytes, queue: str, taken: str = "") -> dict[str, Any] | None:
+        try:
+            envelope = opened(item)
+        except Malformed as error:
+            self._set_aside(item, queue, error.part, taken)
+            return None
+        # Two copies of one item would share a tag, and one acknowledgement would end both.
+        envelope["properties"]["delivery_tag"] = taken or str(uuid4())
+        # A retry goes where this says. The queue it was taken from is a fact; its sender may have misspelt it.
+        facts = {"exchange": "", "routing_key": queue, "permitted": bool(taken) and self._permitted}
+        envelope["properties"]["delivery_info"].update(facts)
+        return envelope
+
+    def _set_aside(self, item: bytes, queue: str, part: str, taken: str) -> None:
+        try:
+            letter = self.dead_letters.quarantine(item, queue, Reason.BROKEN_ENVELOPE, part)
+            if taken:
+                self.qos.forget(taken)
+        except RedisError as away:
+            logger.error("Broken message on %s could not be set aside (%s)", queue, type(away).__name__)
+            if taken:  # it is noted, nobody renews it, and whoever takes it back will try again
+                return
+            # The item is in nobody's hand but ours: back to the end of the queue, and no faster than once a second.
+            with self.conn_or_acquire() as client:
+                client.lpush(queue, item)
+            time.sleep(1)
+            return
+        logger.error("Broken message on %s set aside as %s (%s, %d bytes)", queue, letter, part, len(item))
+
+    def reopened(self, kept: bytes) -> tuple[list[str], bytes]:
+        """Where a message that nobody renewed goes, and as what: to its queues, or nowhere if it is dead."""
+        try:
+            raw, exchange, routing_key = cast("tuple[Any, Any, Any]", _parts(kept))
+            envelope = _redelivered(check_envelope(raw))
+        except (Malformed, ValueError) as error:
+            self.dead_letters.quarantine(kept, "unacked", Reason.BROKEN_ENVELOPE, type(error).__name__)
+            return [], b""
+        if envelope["headers"][_LOSSES_HEADER] >= _MOST_WORKER_LOSSES:
+            self._bury(envelope, routing_key or "")
+            return [], b""
+        priority = self._get_message_priority(envelope, reverse=False)
+        queues = [self._q_for_pri(queue, priority) for queue in self._lookup(exchange, routing_key)]
+        return queues, dumps(envelope).encode()
+
+    def _bury(self, envelope: dict[str, Any], queue: str) -> None:
+        headers, raw = envelope["headers"], as_bytes(envelope)
+        known = is_name(headers.get("id"))
+        self.dead_letters.add(
+            DeadLetter(
+                id=headers["id"] if known else quarantine_id(raw, queue),
+                reason=Reason.LOST_WORKER,
+                queue=queue,
+                task=headers.get("task") if is_name(headers.get("task")) else None,
+                attempts=headers[_LOSSES_HEADER],
+                payload=_call(envelope) or as_base64(raw),
+            )
+        )
+        logger.error("Message on %s took its worker down %d times: set aside", queue, headers[_LOSSES_HEADER])
+
+    def _do_restore_message(
+        self, payload: Any, exchange: Any, routing_key: Any, pipe: Any, leftmost: bool = False
+    ) -> None:
+        """Put a message back in order; one that cannot be goes to the quarantine, not into the log."""
+        try:
+            envelope = check_envelope(payload)
+        except Malformed as error:
+            self.dead_letters.quarantine(as_bytes(payload), _text(routing_key or ""), error=error.part)
+            return
+        headers = envelope.get("headers") or {}
+        envelope["headers"] = {**headers, "redelivered": True}
+        super()._do_restore_message(envelope, exchange, routing_key, pipe, leftmost)
+
+    def _handle_message(self, client: Any, r: Any) -> Any:
+        """Read a broadcast; what is no message is dropped here, because plain kombu logs it whole or dies of it."""
+        payload = super()._handle_message(client, r)
+        if _text(payload["type"]).endswith("message") and payload["data"]:
+            try:
+                opened(_bytes(payload["data"]))
+            except Malformed:
+                logger.error("Broken broadcast dropped (%d bytes)", len(payload["data"]))
+                payload["data"] = None
+        return payload
+
+
+class Transport(_PlainTransport):
+    """kombu's Redis transport over the channel above."""
+
+    Channel = Channel
+    in_loop = False
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Let a worker's loop drive the channels, and wake it often enough to find new messages."""
+        self.in_loop = True
+        super().register_with_event_loop(connection, loop)
+        loop.call_repeatedly(IDLE_SECS, _wake)
+
+
+TlsTransport = Transport  # whether it speaks TLS is up to the address
+
+
+def _wake() -> None:
+    """Do nothing: a turn of the loop asks for messages."""
+
+
+def broker_settings(url: str) -> dict[str, Any]:
+    """The settings that make an app use this transport for a Redis broker; none for another broker."""
+    if url.startswith("redis+socket://"):
+        return {"broker_url": url.replace("redis+", f"{ALIAS}+", 1)}
+    path = PATHS.get(url.partition("://")[0])
+    return {"broker_url": url, "broker_transport": path} if path else {"broker_url": url}
+
+
+def _quickly(message: Any) -> bytes | None:
+    """A message of plain values as JSON; None leaves one with others (moments, UUIDs, NaN) to kombu's marks."""
+    if not _is_plain(message.get("headers") or {}):
+        return None
+    try:
+        return orjson.dumps(message, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS)
+    except TypeError:  # a lone surrogate, a number of over 64 bits
+        return None
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether every writer of JSON writes a value alike."""
+    kind = type(value)
+    if kind in (list, tuple):
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return all(type(name) is str and _is_plain(inner) for name, inner in value.items())
+    return value is None or kind in (str, int, bool) or (kind is float and math.isfinite(value))
+
+
+def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
+    """The same envelope, marked as redelivered, with one more loss of a worker on its count."""
+    headers = envelope.get("headers") or {}
+    losses = headers.get(_LOSSES_HEADER)
+    counted = (losses if isinstance(losses, int) else 0) + 1
+    envelope["headers"] = {**headers, "redelivered": True, _LOSSES_HEADER: counted}
+    envelope["properties"]["delivery_info"]["redelivered"] = True
+    return envelope
+
+
+def _call(envelope: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        return call_in(envelope)
+    except Malformed:
+        return None
+
+
+def _parts(kept: bytes) -> Any:
+    parts = loads(kept)
+    if not isinstance(parts, list) or len(cast("list[Any]", parts)) != 3:
+        raise Malformed("unacked")
+    return parts
+
+
+def _bytes(data: bytes | str) -> bytes:
+    return data if isinstance(data, bytes) else data.encode()
+
+
+def _text(key: bytes | str) -> str:
+    return key.decode(errors="replace") if isinstance(key, bytes) else key

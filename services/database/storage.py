@@ -1,0 +1,134 @@
+"""The services' databases: SQLAlchemy alone, so that PostgreSQL serves as well as SQLite."""
+
+import json
+import random
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import BigInteger, DateTime, Engine, Integer, MetaData, Text, literal, select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from ...schemas.base import canonical_json
+from .engines import BEGIN, WRITING, working_engine
+from .migrate import Migrations
+from .timeouts import in_a_hurry
+
+T = TypeVar("T")
+_ATTEMPTS = 5
+_PAUSE_SECS = 0.02
+_DEADLOCK, _SERIALIZATION = "40P01", "40001"
+
+# SQLite numbers rows by itself only where the column is a plain INTEGER.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+# A migration can only drop or alter what has a name.
+_NAMES = {
+    "ix": "%(table_name)s_%(column_0_N_name)s",
+    "uq": "%(table_name)s_%(column_0_N_name)s_unique",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+
+def tables_of(service: str) -> MetaData:
+    """The description of one service's tables, to be filled by its records."""
+    return MetaData(naming_convention=_NAMES, info={"service": service})
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite, which knows no offsets, keeps it without one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn into UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the offset back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON value kept as its canonical text, because a text column carries every Unicode and both databases."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        """Write the canonical text."""
+        return canonical_json(value).decode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Read it."""
+        return None if value is None else json.loads(value)
+
+
+class Storage:
+    """One service's database."""
+
+    def __init__(self, url: str, tables: type[DeclarativeBase], threads: int = 1) -> None:
+        self._metadata = tables.metadata
+        self._migrations = Migrations(url, tables.metadata)
+        self._engine = working_engine(url, self._migrations.schema, threads)
+        self._reading = self._engine.execution_options(**_snapshot(self._engine))
+        self._writing = self._engine.execution_options(**{BEGIN: WRITING})
+
+    def create(self) -> None:
+        """Make the tables in an empty database; look that any other one is as this release needs it.
+
+        Raises: ValueError saying what to do about one that is not.
+        """
+        self._migrations.prepare()
+
+    @contextmanager
+    def read(self) -> Generator[Session]:
+        """A transaction that only looks, and sees one moment throughout."""
+        with Session(self._reading) as session, session.begin():
+            yield session
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in one transaction, again where another writer came between."""
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return self._write(work)
+            except DBAPIError as error:
+                if not _came_between(error):
+                    raise
+                time.sleep(random.uniform(0, _PAUSE_SECS * attempt))
+        return self._write(work)
+
+    def check(self) -> None:
+        """Look into a table, in a few seconds.
+
+        Raises: SQLAlchemyError where the database does not answer.
+        """
+        with in_a_hurry(), self._engine.connect() as connection:
+            connection.execute(select(literal(1)).select_from(self._metadata.sorted_tables[0]).limit(1)).all()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            return work(session)
+
+
+def _snapshot(engine: Engine) -> dict[str, str]:
+    # SQLite reads one moment anyway; PostgreSQL would give each statement a moment of its own.
+    return {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+
+
+def _came_between(error: DBAPIError) -> bool:
+    """Whether another writer made the same row first, or PostgreSQL chose this one to give way."""
+    return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in {_DEADLOCK, _SERIALIZATION}

@@ -1,0 +1,1 @@
+"""The LLM-Memory-Graph: conversations over gRPC."""

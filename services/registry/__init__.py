@@ -1,0 +1,1 @@
+"""The Registry: sessions, models and token usage over HTTP."""

@@ -1,0 +1,1 @@
+"""The Vault: sealed archives under retention policies, over HTTP."""

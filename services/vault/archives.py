@@ -1,0 +1,151 @@
+"""The Vault's archives: written once, kept as long as promised."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
+from sqlalchemy import select
+from sqlalchemy.orm import Session, undefer
+
+from ...schemas.base import canonical_json
+from ...schemas.fields import format_timestamp
+from ...schemas.vault import ArchiveEntry, ArchiveResponse
+from . import deletions as vault_deletions
+from .keys import KeyRing, WrappedKey
+from .records import ArchiveRecord
+from .seal import Ids, Sealed, Wishes, seal, unseal
+
+# PostgreSQL's driver reads no later day in every time zone.
+_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+# Canonical JSON has no line break: one parts the details from the data.
+_BREAK = b"\n"
+
+
+class Refused(Exception):
+    """An archive that cannot be stored: an HTTP status and a short reason."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(status, reason)
+        self.status, self.reason = status, reason
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How entries are taken: the largest, what the headers ask for, the keys to seal with."""
+
+    most_bytes: int
+    wishes: Wishes
+    ring: KeyRing
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An entry made ready outside the transaction, so that no lock waits for the sealing."""
+
+    entry: ArchiveEntry
+    data: bytes
+    sealed: Sealed
+
+
+def draft(entry: ArchiveEntry, terms: Terms) -> Draft:
+    """Make an entry ready to be stored.
+
+    Raises: Refused where it is too large.
+    """
+    data = canonical_json(entry.data)
+    if len(data) + len(canonical_json([entry.metadata, entry.tags])) > terms.most_bytes:
+        raise Refused(413, f"too large: an archive may have {terms.most_bytes} bytes")
+    content = canonical_json({"metadata": entry.metadata, "tags": entry.tags}) + _BREAK + data
+    return Draft(entry, data, seal(content, Ids(entry.id, entry.session_id), terms.wishes, terms.ring))
+
+
+def store(session: Session, made: Draft, ring: KeyRing, now: datetime) -> ArchiveResponse:
+    """Keep an archive; the same content again gets the first receipt.
+
+    Raises: Refused where its id holds other content, Unreadable where what it holds cannot be read.
+    """
+    record = session.get(ArchiveRecord, made.entry.id)
+    if record is None:
+        record = _record(made, now)
+        session.add(record)
+        session.flush()
+    elif not _is_same(record, made, ring):
+        raise Refused(409, "conflict: an archive with this id holds other content")
+    return ArchiveResponse(record.archive_id, record.session_id, "archived", record.archived_at)
+
+
+def retrieved(session: Session, archive_id: str, ring: KeyRing) -> str:
+    """The archive as JSON text, its data in the very bytes that were kept.
+
+    Raises: Unreadable.
+    """
+    record = found(session, archive_id, with_body=True)
+    details, data = _content(record, ring)
+    envelope = {
+        "id": record.archive_id,
+        "session_id": record.session_id,
+        "archived_at": format_timestamp(record.archived_at),
+        "retention_days": record.kept_days,
+        "tags": details["tags"],
+        "metadata": details["metadata"],
+    }
+    return f'{json.dumps(envelope, ensure_ascii=False)[:-1]}, "data": {data.decode()}}}'
+
+
+def remove(session: Session, archive_id: str, now: datetime) -> None:
+    """Delete an archive whose retention has ended, else 409; one that is gone stays gone."""
+    record = session.get(ArchiveRecord, archive_id, with_for_update=True)
+    if record is None:
+        return
+    if now < record.kept_until:
+        abort(409, message=f"The archive is kept until {format_timestamp(record.kept_until)}.")
+    vault_deletions.delete(session, record, vault_deletions.Why.REQUEST, now)
+
+
+def found(session: Session, archive_id: str, *, with_body: bool = False) -> ArchiveRecord:
+    """The archive's record, or a 404; without its body, to be changed."""
+    query = select(ArchiveRecord).where(ArchiveRecord.archive_id == archive_id)
+    query = query.options(undefer(ArchiveRecord.body)) if with_body else query.with_for_update()
+    record = session.scalars(query).one_or_none()
+    if record is None:
+        abort(404, message="No archive has this id.")
+    return record
+
+
+def end_of(archived_at: datetime, kept_days: int) -> datetime:
+    """When an archive may be deleted."""
+    try:
+        return min(archived_at + timedelta(days=kept_days), _END_OF_TIME)
+    except OverflowError:
+        return _END_OF_TIME
+
+
+def _record(made: Draft, now: datetime) -> ArchiveRecord:
+    entry, key = made.entry, made.sealed.key
+    archived_at = entry.archived_at or now
+    return ArchiveRecord(
+        archive_id=entry.id,
+        session_id=entry.session_id,
+        body=made.sealed.body,
+        key_id=key.key_id,
+        wrapped_key=key.wrapped,
+        archived_at=archived_at,
+        retention_days=entry.retention_days,
+        kept_days=entry.retention_days,
+        kept_until=end_of(archived_at, entry.retention_days),
+    )
+
+
+def _is_same(record: ArchiveRecord, made: Draft, ring: KeyRing) -> bool:
+    entry = made.entry
+    if (record.session_id, record.retention_days) != (entry.session_id, entry.retention_days):
+        return False
+    return _content(record, ring)[1] == made.data
+
+
+def _content(record: ArchiveRecord, ring: KeyRing) -> tuple[dict[str, Any], bytes]:
+    sealed = Sealed(record.body, WrappedKey(record.key_id, record.wrapped_key))
+    details, _, data = unseal(sealed, Ids(record.archive_id, record.session_id), ring).partition(_BREAK)
+    return json.loads(details), data

@@ -1,0 +1,73 @@
+"""The Vault's tables."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Index, Integer, LargeBinary, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from ..database.storage import JsonText, Moment, Number, tables_of
+from ..web.idempotency import KeptAnswer
+
+
+class Base(DeclarativeBase):
+    """All tables of the Vault."""
+
+    metadata = tables_of("vault")
+
+
+class Answer(KeptAnswer, Base):
+    """Answers kept for repeated Idempotency-Keys."""
+
+    __tablename__ = "answers"
+
+
+class ArchiveRecord(Base):
+    """One archive: its sealed content (data, tags, metadata), and how long it is kept.
+
+    `retention_days` as sent, `kept_days` since policies; `kept_until` follows from `archived_at` and them.
+    """
+
+    __tablename__ = "archives"
+    __table_args__ = (
+        Index(None, "key_id", "archive_id"),
+        Index(None, "policy_id", "kept_until", "archive_id"),
+    )
+
+    archive_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    session_id: Mapped[str] = mapped_column(String(256), index=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    key_id: Mapped[str] = mapped_column(String(16))
+    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
+    archived_at: Mapped[datetime] = mapped_column(Moment)
+    retention_days: Mapped[int] = mapped_column(Integer)
+    kept_days: Mapped[int] = mapped_column(Integer)
+    kept_until: Mapped[datetime] = mapped_column(Moment)
+    policy_id: Mapped[str | None] = mapped_column(String(256))
+
+
+class PolicyRecord(Base):
+    """One retention policy."""
+
+    __tablename__ = "policies"
+
+    policy_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    retention_days: Mapped[int] = mapped_column(Integer)
+    auto_delete: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    content: Mapped[Any] = mapped_column(JsonText)
+
+
+class DeletionRecord(Base):
+    """That an archive was deleted, when and why: written in the transaction that deletes it."""
+
+    __tablename__ = "deletions"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    archive_id: Mapped[str] = mapped_column(String(256), index=True)
+    session_id: Mapped[str] = mapped_column(String(256), index=True)
+    policy_id: Mapped[str | None] = mapped_column(String(256))
+    archived_at: Mapped[datetime] = mapped_column(Moment)
+    kept_until: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime] = mapped_column(Moment)
+    why: Mapped[str] = mapped_column(String(16))

@@ -1,0 +1,1 @@
+"""What both HTTP services share: the Flask app, request bodies, idempotency, OpenAPI."""

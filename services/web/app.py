@@ -1,0 +1,145 @@
+"""What Registry and Vault share as web services: keys, request ids, errors, limits, one log line a request."""
+
+import hmac
+import time
+from contextlib import suppress
+from typing import Any
+
+import marshmallow
+from flask import Flask, Response, g, jsonify, request
+from flask_smorest import Api, abort  # pyright: ignore[reportMissingTypeStubs]
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from ..database.storage import Storage
+from . import docs_page, openapi
+from .log import LOGGER, log_failure, request_id
+from .openapi import About
+from .openapi_parts import error_body
+from .paths import IdConverter, RawPath, read_id
+from .request_body import BROKEN
+
+HEALTH = "health"
+_MOST_FIELDS = 20
+_MOST_DRAINED_BYTES = 64 * 2**20
+_CHUNK_BYTES = 64 * 2**10
+
+
+class ErrorApi(Api):
+    """Errors as short JSON that quotes nothing of the request."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None  # every error of an operation is named
+    ERROR_SCHEMA = "Error"
+
+    def handle_http_exception(self, error: HTTPException) -> tuple[dict[str, Any], int, dict[str, str]]:
+        """Make the error's body."""
+        data: dict[str, Any] = getattr(error, "data", None) or {}
+        body = error_body(error.code or 500, data.get("message", error.name))
+        fields = data.get("messages", {})
+        if fields:
+            body["errors"] = few_fields(fields.get("json", fields.get("query", fields)))
+        return body, body["code"], data.get("headers") or _allowed(error)
+
+
+def make_web_app(about: About, storage: Storage, keys: tuple[str, ...], max_body_bytes: int) -> tuple[Flask, Api]:
+    """An application with everything but routes."""
+    app = Flask(about.title, static_folder=None)
+    app.config.update(openapi.settings(about), MAX_CONTENT_LENGTH=max_body_bytes, PROPAGATE_EXCEPTIONS=False)
+    _route_on_raw_paths(app)
+    app.before_request(_begin)
+    app.before_request(lambda: _check_key(keys))
+    app.before_request(_read_ids)
+    app.after_request(_finish)
+    api = ErrorApi(app, spec_kwargs=openapi.plugins())
+    app.register_error_handler(SQLAlchemyError, _storage_failed)
+    app.register_error_handler(Exception, _failed)
+    app.add_url_rule("/health", HEALTH, lambda: _health(storage))
+    openapi.describe(app, api)
+    app.register_blueprint(docs_page.made_of(api))
+    return app, api
+
+
+def few_fields(messages: Any) -> Any:
+    """Some of the field names that are wrong, as text that any JSON reader takes."""
+    if not isinstance(messages, dict):
+        return messages
+    pairs = list(messages.items())[:_MOST_FIELDS]
+    return {str(name).encode(errors="replace").decode(): few_fields(inner) for name, inner in pairs}
+
+
+def _allowed(error: HTTPException) -> dict[str, str]:
+    methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+    return {"Allow": ", ".join(sorted(methods))} if methods else {}
+
+
+def _route_on_raw_paths(app: Flask) -> None:
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
+    app.wsgi_app = RawPath(app.wsgi_app)
+
+
+def _begin() -> None:
+    g.started = time.monotonic()
+    g.request_id = request_id(request.headers.get("X-Request-ID"))
+
+
+def _check_key(keys: tuple[str, ...]) -> None:
+    if not keys or request.endpoint == HEALTH or request.blueprint == docs_page.NAME:
+        return
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    # Every key is compared, so that the time taken does not tell which one came near.
+    matches = [hmac.compare_digest(given.strip().encode(), key.encode()) for key in keys]
+    if scheme.lower() != "bearer" or not any(matches):
+        abort(401, message="A valid bearer key is needed.", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _read_ids() -> None:
+    try:
+        request.view_args = {name: read_id(value) for name, value in (request.view_args or {}).items()}
+    except marshmallow.ValidationError:
+        abort(422, message="The path holds no valid id.")
+
+
+def _finish(response: Response) -> Response:
+    if response.status_code >= 400:
+        _drain()
+    response.headers["X-Request-ID"] = g.request_id
+    facts = {
+        "method": request.method if request.url_rule else "?",
+        "route": request.url_rule.rule if request.url_rule else None,
+        "status": response.status_code,
+        "duration_ms": round((time.monotonic() - g.started) * 1000, 1),
+        "request_id": g.request_id,
+    }
+    LOGGER.info("request", extra={"facts": facts})
+    return response
+
+
+def _drain() -> None:
+    """Read what is left of a refused request: a client that still sends would see a broken connection, no answer."""
+    rest, left = request.environ["wsgi.input"], _MOST_DRAINED_BYTES
+    with suppress(*BROKEN):
+        while left > 0 and (part := rest.read(_CHUNK_BYTES)):
+            left -= len(part)
+
+
+def _health(storage: Storage) -> tuple[Response, int, dict[str, str]]:
+    try:
+        storage.check()
+    except SQLAlchemyError as error:
+        log_failure(error, {"request_id": g.request_id})
+        return jsonify(status="unhealthy", database="down"), 503, {"Retry-After": "1"}
+    return jsonify(status="healthy", database="up"), 200, {}
+
+
+def _storage_failed(error: SQLAlchemyError) -> tuple[Response, int, dict[str, str]]:
+    log_failure(error, {"request_id": g.request_id})
+    return jsonify(error_body(503, "The database does not answer.")), 503, {"Retry-After": "1"}
+
+
+def _failed(error: Exception) -> Any:
+    if isinstance(error, HTTPException):
+        return error
+    log_failure(error, {"request_id": g.request_id})
+    return error_body(500, "The service failed."), 500

@@ -1,0 +1,134 @@
+"""The published contract of an HTTP service: OpenAPI 3.1, made from its routes and its schemas."""
+
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any, cast
+
+from apispec import APISpec, BasePlugin
+from flask import Flask
+from flask_smorest import Api  # pyright: ignore[reportMissingTypeStubs]
+
+from ...schemas.fields import Id
+from ...schemas.json_schema import OPENAPI_VERSION, JsonSchemaPlugin
+from .openapi_parts import ERROR, ERROR_HEADERS, ERRORS, HEADERS, HEALTH, PARAMETERS
+from .paths import IdConverter
+
+Operation = dict[str, Any]
+_JSON = "application/json"
+_ALWAYS = {401, 500, 503}
+_WITH_BODY = {400, 413, 422}
+_KEYED = "bearer"
+_ORDER = ("openapi", "info", "servers", "security", "tags", "paths", "components")
+_OPERATION_ORDER = ("operationId", "summary", "description", "tags", "security", "parameters", "requestBody")
+
+
+class HousePlugin(BasePlugin):
+    """Adds to each operation what all of its kind have: request ids, idempotency keys, errors."""
+
+    def init_spec(self, spec: APISpec) -> None:
+        """Describe what operations refer to."""
+        components = spec.components
+        components.security_scheme(_KEYED, {"type": "http", "scheme": "bearer"})
+        components.schema("Error", ERROR)
+        components.schema("Health", HEALTH)
+        for name, header in HEADERS.items():
+            components.header(name, header)
+        for name, parameter in PARAMETERS.items():
+            components.parameter(name, parameter["in"], parameter, lazy=True)
+        for code in ERRORS:
+            components.response(ERRORS[code][0], _refusal(code), lazy=True)
+
+    def operation_helper(
+        self, path: str | None = None, operations: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Complete the operations of one path."""
+        for method, operation in (operations or {}).items():
+            _complete(operation, method, "{" in (path or ""))
+
+
+@dataclass(frozen=True)
+class About:
+    """What a contract says of its service."""
+
+    title: str
+    description: str
+    key_needed: bool
+
+
+def settings(about: About) -> dict[str, Any]:
+    """What flask-smorest asks for."""
+    info = {"description": about.description, "license": {"name": "MIT OR Apache-2.0"}}
+    servers = [{"url": "/", "description": "The service that this document comes from."}]
+    security = [{_KEYED: []}] if about.key_needed else [{_KEYED: []}, {}]
+    return {
+        "API_TITLE": about.title,
+        "API_VERSION": version("memory-graph-workers"),
+        "OPENAPI_VERSION": OPENAPI_VERSION,
+        "API_SPEC_OPTIONS": {"info": info, "servers": servers, "security": security},
+    }
+
+
+def describe(app: Flask, api: Api) -> None:
+    """Tell the contract of what no blueprint tells: ids in paths, and health."""
+    untyped: Any = api
+    untyped.register_converter(IdConverter, partial(_id, untyped))
+    untyped.spec.path(rule=next(app.url_map.iter_rules("health")), operations={"get": _health()})
+
+
+def plugins() -> dict[str, Any]:
+    """What makes flask-smorest speak of our fields and our errors."""
+    return {"marshmallow_plugin": JsonSchemaPlugin(), "extra_plugins": [HousePlugin()]}
+
+
+def document(api: Api) -> dict[str, Any]:
+    """The whole contract, in the order in which one reads it."""
+    made = cast("Any", api).spec.to_dict()
+    made["components"]["schemas"].pop("PaginationMetadata", None)  # of a way to page that is not ours
+    return {name: made[name] for name in _ORDER if name in made}
+
+
+def _complete(operation: Operation, method: str, has_id: bool) -> None:
+    codes = set(_ALWAYS) if operation.get("security") != [] else {500, 503}
+    codes |= _WITH_BODY if "requestBody" in operation else set()
+    codes |= {422} if has_id or "parameters" in operation else set()
+    parameters = operation.setdefault("parameters", [])
+    if method == "post":
+        codes |= {400, 409}
+        parameters.append("IdempotencyKey")
+    parameters.append("RequestId")
+    responses = operation["responses"]
+    for response in responses.values():
+        if isinstance(response, dict):
+            _with_request_id(response)
+    responses.update({code: ERRORS[code][0] for code in codes if code not in responses or code == 422})
+    ordered = {name: operation.pop(name) for name in _OPERATION_ORDER if name in operation}
+    operation.update(ordered, responses=dict(sorted(operation.pop("responses").items())))
+
+
+def _with_request_id(response: dict[str, Any]) -> None:
+    response.setdefault("headers", {})["X-Request-ID"] = "RequestId"
+
+
+def _refusal(code: int) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": ERRORS[code][1], "content": {_JSON: {"schema": "Error"}}}
+    response["headers"] = dict(ERROR_HEADERS.get(code, {}))
+    _with_request_id(response)
+    return response
+
+
+def _health() -> Operation:
+    body = {"content": {_JSON: {"schema": "Health"}}}
+    away = {"description": "The database does not answer.", "headers": dict(ERROR_HEADERS[503]), **body}
+    return {
+        "operationId": "health_check",
+        "summary": "Say whether the service can work.",
+        "tags": ["health"],
+        "security": [],
+        "responses": {200: {"description": "It can.", **body}, 503: away},
+    }
+
+
+def _id(api: Any, converter: IdConverter) -> dict[str, Any]:
+    made: dict[str, Any] = api.ma_plugin.converter.field2property(Id())
+    return {**made, "description": f"{made['description']} Percent-encoded."}

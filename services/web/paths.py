@@ -1,0 +1,53 @@
+"""Ids out of the raw request line: percent-encoded or not, with slashes, colons and any Unicode."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from werkzeug.routing import BaseConverter
+
+from ...schemas.fields import Id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_ID = Id()
+
+
+class IdConverter(BaseConverter):
+    """The rest of the path, still encoded; a slash that is part of the id may be encoded or plain."""
+
+    regex = r".+?"
+    part_isolating = False
+
+
+class RawPath:
+    """Route on the path as it was sent, so that `%2F` in an id is no separator."""
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Put the encoded path where the router looks."""
+        environ["PATH_INFO"] = _raw_path(environ)
+        return self._application(environ, start_response)
+
+
+def read_id(encoded: Any) -> str:
+    """Decode one id of a path.
+
+    Raises: marshmallow.ValidationError where it is no id.
+    """
+    try:
+        text = unquote(encoded, errors="strict")
+    except UnicodeDecodeError as error:
+        raise _ID.make_error("encoding") from error
+    checked: Any = _ID.deserialize(text)
+    return checked
+
+
+def _raw_path(environ: "WSGIEnvironment") -> str:
+    raw = str(environ.get("RAW_URI") or environ.get("PATH_INFO", "/")).partition("?")[0].partition("#")[0]
+    if not raw.startswith("/"):  # the absolute form, as a proxy sends it
+        raw = urlsplit(raw).path
+    return "/" + raw.lstrip("/")

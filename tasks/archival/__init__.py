@@ -1,0 +1,25 @@
+"""The archival sweep: find aged sessions, archive them in batches, mark them archived."""
+
+from .tasks import (
+    archive_batch,
+    archive_session,
+    archive_sessions,
+    create_compliance_policy,
+    create_standard_policy,
+    sweep,
+    sweeps,
+    walk_page,
+    watch,
+)
+
+__all__ = [
+    "archive_batch",
+    "archive_session",
+    "archive_sessions",
+    "create_compliance_policy",
+    "create_standard_policy",
+    "sweep",
+    "sweeps",
+    "walk_page",
+    "watch",
+]

@@ -1,0 +1,164 @@
+"""One batch of a sweep: read, store, put under the policy, mark; every session ends with an outcome."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ...clients.errors import IntegrationError, TransientError
+from ...schemas.archival import BatchResult
+from ...schemas.registry import SessionStatus
+from .. import connections
+from . import storing as archiving
+from .state import Sweep, Sweeps
+from .storing import Prepared
+
+REMEMBERED_TOGETHER = 10
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass
+class Batch:
+    """The work on a batch's sessions; killed anywhere, a second run comes to the same end."""
+
+    sweeps: Sweeps
+    sweep: Sweep
+    batch_id: str
+    archived: list[str] = field(default_factory=list[str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+    skipped: dict[str, str] = field(default_factory=dict[str, str])
+    unsettled: dict[str, TransientError] = field(default_factory=dict[str, TransientError])
+    marked_earlier: int = 0
+    policy_id: str = ""
+    _remembered: int = field(default=0, init=False, repr=False)
+
+    @property
+    def made_progress(self) -> bool:
+        """Whether this attempt archived something; such a one is not counted, since the next has less to do."""
+        return len(self.archived) > self.marked_earlier
+
+    def run(self, session_ids: Sequence[str]) -> None:
+        """Archive the sessions; those that a service's outage kept from it are left `unsettled`.
+
+        What an earlier attempt archived and marked is not asked about again: of many calls one always fails.
+        """
+        done = self.sweeps.marked(self.sweep.sweep_id, self.batch_id)
+        self.archived.extend(session_id for session_id in session_ids if session_id in done)
+        self.marked_earlier = self._remembered = len(self.archived)
+        left = [session_id for session_id in session_ids if session_id not in done]
+        try:
+            for some in self._slices(self._each(left, self._prepare, str)):
+                self._archive(some)
+                self._remember()
+        finally:
+            self._remember()
+
+    def _slices(self, prepared: Iterable[Prepared | None]) -> Iterator[list[Prepared]]:
+        """What was read, in parts of about one request's bytes; one part and what is being read are in memory."""
+        some: list[Prepared] = []
+        size_bytes, most_bytes = 0, connections.config().vault.batch_max_bytes
+        for item in filter(None, prepared):
+            some.append(item)
+            size_bytes += item.size_bytes
+            if size_bytes >= most_bytes:
+                yield some
+                some, size_bytes = [], 0
+        if some:
+            yield some
+
+    def _archive(self, prepared: Sequence[Prepared]) -> None:
+        try:
+            policy_id = self._policy()
+            stored = archiving.store(prepared, self.batch_id)
+        except TransientError as error:
+            self.unsettled.update({item.session.session_id: error for item in prepared})
+            return
+        except IntegrationError as error:
+            self.failed.update({item.session.session_id: str(error) for item in prepared})
+            return
+        self.failed.update(stored.refused)
+        self.unsettled.update(stored.unsettled)
+        self.sweeps.mark_stored(self.sweep.sweep_id, self.batch_id, stored.archive_ids)
+
+        def mark(item: Prepared) -> None:
+            session_id = item.session.session_id
+            archiving.finish(item, stored.archive_ids[session_id], policy_id)
+            self.archived.append(session_id)
+
+        kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
+        for _ in self._each(kept, mark, lambda item: item.session.session_id):
+            if len(self.archived) - self._remembered >= REMEMBERED_TOGETHER:
+                self._remember()
+
+    def reason_to_wait(self) -> TransientError:
+        """Of what kept sessions from it, that which asks for the longest wait; there must be one."""
+        return max(self.unsettled.values(), key=lambda error: error.retry_after_secs or 0.0)
+
+    def give_up(self) -> None:
+        """Count what is still unsettled as failed, with its reason."""
+        self.failed.update({session_id: str(error) for session_id, error in self.unsettled.items()})
+        self.unsettled.clear()
+
+    def result(self) -> BatchResult:
+        """What became of the sessions."""
+        return BatchResult(len(self.archived), self.failed, self.skipped)
+
+    def _prepare(self, session_id: str) -> Prepared | None:
+        session = archiving.read_session(session_id)
+        if session.status is SessionStatus.ARCHIVED:
+            # Marked by a run that was killed before it could say so, or by somebody else.
+            if self.sweeps.is_stored(self.sweep.sweep_id, self.batch_id, session_id):
+                self.archived.append(session_id)
+            else:
+                self.skipped[session_id] = "archived already"
+            return None
+        if not archiving.is_due(session, self.sweep.cutoff):
+            self.skipped[session_id] = "not due any more"
+            return None
+        extra = {"sweep_id": self.sweep.sweep_id}
+        return archiving.prepare(session, ["batch"], connections.config().scheduler, extra)
+
+    def _remember(self) -> None:
+        """Note what is archived, some in one go: what a killed run had not noted, the next asks the Registry about."""
+        new = self.archived[self._remembered :]
+        self.sweeps.mark_marked(self.sweep.sweep_id, self.batch_id, new)
+        self._remembered += len(new)
+
+    def _policy(self) -> str:
+        if not self.policy_id:
+            scheduler = connections.config().scheduler
+            self.policy_id = archiving.ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
+        return self.policy_id
+
+    def _each(self, items: Iterable[T], work: Callable[[T], R], id_of: Callable[[T], str]) -> Iterator[R | None]:
+        """Work on all items side by side, and sort what goes wrong."""
+
+        def one(item: T) -> R | None:
+            try:
+                return work(item)
+            except TransientError as error:
+                self.unsettled[id_of(item)] = error
+            except IntegrationError as error:
+                self.failed[id_of(item)] = str(error)
+            return None
+
+        return _side_by_side(one, items)
+
+
+def _side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """The results in the order of the items; no more is begun than a thread each ahead of what was taken."""
+    pool, most = connections.side_by_side(), connections.config().tasks.calls_side_by_side
+    begun: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) > most:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        for left in begun:
+            left.cancel()

@@ -1,0 +1,49 @@
+"""What a sweep would archive, found without changing anything."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ...clients.errors import IntegrationError
+from ...schemas.fields import format_timestamp, now
+from ...schemas.registry import SessionInfo
+from .. import connections
+from . import storing as archiving
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A session that is due: why, how much it is (bytes of canonical JSON), or the problem with it."""
+
+    session_id: str
+    model_id: str
+    why: str
+    content_bytes: int = 0
+    problem: str = ""
+
+
+def candidates() -> Iterator[Candidate]:
+    """Every session that a sweep started now would archive, as the Registry is walked.
+
+    Raises: IntegrationError where the Registry cannot be listed.
+    """
+    scheduler = connections.config().scheduler
+    cutoff = scheduler.cutoff(now())
+    seen: set[str] = set()
+    due: list[SessionInfo] = []
+    for session in connections.registry().iter_sessions(scheduler.batch_size):
+        if archiving.is_due(session, cutoff) and session.session_id not in seen:
+            due.append(session)
+            seen.add(session.session_id)
+        if len(due) == scheduler.batch_size:
+            yield from connections.side_by_side().map(_candidate, due)
+            due = []
+    yield from connections.side_by_side().map(_candidate, due)
+
+
+def _candidate(session: SessionInfo) -> Candidate:
+    why = f"{session.status} {format_timestamp(session.ended_at or session.started_at)}"
+    try:
+        prepared = archiving.prepare(session, [], connections.config().scheduler, {})
+    except IntegrationError as error:
+        return Candidate(session.session_id, session.model_id, why, problem=str(error))
+    return Candidate(session.session_id, session.model_id, why, prepared.size_bytes)

@@ -1,0 +1,26 @@
+"""What a producer loads: to send, it needs nothing of what a worker calls services with."""
+
+import subprocess
+import sys
+
+HEAVY = {"requests", "pybreaker", "tornado", "grpc", "sqlalchemy", "flask", "flower", "rich", "apispec"}
+OURS = {
+    f"memory_graph_workers.{name}" for name in ("schemas.vault", "clients.http", "clients.breaker", "delivery.holding")
+}
+
+
+def test_a_producer_loads_only_what_sending_takes() -> None:
+    code = "import sys, memory_graph_workers.tasks.registry, memory_graph_workers.tasks.usage; print(*sys.modules)"
+    loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    assert not loaded & (HEAVY | OURS)
+
+
+def test_a_worker_loads_before_it_forks_what_its_children_call_with() -> None:
+    code = """
+import sys
+from memory_graph_workers.tasks.app import app, load_before_the_fork
+load_before_the_fork(app.WorkController(app=app))
+print(*sys.modules)
+"""
+    loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    assert {"memory_graph_workers.clients.http", "requests"} <= loaded

@@ -1,0 +1,191 @@
+"""The services' tables: made in an empty database, changed by migrations, refused where they do not fit."""
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from memory_graph_workers.services.database.engines import migrating_engine
+from memory_graph_workers.services.database.migrate import FOLDER, Migrations, State
+from memory_graph_workers.services.databases import DATABASES
+from memory_graph_workers.services.vault.keys import new_key
+from sqlalchemy import text
+
+NAMES = list(DATABASES)
+SECOND = '''"""A second revision, which makes a table anew on SQLite."""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "registry_0002"
+down_revision = "registry_0001"
+
+
+def upgrade():
+    with op.batch_alter_table("sessions", recreate="auto") as batch:
+        batch.alter_column("model_id", type_=sa.String(300), existing_type=sa.String(256))
+        batch.add_column(sa.Column("colour", sa.String(20), server_default="grey"))
+'''
+
+
+@pytest.fixture
+def database(new_database):
+    return new_database()
+
+
+@pytest.fixture
+def later(tmp_path):
+    """The revisions of a later release."""
+    folder = shutil.copytree(FOLDER, tmp_path / "migrations")
+    (folder / "registry" / "versions" / "registry_0002.py").write_text(SECOND)
+    return folder
+
+
+def migrations(name, url, folder=FOLDER):
+    return Migrations(url.replace("postgresql://", "postgresql+psycopg://"), DATABASES[name].tables, folder)
+
+
+def run(url, statement, schema="registry"):
+    with migrating_engine(url.replace("postgresql://", "postgresql+psycopg://"), schema).begin() as connection:
+        found = connection.execute(text(statement))
+        return found.all() if found.returns_rows else []
+
+
+def mgw(*arguments, **environ):
+    command = [sys.executable, "-m", "memory_graph_workers.cli", *arguments]
+    return subprocess.run(command, env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, text=True, timeout=60)
+
+
+def serve(name, url):
+    command = [sys.executable, "-m", "memory_graph_workers.services", name, "--port", "1"]
+    keys = {"VAULT_KEYS": "key", "VAULT_ENCRYPTION_KEYS": new_key()}
+    environ = {**keys, f"{name.upper()}_DATABASE_URL": url}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_revisions_make_the_very_tables_that_the_code_uses(database, name):
+    made = migrations(name, database)
+    assert made.upgrade().state is State.EMPTY
+    with migrating_engine(made._url, made.schema).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, DATABASES[name].tables) == []
+
+
+def test_a_change_of_the_code_that_no_revision_makes_is_noticed(database):
+    made = migrations("registry", database)
+    made.upgrade()
+    run(database, "DROP INDEX sessions_by_status")
+    with migrating_engine(made._url, made.schema).connect() as connection:
+        (difference,) = compare_metadata(MigrationContext.configure(connection), DATABASES["registry"].tables)
+    assert (difference[0], difference[1].name) == ("add_index", "sessions_by_status")
+
+
+def test_a_migration_keeps_the_rows_and_what_refers_to_them(database, later):
+    migrations("registry", database).prepare()
+    session = "1, 's', 'm', '', '2026-01-01', NULL, 'active', '{}', '[]'"
+    run(database, f"INSERT INTO sessions VALUES ({session})")
+    report = "1, 1, 'm', 1, 1, 2, NULL, '2026-01-01', '{}'"
+    run(database, f"INSERT INTO usage_reports VALUES ({report})")
+    assert migrations("registry", database, later).upgrade().found == "registry_0001"
+    assert run(database, "SELECT session_id, colour FROM sessions") == [("s", "grey")]
+    assert run(database, "SELECT session_number FROM usage_reports") == [(1,)]
+
+
+def test_a_migration_that_fails_changes_nothing(database, later):
+    migrations("registry", database).prepare()
+    broken = later / "registry" / "versions" / "registry_0002.py"
+    broken.write_text(SECOND + '    op.execute("SELECT * FROM no_such_table")\n')
+    with pytest.raises(Exception, match="no_such_table"):
+        migrations("registry", database, later).upgrade()
+    assert migrations("registry", database).standing().state is State.CURRENT
+    assert run(database, "SELECT * FROM sessions") == []
+    with pytest.raises(Exception, match="colour"):
+        run(database, "SELECT colour FROM sessions")
+
+
+def test_a_service_refuses_a_database_that_is_behind_and_says_what_to_run(database, later):
+    migrations("registry", database).prepare()
+    with pytest.raises(ValueError, match=r"is at registry_0001, .* needs registry_0002; run: mgw migrate registry"):
+        migrations("registry", database, later).prepare()
+
+
+def test_a_service_refuses_a_database_that_is_ahead(database, later):
+    migrations("registry", database, later).prepare()
+    ended = serve("registry", database)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
+    assert "registry_0002, which this release does not know; run the release that made it, or restore" in ended.stderr
+    assert mgw("migrate", "registry", REGISTRY_DATABASE_URL=database).returncode == 1
+
+
+def test_a_service_refuses_tables_that_nobody_put_a_version_to(database):
+    run(database, "CREATE SCHEMA registry") if database.startswith("postgresql") else None
+    run(database, "CREATE TABLE sessions (id INTEGER)")
+    ended = serve("registry", database)
+    assert (ended.returncode, "no version" in ended.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True, scope="session")
+def test_two_services_cannot_share_one_sqlite_file(database):
+    migrations("registry", database).prepare()
+    ended = serve("vault", database)
+    assert (ended.returncode, "another service (registry_0001)" in ended.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True, scope="session")
+def test_three_services_share_one_postgresql_database_a_schema_each(database):
+    done = mgw("migrate", "--json", DATABASE_URL=database)
+    wanted = [(report["service"], report["found"], report["error"]) for report in json.loads(done.stdout)["services"]]
+    assert wanted == [(name, None, None) for name in NAMES]
+    found = run(database, "SELECT schemaname FROM pg_tables WHERE tablename = 'alembic_version' ORDER BY 1")
+    assert found == [("memory_graph",), ("registry",), ("vault",)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_many_processes_that_start_at_once_make_the_tables_once(database, name):
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: migrations(name, database).prepare(), range(12)))
+    assert migrations(name, database).standing().state is State.CURRENT
+
+
+def test_mgw_migrate_checks_then_makes_then_has_nothing_to_do(database):
+    environ = {"REGISTRY_DATABASE_URL": database}
+    checked, made, again, after = (
+        mgw("migrate", "registry", *options, **environ) for options in (["--check"], [], [], ["--check"])
+    )
+    assert [one.returncode for one in (checked, made, again, after)] == [1, 0, 0, 0]
+    assert checked.stdout == "registry: has nothing, needs registry_0001; run: mgw migrate registry\n"
+    assert made.stdout == "registry: brought from nothing to registry_0001\n"
+    assert again.stdout == after.stdout == "registry: at registry_0001\n"
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody:hush@127.0.0.1:1/x", "sqlite:////no/such/folder/x.db"])
+def test_mgw_migrate_says_that_a_database_is_away_without_its_password(url):
+    ended = mgw("migrate", "vault", VAULT_DATABASE_URL=url)
+    assert (ended.returncode, "does not answer" in ended.stdout) == (1, True)
+    assert "hush" not in ended.stdout + ended.stderr
+
+
+def test_a_check_makes_no_file(tmp_path):
+    ended = mgw("migrate", "--check", "registry", REGISTRY_DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
+
+
+def test_an_sqlite_file_for_all_services_is_refused_with_the_reason():
+    ended = mgw("migrate", DATABASE_URL="sqlite:///all.db")
+    assert (ended.returncode, "An SQLite file holds one service" in ended.stderr) == (2, True)
+
+
+def test_a_revision_is_drafted_from_what_the_code_says(tmp_path):
+    from memory_graph_workers.services.migrations import __main__ as drafting
+
+    folder = shutil.copytree(FOLDER, tmp_path / "migrations")
+    (folder / "registry" / "versions" / "registry_0001.py").unlink()
+    drafting.draft("registry", "The first tables", f"sqlite:///{tmp_path}/draft.db", folder)
+    made = migrations("registry", f"sqlite:///{tmp_path}/made.db", folder)
+    made.upgrade()
+    with migrating_engine(made._url, made.schema).connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), DATABASES["registry"].tables) == []

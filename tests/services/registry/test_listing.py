@@ -1,0 +1,258 @@
+"""Pages, totals and sums that read few rows: equal to what counting every row says, on both databases."""
+
+import random
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
+from memory_graph_workers.services.config import DatabaseUrl
+from memory_graph_workers.services.database.storage import Storage
+from memory_graph_workers.services.registry import sessions as registry_sessions
+from memory_graph_workers.services.registry import usage as registry_usage
+from memory_graph_workers.services.registry.listing import BLOCK
+from memory_graph_workers.services.registry.records import Base, SessionRecord, SessionUsage, UsageRecord
+from sqlalchemy import event, func, insert, select, text
+from werkzeug.exceptions import HTTPException
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+STATUSES = list(SessionStatus)
+MODELS = ["a/b", "c"]
+MANY = 20_000
+
+
+@pytest.fixture
+def storage(new_database):
+    made = Storage(DatabaseUrl().deserialize(new_database()), Base)
+    made.create()
+    yield made
+    made.close()
+
+
+def register(session, name, chance):
+    started = START + timedelta(minutes=chance.randrange(10_000))
+    registry_sessions.register(session, SessionRegistration(name, chance.choice(MODELS), started_at=started), START)
+
+
+def report(session, name, chance):
+    tokens = chance.randrange(100)
+    latency = chance.choice([None, chance.randrange(1000)])
+    made = UsageReport(
+        session_id=name, model_id=chance.choice(["", *MODELS]), prompt_tokens=tokens, completion_tokens=tokens,
+        total_tokens=2 * tokens, latency_ms=latency,
+    )  # fmt: skip
+    registry_usage.track(session, made, START + timedelta(minutes=tokens))
+
+
+def act(session, names, chance):
+    """Do one thing at random; what is refused changes nothing."""
+    if not names or chance.random() < 0.35:
+        names.append(uuid4().hex)
+        register(session, names[-1], chance)
+        return
+    name = chance.choice(names)
+    kind = chance.random()
+    try:
+        if kind < 0.4:
+            report(session, name, chance)
+        elif kind < 0.9:
+            registry_sessions.change_status(session, name, chance.choice(STATUSES), START)
+        else:
+            registry_sessions.remove(session, name)
+    except HTTPException:
+        pass
+
+
+def skip_a_block(storage, names, chance):
+    """Go on in another block of numbers, by moving the newest session there."""
+
+    def work(session):
+        name = uuid4().hex
+        register(session, name, chance)
+        record = registry_sessions.found(session, name)
+        number = record.number + BLOCK
+        registry_sessions.remove(session, name)
+        session.flush()
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text(f"SELECT setval('sessions_number_seq', {number})"))
+        else:
+            session.execute(text(f"UPDATE sqlite_sequence SET seq = {number} WHERE name = 'sessions'"))
+
+    storage.write(work)
+
+
+def naive_page(session, page, size, status, before):
+    wanted = []
+    if status:
+        wanted.append(SessionRecord.status == status.value)
+    if before:
+        wanted.append(SessionRecord.started_at < before)
+    ids = session.scalars(select(SessionRecord.session_id).where(*wanted).order_by(SessionRecord.number)).all()
+    return ids[(page - 1) * size : page * size], len(ids)
+
+
+def naive_usage(session, wanted):
+    columns = (UsageRecord.total_tokens, UsageRecord.prompt_tokens, UsageRecord.reported_at, UsageRecord.latency_ms)
+    rows = session.execute(select(*columns).where(wanted)).all()
+    latencies = [row.latency_ms for row in rows if row.latency_ms is not None]
+    average = sum(latencies) / len(latencies) if latencies else 0
+    return len(rows), sum(row.total_tokens for row in rows), sum(row.prompt_tokens for row in rows), average
+
+
+def shown(stats):
+    return stats.total_prompts, stats.total_tokens, stats.total_prompt_tokens, stats.avg_latency_ms
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_pages_totals_and_sums_equal_a_count_of_every_row(storage, seed):
+    chance, names = random.Random(seed), []
+    for number in range(400):
+        storage.write(lambda session: act(session, names, chance))
+        if number % 40 == 0:
+            skip_a_block(storage, names, chance)
+    with storage.read() as session:
+        for _ in range(60):
+            page, size = chance.randrange(1, 6), chance.randrange(1, 60)
+            status = chance.choice([None, *STATUSES])
+            before = chance.choice([None, START + timedelta(minutes=chance.randrange(10_000))])
+            answer = registry_sessions.listed(session, page, size, status, before)
+            found = [info.session_id for info in answer.sessions], answer.total
+            assert found == naive_page(session, page, size, status, before)
+        for record in session.scalars(select(SessionRecord)):
+            stats = registry_usage.of_session(session, record.session_id)
+            assert shown(stats) == naive_usage(session, UsageRecord.session_number == record.number)
+        for model in MODELS:
+            assert shown(registry_usage.of_model(session, model)) == naive_usage(session, UsageRecord.model_id == model)
+
+
+def test_counts_stay_right_while_many_write_at_once(start):
+    registry = start("registry")
+
+    def live(number):
+        name = f"s{number % 40}"
+        moved = f"/api/v1/sessions/{name}/status"
+        answers = [
+            registry.post("/api/v1/sessions", {"session_id": name, "model_id": "m"}),
+            registry.post("/api/v1/usage", {"session_id": name, "prompt_tokens": 1, "completion_tokens": 1}),
+            registry.put(moved, {"status": ["completed", "failed"][number % 2]}),
+            registry.put(moved, {"status": "archived"}),
+        ]
+        if number % 3 == 0:
+            answers.append(registry.delete(f"/api/v1/sessions/{name}"))
+        return {answer.status for answer in answers}, answers[1].status == 201
+
+    with ThreadPoolExecutor(16) as pool:
+        done = list(pool.map(live, range(240)))
+    assert set().union(*(statuses for statuses, _ in done)) <= {200, 201, 204, 404, 409}
+    reported = sum(was_counted for _, was_counted in done)
+    assert registry.get("/api/v1/models/m/usage").json["total_prompts"] == reported
+    everything = registry.get("/api/v1/sessions?page_size=1000").json
+    assert everything["total"] == len(everything["sessions"])
+    for status in STATUSES:
+        found = registry.get(f"/api/v1/sessions?page_size=1000&status={status}").json
+        ids = [one["session_id"] for one in everything["sessions"] if one["status"] == status]
+        assert ([one["session_id"] for one in found["sessions"]], found["total"]) == (ids, len(ids))
+
+
+def session_row(number):
+    started = START + timedelta(minutes=number)
+    status = STATUSES[number % 4].value
+    return {
+        "number": number, "session_id": f"s{number}", "model_id": "a/b", "model_version": "", "started_at": started,
+        "ended_at": None, "status": status, "details": {}, "tags": [],
+    }  # fmt: skip
+
+
+def report_row(number):
+    return {
+        "session_number": number, "model_id": "a/b", "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2,
+        "latency_ms": 5, "reported_at": START, "details": {},
+    }  # fmt: skip
+
+
+def total_row(number):
+    return {
+        "session_number": number, "reports": 1, "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2,
+        "latency_ms": 5, "timed_reports": 1, "first_at": START, "last_at": START,
+    }  # fmt: skip
+
+
+def fill(session):
+    """Many sessions and reports, counted as if they had come one by one."""
+    registry_sessions.register(session, SessionRegistration("first", "a/b", started_at=START), START)
+    numbers = range(2, MANY)
+    session.execute(insert(SessionRecord), [session_row(number) for number in numbers])
+    session.execute(insert(UsageRecord), [report_row(number) for number in numbers])
+    session.execute(insert(SessionUsage), [total_row(number) for number in numbers])
+    registry_usage.track(session, UsageReport("s7", prompt_tokens=1, completion_tokens=1, total_tokens=2), START)
+    session.execute(text("DELETE FROM session_blocks"))
+    counted = f"number / {BLOCK}, status, count(*), min(started_at), max(started_at)"
+    session.execute(text(f"INSERT INTO session_blocks SELECT {counted} FROM sessions GROUP BY 1, 2"))
+
+
+@pytest.fixture(scope="module")
+def filled(new_database):
+    made = Storage(DatabaseUrl().deserialize(new_database()), Base)
+    made.create()
+    made.write(fill)
+    made.write(lambda session: session.execute(text("ANALYZE")))
+    yield made
+    made.close()
+
+
+READS = {
+    "first page": lambda session: registry_sessions.listed(session, 1, 50, None, None),
+    "deep page": lambda session: registry_sessions.listed(session, 390, 50, None, None),
+    "filtered page": lambda session: registry_sessions.listed(session, 90, 50, SessionStatus.FAILED, None),
+    "page before a moment": lambda session: registry_sessions.listed(
+        session, 150, 50, None, START + timedelta(minutes=9_999)
+    ),
+    "filtered page before a moment": lambda session: registry_sessions.listed(
+        session, 40, 50, SessionStatus.ACTIVE, START + timedelta(minutes=9_999)
+    ),
+    "usage of a session": lambda session: registry_usage.of_session(session, "s7"),
+    "usage of a model": lambda session: registry_usage.of_model(session, "a/b"),
+}
+
+
+def plans(session, work):
+    """How the database means to run each statement of `work`, by its own account."""
+    sent = []
+    connection = session.connection()
+    keep = lambda *arguments: sent.append(arguments[2:4])  # noqa: E731
+    event.listen(connection, "before_cursor_execute", keep)
+    work(session)
+    event.remove(connection, "before_cursor_execute", keep)
+    explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+    for statement, parameters in sent:
+        yield "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + statement, parameters))
+
+
+def scans(plan):
+    """The large tables that a plan reads from end to end."""
+    large = "sessions|usage_reports|session_usage"
+    return re.findall(rf"(?:SCAN|Seq Scan on) (?:{large})\b(?! USING (?:COVERING )?INDEX \w+ \()", plan)
+
+
+@pytest.mark.parametrize("name", READS)
+def test_no_reading_scans_a_table(filled, name):
+    with filled.read() as session:
+        found = list(plans(session, READS[name]))
+    assert found
+    assert [plan for plan in found if scans(plan)] == []
+
+
+def test_a_naive_page_would_be_seen_to_scan(filled):
+    query = select(func.count()).select_from(SessionRecord)
+    with filled.read() as session:
+        (plan,) = plans(session, lambda session: session.execute(query.where(SessionRecord.model_id == "x")))
+    assert scans(plan)
+
+
+def test_a_deep_page_of_many_sessions_is_the_right_one(filled):
+    with filled.read() as session:
+        answer = READS["deep page"](session)
+        wanted = naive_page(session, 390, 50, None, None)
+    assert ([info.session_id for info in answer.sessions], answer.total) == wanted

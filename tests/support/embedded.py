@@ -1,0 +1,53 @@
+"""One whole stack for a folder of tests, and programs that run against it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from memory_graph_workers.cli.stack.directory import temporary_home
+from memory_graph_workers.cli.stack.stack import Stack
+from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
+from memory_graph_workers.clients.memory_graph import MemoryGraphClient
+from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.clients.vault import VaultClient
+
+
+class Embedded:
+    """Broker, services and a worker; a session is due as soon as it is completed."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack, self.environ = stack, stack.child_environ()
+        self.registry = RegistryClient(RegistryConfig.from_env(self.environ))
+        self.vault = VaultClient(VaultConfig.from_env(self.environ))
+        self.graph = MemoryGraphClient(MemoryGraphConfig.from_env(self.environ))
+
+    def close(self) -> None:
+        for client in (self.registry, self.vault, self.graph):
+            client.close()
+
+    def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
+        """Run a Python program to its end, and return what it printed."""
+        return finished([sys.executable, *arguments], {**self.environ, **environ}, code).stdout
+
+    def example(self, name: str) -> str:
+        return self.run("-m", f"memory_graph_workers.examples.{name}")
+
+
+def finished(command: list[str], environ: Mapping[str, str], code: int) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@contextmanager
+def embedded() -> Iterator[Embedded]:
+    with temporary_home(keep_logs=False) as (home, children):
+        stack = Stack(children, home, {"ARCHIVAL_AFTER_DAYS": "0"})
+        stack.start_services()
+        stack.start_worker()
+        running = Embedded(stack)
+        try:
+            yield running
+        finally:
+            running.close()

@@ -1,0 +1,116 @@
+"""One batch of a sweep: what it remembers of its own work while it works."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fakeredis import FakeRedis
+from memory_graph_workers.clients.errors import ConnectionError
+from memory_graph_workers.schemas.archival import Trigger
+from memory_graph_workers.schemas.fields import now
+from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
+from memory_graph_workers.schemas.vault import ArchiveEntry
+from memory_graph_workers.tasks import connections
+from memory_graph_workers.tasks.archival import storing as archiving
+from memory_graph_workers.tasks.archival.batch import REMEMBERED_TOGETHER, Batch
+from memory_graph_workers.tasks.archival.state import Status, Sweep, Sweeps
+from memory_graph_workers.tasks.archival.storing import Prepared, Stored
+
+IDS = [f"s-{number:02}" for number in range(25)]
+
+
+class Killed(BaseException):
+    """Ends a run as a SIGKILL would: nothing of it goes on."""
+
+
+class Services:
+    """Registry and vault in memory; the run is killed when the last session is to be marked."""
+
+    def __init__(self, state: Sweeps) -> None:
+        self.state, self.marked, self.away = state, set[str](), False
+        self.known_when_killed = 0
+
+    def read(self, session_id: str) -> SessionInfo:
+        if self.away:
+            raise ConnectionError("away")
+        status = SessionStatus.ARCHIVED if session_id in self.marked else SessionStatus.COMPLETED
+        return SessionInfo(session_id, "m", now() - timedelta(days=90), status, ended_at=now() - timedelta(days=80))
+
+    def finish(self, prepared: Prepared, archive_id: str, policy_id: str) -> None:
+        if prepared.session.session_id == IDS[-1]:
+            self.known_when_killed = len(self.state.marked("one", "b"))
+            raise Killed
+        self.marked.add(prepared.session.session_id)
+
+
+@pytest.fixture
+def redis() -> FakeRedis:
+    return FakeRedis()
+
+
+@pytest.fixture
+def state(redis: FakeRedis) -> Sweeps:
+    return Sweeps(redis)
+
+
+@pytest.fixture
+def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    def prepared(session: SessionInfo, *_: Any) -> Prepared:
+        return Prepared(session, ArchiveEntry(session.session_id, {}, 365, id=f"a-{session.session_id}"), 1)
+
+    def stored(some: Sequence[Prepared], _: str) -> Stored:
+        return Stored({item.session.session_id: item.entry.id for item in some})
+
+    found = Services(state)
+    monkeypatch.setenv("CALLS_SIDE_BY_SIDE", "1")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    for name in ("REGISTRY", "VAULT"):
+        monkeypatch.setenv(f"{name}_URL", "http://127.0.0.1:1")
+        monkeypatch.setenv(f"{name}_API_KEY", "k")
+    monkeypatch.setenv("MEMORY_GRAPH_URL", "grpc://127.0.0.1:1")
+    monkeypatch.setattr(archiving, "read_session", found.read)
+    monkeypatch.setattr(archiving, "prepare", prepared)
+    monkeypatch.setattr(archiving, "store", stored)
+    monkeypatch.setattr(archiving, "finish", found.finish)
+    monkeypatch.setattr(archiving, "ensure_policy", lambda *_: "p")
+    connections.forget()
+    yield found
+    connections.forget()
+
+
+def batch(state: Sweeps) -> Batch:
+    """A new run of the batch."""
+    moment = now()
+    return Batch(state, Sweep("one", Trigger.MANUAL, Status.RUNNING, moment, moment - timedelta(days=30)), "b")
+
+
+def test_a_killed_run_has_noted_nearly_all_that_it_archived(state: Sweeps, services: Services) -> None:
+    with pytest.raises(Killed):
+        batch(state).run(IDS)
+    assert len(services.marked) == len(IDS) - 1
+    assert len(services.marked) - services.known_when_killed <= REMEMBERED_TOGETHER + 1
+
+
+def test_what_was_noted_stays_archived_though_the_registry_is_away_until_the_end(
+    state: Sweeps, services: Services
+) -> None:
+    with pytest.raises(Killed):
+        batch(state).run(IDS)
+    services.away = True
+    second = batch(state)
+    second.run(IDS)
+    second.give_up()
+    assert second.result().archived >= services.known_when_killed
+    assert second.result().archived + len(second.failed) == len(IDS)
+
+
+def test_what_was_not_noted_is_asked_about_and_counted(state: Sweeps, services: Services, redis: FakeRedis) -> None:
+    with pytest.raises(Killed):
+        batch(state).run(IDS)
+    redis.delete(*redis.keys("*:marked:*"))
+    second = batch(state)
+    second.run(IDS[:-1])
+    assert sorted(second.archived) == IDS[:-1]
+    assert not second.failed
+    assert not second.skipped
