@@ -15,8 +15,11 @@
     └── NotArchivable                READ IT: this session cannot be archived as it is
 
 Every error keeps its arguments JSON-safe and in order, because Celery rebuilds it from `exc.args`.
-None carries a key, a payload or a body.
+None carries a key, a payload or a body, so each is `showable`: logs, events, results and dead letters may quote it.
+A class whose failures get a reason of their own among the dead letters names it in `dead_letter_reason`.
 """
+
+from typing import ClassVar
 
 
 class IntegrationError(Exception):
@@ -25,6 +28,8 @@ class IntegrationError(Exception):
     `service` and `operation` say which, `status` is the HTTP status (or the gRPC code's number), and
     `request_id` names the request in the service's own log. Each is None where there was none.
     """
+
+    showable: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -52,6 +57,8 @@ class IntegrationError(Exception):
 
 class TransientError(IntegrationError):
     """The same call may succeed later; `retry_after_secs` is the wait that the service asked for, if any."""
+
+    dead_letter_reason: ClassVar[str] = "attempts_exhausted"
 
     @property
     def maybe_done(self) -> bool:
@@ -112,6 +119,8 @@ class InvalidConfig(IntegrationError):
 
 class UncertainOutcome(IntegrationError):
     """The request was sent and no answer came, and the service does not recognise a repeat."""
+
+    dead_letter_reason: ClassVar[str] = "uncertain"
 
 
 class NotArchivable(IntegrationError):

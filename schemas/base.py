@@ -22,8 +22,11 @@ _CHECKED_BY = "_checked_by"
 class ValidationError(marshmallow.ValidationError):
     """A payload that breaks its schema; `messages` maps each field's name to what is wrong with it.
 
-    It carries no value of the payload, so that it may be logged, pickled and stored.
+    It carries no value of the payload, so it may be logged, pickled and stored (`showable`).
     """
+
+    showable: ClassVar[bool] = True
+    dead_letter_reason: ClassVar[str] = "invalid_payload"
 
     def __init__(self, messages: dict[str, Any] | list[Any] | str) -> None:
         super().__init__(messages)

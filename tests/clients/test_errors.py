@@ -16,6 +16,7 @@ from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, Vau
 from memory_graph_workers.clients.errors import IntegrationError
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.delivery.dead_letters import Reason
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import SessionRegistration, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
@@ -61,6 +62,14 @@ def test_each_of_the_eight_kinds_has_exactly_one_class() -> None:
         "NotArchivable",
     }
     assert all(kind.__module__ == errors.__name__ for kind in ALL_KINDS)
+
+
+@pytest.mark.parametrize("kind", [*ALL_KINDS, ValidationError])
+def test_every_error_says_that_it_may_be_shown_and_as_what_its_task_ends(kind: Any) -> None:
+    waits = Reason.ATTEMPTS_EXHAUSTED if issubclass(kind, errors.TransientError) else None
+    reasons = {errors.UncertainOutcome: Reason.UNCERTAIN, ValidationError: Reason.INVALID_PAYLOAD}
+    assert kind.showable
+    assert getattr(kind, "dead_letter_reason", None) == reasons.get(kind, waits)
 
 
 def facts(error: Exception) -> tuple[Any, ...]:
