@@ -19,7 +19,7 @@ from ..schemas.base import Payload, ValidationError, derived_id
 from ..schemas.fields import Id
 from ..schemas.ids import random_id
 from .config import RegistryConfig, RetryPolicy, VaultConfig
-from .errors import ApiError, IntegrationError, TransientError, UncertainOutcome
+from .errors import IntegrationError, Refused, TransientError, UncertainOutcome
 from .responses import load, refuse, request_id_of
 from .retry import again
 
@@ -139,7 +139,7 @@ class ServiceClient(Closing):
         """Send a delete; what is gone already is deleted."""
         try:
             self._call(call)
-        except ApiError as error:
+        except Refused as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
 

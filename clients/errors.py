@@ -7,7 +7,9 @@
     │   ├── HttpError                the transfer broke
     │   ├── CircuitBreakerOpen       the service is known to be down; nothing was sent
     │   └── ServiceUnavailable       5xx or 429 (also an ApiError)
-    ├── ApiError                     FIX THE CALL: the service refused it (4xx, 3xx)
+    ├── ApiError                     the service gave an error status: one of two kinds
+    │   ├── Refused                  FIX THE CALL: a 4xx or a redirect; the same call is refused again
+    │   └── ServiceUnavailable       WAIT: 5xx or 429 (also a TransientError)
     ├── SerializationError           FIX THE SERVICE: its answer is not what the contract says
     ├── AuthenticationError          PHONE SOMEBODY: the key is missing, wrong or not allowed (401, 403)
     ├── InvalidConfig                PHONE SOMEBODY: a setting is wrong
@@ -93,7 +95,11 @@ class CircuitBreakerOpen(TransientError):
 
 
 class ApiError(IntegrationError):
-    """The service refused the call (4xx), or answered with a redirect (3xx); repeating it changes nothing."""
+    """The service responded with an error status: `Refused`, or `ServiceUnavailable` if a repeat may help."""
+
+
+class Refused(ApiError):
+    """The service refused the call (4xx) or responded with a redirect (3xx); repeating it changes nothing."""
 
 
 class ServiceUnavailable(TransientError, ApiError):

@@ -16,10 +16,10 @@ from .base import HEALTH_TIMEOUT_SECS, Closing
 from .breaker import Breaker
 from .config import MemoryGraphConfig, RetryPolicy
 from .errors import (
-    ApiError,
     AuthenticationError,
     ConnectionError,
     IntegrationError,
+    Refused,
     SerializationError,
     ServiceUnavailable,
     Timeout,
@@ -50,8 +50,8 @@ _CODES: dict[Any, tuple[type[IntegrationError], str]] = {
     grpc.StatusCode.INTERNAL: (ServiceUnavailable, "the service failed"),
     grpc.StatusCode.UNKNOWN: (ServiceUnavailable, "the service failed"),
     grpc.StatusCode.DATA_LOSS: (ServiceUnavailable, "the service failed"),
-    grpc.StatusCode.UNIMPLEMENTED: (ApiError, "the service does not know this operation"),
-    grpc.StatusCode.NOT_FOUND: (ApiError, "not found"),
+    grpc.StatusCode.UNIMPLEMENTED: (Refused, "the service does not know this operation"),
+    grpc.StatusCode.NOT_FOUND: (Refused, "not found"),
 }
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class MemoryGraphClient(Closing):
     def get_session(self, session_id: str) -> pb.Session:
         """One session (GetSession).
 
-        Raises: ApiError where there is none.
+        Raises: Refused where there is none.
         """
         return self._call("GetSession", pb.GetSessionRequest(session_id=session_id))
 
@@ -204,7 +204,7 @@ class MemoryGraphClient(Closing):
 def _translated(error: Any, operation: str, request_id: str) -> IntegrationError:
     """Turn a gRPC status into our error, without the service's own text."""
     code = error.code()
-    kind, message = _CODES.get(code, (ApiError, f"refused ({code.name})"))
+    kind, message = _CODES.get(code, (Refused, f"refused ({code.name})"))
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in (error.details() or ""):
         kind, message = SerializationError, "the answer is over 64 MiB"
     return kind(message, MemoryGraphClient.service, operation, code.value[0], request_id)

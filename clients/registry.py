@@ -110,7 +110,7 @@ class RegistryClient(ServiceClient):
     def get_session(self, session_id: str) -> SessionInfo:
         """One session (GET /api/v1/sessions/{id}).
 
-        Raises: ApiError with status 404 where there is none.
+        Raises: Refused with status 404 where there is none.
         """
         call = Call("get_session", "GET", "/api/v1/sessions/{session_id}", ids={"session_id": session_id})
         return self._call(call, SESSION)
@@ -118,7 +118,7 @@ class RegistryClient(ServiceClient):
     def update_session_status(self, session_id: str, status: SessionStatus) -> SessionInfo:
         """Set a session's status (PUT /api/v1/sessions/{id}/status). Again, it changes nothing.
 
-        Raises: ApiError with status 409 where the life cycle does not allow it (archived → completed).
+        Raises: Refused with status 409 where the life cycle does not allow it (archived → completed).
         """
         route = "/api/v1/sessions/{session_id}/status"
         ids, body = {"session_id": session_id}, STATUS.write(StatusUpdate(status))
@@ -141,7 +141,7 @@ class RegistryClient(ServiceClient):
     def get_model_metadata(self, model_id: str) -> ModelMetadata:
         """One model (GET /api/v1/models/{id}).
 
-        Raises: ApiError with status 404 where there is none.
+        Raises: Refused with status 404 where there is none.
         """
         call = Call("get_model_metadata", "GET", "/api/v1/models/{model_id}", ids={"model_id": model_id})
         return self._call(call, MODEL)

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..schemas.base import Payload, ValidationError
-from .errors import ApiError, AuthenticationError, HttpError, SerializationError, ServiceUnavailable
+from .errors import AuthenticationError, HttpError, Refused, SerializationError, ServiceUnavailable
 
 if TYPE_CHECKING:
     import requests
@@ -27,7 +27,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 def refuse(answer: "requests.Response", body: bytes, key_variable: str, schema: Payload[Any] | None) -> None:
     """Raise the error that stands for the answer's status, if it is not a 2xx.
 
-    Raises: AuthenticationError (401, 403), ServiceUnavailable (429, 5xx), ApiError naming those
+    Raises: AuthenticationError (401, 403), ServiceUnavailable (429, 5xx), Refused naming those
     fields of the request's schema that the body speaks of.
     """
     status = answer.status_code
@@ -38,9 +38,9 @@ def refuse(answer: "requests.Response", body: bytes, key_variable: str, schema: 
     if status >= 500 or status == 429:
         raise ServiceUnavailable(_phrase(status), retry_after_secs=retry_after_secs(answer))
     if status < 400:
-        raise ApiError("the service answered with a redirect; configure its final address")
+        raise Refused("the service answered with a redirect; configure its final address")
     named = sorted(_names(schema) & set(_keys(_json(body))))
-    raise ApiError(_phrase(status) + (f", see {', '.join(named)}" if named else ""))
+    raise Refused(_phrase(status) + (f", see {', '.join(named)}" if named else ""))
 
 
 def load(answer: "requests.Response", body: bytes, returns: Payload[R]) -> R:

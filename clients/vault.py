@@ -76,7 +76,7 @@ class VaultClient(ServiceClient):
         """Store one session in the vault (POST /api/v1/archive).
 
         A second run under the same key, or with the same archive id and content, stores nothing more.
-        Raises: ApiError with status 409 where the id holds other content, 413 where it is too large.
+        Raises: Refused with status 409 where the id holds other content, 413 where it is too large.
         """
         call = self._archive_call("archive_session", "/api/v1/archive", ENTRY.write(entry), idempotency_key)
         return self._call(call, RECEIPT)
@@ -99,7 +99,7 @@ class VaultClient(ServiceClient):
     def retrieve_session(self, archive_id: str) -> ArchiveEntry:
         """Read an archive back (GET /api/v1/archive/{id}).
 
-        Raises: ApiError with status 404 where there is none.
+        Raises: Refused with status 404 where there is none.
         """
         call = Call("retrieve_session", "GET", "/api/v1/archive/{archive_id}", ids={"archive_id": archive_id})
         return self._call(call, ARCHIVE)
@@ -107,14 +107,14 @@ class VaultClient(ServiceClient):
     def delete_archive(self, archive_id: str) -> None:
         """Delete an archive (DELETE /api/v1/archive/{id}); one that is gone already is deleted.
 
-        Raises: ApiError with status 409 while its retention lasts.
+        Raises: Refused with status 409 while its retention lasts.
         """
         self._delete(Call("delete_archive", "DELETE", "/api/v1/archive/{archive_id}", ids={"archive_id": archive_id}))
 
     def create_retention_policy(self, policy: RetentionPolicy, *, idempotency_key: str | None = None) -> str:
         """Create a retention policy (POST /api/v1/policies) and return its id. Again, it changes nothing.
 
-        Raises: ApiError with status 409 where the id holds another policy.
+        Raises: Refused with status 409 where the id holds another policy.
         """
         body = POLICY.write(policy)
         route = "/api/v1/policies"

@@ -75,7 +75,7 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
     @click.argument("ids", nargs=-1, metavar="[LETTER_ID]...")
     @click.option("--task", help="Of the task with this name; * stands for any text.")
     @click.option("--reason", type=click.Choice([str(reason) for reason in Reason]), help="With this reason.")
-    @click.option("--error", help="With this error, like ApiError; * stands for any text.")
+    @click.option("--error", help="With this error, like Refused; * stands for any text.")
     @click.option("--older-than", type=Age(), help="That failed longer ago, like 7d.")
     @click.option("--newer-than", type=Age(), help="That failed since, like 12h.")
     @click.option("--all", "everything", is_flag=True, help="All of them.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from ...clients.errors import ApiError
+from ...clients.errors import Refused
 from ...clients.memory_graph import MemoryGraphClient
 from ...clients.registry import RegistryClient
 from ...clients.vault import VaultClient
@@ -105,7 +105,7 @@ class Verifier:
     def _archived(self, session_id: str) -> Any:
         try:
             return self._vault.retrieve_session(archive_id_of(session_id)).data
-        except ApiError as error:
+        except Refused as error:
             if error.status == _NOT_FOUND:
                 return None
             raise

@@ -9,7 +9,7 @@ from uuid import uuid4
 import requests
 
 from ...clients.config import RetryPolicy
-from ...clients.errors import ApiError, AuthenticationError, IntegrationError
+from ...clients.errors import ApiError, AuthenticationError, IntegrationError, Refused
 from ...clients.memory_graph import MemoryGraphClient
 from ...clients.registry import RegistryClient
 from ...clients.vault import VaultClient
@@ -70,7 +70,7 @@ def _tried(check: str, call: Callable[[], Any], fix: str) -> Finding:
 def _expect_none(vault: VaultClient) -> None:
     try:
         vault.retrieve_session(str(uuid4()))
-    except ApiError as error:
+    except Refused as error:
         if error.status != _NOT_FOUND:
             raise
 

@@ -104,7 +104,7 @@ FAILURE = {
             "type": "object",
             "required": ["exc_type", "exc_message"],
             "properties": {
-                "exc_type": {"type": "string", "examples": ["ValidationError", "ApiError"]},
+                "exc_type": {"type": "string", "examples": ["ValidationError", "Refused"]},
                 "exc_message": {"description": "The error's arguments; of a ValidationError, messages by field."},
                 "exc_module": {"type": ["string", "null"]},
             },

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from ...clients.config import SchedulerConfig
-from ...clients.errors import ApiError, IntegrationError, NotArchivable, TransientError
+from ...clients.errors import IntegrationError, NotArchivable, Refused, TransientError
 from ...clients.vault import safe_reason
 from ...schemas.base import canonical_json, derived_id, digest
 from ...schemas.fields import format_timestamp
@@ -71,9 +71,7 @@ def read_session(session_id: str) -> SessionInfo:
     """
     try:
         return connections.registry().get_session(session_id)
-    except TransientError:
-        raise
-    except ApiError as error:
+    except Refused as error:
         raise NotArchivable("vanished from the registry" if error.status == NOT_FOUND else str(error)) from error
 
 
@@ -112,7 +110,7 @@ def store(prepared: Sequence[Prepared], key: str) -> Stored:
         answer = connections.vault().batch_archive(entries, idempotency_key=key)
     except TransientError as error:
         return Stored(unsettled={item.session.session_id: error for item in prepared})
-    except ApiError as error:
+    except Refused as error:
         return _halved(prepared, key, error)
     named = set(answer.archived)
     reasons = {failure.session_id: failure.error for failure in answer.failed}
@@ -136,9 +134,7 @@ def finish(prepared: Prepared, archive_id: str, policy_id: str, *, mark: bool = 
         if prepared.node_count and connections.memory_graph().count_nodes(session_id) != prepared.node_count:
             raise NotArchivable("went on while it was archived; the next sweep archives the rest")
         connections.registry().update_session_status(session_id, SessionStatus.ARCHIVED)
-    except TransientError:
-        raise
-    except ApiError as error:
+    except Refused as error:
         raise NotArchivable(f"stored, but not marked: {error}") from error
 
 
@@ -147,7 +143,7 @@ def ensure_policy(level: ComplianceLevel, retention_days: int) -> str:
     policy = level_policy(level, retention_days)
     try:
         return connections.vault().create_retention_policy(policy, idempotency_key=policy.policy_id)
-    except ApiError as error:
+    except Refused as error:
         if error.status != CONFLICT:
             raise
         return policy.policy_id
@@ -185,9 +181,7 @@ def _prepared(
 def _nodes(session_id: str) -> list[Any]:
     try:
         nodes = list(connections.memory_graph().iter_nodes(session_id))
-    except TransientError:
-        raise
-    except ApiError as error:
+    except Refused as error:
         raise NotArchivable(f"the graph did not give the conversation: {error}") from error
     if not nodes:
         raise NotArchivable("the graph has no conversation for this session")
@@ -210,7 +204,7 @@ def _record(session: SessionInfo) -> dict[str, Any]:
     return {"session_id": session.session_id, "record": {**_facts(session), "metadata": session.metadata}}
 
 
-def _halved(prepared: Sequence[Prepared], key: str, error: ApiError) -> Stored:
+def _halved(prepared: Sequence[Prepared], key: str, error: Refused) -> Stored:
     if len(prepared) == 1:
         stored = Stored()
         _settle(prepared[0], _short(error), key, stored)
@@ -247,9 +241,7 @@ def _store_revision(item: Prepared, key: str, stored: Stored) -> None:
     session_id = item.session.session_id
     try:
         connections.vault().archive_session(entry, idempotency_key=f"{key}:{entry.id}")
-    except TransientError:
-        raise
-    except ApiError as error:
+    except Refused as error:
         there = _read_back(entry.id)
         if there is None or digest(there.data) != entry.metadata["digest"]:
             stored.refused[session_id] = _short(error)
@@ -267,13 +259,13 @@ def _revision(entry: ArchiveEntry) -> ArchiveEntry:
 def _read_back(archive_id: str) -> ArchiveEntry | None:
     try:
         return connections.vault().retrieve_session(archive_id)
-    except ApiError as error:
+    except Refused as error:
         if error.status == NOT_FOUND:
             return None
         raise
 
 
-def _short(error: ApiError) -> str:
+def _short(error: Refused) -> str:
     return f"the vault refused it: {error.message} (status {error.status})"
 
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ...clients.errors import ApiError, TransientError
+from ...clients.errors import Refused, TransientError
 from ...clients.paging import Cursor
 from ...schemas.base import derived_id, digest
 from ...schemas.registry import SessionList, SessionStatus
@@ -61,7 +61,7 @@ def _answer(cursor: Cursor, size: int, status: SessionStatus, begun: datetime) -
     """
     try:
         return connections.registry().list_sessions(cursor.page, size, status, begun + CLOCKS_DIFFER)
-    except ApiError as error:
+    except Refused as error:
         if error.status not in REFUSED:
             raise
         return connections.registry().list_sessions(cursor.page, size)

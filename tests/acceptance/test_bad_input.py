@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import pytest
 from celery import Celery
-from memory_graph_workers.clients.errors import ApiError, AuthenticationError, SerializationError
+from memory_graph_workers.clients.errors import AuthenticationError, Refused, SerializationError
 from support.fakes.http_server import FakeServer, Received, Step, answer, cut
 
 CELERY = [sys.executable, "-m", "celery", "-A", "memory_graph_workers.tasks.app"]
@@ -155,7 +155,7 @@ def test_a_broker_that_never_answers_is_told_too(operation: str) -> None:
 
 def test_a_refusal_or_an_odd_answer_fails_at_once(sender: Sender, registry: Answers) -> None:
     wanted: dict[str, tuple[type[Exception], str]] = {
-        "redirect": (ApiError, "redirect"),
+        "redirect": (Refused, "redirect"),
         "html": (SerializationError, "not JSON"),
         "shape": (SerializationError, "status"),
         "unauthorised": (AuthenticationError, "REGISTRY_API_KEY"),

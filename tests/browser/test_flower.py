@@ -107,7 +107,7 @@ def test_a_task_that_succeeded_says_what_it_was_and_how_large(person: Person, sh
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("conflict", "ApiError"), ("missing", "404"), ("wrong", "prompt_tokens")],
+    [("conflict", "Refused"), ("missing", "404"), ("wrong", "prompt_tokens")],
 )
 def test_a_task_that_failed_says_why(person: Person, shown: Showcase, name: str, why: str) -> None:
     person.visit(f"/task/{shown.ids[name]}", shown.ids[name], "FAILURE", why, "bytes in all")

@@ -11,12 +11,12 @@ import pytest
 from memory_graph_workers.clients.breaker import Breaker, MemoryStorage, RedisStorage, Storage
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
 from memory_graph_workers.clients.errors import (
-    ApiError,
     AuthenticationError,
     CircuitBreakerOpen,
     ConnectionError,
     HttpError,
     IntegrationError,
+    Refused,
     SerializationError,
     ServiceUnavailable,
     Timeout,
@@ -107,10 +107,10 @@ def test_failures_of_the_service_count(error: Exception) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        ApiError(status=400),
-        ApiError(status=404),
-        ApiError(status=302),
-        ApiError("gRPC NOT_FOUND", status=5),
+        Refused(status=400),
+        Refused(status=404),
+        Refused(status=302),
+        Refused("gRPC NOT_FOUND", status=5),
         AuthenticationError(status=401),
         ServiceUnavailable(status=429),
         ServiceUnavailable("gRPC RESOURCE_EXHAUSTED", status=8),
@@ -149,7 +149,7 @@ def test_a_probe_that_fails_opens_it_again(breaker: Breaker) -> None:
 def test_a_probe_that_is_refused_shows_that_the_service_is_up(breaker: Breaker) -> None:
     opened(breaker)
     time.sleep(RESET_SECS + 0.05)
-    fail(breaker, 2, ApiError(status=404))
+    fail(breaker, 2, Refused(status=404))
     assert breaker.state == "closed"
 
 
@@ -312,7 +312,7 @@ def test_a_client_never_opens_for_refusals(server: FakeServer) -> None:
     server.default = answer(404)
     with RegistryClient(RegistryConfig(server.url)) as client:
         for _ in range(8):
-            with pytest.raises(ApiError):
+            with pytest.raises(Refused):
                 client.get_session("s")
     assert len(server.requests) == 8
 

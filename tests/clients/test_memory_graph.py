@@ -14,11 +14,11 @@ from google.protobuf.empty_pb2 import Empty
 from memory_graph_workers.clients.breaker import Breaker
 from memory_graph_workers.clients.config import MemoryGraphConfig, RetryPolicy
 from memory_graph_workers.clients.errors import (
-    ApiError,
     AuthenticationError,
     CircuitBreakerOpen,
     ConnectionError,
     IntegrationError,
+    Refused,
     SerializationError,
     ServiceUnavailable,
     Timeout,
@@ -192,9 +192,9 @@ def test_the_wire_is_the_published_one() -> None:
     [
         (grpc.StatusCode.UNAVAILABLE, ConnectionError, 14),
         (grpc.StatusCode.DEADLINE_EXCEEDED, Timeout, 4),
-        (grpc.StatusCode.UNIMPLEMENTED, ApiError, 12),
-        (grpc.StatusCode.NOT_FOUND, ApiError, 5),
-        (grpc.StatusCode.INVALID_ARGUMENT, ApiError, 3),
+        (grpc.StatusCode.UNIMPLEMENTED, Refused, 12),
+        (grpc.StatusCode.NOT_FOUND, Refused, 5),
+        (grpc.StatusCode.INVALID_ARGUMENT, Refused, 3),
         (grpc.StatusCode.UNAUTHENTICATED, AuthenticationError, 16),
         (grpc.StatusCode.PERMISSION_DENIED, AuthenticationError, 7),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, ServiceUnavailable, 8),
@@ -219,7 +219,7 @@ def test_a_status_becomes_the_matching_error_without_the_servers_text(
 def test_no_traceback_carries_the_servers_text(graph: Graph, client: MemoryGraphClient) -> None:
     graph.codes = [grpc.StatusCode.INVALID_ARGUMENT] * 2
     for name in ("AddPrompt", "StreamQuery"):
-        with pytest.raises(ApiError) as caught:
+        with pytest.raises(Refused) as caught:
             CALLS[name][0](client)
         assert CANARY not in "".join(traceback.format_exception(caught.value))
 
@@ -243,7 +243,7 @@ def test_what_adds_is_never_repeated(graph: Graph, client: MemoryGraphClient, na
 @pytest.mark.parametrize("code", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED], ids=str)
 def test_a_refusal_is_not_tried_again(graph: Graph, client: MemoryGraphClient, code: grpc.StatusCode) -> None:
     graph.codes = [code] * 3
-    with pytest.raises(ApiError):
+    with pytest.raises(Refused):
         client.query(pb.QueryRequest())
     assert len(graph.asked) == 1
 
@@ -346,7 +346,7 @@ def test_one_line_a_request_where_logging_is_on(graph: Graph, caplog: pytest.Log
     with MemoryGraphClient(config) as client:
         client.add_prompt("s-1", CANARY)
         graph.codes = [grpc.StatusCode.NOT_FOUND]
-        with pytest.raises(ApiError):
+        with pytest.raises(Refused):
             client.get_session(CANARY)
     assert [getattr(record, "status", None) for record in caplog.records] == ([0, 5] if enabled else [])
     assert CANARY not in caplog.text

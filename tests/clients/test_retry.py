@@ -8,11 +8,11 @@ from email.utils import format_datetime
 import pytest
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
 from memory_graph_workers.clients.errors import (
-    ApiError,
     AuthenticationError,
     CircuitBreakerOpen,
     ConnectionError,
     IntegrationError,
+    Refused,
     ServiceUnavailable,
     Timeout,
     UncertainOutcome,
@@ -52,7 +52,7 @@ def test_the_last_error_is_raised_after_three_attempts(server: FakeServer) -> No
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        *((status, ApiError) for status in (301, 400, 404, 409, 413, 422)),
+        *((status, Refused) for status in (301, 400, 404, 409, 413, 422)),
         *((status, AuthenticationError) for status in (401, 403)),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_refused_key_names_the_variable(server: FakeServer, status: int) -> No
 
 def test_a_refusal_names_the_fields_that_it_speaks_of(server: FakeServer) -> None:
     server.answers(answer(422, {"errors": {"json": {"session_id": ["bad: canary"], "canary": ["x"]}}}))
-    with client_of(server) as client, pytest.raises(ApiError, match="session_id") as caught:
+    with client_of(server) as client, pytest.raises(Refused, match="session_id") as caught:
         client.register_session(SessionRegistration("s", "m"))
     assert "canary" not in str(caught.value)
 

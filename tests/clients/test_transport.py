@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
 from memory_graph_workers.clients.errors import (
-    ApiError,
     ConnectionError,
     HttpError,
     IntegrationError,
+    Refused,
     SerializationError,
     Timeout,
 )
@@ -141,10 +141,10 @@ PACKED = {**JSON_HEADERS, "Content-Encoding": "gzip"}
         (answer(200, []), SerializationError),
         (answer(200, None), SerializationError),
         (answer(200, {"session_id": "s"}), SerializationError),
-        (answer(302, {}, {"Location": "/api/v1/sessions/other"}), ApiError),
-        (answer(307, {}, {"Location": "/api/v1/sessions/other"}), ApiError),
-        (answer(304), ApiError),
-        (answer(418, {}), ApiError),
+        (answer(302, {}, {"Location": "/api/v1/sessions/other"}), Refused),
+        (answer(307, {}, {"Location": "/api/v1/sessions/other"}), Refused),
+        (answer(304), Refused),
+        (answer(418, {}), Refused),
     ],
 )
 def test_broken_answers_become_the_matching_error(server: FakeServer, step: Step, kind: type[IntegrationError]) -> None:
@@ -208,7 +208,7 @@ def test_a_connection_is_used_again_after_a_refusal_and_a_redirect(server: FakeS
     server.answers(404, 302, 500, 200)
     with RegistryClient(RegistryConfig(server.url), retry_policy=RetryPolicy(initial_delay_secs=0)) as client:
         client.delete_session("s")
-        with pytest.raises(ApiError):
+        with pytest.raises(Refused):
             client.delete_session("s")
         client.delete_session("s")
     assert (len(server.requests), server.connections) == (4, 1)

@@ -1,7 +1,7 @@
 """Every operation of a real LLM-Registry, once."""
 
 import pytest
-from memory_graph_workers.clients.errors import ApiError
+from memory_graph_workers.clients.errors import Refused
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus, UsageReport
 
@@ -35,13 +35,13 @@ def test_a_model_can_be_read_where_it_is_listed(registry: RegistryClient, sessio
     known = {model.model_id for model in registry.list_models().models}
     for model_id in known & {session.model_id} or known:
         assert registry.get_model_metadata(model_id).model_id == model_id
-    with pytest.raises(ApiError) as raised:
+    with pytest.raises(Refused) as raised:
         registry.get_model_metadata("no such model/at all")
     assert raised.value.status == 404
 
 
 def test_a_deleted_session_is_gone(registry: RegistryClient, session: SessionInfo) -> None:
     registry.delete_session(session.session_id)
-    with pytest.raises(ApiError) as raised:
+    with pytest.raises(Refused) as raised:
         registry.get_session(session.session_id)
     assert raised.value.status == 404

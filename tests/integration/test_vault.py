@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from memory_graph_workers.clients.errors import ApiError
+from memory_graph_workers.clients.errors import Refused
 from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
 
@@ -25,7 +25,7 @@ def deleted(vault: VaultClient, archive_id: str) -> bool:
     """Delete an archive, unless the vault refuses because its retention lasts."""
     try:
         vault.delete_archive(archive_id)
-    except ApiError:
+    except Refused:
         return False
     return True
 
@@ -72,7 +72,7 @@ def test_a_policy_can_be_created_and_applied(vault: VaultClient, archived: Archi
 
 def test_an_archive_is_deleted_or_kept_as_long_as_promised(vault: VaultClient, archived: ArchiveEntry) -> None:
     if deleted(vault, archived.id):
-        with pytest.raises(ApiError):
+        with pytest.raises(Refused):
             vault.retrieve_session(archived.id)
     else:
         assert vault.retrieve_session(archived.id).data == archived.data

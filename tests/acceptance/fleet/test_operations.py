@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from celery import Celery, chain
 from memory_graph_workers.cli.stack.stack import Stack
-from memory_graph_workers.clients.errors import ApiError
+from memory_graph_workers.clients.errors import Refused
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, Reason
@@ -56,7 +56,7 @@ def test_a_session_lives_through_its_tasks(fleet: Stack) -> None:
     assert answer(registry_tasks.get_session.delay(made))["ended_at"].endswith("Z")
     registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=SECS)
     registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=SECS)
-    with pytest.raises(ApiError, match="404"):
+    with pytest.raises(Refused, match="404"):
         answer(registry_tasks.get_session.delay(made))
 
 
@@ -93,7 +93,7 @@ def test_an_archive_is_stored_read_back_and_kept(fleet: Stack) -> None:
     entry = ArchiveEntry("s-1", {"text": "🜁 שלום \u0000"}, 365, tags=["production"])
     receipt = answer(vault_tasks.archive_session.delay(entry))
     assert answer(vault_tasks.retrieve_session.delay(receipt["archive_id"]))["data"] == entry.data
-    with pytest.raises(ApiError, match="409"):
+    with pytest.raises(Refused, match="409"):
         vault_tasks.delete_archive.apply_async((receipt["archive_id"],), ignore_result=False).get(timeout=SECS)
 
 
@@ -173,7 +173,7 @@ def test_a_wrong_payload_on_the_queue_fails_at_once_and_is_kept(plain: Celery) -
 
 def test_a_refusal_fails_at_once_with_status_and_request_id(fleet: Stack) -> None:
     sent = registry_tasks.get_session.delay("nobody")
-    with pytest.raises(ApiError) as failed:
+    with pytest.raises(Refused) as failed:
         sent.get(timeout=SECS)
     letter = letter_of(sent.id)
     assert failed.value.status == 404
