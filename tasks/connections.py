@@ -1,11 +1,9 @@
 """The connections of one process: made when first used, and made anew in a forked child."""
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
 from redis import Redis
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from ..clients.breaker import Breaker
     from ..clients.memory_graph import MemoryGraphClient
     from ..clients.vault import VaultClient
-
-T = TypeVar("T")
 
 # What is raised while broker or results are away or full: no fault of a task, which runs again.
 AWAY = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, OperationalError)
@@ -67,35 +63,6 @@ def memory_graph() -> "MemoryGraphClient":
     return MemoryGraphClient(config().memory_graph, retry_policy=ONCE, breaker=_shared_breaker("memory_graph"))
 
 
-@cache
-def side_by_side() -> ThreadPoolExecutor:
-    """The threads in which one batch makes its calls."""
-    return ThreadPoolExecutor(config().tasks.calls_side_by_side, "side-by-side")
-
-
-def each_side_by_side(work: Callable[[T], object], items: Iterable[T]) -> None:
-    """Do the work on each item, in as many threads as there are; what it raises is raised when all are done."""
-    left = deque(items)
-
-    def until_none_is_left() -> None:
-        while left:
-            try:
-                item = left.popleft()
-            except IndexError:  # another thread took the last one
-                return
-            work(item)
-
-    threads = min(config().tasks.calls_side_by_side, len(left))
-    started = [side_by_side().submit(until_none_is_left) for _ in range(threads)]
-    try:
-        errors = [one.exception() for one in started]
-    finally:
-        left.clear()  # a time limit ends the task: what has not begun must not begin
-    for error in errors:
-        if error is not None:
-            raise error
-
-
 def _at_once() -> int:
     """How many calls this process makes at the same time; a connection that is not kept costs as much as a call."""
     return max(IDLE_CONNECTIONS, config().tasks.calls_side_by_side)
@@ -107,7 +74,7 @@ def _shared_breaker(service: str) -> "Breaker":
     return Breaker(service, RedisStorage(redis(), service))
 
 
-_MADE: tuple[Callable[[], Any], ...] = (config, redis, registry, vault, memory_graph, side_by_side)
+_MADE: tuple[Callable[[], Any], ...] = (config, redis, registry, vault, memory_graph)
 
 
 def forget() -> None:

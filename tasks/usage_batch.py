@@ -9,7 +9,7 @@ from ..delivery.dead_letters import DeadLetter, Reason, dead_letters_of
 from ..delivery.failures import failure
 from ..delivery.holds import LONGEST_COUNTDOWN_SECS
 from ..schemas.registry import KeyedUsageReport
-from . import connections
+from . import connections, side_by_side
 from .app import HOLDS, PREFIX, REGISTRY
 from .operation import KEY, task
 from .parameters import carry
@@ -61,7 +61,7 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     the middle counts again what it had counted.
     """
     outcome = Outcome()
-    connections.each_side_by_side(outcome.send, reports)
+    side_by_side.each(outcome.send, reports)
     if not outcome.left:
         return
     _send_next_with(self, outcome.left)  # should a letter not be kept: what is counted is not sent again

@@ -1,15 +1,13 @@
 """One batch of a sweep: read, store, put under the policy, mark; every session ends with an outcome."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ...clients.errors import IntegrationError, TransientError
 from ...schemas.archival import BatchResult
 from ...schemas.registry import SessionStatus
-from .. import connections
+from .. import connections, side_by_side
 from . import storing as archiving
 from .state import Sweep, Sweeps
 from .storing import Prepared
@@ -145,20 +143,4 @@ class Batch:
                 self.failed[id_of(item)] = str(error)
             return None
 
-        return _side_by_side(one, items)
-
-
-def _side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """The results in the order of the items; no more is begun than a thread each ahead of what was taken."""
-    pool, most = connections.side_by_side(), connections.config().tasks.calls_side_by_side
-    begun: deque[Future[R]] = deque()
-    try:
-        for item in items:
-            begun.append(pool.submit(work, item))
-            if len(begun) > most:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-    finally:
-        for left in begun:
-            left.cancel()
+        return side_by_side.results(one, items)

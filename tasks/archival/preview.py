@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ...clients.errors import IntegrationError
 from ...schemas.fields import format_timestamp, now
 from ...schemas.registry import SessionInfo
-from .. import connections
+from .. import connections, side_by_side
 from . import storing as archiving
 
 
@@ -35,9 +35,9 @@ def candidates() -> Iterator[Candidate]:
             due.append(session)
             seen.add(session.session_id)
         if len(due) == scheduler.batch_size:
-            yield from connections.side_by_side().map(_candidate, due)
+            yield from side_by_side.results(_candidate, due)
             due = []
-    yield from connections.side_by_side().map(_candidate, due)
+    yield from side_by_side.results(_candidate, due)
 
 
 def _candidate(session: SessionInfo) -> Candidate:

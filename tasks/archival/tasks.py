@@ -13,7 +13,7 @@ from ...schemas.archival import BatchResult, Trigger
 from ...schemas.base import derived_id
 from ...schemas.fields import Days, now
 from ...schemas.vault import ComplianceLevel
-from .. import connections
+from .. import connections, side_by_side
 from ..app import ARCHIVAL
 from ..operation import task
 from . import storing as archiving
@@ -249,7 +249,7 @@ def _archive_by_hand(session_ids: Sequence[str], tags: list[str], key: str) -> d
             failed[session_id] = str(error)
             return None
 
-    ready = [item for item in connections.side_by_side().map(prepared, dict.fromkeys(session_ids)) if item]
+    ready = [item for item in side_by_side.results(prepared, dict.fromkeys(session_ids)) if item]
     if not ready:
         return {"archived": {}, "failed": failed}
     policy_id = archiving.ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
