@@ -4,14 +4,13 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields
 
-from ..schemas.compliance import ComplianceLevel
-from ..schemas.settings import Settings, setting
+from ..schemas import archival
+from ..schemas.settings import Settings, number, seconds, setting
 from .errors import InvalidConfig
 
 IDLE_CONNECTIONS = 10
@@ -42,16 +41,6 @@ class ApiKey(fields.String):
         if not re.fullmatch(r"[\x21-\x7e]+", text):
             raise ValidationError("Must be printable ASCII without spaces.")
         return text
-
-
-def seconds() -> fields.Float:
-    """More than zero seconds, at most a day."""
-    return fields.Float(validate=validate.Range(0, 86_400, min_inclusive=False))
-
-
-def number(least: int, most: int) -> fields.Integer:
-    """A whole number in a range."""
-    return fields.Integer(validate=validate.Range(least, most))
 
 
 @dataclass(frozen=True)
@@ -168,54 +157,8 @@ class MemoryGraphConfig(ClientSettings):
 
 
 @dataclass(frozen=True)
-class SchedulerConfig(ClientSettings):
-    """What the archival sweep archives, when, and for how long."""
-
-    interval_hours: float = setting(
-        "ARCHIVAL_INTERVAL_HOURS",
-        fields.Float(validate=validate.Range(0, 8784, min_inclusive=False)),
-        24.0,
-        "Hours between sweeps.",
-    )
-    archive_after_days: float = setting(
-        "ARCHIVAL_AFTER_DAYS", fields.Float(validate=validate.Range(0, 36_500)), 30.0, "Days a session rests first."
-    )
-    retention_days: int = setting(
-        "ARCHIVAL_RETENTION_DAYS", number(1, 365_000), 365, "Days an archive is kept; at least the level's."
-    )
-    batch_size: int = setting("ARCHIVAL_BATCH_SIZE", number(1, 1000), 100, "Sessions a batch task archives.")
-    most_batches: int = setting(
-        "ARCHIVAL_MOST_BATCHES", number(1, 10_000), 64, "Batches without a result at which a sweep's walk waits."
-    )
-    default_compliance_level: ComplianceLevel = setting(
-        "ARCHIVAL_COMPLIANCE_LEVEL",
-        fields.Enum(ComplianceLevel, by_value=True),
-        ComplianceLevel.STANDARD,
-        "standard, hipaa, gdpr, pci or soc2.",
-    )
-    enabled: bool = setting("ARCHIVAL_ENABLED", fields.Boolean(), True, "Whether beat sends the sweep.")
-    health_probes: bool = setting(
-        "HEALTH_PROBES_ENABLED", fields.Boolean(), True, "Whether beat sends a health check of each service a minute."
-    )
-    crontab: str | None = setting(
-        "ARCHIVAL_CRONTAB", fields.String(), None, "When to sweep, as a crontab in UTC, instead of the interval."
-    )
-    archive_without_content: bool = setting(
-        "ARCHIVE_WITHOUT_CONTENT", fields.Boolean(), False, "Archive the Registry's record alone, without the graph."
-    )
-
-    def mistakes(self) -> Iterator[str]:
-        """Refuse a retention below the level's floor."""
-        floor = self.default_compliance_level.retention_days
-        if self.retention_days < floor:
-            yield (
-                f"retention_days (ARCHIVAL_RETENTION_DAYS): {self.retention_days} is below the "
-                f"{floor} days that {self.default_compliance_level} asks for."
-            )
-
-    def cutoff(self, moment: datetime) -> datetime:
-        """Sessions that ended before this are due at `moment`."""
-        return moment - timedelta(days=self.archive_after_days)
+class SchedulerConfig(ClientSettings, archival.SchedulerConfig):
+    """The settings of the archival sweep; a mistake is an InvalidConfig."""
 
 
 def is_loopback(host: str) -> bool:

@@ -1,15 +1,14 @@
-"""What the archival sweep tells: its counts, and what became of each session."""
+"""The archival sweep: its settings, its counts, and the result of each batch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from marshmallow import fields, validate
 
-class Outcome(StrEnum):
-    """What became of one session in a sweep."""
-
-    ARCHIVED = "archived"
-    FAILED = "failed"
-    SKIPPED = "skipped"
+from .compliance import ComplianceLevel
+from .settings import Settings, number, setting
 
 
 class Trigger(StrEnum):
@@ -42,3 +41,54 @@ class BatchResult:
     archived: int = 0
     failed: dict[str, str] = field(default_factory=dict[str, str])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class SchedulerConfig(Settings):
+    """What the archival sweep archives, when, and for how long."""
+
+    interval_hours: float = setting(
+        "ARCHIVAL_INTERVAL_HOURS",
+        fields.Float(validate=validate.Range(0, 8784, min_inclusive=False)),
+        24.0,
+        "Hours between sweeps.",
+    )
+    archive_after_days: float = setting(
+        "ARCHIVAL_AFTER_DAYS", fields.Float(validate=validate.Range(0, 36_500)), 30.0, "Days a session rests first."
+    )
+    retention_days: int = setting(
+        "ARCHIVAL_RETENTION_DAYS", number(1, 365_000), 365, "Days an archive is kept; at least the level's."
+    )
+    batch_size: int = setting("ARCHIVAL_BATCH_SIZE", number(1, 1000), 100, "Sessions a batch task archives.")
+    most_batches: int = setting(
+        "ARCHIVAL_MOST_BATCHES", number(1, 10_000), 64, "Batches without a result at which a sweep's walk waits."
+    )
+    default_compliance_level: ComplianceLevel = setting(
+        "ARCHIVAL_COMPLIANCE_LEVEL",
+        fields.Enum(ComplianceLevel, by_value=True),
+        ComplianceLevel.STANDARD,
+        "standard, hipaa, gdpr, pci or soc2.",
+    )
+    enabled: bool = setting("ARCHIVAL_ENABLED", fields.Boolean(), True, "Whether beat sends the sweep.")
+    health_probes: bool = setting(
+        "HEALTH_PROBES_ENABLED", fields.Boolean(), True, "Whether beat sends a health check of each service a minute."
+    )
+    crontab: str | None = setting(
+        "ARCHIVAL_CRONTAB", fields.String(), None, "When to sweep, as a crontab in UTC, instead of the interval."
+    )
+    archive_without_content: bool = setting(
+        "ARCHIVE_WITHOUT_CONTENT", fields.Boolean(), False, "Archive the Registry's record alone, without the graph."
+    )
+
+    def mistakes(self) -> Iterator[str]:
+        """Refuse a retention below the level's floor."""
+        floor = self.default_compliance_level.retention_days
+        if self.retention_days < floor:
+            yield (
+                f"retention_days (ARCHIVAL_RETENTION_DAYS): {self.retention_days} is below the "
+                f"{floor} days that {self.default_compliance_level} asks for."
+            )
+
+    def cutoff(self, moment: datetime) -> datetime:
+        """Sessions that ended before this are due at `moment`."""
+        return moment - timedelta(days=self.archive_after_days)

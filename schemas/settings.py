@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import marshmallow
-from marshmallow import fields
+from marshmallow import fields, validate
 
 FILE = "_FILE"  # the ending of a variable that names the file in which a secret is
 _KEY = "setting"
@@ -35,6 +35,16 @@ def setting(name: str, field: fields.Field[Any], default: Any, meaning: str, *, 
     """Declare a dataclass field that is read from the environment variable `name`."""
     described = Setting(name, field, meaning, secret)
     return dataclasses.field(default=default, repr=not secret, metadata={_KEY: described})
+
+
+def seconds() -> fields.Float:
+    """More than zero seconds, at most a day."""
+    return fields.Float(validate=validate.Range(0, 86_400, min_inclusive=False))
+
+
+def number(least: int, most: int) -> fields.Integer:
+    """A whole number in a range."""
+    return fields.Integer(validate=validate.Range(least, most))
 
 
 @dataclass(frozen=True)

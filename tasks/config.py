@@ -7,18 +7,10 @@ from urllib.parse import unquote, urlsplit
 
 from marshmallow import ValidationError, fields
 
-from ..clients.config import (
-    ClientSettings,
-    MemoryGraphConfig,
-    RegistryConfig,
-    SchedulerConfig,
-    VaultConfig,
-    number,
-    seconds,
-)
+from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.errors import InvalidConfig
 from ..schemas.fields import now
-from ..schemas.settings import read_all, setting
+from ..schemas.settings import number, read_all, seconds, setting
 
 
 class BrokerUrl(fields.String):
