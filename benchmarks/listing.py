@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from memory_graph_workers.schemas.registry import ModelMetadata, SessionStatus
-from memory_graph_workers.services.config import DatabaseUrl
+from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.engines import migrating_engine
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import models as registry_models

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from memory_graph_workers.services.config import RegistryServiceConfig, VaultServiceConfig
 from memory_graph_workers.services.registry import app as registry
+from memory_graph_workers.services.registry.config import RegistryServiceConfig
 from memory_graph_workers.services.vault import app as vault
+from memory_graph_workers.services.vault.config import VaultServiceConfig
 
 FOLDER = Path(__file__).parent / "contract"
 # What the services want before they start; nothing of it gets into a contract.

@@ -15,7 +15,11 @@ from memory_graph_workers.clients import config as clients_config
 from memory_graph_workers.schemas.registry import SessionRegistrationSchema, UsageReportSchema
 from memory_graph_workers.schemas.settings import Setting, Settings
 from memory_graph_workers.schemas.vault import ArchiveEntrySchema, RetentionPolicySchema
-from memory_graph_workers.services import config as services_config
+from memory_graph_workers.services.database import config as database_config
+from memory_graph_workers.services.memory_graph import config as memory_graph_config
+from memory_graph_workers.services.registry import config as registry_config
+from memory_graph_workers.services.vault import config as vault_config
+from memory_graph_workers.services.web import config as web_config
 from memory_graph_workers.tasks import config as tasks_config
 from memory_graph_workers.tasks import registry, vault
 from memory_graph_workers.tasks.app import app
@@ -25,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 FILES = {"README.md": ("operations", "settings", "service-settings"), "docs/producers.md": ("payloads",)}
 UNITS = {"_SECS": "seconds", "_HOURS": "hours", "_DAYS": "days", "_BYTES": "bytes"}
 TASKS = (registry, vault, archival)
+SERVICE_SETTINGS = (web_config, database_config, registry_config, vault_config, memory_graph_config)
 PAYLOADS = (
     SessionRegistrationSchema(),
     UsageReportSchema(),
@@ -68,7 +73,7 @@ def tables() -> dict[str, str]:
         "operations": table(["task", "parameters", "queue", "answers"], operations()),
         "payloads": table(["payload", "field", "kind", "needed"], payloads()),
         "settings": table(settings, rows(tasks_config, clients_config, flower)),
-        "service-settings": table(settings, rows(services_config)),
+        "service-settings": table(settings, rows(*SERVICE_SETTINGS)),
     }
 
 

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import MetaData
 
-from .config import DatabaseSettings, MemoryGraphDatabase, RegistryDatabase, VaultDatabase
+from .database.config import DatabaseSettings
 from .database.migrate import Migrations
 from .memory_graph import records as memory_graph_records
+from .memory_graph.config import MemoryGraphDatabase
 from .registry import records as registry_records
+from .registry.config import RegistryDatabase
 from .vault import records as vault_records
+from .vault.config import VaultDatabase
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..schemas.settings import Settings, read_all
-from .config import MemoryGraphServiceConfig, RegistryServiceConfig, ServerConfig, VaultServiceConfig
 from .memory_graph import server as memory_graph
+from .memory_graph.config import MemoryGraphServiceConfig
 from .registry import app as registry
+from .registry.config import RegistryServiceConfig
 from .vault import app as vault
-from .web.gunicorn import Server
+from .vault.config import VaultServiceConfig
+from .web.config import ServerConfig
+from .web.http_server import HttpServer
 from .web.log import log_to_stderr
 
 DEFAULT_PORTS = {"registry": 8080, "vault": 9000, "memory-graph": 50051}
@@ -34,7 +37,7 @@ def serve(name: str, host: str, port: int) -> None:
 
 def _serve_http(name: str, service: Any, host: str, port: int, server: ServerConfig, config: Any) -> None:
     _prepare(service, config)
-    Server(name, partial(service.make_app, config, server.threads), host, port, server).run()
+    HttpServer(name, partial(service.make_app, config, server.threads), host, port, server).run()
 
 
 def _serve_memory_graph(host: str, port: int, server: ServerConfig, config: Any) -> None:

@@ -5,10 +5,10 @@ from contextlib import closing, contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...services.config import VaultServiceConfig
 from ...services.database.migrate import State
 from ...services.database.storage import Storage
 from ...services.databases import migrations_of
+from ...services.vault.config import VaultServiceConfig
 from ...services.vault.records import Base
 from ..terminal.failure import Failure, Refused
 

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import grpc
 
 from ...schemas import memory_graph_pb2_grpc as rpc
-from ..config import MemoryGraphServiceConfig, address
 from ..database.storage import Storage
+from ..web.config import address
 from .calls import MemoryGraph
+from .config import MemoryGraphServiceConfig
 from .records import Base
 
 LARGEST_MESSAGE_BYTES = 64 * 2**20

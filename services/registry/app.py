@@ -25,7 +25,6 @@ from ...schemas.registry import (
     UsageStats,
     UsageStatsSchema,
 )
-from ..config import RegistryServiceConfig
 from ..database.storage import Storage
 from ..web.app import make_web_app
 from ..web.idempotency import Once, once
@@ -34,6 +33,7 @@ from ..web.request_body import JsonBlueprint, Number, received
 from . import models as registry_models
 from . import sessions as registry_sessions
 from . import usage as registry_usage
+from .config import RegistryServiceConfig
 from .records import Answer, Base
 
 LARGEST_PAGE = 1000

@@ -18,7 +18,6 @@ from ...schemas.vault import (
     RetentionPolicySchema,
     RetrievedArchiveSchema,
 )
-from ..config import VaultServiceConfig
 from ..database.storage import Storage
 from ..web.app import make_web_app
 from ..web.idempotency import Once, once
@@ -31,6 +30,7 @@ from . import batches as vault_batches
 from . import policies as vault_policies
 from . import rotation as vault_rotation
 from .archives import Refused, Terms
+from .config import VaultServiceConfig
 from .keys import Unreadable
 from .records import Answer, Base
 from .seal import Wishes

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
-from memory_graph_workers.services.config import DatabaseUrl
+from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from memory_graph_workers.services.config import DatabaseUrl
+from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.engines import BEGIN, WRITING, working_engine
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from sqlalchemy import text

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
-from memory_graph_workers.services.config import DatabaseUrl
+from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.vault import archives as vault_archives
 from memory_graph_workers.services.vault import deletions as vault_deletions

@@ -16,8 +16,8 @@ from gunicorn.http.errors import ParseException  # pyright: ignore[reportMissing
 from gunicorn.util import write_nonblock  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.workers.gthread import ThreadWorker  # pyright: ignore[reportMissingTypeStubs]
 
-from ..config import ServerConfig, address
 from .bad_request import refusal
+from .config import ServerConfig, address
 
 # Longer than the 90 s for which the contract's clients keep an idle connection: the client closes first.
 _KEEPALIVE_SECS = 95
@@ -66,7 +66,7 @@ class Worker(ThreadWorker):
             Timer(_LINGER_SECS, self.method_queue.defer, [self.murder_pending]).start()
 
 
-class Server(BaseApplication):
+class HttpServer(BaseApplication):
     """One HTTP service on one address."""
 
     def __init__(self, name: str, make_app: Callable[[], Flask], host: str, port: int, config: ServerConfig) -> None:

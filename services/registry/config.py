@@ -1,0 +1,38 @@
+"""The Registry's settings, read from the environment."""
+
+from dataclasses import dataclass
+
+from marshmallow import fields
+
+from ...schemas.settings import setting
+from ..database.config import DatabaseSettings, DatabaseUrl
+from ..web.config import MIB, BearerKeys, ShiftedClock, offset_secs, size_bytes
+
+
+@dataclass(frozen=True)
+class RegistryDatabase(DatabaseSettings):
+    """Where the Registry keeps its records."""
+
+    default_database_url = "sqlite:///registry.db"
+
+    own_database_url: str | None = setting(
+        "REGISTRY_DATABASE_URL", DatabaseUrl(), None,
+        "Where the Registry keeps its records; default: `DATABASE_URL`, else `sqlite:///registry.db`.", secret=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RegistryServiceConfig(RegistryDatabase, ShiftedClock):
+    """How the Registry runs."""
+
+    keys: tuple[str, ...] = setting(
+        "REGISTRY_KEYS", BearerKeys(), "", "Bearer keys that the Registry accepts, commas between; none: it is open.",
+        secret=True,
+    )  # fmt: skip
+    max_body_bytes: int = setting("REGISTRY_MAX_BODY_BYTES", size_bytes(64 * MIB), MIB, "A larger request gets 413.")
+    models_file: str | None = setting(
+        "REGISTRY_MODELS_FILE", fields.String(), None, "A JSON array of ModelMetadata that the Registry starts with."
+    )
+    clock_offset_secs: float = setting(
+        "REGISTRY_CLOCK_OFFSET_SECS", offset_secs(), 0.0, "Shifts the Registry's clock, for demos and tests."
+    )
