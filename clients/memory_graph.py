@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 
 class MemoryGraphClient(Closing):
-    """Calls of LLM-Memory-Graph, as in `contract.md`; thread-safe, and a context manager.
+    """Calls of LLM-Memory-Graph, as in docs/contract/wire.md; thread-safe, and a context manager.
 
     Reads are tried again by `retry_policy`; what adds is not, because the service knows no repeat.
     Made after a fork only: gRPC's threads do not survive one.

@@ -46,7 +46,7 @@ STATS = UsageStatsSchema()
 
 
 class RegistryClient(ServiceClient):
-    """Calls of LLM-Registry, as in `contract.md`, LLM-Registry."""
+    """Calls of LLM-Registry, as in docs/contract/wire.md, LLM-Registry."""
 
     service: ClassVar[str] = "registry"
     key_variable: ClassVar[str] = "REGISTRY_API_KEY"

@@ -49,7 +49,7 @@ _REASON_WORDS = frozenset(
 
 
 class VaultClient(ServiceClient):
-    """Calls of Data-Vault, as in `contract.md`, Data-Vault."""
+    """Calls of Data-Vault, as in docs/contract/wire.md, Data-Vault."""
 
     service: ClassVar[str] = "vault"
     key_variable: ClassVar[str] = "VAULT_API_KEY"

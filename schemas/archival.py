@@ -21,7 +21,7 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True)
 class ArchivalStats:
-    """The counts of a sweep, as in `contract.md`, The archival scheduler."""
+    """The counts of a sweep, as in docs/contract/wire.md, The archival scheduler."""
 
     total_processed: int = 0
     archived_count: int = 0

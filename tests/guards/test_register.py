@@ -14,7 +14,7 @@ from memory_graph_workers.tasks.operation import CheckedTask
 
 FROZEN = Path(__file__).with_name("task_names.txt")
 
-# As contract.md lists them.
+# As docs/contract/wire.md lists them.
 OPERATIONS = [
     ("registry", "register_session"),
     ("registry", "list_sessions"),
