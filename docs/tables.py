@@ -1,6 +1,6 @@
-"""The documents' tables of operations, payloads and settings, made from the code.
+"""The documents' tables of tasks, payloads and settings, generated from the code.
 
-`python docs/tables.py` writes them into their files; with `--check` it only tells which file differs.
+`python docs/tables.py` writes them into their files; `--check` only names the files that differ.
 """
 
 import re
@@ -26,7 +26,7 @@ from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archival import tasks as archival
 
 ROOT = Path(__file__).parent.parent
-FILES = {"README.md": ("operations", "settings", "service-settings"), "docs/producers.md": ("payloads",)}
+FILES = {"docs/reference.md": ("operations", "settings", "service-settings"), "docs/producers.md": ("payloads",)}
 UNITS = {"_SECS": "seconds", "_HOURS": "hours", "_DAYS": "days", "_BYTES": "bytes"}
 TASKS = (registry, vault, archival)
 SERVICE_SETTINGS = (web_config, database_config, registry_config, vault_config, memory_graph_config)
@@ -36,18 +36,16 @@ PAYLOADS = (
     ArchiveEntrySchema(),
     RetentionPolicySchema(),
 )
-# What a reader calls the fields of schemas/fields.py; everything else is called as marshmallow calls it.
-KINDS = {"Id": "id", "Text": "text", "Count": "number", "Days": "days", "Timestamp": "moment", "Json": "any JSON"}
-KINDS |= {"JsonObject": "object", "Tags": "list of texts", "Switch": "true, false", "Enum": "one of"}
+# The readers' names of the fields of schemas/fields.py; any other field keeps the name that marshmallow gives it.
+KINDS = {"Id": "id", "Text": "string", "Count": "number", "Days": "days", "Timestamp": "timestamp", "Json": "any JSON"}
+KINDS |= {"JsonObject": "object", "Tags": "list of strings", "Switch": "true or false", "Enum": "one of"}
 
 
 def main() -> int:
-    """Write the tables, or check them; 1 where a file differs."""
+    """Write the tables, or check them; 1 if a file differs."""
     differing = [name for name in FILES if (ROOT / name).read_text() != filled(name)]
     if "--check" in sys.argv:
-        sys.stderr.writelines(
-            f"{name} does not say what the code says; run: python docs/tables.py\n" for name in differing
-        )
+        sys.stderr.writelines(f"{name} differs from the code; run: python docs/tables.py\n" for name in differing)
         return int(bool(differing))
     for name in differing:
         (ROOT / name).write_text(filled(name))
@@ -55,12 +53,12 @@ def main() -> int:
 
 
 def filled(name: str) -> str:
-    """A file with every table made anew between its two marks."""
+    """The text of a file, with every table between its two marks generated again."""
     text = (ROOT / name).read_text()
     for wanted in FILES[name]:
         marks = re.compile(f"(<!-- {wanted} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not marks.search(text):
-            raise LookupError(f"{name} has no <!-- {wanted} -->")
+            raise LookupError(f"{name} has no <!-- {wanted} -->: put it back, with <!-- end --> behind it")
         made = tables()[wanted]
         text = marks.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
     return text
@@ -70,8 +68,8 @@ def tables() -> dict[str, str]:
     """Every table by its name."""
     settings = ["variable", "unit", "default", "meaning"]
     return {
-        "operations": table(["task", "parameters", "queue", "answers"], operations()),
-        "payloads": table(["payload", "field", "kind", "needed"], payloads()),
+        "operations": table(["task", "parameters", "queue", "result"], operations()),
+        "payloads": table(["payload", "field", "type", "required"], payloads()),
         "settings": table(settings, rows(tasks_config, clients_config, flower)),
         "service-settings": table(settings, rows(*SERVICE_SETTINGS)),
     }
@@ -91,7 +89,7 @@ def payloads() -> Iterator[list[str]]:
 
 
 def field_kind(field: fields.Field[Any]) -> str:
-    """What a field holds."""
+    """The type of a field's values."""
     kind = KINDS.get(type(field).__name__, type(field).__name__)
     if isinstance(field, fields.Enum):
         return f"{kind} {', '.join(str(member.value) for member in field.enum)}"
@@ -107,13 +105,13 @@ def operations() -> Iterator[list[str]]:
 
 
 def parameters(task: Any) -> str:
-    """A task's parameters: `name: type`, with a question mark where it may be left out."""
+    """A task's parameters as `name: type`; optional ones have a question mark."""
     found = task.parameters.signature.parameters.values()
     return ", ".join(f"`{one.name}{'' if one.default is one.empty else '?'}`: {kind(one)}" for one in found) or "none"
 
 
 def kind(parameter: Any) -> str:
-    """The type of a parameter as a reader says it."""
+    """A parameter's type in a reader's words."""
     hint = parameter.annotation
     if get_origin(hint) is Annotated:  # with the field that checks it
         hint = get_args(hint)[0]
@@ -145,24 +143,24 @@ def groups(*modules: Any) -> Iterator[type[Settings]]:
 
 
 def unit(setting: Setting) -> str:
-    """What a value is counted in."""
+    """The unit of a setting's value."""
     by_name = next((unit for suffix, unit in UNITS.items() if setting.name.endswith(suffix)), None)
     if by_name:
         return by_name
     if isinstance(setting.field, fields.Boolean):
-        return "true, false"
+        return "true or false"
     return "number" if isinstance(setting.field, fields.Integer) else "text"
 
 
 def shown(default: Any, setting: Setting) -> str:
-    """A default as one would write it into the environment."""
+    """A default, written as in the environment."""
     if default is None or default == "":
         return "required" if setting.meaning.endswith("required.") else "none"
     return f"`{str(default).lower() if isinstance(default, bool) else format_number(default)}`"
 
 
 def format_number(value: Any) -> str:
-    """A number without a needless fraction."""
+    """A number, without `.0` if it is whole."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -24,6 +24,7 @@ from support.embedded import Embedded, finished
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")})
 BIN = Path(sys.executable).parent
 
 
@@ -71,13 +72,13 @@ def test_the_tables_say_what_the_code_says() -> None:
 
 
 def test_no_task_and_no_setting_is_left_out() -> None:
-    readme = (ROOT / "README.md").read_text()
+    reference = (ROOT / "docs" / "reference.md").read_text()
     frozen = (ROOT / "tests" / "guards" / "task_names.txt").read_text().splitlines()
     names = {line.partition("(")[0] for line in frozen} - {f"memory_graph.archival.{inner}" for inner in INNER}
     for module in ("clients.config", "tasks.config", "services.serve", "cli.flower"):
         import_module(f"memory_graph_workers.{module}")  # a group is known when its module is imported
     settings = {setting.name for group in groups(Settings) for _, setting, _ in group.table()}
-    assert [name for name in sorted(names | settings) if f"| `{name}` |" not in readme] == []
+    assert [name for name in sorted(names | settings) if f"| `{name}` |" not in reference] == []
 
 
 def groups(kind: type[Settings]) -> Iterator[type[Settings]]:
@@ -222,7 +223,26 @@ def test_a_command_of_the_deployment_names_what_is_there(command: str) -> None:
         assert (ROOT / words[1]).exists()
 
 
-def test_every_link_leads_to_a_file() -> None:
-    for path in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file_and_a_heading(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(path.read_text())):
+        name, _, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        linked = path.parent / name if name else path
+        assert linked.exists(), f"{path.name} links to {target}, and there is no such file"
+        assert not anchor or anchor in headings(linked), f"{path.name} links to {target}, and there is no such heading"
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def headings(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    found = re.findall(r"^#+ (.*)$", without_code(path.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
