@@ -8,10 +8,19 @@ _ASK_SECS = 2.0
 
 
 def free_port() -> int:
-    """A loopback port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return probe.getsockname()[1]
+    """A loopback port for a server that starts soon.
+
+    For about a minute the kernel gives it to nobody who asks for any port: a connection that this end closed first
+    lingers on it (TIME_WAIT), which is no obstacle to a server, because servers listen with SO_REUSEADDR.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, 0))
+        listener.listen(1)
+        with socket.create_connection(listener.getsockname()) as caller:
+            listener.accept()[0].close()
+            caller.recv(1)  # until the other end has closed
+        return listener.getsockname()[1]
 
 
 def is_free(port: int) -> bool:
