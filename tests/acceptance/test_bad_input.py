@@ -21,6 +21,7 @@ import pytest
 from celery import Celery
 from memory_graph_workers.clients.errors import AuthenticationError, Refused, SerializationError
 from support.fakes.http_server import FakeServer, Received, Step, answer, cut
+from support.waiting import LONGEST_SECS
 
 CELERY = [sys.executable, "-m", "celery", "-A", "memory_graph_workers.tasks.app"]
 SESSION = {"session_id": "s", "model_id": "m", "started_at": "2020-01-01T00:00:00Z", "status": "active"}
@@ -38,13 +39,17 @@ except Exception as error:
 def celery(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a Celery program that is to end by itself."""
     plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run([*CELERY, *arguments], env=plain | environ, capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        [*CELERY, *arguments], env=plain | environ, capture_output=True, text=True, timeout=LONGEST_SECS
+    )
 
 
 def enqueue(url: str, operation: str) -> tuple[str, float]:
     """The error that a producer gets, and after how many seconds."""
     command = [sys.executable, "-c", ENQUEUE, operation]
-    done = subprocess.run(command, env={**os.environ, "REDIS_URL": url}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, env={**os.environ, "REDIS_URL": url}, capture_output=True, text=True, timeout=LONGEST_SECS
+    )
     module, name, secs = done.stdout.split()
     return f"{module}.{name}", float(secs)
 
@@ -84,10 +89,10 @@ def log(broker: Any, registry: Answers, tmp_path: Path, until: Any) -> Iterator[
         worker = subprocess.Popen(
             [*CELERY, "worker", "-c", "1", "-l", "INFO"], stdout=output, stderr=output, env=os.environ | environ
         )
-    until(lambda: "ready." in path.read_text() or worker.poll() is not None, 30)
+    until(lambda: "ready." in path.read_text() or worker.poll() is not None)
     yield path
     worker.terminate()
-    worker.wait(20)
+    worker.wait(LONGEST_SECS)
 
 
 class Sender:
@@ -102,7 +107,7 @@ class Sender:
 
     def result(self, session_id: str) -> Any:
         """The answer, or the error."""
-        self.until(lambda: self.app.backend.get_state(session_id) in ("SUCCESS", "FAILURE"), 20)
+        self.until(lambda: self.app.backend.get_state(session_id) in ("SUCCESS", "FAILURE"))
         return self.app.backend.get_result(session_id)
 
 
@@ -187,11 +192,11 @@ def test_a_retry_while_the_broker_is_away_is_not_lost(
 
     registry.answers(stop_the_broker)
     sender.send("patient")
-    until(lambda: broker.process.poll() is not None, 10)
+    until(lambda: broker.process.poll() is not None)
     time.sleep(3)
     broker.start()
-    until(lambda: len(registry.attempts("patient")) == 2, 30)
-    until(lambda: not broker.redis.exists("memory_graph.registry", "unacked"), 10)
+    until(lambda: len(registry.attempts("patient")) == 2)
+    until(lambda: not broker.redis.exists("memory_graph.registry", "unacked"))
 
 
 def test_the_log_is_one_json_object_a_line(sender: Sender, log: Path) -> None:

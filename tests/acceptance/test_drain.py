@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from support.waiting import LONGEST_SECS
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def busy(broker: Any, producer: Celery, start_worker: Any, until: Any) -> Any:
     producer.send_task("slow", ("long", 25), task_id="long")
     producer.send_task("slow", ("short", 2), task_id="short")
     producer.send_task("good", (1,), countdown=600, task_id="later")
-    until(lambda: broker.redis.exists("runs:long") and broker.redis.exists("runs:short"), 10)
+    until(lambda: broker.redis.exists("runs:long") and broker.redis.exists("runs:short"))
     producer.send_task("good", (2,), task_id="next")
     return worker
 
@@ -24,9 +25,9 @@ def waiting(broker: Any) -> int:
     return broker.redis.llen("work")
 
 
-def ended(worker: Any, secs: float) -> float:
+def ended(worker: Any) -> float:
     started = time.monotonic()
-    worker.process.wait(secs)
+    worker.process.wait(LONGEST_SECS)
     return time.monotonic() - started
 
 
@@ -34,7 +35,7 @@ def test_what_the_grace_does_not_suffice_for_is_back_at_once(
     busy: Any, broker: Any, start_worker: Any, until: Any
 ) -> None:
     busy.process.terminate()
-    assert 4 < ended(busy, 20) < 15
+    assert ended(busy) > 4
     assert busy.process.returncode == 0
     assert broker.redis.llen("done:short") == 1
     assert broker.redis.llen("done:long") == 0
@@ -43,18 +44,18 @@ def test_what_the_grace_does_not_suffice_for_is_back_at_once(
     assert broker.dead.count() == 0
     assert broker.redis.keys("memory_graph:dead:losses:*") == []
     start_worker("heir")
-    until(lambda: broker.redis.llen("done:long") == 1 and broker.redis.llen("done") == 1, 40)
+    until(lambda: broker.redis.llen("done:long") == 1 and broker.redis.llen("done") == 1)
     assert broker.redis.llen("runs:long") == 2
 
 
 def test_a_second_term_ends_the_grace(broker: Any, producer: Celery, start_worker: Any, until: Any) -> None:
     worker = start_worker("one", DELIVERY_GRACE_SECS="60", DELIVERY_VISIBILITY_SECS="60")
     producer.send_task("slow", ("long", 50))
-    until(lambda: broker.redis.exists("runs:long"), 10)
+    until(lambda: broker.redis.exists("runs:long"))
     worker.process.terminate()
     time.sleep(1)
     worker.process.terminate()
-    assert ended(worker, 20) < 10
+    assert ended(worker) < 45  # the grace is 60
     assert (waiting(broker), broker.dead.count()) == (1, 0)
     assert not broker.redis.exists("unacked")
 
@@ -64,20 +65,20 @@ def test_a_kill_in_the_grace_is_a_crash_and_loses_nothing(
 ) -> None:
     worker = start_worker("one", DELIVERY_GRACE_SECS="60")
     producer.send_task("slow", ("long", 6))
-    until(lambda: broker.redis.exists("runs:long"), 10)
+    until(lambda: broker.redis.exists("runs:long"))
     worker.process.terminate()
     time.sleep(1)
     worker.kill()
     start_worker("heir")
-    until(lambda: broker.redis.llen("done:long") == 1, 20)
+    until(lambda: broker.redis.llen("done:long") == 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_worker_ends_at_once(start_worker: Any, producer: Celery, broker: Any, number: int, until: Any) -> None:
     worker = start_worker("idle", DELIVERY_VISIBILITY_SECS="60")
     producer.send_task("good", (1,), countdown=600)
-    until(lambda: not waiting(broker), 10)
+    until(lambda: not waiting(broker))
     worker.process.send_signal(number)
-    assert ended(worker, 10) < 5
+    assert ended(worker) < 25  # the grace is 30
     assert worker.process.returncode == 0
     assert waiting(broker) == 1

@@ -104,24 +104,25 @@ def test_an_outage_costs_no_report_and_no_attempts_and_no_other_queue(
     outage.take_away()
     for number in range(REPORTS):
         outage.report(session_id, number)
-    until(lambda: outage.holds.get("registry"), 30)
+    until(lambda: outage.holds.get("registry"))
+    until(lambda: outage.redis.llen(REGISTRY) >= REPORTS - 10)
     time.sleep(4)  # countdowns of two seconds are over, and back on the queue
     waiting = outage.redis.llen(REGISTRY)
     time.sleep(6)
-    assert outage.redis.llen(REGISTRY) == waiting >= REPORTS - 10
+    assert outage.redis.llen(REGISTRY) >= waiting >= REPORTS - 10
     assert outage.redis.zcard("unacked_index") <= 8
     shown = {row["queue"]: row for row in told(outage)}
-    assert (shown[REGISTRY]["waiting"], shown[REGISTRY]["why"]) == (waiting, "it is down")
+    assert (shown[REGISTRY]["waiting"] >= waiting, shown[REGISTRY]["why"]) == (True, "it is down")
     assert shown["memory_graph.archival"]["held_for"] == "registry"
     assert shown[VAULT]["held_for"] == shown["memory_graph.health"]["held_for"] == ""
     # The vault's queue runs on.
     gone = {"archive_id": "none"}
     sent = [outage.app.send_task("memory_graph.vault.delete_archive", kwargs=gone, queue=VAULT) for _ in range(50)]
-    until(lambda: not outage.redis.llen(VAULT), 20)
+    until(lambda: not outage.redis.llen(VAULT))
     assert len(sent) == 50
     outage.bring_back()
-    until(lambda: outage.holds.get("registry") is None, 90)
-    until(outage.is_empty, 60)
+    until(lambda: outage.holds.get("registry") is None)
+    until(outage.is_empty)
     assert total(outage, session_id) == (REPORTS, sum(range(REPORTS)))
     assert outage.dead.count() == 0
 
@@ -130,11 +131,11 @@ def test_a_worker_that_starts_in_an_outage_takes_nothing(
     outage: Outage, session_id: str, until: Callable[..., None]
 ) -> None:
     outage.redis.set(ASKED, "1", px=40_000)
-    until(lambda: outage.redis.get(PERMITS) == b"-1", 10)
+    until(lambda: outage.redis.get(PERMITS) == b"-1")
     outage.report(session_id, 1)
     outage.start_second_worker()
     assert outage.redis.llen(REGISTRY) == 1
-    until(lambda: total(outage, session_id) == (1, 1), 60)
+    until(lambda: total(outage, session_id) == (1, 1))
 
 
 def test_a_hold_outlives_its_leader_and_the_broker(outage: Outage, session_id: str, until: Callable[..., None]) -> None:
@@ -142,21 +143,21 @@ def test_a_hold_outlives_its_leader_and_the_broker(outage: Outage, session_id: s
     leader = outage.redis.get(LEADER)
     for number in range(20):
         outage.report(session_id, number, countdown=25)  # in the workers' hands when the outage begins
-    until(lambda: not outage.redis.llen(REGISTRY), 20)
+    until(lambda: not outage.redis.llen(REGISTRY))
     outage.take_away()
     for number in range(20, 60):
         outage.report(session_id, number)
-    until(lambda: outage.holds.get("registry"), 60)
+    until(lambda: outage.holds.get("registry"))
     os.killpg(outage.worker.process.pid, signal.SIGKILL)
     outage.take_away("broker")
     outage.bring_back("broker")
-    until(lambda: outage.redis.get(LEADER) not in (None, leader), 90)
+    until(lambda: outage.redis.get(LEADER) not in (None, leader))
     # Countdowns that were over, and what the dead one had, are back; what it had just sent again may be there twice.
-    until(lambda: len(outage.waiting()) == 60 and not outage.redis.exists("unacked"), 90)
+    until(lambda: len(outage.waiting()) == 60 and not outage.redis.exists("unacked"))
     assert outage.redis.get(PERMITS) == b"-1"
     outage.bring_back()
-    until(lambda: outage.holds.get("registry") is None, 120)
-    until(outage.is_empty, 60)
+    until(lambda: outage.holds.get("registry") is None)
+    until(outage.is_empty)
     assert total(outage, session_id) == (60, sum(range(60)))
     assert outage.dead.count() == 0
 
@@ -168,9 +169,9 @@ def test_a_long_wait_that_a_service_asks_for_holds_it_and_spends_no_attempt(
     with FakeServer(port=outage.stack.port("registry")) as busy:
         busy.default = answer(503, {}, {**JSON_HEADERS, "Retry-After": "5000", "Connection": "close"})
         outage.report(session_id, 7)
-        until(lambda: busy.requests, 30)
-        until(lambda: outage.redis.get(PERMITS) == b"-1", 30)
-        until(lambda: outage.redis.llen(REGISTRY) == 1 and not outage.redis.exists("unacked"), 30)
+        until(lambda: busy.requests)
+        until(lambda: outage.redis.get(PERMITS) == b"-1")
+        until(lambda: outage.redis.llen(REGISTRY) == 1 and not outage.redis.exists("unacked"))
         assert len(busy.requests) == 1
     kept = json.loads(outage.redis.lindex(REGISTRY, 0))
     assert kept["headers"]["retries"] == 0
@@ -179,7 +180,7 @@ def test_a_long_wait_that_a_service_asks_for_holds_it_and_spends_no_attempt(
     outage.bring_back()
     assert outage.redis.llen(REGISTRY) == 1
     outage.redis.delete(ASKED)  # the wait is over
-    until(outage.is_empty, 30)
+    until(outage.is_empty)
     assert total(outage, session_id) == (1, 7)
 
 
@@ -187,10 +188,10 @@ def test_tasks_whose_countdown_is_over_come_through_a_trial(
     outage: Outage, session_id: str, until: Callable[..., None]
 ) -> None:
     outage.redis.set(ASKED, "1", px=60_000)
-    until(lambda: outage.redis.get(PERMITS) == b"-1", 30)
+    until(lambda: outage.redis.get(PERMITS) == b"-1")
     for number in range(10):
         outage.report(session_id, number, eta=now() - timedelta(seconds=1))
     RedisStorage(outage.redis, "registry").state = "half-open"
     outage.redis.delete(ASKED)
-    until(outage.is_empty, 60)
+    until(outage.is_empty)
     assert total(outage, session_id) == (10, 45)

@@ -23,8 +23,8 @@ def held(broker: Any, producer: Celery) -> bytes:
 def test_a_child_lost_twice_is_forgiven(broker: Any, producer: Celery, start_worker: Any, until: Any) -> None:
     start_worker()
     producer.send_task("kills_twice")
-    until(lambda: broker.redis.llen("kills") == 3, 25)  # the pool may notice a dead child after 5 s only
-    until(lambda: not broker.redis.exists("unacked", "work"), 5)
+    until(lambda: broker.redis.llen("kills") == 3)  # the pool may notice a dead child after 5 s only
+    until(lambda: not broker.redis.exists("unacked", "work"))
     assert broker.dead.count() == 0
     assert broker.redis.keys("memory_graph:dead:losses:*") == []
 
@@ -36,11 +36,11 @@ def test_nothing_is_acknowledged_while_the_store_is_away(
     producer.send_task("quotes", ("x",), task_id="failed")
     producer.send_task("nobody.knows", task_id="unknown")
     broker.redis.lpush("work", "not json")
-    until(lambda: all(words in worker.text for words in ("failure could not be kept", "could not be set aside")), 15)
+    until(lambda: all(words in worker.text for words in ("failure could not be kept", "could not be set aside")))
     assert worker.is_alive
     archive.start()
-    until(lambda: archive.dead.count() == 3, 20)
-    until(lambda: not broker.redis.exists("unacked", "work"), 10)
+    until(lambda: archive.dead.count() == 3)
+    until(lambda: not broker.redis.exists("unacked", "work"))
     assert {letter.reason for letter in archive.dead.list()} == {"failed", "unknown_task", "broken_envelope"}
 
 
@@ -49,13 +49,13 @@ def test_a_task_that_ends_while_the_broker_is_away_is_no_failure(
 ) -> None:
     start_worker()
     producer.send_task("naps", (3,), task_id="nap")
-    until(lambda: broker.redis.hlen("unacked") == 1, 10)
+    until(lambda: broker.redis.hlen("unacked") == 1)
     time.sleep(1)
     broker.stop()
     time.sleep(8)
     broker.start()
-    until(lambda: b"SUCCESS" in (broker.redis.get("celery-task-meta-nap") or b""), 60)
-    until(lambda: not broker.redis.exists("unacked", "work"), 15)
+    until(lambda: b"SUCCESS" in (broker.redis.get("celery-task-meta-nap") or b""))
+    until(lambda: not broker.redis.exists("unacked", "work"))
     assert broker.dead.count() == 0
 
 
@@ -64,11 +64,11 @@ def test_what_a_full_redis_does_not_take_back_comes_later(
 ) -> None:
     worker = start_worker()
     producer.send_task("goes_back", ("x",))
-    until(lambda: broker.redis.exists("went_back"), 10)
+    until(lambda: broker.redis.exists("went_back"))
     broker.redis.config_set("maxmemory", "1mb")
-    until(lambda: "could not be put back at once" in worker.text, 10)
+    until(lambda: "could not be put back at once" in worker.text)
     broker.redis.config_set("maxmemory", "0")
-    until(lambda: broker.redis.llen("went_back") > 1, 15)
+    until(lambda: broker.redis.llen("went_back") > 1)
     assert worker.is_alive
 
 
@@ -77,8 +77,8 @@ def test_a_dead_workers_message_comes_back(
 ) -> None:
     broker.redis.hset("unacked", "tag", held)
     start_worker()
-    until(lambda: broker.redis.llen("done") == 1, 10)
-    until(lambda: not broker.redis.exists("unacked", "unacked_index", "work"), 5)
+    until(lambda: broker.redis.llen("done") == 1)
+    until(lambda: not broker.redis.exists("unacked", "unacked_index", "work"))
 
 
 def test_workers_killed_under_load_lose_nothing(broker: Any, producer: Celery, start_worker: Any, until: Any) -> None:
@@ -87,10 +87,10 @@ def test_workers_killed_under_load_lose_nothing(broker: Any, producer: Celery, s
     for name in ("first", "second", "third"):
         worker = start_worker(name)
         seen = broker.redis.llen("done")
-        until(lambda: broker.redis.llen("done") > seen + 50, 10)  # noqa: B023  called at once
+        until(lambda: broker.redis.llen("done") > seen + 50)  # noqa: B023  called at once
         worker.kill()
     start_worker("last")
-    until(lambda: not broker.redis.exists("work", "unacked"), 20)
+    until(lambda: not broker.redis.exists("work", "unacked"))
     assert set(map(int, broker.redis.lrange("done", 0, -1))) == set(range(600))
 
 
@@ -101,10 +101,10 @@ def test_a_message_that_takes_ten_workers_down_is_buried(
     message["headers"]["worker_losses"] = 9
     broker.redis.hset("unacked", "tag", json.dumps([message, exchange, key]))
     start_worker()
-    until(lambda: broker.dead.count() == 1, 10)
+    until(lambda: broker.dead.count() == 1)
     assert broker.dead.get("orphan").reason is Reason.LOST_WORKER
     assert broker.redis.llen("done") == 0
-    until(lambda: not broker.redis.exists("unacked", "unacked_index"), 5)
+    until(lambda: not broker.redis.exists("unacked", "unacked_index"))
 
 
 @pytest.mark.parametrize("junk", [b"not json", b"[]", b'[5, "", "work"]', b'[{"headers": {}}, [], {}]'])
@@ -129,7 +129,7 @@ def test_a_retry_goes_where_its_message_came_from_and_not_where_a_sender_says(
     broker.redis.lpush("work", *messages)
     start_worker()
     for number in range(len(told)):
-        until(lambda number=number: broker.redis.llen(f"runs:{number}") == 2, 20)
+        until(lambda number=number: broker.redis.llen(f"runs:{number}") == 2)
 
 
 def test_an_item_that_could_not_be_noted_goes_back_to_its_queue(broker: Any) -> None:

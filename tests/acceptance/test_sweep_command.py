@@ -14,6 +14,7 @@ from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfi
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
+from support.waiting import LONGEST_SECS
 
 SETTINGS = {"ARCHIVAL_AFTER_DAYS": "0", "TASK_MAX_ATTEMPTS": "2"}
 
@@ -45,7 +46,7 @@ def sessions(stack: Stack) -> list[str]:
 def mgw(stack: Stack, *arguments: str) -> tuple[int, Any]:
     """Run the command, and give back its exit code and what it printed."""
     command = [sys.executable, "-m", "memory_graph_workers.cli", *arguments]
-    done = subprocess.run(command, env=stack.child_environ(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=stack.child_environ(), capture_output=True, text=True, timeout=LONGEST_SECS)
     return done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout + done.stderr
 
 

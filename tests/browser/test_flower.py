@@ -1,8 +1,7 @@
 """Flower as a person sees it: what is readable, what is not there, and who is not let in."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from selenium.webdriver.common.by import By
 from support.canaries.words import found_in
 from support.chromium import ELSEWHERE, chromium, needed
 from support.showcase import LARGE, WORKER, Showcase, showcase
+from support.waiting import until
 
 TABS = {
     "pool": "Max concurrency", "broker": "redis", "queues": "memory_graph.vault", "tasks": "memory_graph.registry",
@@ -41,13 +41,6 @@ class Person:
 
     def click(self, name: str) -> None:
         self.browser.find_element(By.ID, name).click()
-
-
-def until(holds: Callable[[], bool], otherwise: Callable[[], str]) -> None:
-    deadline = time.monotonic() + 15
-    while not holds():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from support.waiting import comes
 
 VARIABLE = "MGW_TEST_TAG"
 
@@ -44,22 +44,9 @@ class Tagged:
                 continue
         return found
 
-    def all_gone(self, timeout_secs: float) -> bool:
-        return wait_for(lambda: not self.alive(), timeout_secs)
-
-
-def wait_for(is_true: Callable[[], bool], timeout_secs: float) -> bool:
-    deadline = time.monotonic() + timeout_secs
-    while not is_true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
-
-
-@pytest.fixture(name="wait_for")
-def _wait_for() -> Callable[[Callable[[], bool], float], bool]:
-    return wait_for
+    def all_gone(self) -> bool:
+        """Whether none is left, now or in a while."""
+        return comes(lambda: not self.alive())
 
 
 @pytest.fixture

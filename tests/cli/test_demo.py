@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
+from support.waiting import LONGEST_SECS, until
 
 MGW = ("-m", "memory_graph_workers.cli")
 ODD_TEXTS = [
@@ -64,7 +65,7 @@ def private(tagged, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("environ_of_a_real_deployment", "private")
 def test_odd_conversations_are_archived_word_for_word_and_nothing_stays_behind(tagged, odd_file):
     with tagged.start(*MGW, "demo", "--json", "--conversations", odd_file) as demo:
-        printed, complaints = demo.communicate(timeout=120)
+        printed, complaints = demo.communicate(timeout=LONGEST_SECS)
     assert (demo.returncode, complaints) == (0, "")
     figures = json.loads(printed)
     assert (figures["sessions"], figures["registered"], figures["usage_reports"]) == (24, 24, 24 * 4)
@@ -75,9 +76,9 @@ def test_odd_conversations_are_archived_word_for_word_and_nothing_stays_behind(t
 
 
 @pytest.fixture
-def running_demo(tagged, private, wait_for):
+def running_demo(tagged, private):
     with tagged.start(*MGW, "demo", stdout=subprocess.DEVNULL) as demo:
-        assert wait_for(lambda: any("producer" in command for command in tagged.alive().values()), 60)
+        until(lambda: any("producer" in command for command in tagged.alive().values()))
         assert any("valkey" in command or "redis" in command for command in tagged.alive().values())
         yield demo
         demo.kill()
@@ -86,29 +87,29 @@ def running_demo(tagged, private, wait_for):
 def test_a_demo_killed_outright_leaves_no_process_and_no_file(tagged, private, running_demo):
     running_demo.kill()
     running_demo.wait()
-    assert tagged.all_gone(10), tagged.alive()
+    assert tagged.all_gone(), tagged.alive()
     assert list(private.iterdir()) == []
 
 
 def test_a_demo_whose_watcher_was_killed_still_cleans_up(tagged, private, running_demo):
     os.kill(next(number for number, command in tagged.alive().items() if "watcher.py" in command), signal.SIGKILL)
     running_demo.send_signal(signal.SIGINT)
-    assert running_demo.wait(30) == 130
-    assert tagged.all_gone(1), tagged.alive()
+    assert running_demo.wait(LONGEST_SECS) == 130
+    assert tagged.all_gone(), tagged.alive()
     assert list(private.iterdir()) == []
 
 
 def test_ctrl_c_ends_a_demo_in_order(tagged, private, running_demo):
     os.killpg(running_demo.pid, signal.SIGINT)
-    assert running_demo.wait(30) == 130
-    assert tagged.all_gone(1), tagged.alive()
+    assert running_demo.wait(LONGEST_SECS) == 130
+    assert tagged.all_gone(), tagged.alive()
     assert list(private.iterdir()) == []
 
 
 def test_a_part_that_dies_ends_the_demo_with_its_last_words(tagged, private, running_demo):
     vault = next(number for number, command in tagged.alive().items() if "services vault" in command)
     os.kill(vault, signal.SIGKILL)
-    assert running_demo.wait(60) == 1
+    assert running_demo.wait(LONGEST_SECS) == 1
     assert "The vault was killed by SIGKILL" in running_demo.stderr.read()
     [logs] = private.iterdir()
     assert (logs / "vault.log").exists()
@@ -127,12 +128,14 @@ def dev(tagged, directory):
         printed = iter(process.stdout.readline, "Ready. Ctrl-C stops everything.\n")
         yield next(text for text in list(printed) if text.startswith("  . "))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 143
+        assert process.wait(LONGEST_SECS) == 143
     assert not tagged.alive()
 
 
 def shell(command):
-    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=LONGEST_SECS, check=True
+    ).stdout
 
 
 def test_what_dev_prints_to_enqueue_works_as_it_is_and_its_data_lasts(tagged, tmp_path):

@@ -16,6 +16,7 @@ from flower.urls import handlers
 from memory_graph_workers.cli.flower.command import FlowerConfig, unwanted
 from memory_graph_workers.cli.flower.monitor import DiscreetEvents
 from memory_graph_workers.cli.stack.ports import free_port, http_status
+from support.waiting import LONGEST_SECS
 from tornado.ioloop import IOLoop
 
 LOGIN = "admin:a-long-password"
@@ -29,7 +30,9 @@ PATHS = ["/metrics", "/static/js/flower.js", "/nowhere", "/api/workers", "/api/t
 
 def refused(*arguments: str, **environ: str) -> str:
     """What is said where nothing starts."""
-    told = subprocess.run([*COMMAND, *arguments], env=BARE | environ, capture_output=True, text=True, timeout=60)
+    told = subprocess.run(
+        [*COMMAND, *arguments], env=BARE | environ, capture_output=True, text=True, timeout=LONGEST_SECS
+    )
     assert (told.returncode, told.stdout) == (2, "")
     assert "Traceback" not in told.stderr
     return told.stderr

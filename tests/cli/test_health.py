@@ -10,13 +10,16 @@ import pytest
 from memory_graph_workers.cli.health import command
 from memory_graph_workers.cli.stack.ports import free_port
 from support.embedded import embedded
+from support.waiting import LONGEST_SECS, until
 
 PARTS = command.params[0].type.choices
 
 
 def health(*arguments, environ=None):
     words = [sys.executable, "-m", "memory_graph_workers.cli", "health", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=30, env={**os.environ, **(environ or {})})
+    return subprocess.run(
+        words, capture_output=True, text=True, timeout=LONGEST_SECS, env={**os.environ, **(environ or {})}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +49,10 @@ def test_a_worker_is_healthy_when_it_answers_and_no_other_workers_answer_counts(
     assert (told.returncode, told.stderr) == (1, f"Error: The worker celery@{socket.gethostname()} does not answer.\n")
 
 
-def test_beat_is_healthy_once_it_sends(stack, wait_for):
+def test_beat_is_healthy_once_it_sends(stack):
     assert "No beat has sent" in health("beat", environ=stack.environ).stderr
     stack.start_beat()
-    assert wait_for(lambda: health("beat", environ=stack.environ).returncode == 0, 20)
+    until(lambda: health("beat", environ=stack.environ).returncode == 0)
 
 
 @pytest.fixture
@@ -66,4 +69,4 @@ def test_what_never_answers_is_given_up_in_time(silent_port, part):
     started = time.monotonic()
     told = health(part, "--port", silent_port, environ={"REDIS_URL": f"redis://127.0.0.1:{silent_port}/0"})
     assert told.returncode == 1
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 60

@@ -83,4 +83,4 @@ def test_a_missing_redis_is_told_within_seconds(arguments):
     told = mgw(*arguments, PATH="/usr/bin:/bin", **away)
     assert (told.returncode, told.stdout) == (1, "")
     assert told.stderr == "Error: Redis does not answer (ConnectionError); is it up, and REDIS_URL right?\n"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from memory_graph_workers.cli.stack.processes import Children
 from memory_graph_workers.cli.terminal.failure import Failure
+from support.waiting import LONGEST_SECS, until
 
 DUMMY_PARENT = Path(__file__).with_name("dummy_parent.py")
 DUMMIES = 2 * 4 + 1  # two families of four, and one that ignores TERM
@@ -20,13 +21,13 @@ def grace_secs():
 
 
 @pytest.fixture
-def parent(tagged, tmp_path, grace_secs, wait_for):
+def parent(tagged, tmp_path, grace_secs):
     logs = tmp_path / "private" / "logs"
     logs.mkdir(parents=True)
     process = tagged.start(DUMMY_PARENT, logs, grace_secs)
     with process:
         assert process.stdout.readline() == "started\n"
-        assert wait_for(lambda: all_dummies_run(logs), 10)
+        until(lambda: all_dummies_run(logs))
         yield process
         process.kill()
 
@@ -39,40 +40,40 @@ def test_a_killed_parent_leaves_no_process(parent, tagged):
     assert len(tagged.alive()) == DUMMIES + 2  # the parent and the watcher
     parent.kill()
     parent.wait()
-    assert tagged.all_gone(10), tagged.alive()
+    assert tagged.all_gone(), tagged.alive()
 
 
 def test_a_killed_parent_leaves_no_private_directory(parent, tagged, tmp_path):
     parent.kill()
     parent.wait()
-    assert tagged.all_gone(10)
+    assert tagged.all_gone()
     assert not (tmp_path / "private").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no kernel elsewhere kills children with their parent")
-def test_the_kernel_ends_the_programs_when_parent_and_watcher_are_killed_together(parent, tagged, wait_for):
+def test_the_kernel_ends_the_programs_when_parent_and_watcher_are_killed_together(parent, tagged):
     watcher = next(number for number, command in tagged.alive().items() if "watcher.py" in command)
     direct = [number for number, command in tagged.alive().items() if os.getsid(number) == number]
     os.kill(watcher, signal.SIGKILL)
     parent.kill()
     parent.wait()
-    assert wait_for(lambda: not set(direct) & set(tagged.alive()), 2)
+    until(lambda: not set(direct) & set(tagged.alive()))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_to_the_parent_alone_stops_everything(parent, tagged, number, code):
     parent.send_signal(number)
-    assert tagged.all_gone(15), tagged.alive()
-    assert parent.wait(5) == code
+    assert tagged.all_gone(), tagged.alive()
+    assert parent.wait(LONGEST_SECS) == code
 
 
-@pytest.mark.parametrize("grace_secs", [60])
+@pytest.mark.parametrize("grace_secs", [600])
 def test_ctrl_c_twice_does_not_wait_for_a_stubborn_program(parent, tagged):
     os.killpg(parent.pid, signal.SIGINT)
     parent.stdout.readline()
     os.killpg(parent.pid, signal.SIGINT)
-    parent.wait(5)
-    assert tagged.all_gone(10), tagged.alive()
+    parent.wait(LONGEST_SECS)
+    assert tagged.all_gone(), tagged.alive()
 
 
 def test_programs_stop_in_the_reverse_order_of_their_start(tmp_path):
@@ -107,7 +108,7 @@ def test_a_child_reads_no_terminal_and_holds_no_other_file(tmp_path):
 
 def test_the_dummies_are_seen(tagged):
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=tagged.environ)
-    assert tagged.all_gone(0) is False
+    assert len(tagged.alive()) == 1
     sleeper.kill()
     sleeper.wait()
-    assert tagged.all_gone(5)
+    assert tagged.all_gone()

@@ -17,6 +17,7 @@ from memory_graph_workers.services.vault.archives import Terms
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from memory_graph_workers.services.vault.records import Base
 from memory_graph_workers.services.vault.seal import Wishes
+from support.waiting import LONGEST_SECS
 
 THEN = datetime(2020, 1, 1, tzinfo=UTC)
 OLD, NEW = new_key(), new_key()
@@ -40,7 +41,7 @@ class Vault:
     def run(self, *arguments, keys=OLD, answer="", **environ):
         command = [sys.executable, "-m", "memory_graph_workers.cli", "vault", *arguments]
         environ = {**self.environ, "VAULT_ENCRYPTION_KEYS": keys, **environ}
-        return subprocess.run(command, env=environ, input=answer, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, env=environ, input=answer, capture_output=True, text=True, timeout=LONGEST_SECS)
 
     def left(self):
         """How many archives there are."""

@@ -30,6 +30,7 @@ from memory_graph_workers.schemas.memory_graph_pb2_grpc import (
     MemoryGraphServiceServicer,
     add_MemoryGraphServiceServicer_to_server,
 )
+from support.waiting import SOON_SECS
 
 CANARY = "canary-of-the-graph"
 QUICK = RetryPolicy(initial_delay_secs=0.01)
@@ -249,11 +250,11 @@ def test_a_refusal_is_not_tried_again(graph: Graph, client: MemoryGraphClient, c
 
 
 def test_a_slow_graph_is_a_timeout_within_the_deadline(graph: Graph) -> None:
-    graph.pause_secs, started = 0.8, time.monotonic()
+    graph.pause_secs, started = 12, time.monotonic()
     config = MemoryGraphConfig(f"grpc://127.0.0.1:{graph.port}", timeout_secs=0.3)
     with MemoryGraphClient(config, retry_policy=RetryPolicy(max_attempts=1)) as client, pytest.raises(Timeout):
         client.get_session("s")
-    assert time.monotonic() - started < 0.75
+    assert time.monotonic() - started < SOON_SECS
 
 
 def test_nobody_listening_is_a_connection_error() -> None:

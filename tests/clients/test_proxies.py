@@ -13,6 +13,7 @@ from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.retry import ONCE
 from support.fakes.http_server import Connection, FakeServer, Step, answer, drip, hang, tunnel
 from support.fakes.one_session import HEAD_BYTES, SESSION, once
+from support.waiting import SOON_SECS
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_tunnel_that_never_opens_does_not_hold_a_call(
     with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
         client.get_session("s")
     assert server.requests[0].method == "CONNECT"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_SECS
 
 
 def test_a_proxy_that_refuses_is_not_quoted(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +68,7 @@ def test_a_tunnel_that_opens_late_leaves_the_handshake_what_is_left(
     def opens_and_hangs(connection: Connection) -> None:
         connection.pause(0.8)
         connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        connection.pause(5)
+        connection.pause(60)
 
     monkeypatch.setenv("https_proxy", server.url)
     server.answers(opens_and_hangs)
@@ -75,7 +76,7 @@ def test_a_tunnel_that_opens_late_leaves_the_handshake_what_is_left(
     config = RegistryConfig("https://registry.test", timeout_secs=1.1)
     with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
         client.get_session("s")
-    assert 0.9 < time.monotonic() - started < 1.6
+    assert 0.9 < time.monotonic() - started < SOON_SECS
 
 
 def test_a_tunnel_that_is_refused_sends_nothing(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +144,7 @@ def test_no_call_through_tls_inside_tls_outlives_its_deadline(
     config = RegistryConfig("https://registry.test", timeout_secs=0.5)
     with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises(Timeout):
         client.get_session("s")
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < SOON_SECS
 
 
 @pytest.mark.parametrize("step", [drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 500), hang], ids=["drips", "hangs"])
@@ -153,7 +154,7 @@ def test_a_tls_proxy_that_never_opens_its_tunnel_does_not_hold_a_call(tls_proxy:
     config = RegistryConfig("https://registry.test", timeout_secs=0.5)
     with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
         client.get_session("s")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_SECS
 
 
 def test_a_tls_proxy_that_nobody_trusts_is_asked_for_nothing(
@@ -175,7 +176,7 @@ def test_a_tls_tunnel_that_drips_does_not_hold_a_call(
     config = RegistryConfig("https://registry.test", timeout_secs=0.5)
     with RegistryClient(config, retry_policy=ONCE) as client, pytest.raises((Timeout, ConnectionError)):
         client.get_session("s")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_SECS
 
 
 def test_plain_http_goes_through_a_tls_proxy_over_one_connection(

@@ -17,6 +17,7 @@ from pathlib import Path
 from deployment.compose_file import ROOT, ComposeFile, Service
 from memory_graph_workers.cli.stack.broker import find_server
 from memory_graph_workers.cli.stack.ports import LOOPBACK, free_port
+from support.waiting import LONGEST_SECS, until
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it tells where it keeps its lock, for want of XDG_RUNTIME_DIR
@@ -72,7 +73,12 @@ class Rig:
         service = self.file.services[name]
         command = [self.local(word, service) for word in words] or self._command(service)
         done = subprocess.run(
-            command, env=self.environ(service), cwd=self.home / "cwd", capture_output=True, text=True, timeout=120
+            command,
+            env=self.environ(service),
+            cwd=self.home / "cwd",
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_SECS,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -82,13 +88,13 @@ class Rig:
         service, process = self.file.services[name], self.running[name]
         started = time.monotonic()
         process.send_signal(getattr(signal, service.stop_signal))
-        process.wait(min(service.grace_secs, 60))
+        process.wait(LONGEST_SECS)
         return time.monotonic() - started
 
     def is_healthy(self, service: Service) -> bool:
         words = [self.local(word, service) for word in service.health or ()]
         environ = self.environ(service)
-        return subprocess.run(words, env=environ, capture_output=True, timeout=20).returncode == 0
+        return subprocess.run(words, env=environ, capture_output=True, timeout=LONGEST_SECS).returncode == 0
 
     def environ(self, service: Service) -> dict[str, str]:
         """What the file states and the image adds, and nothing of our own environment."""
@@ -117,7 +123,7 @@ class Rig:
                 os.killpg(process.pid, signal.SIGTERM)
         for process in self.running.values():
             try:
-                process.wait(20)
+                process.wait(LONGEST_SECS)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -136,12 +142,13 @@ class Rig:
             assert self.is_healthy(service)
 
     def _wait_for(self, service: Service) -> None:
-        deadline = time.monotonic() + 60
         process = self.running[service.name]
-        while not (self.is_healthy(service) if service.health else process.poll() == 0):
+
+        def is_as_it_must_be() -> bool:
             assert process.poll() in (None, 0), self.logged(service.name)
-            assert time.monotonic() < deadline, self.logged(service.name)
-            time.sleep(0.2)
+            return self.is_healthy(service) if service.health else process.poll() == 0
+
+        until(is_as_it_must_be, lambda: self.logged(service.name))
 
     def _make_secrets(self) -> None:
         subprocess.run(["sh", ROOT / "deploy" / "new-secrets", self.secrets], check=True, capture_output=True)

@@ -1,7 +1,6 @@
 """The system as docker-compose.yml states it, run on this host: the demo's checks, and a stop that loses nothing."""
 
 import subprocess
-import time
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.schemas.registry import SessionStatus
 from sqlalchemy import make_url
+from support.waiting import until
 
 SESSIONS = 40
 SWEEP_EVERY_HOURS = 2 / 3600
@@ -29,13 +29,6 @@ ENQUEUE = (
     "from memory_graph_workers.tasks.registry import register_session\n"
     f"for number in range({LATE}):\n    register_session.delay(SessionRegistration(f'late-{{number}}', 'gpt-4'))"
 )
-
-
-def until(holds, timeout_secs=60):
-    deadline = time.monotonic() + timeout_secs
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.2)
 
 
 class Deployment:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from deployment.image import ROOT, copy_context
+from support.waiting import LONGEST_SECS
 
 
 def in_image(image, *words, code=0):
     environ = {"PATH": f"{image / 'bin'}:/usr/bin:/bin"}
-    done = subprocess.run(words, env=environ, cwd=image, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, env=environ, cwd=image, capture_output=True, text=True, timeout=LONGEST_SECS)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 

@@ -6,8 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import metadata
 from pathlib import Path
@@ -21,6 +20,7 @@ from memory_graph_workers.schemas.registry import SessionRegistration, SessionSt
 from memory_graph_workers.schemas.settings import Settings
 from memory_graph_workers.services.vault.keys import new_key
 from support.embedded import Embedded, finished
+from support.waiting import LONGEST_SECS, until
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -163,7 +163,7 @@ def test_a_program_that_stays_starts(stack: Embedded, command: str, tmp_path: Pa
         assert kind != "flower" or [http_status(port, path) for path in ("/", "/api/workers")] == [401, 401]
     finally:
         started.send_signal(signal.SIGTERM)
-        started.wait(30)
+        started.wait(LONGEST_SECS)
 
 
 def split(command: str) -> tuple[dict[str, str], list[str]]:
@@ -171,13 +171,6 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
     words = command.split("#")[0].split()
     variables = [word for word in words if re.match("[A-Z_]+=", word)]
     return dict(word.split("=", 1) for word in variables), [word for word in words if word not in variables]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 40
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.1)
 
 
 @pytest.mark.usefixtures("ids")

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from jsonschema import Draft7Validator
 from memory_graph_workers.cli.schema.asyncapi import document
 from redis import Redis
 from support.embedded import Embedded
+from support.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "producers.md").read_text(), re.DOTALL | re.MULTILINE)
@@ -124,13 +124,6 @@ def test_a_chain_by_hand_goes_on_in_its_order(broker: Any, stack: Embedded) -> N
     stack.run("-c", program.replace('"chain": None', f'"chain": {chain!r}'))
     until(lambda: broker.get("celery-task-meta-get_session_usage-c-1"))
     assert json.loads(broker.get("celery-task-meta-get_session_usage-c-1"))["result"]["total_tokens"] == 3
-
-
-def until(holds: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.05)
 
 
 def test_answers_failures_and_dead_letters_follow_the_document(found: dict[str, Any], broker: Any) -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from memory_graph_workers.schemas.ids import random_id
+from support.waiting import LONGEST_SECS
 
 
 def drawn(many: int) -> list[str]:
@@ -31,5 +32,7 @@ with multiprocessing.get_context("fork").Pool(2) as children:
     theirs = children.map(drawn, [150, 150], chunksize=1)
 print(len({*drawn(150), *theirs[0], *theirs[1]}))
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=LONGEST_SECS, check=True
+    )
     assert told.stdout == "450\n"

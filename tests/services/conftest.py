@@ -5,17 +5,17 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import grpc
 import pytest
+from memory_graph_workers.cli.stack.ports import free_port
 from support.postgres import Postgres
+from support.waiting import LONGEST_SECS, until
 
 KEY = "vault-key-1"
 ENCRYPTION_KEY = base64.b64encode(b"k" * 32).decode()
@@ -52,14 +52,14 @@ class Service:
 
     def stop(self, signum=signal.SIGTERM):
         self.process.send_signal(signum)
-        self.process.wait(30)  # a busy machine takes its time
+        self.process.wait(LONGEST_SECS)
         self.log.close()
 
     def logged(self):
         return (self.folder / f"{self.name}.log").read_text()
 
     def send(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LONGEST_SECS)
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -87,11 +87,9 @@ class Service:
         return self.send("DELETE", path, **headers)
 
     def _wait(self):
-        deadline = time.monotonic() + 20
-        while f"{self.name} ready on".encode() not in self._read():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(self._read().decode())
-            time.sleep(0.05)
+        ready = f"{self.name} ready on".encode()
+        until(lambda: ready in self._read() or self.process.poll() is not None, self.logged)
+        assert self.process.poll() is None, self.logged()
 
     def _read(self):
         return (self.folder / f"{self.name}.log").read_bytes()
@@ -100,12 +98,6 @@ class Service:
 def database_setting(name):
     """The variable that names a service's database."""
     return f"{name.replace('-', '_').upper()}_DATABASE_URL"
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

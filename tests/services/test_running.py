@@ -12,13 +12,14 @@ from http.client import HTTPConnection
 import pytest
 import requests
 from sqlalchemy.engine import make_url
+from support.waiting import LONGEST_SECS
 
 on_sqlite = pytest.mark.parametrize("new_database", ["sqlite"], indirect=True, scope="session")
 
 
 def run(name, **environ):
     command = [sys.executable, "-m", "memory_graph_workers.services", name]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=20)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST_SECS)
 
 
 def send_raw(service, data):

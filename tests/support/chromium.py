@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from support.waiting import LONGEST_SECS
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -47,7 +48,7 @@ def chromium(browser: str, driver: str, profile: Path, size: tuple[int, int] = (
         options.add_argument(flag)
     started = Chrome(options, Service(driver))
     try:
-        started.set_page_load_timeout(30)
+        started.set_page_load_timeout(LONGEST_SECS)
         yield started
     finally:
         started.quit()

@@ -11,6 +11,7 @@ from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfi
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
+from support.waiting import LONGEST_SECS
 
 
 class Embedded:
@@ -35,7 +36,7 @@ class Embedded:
 
 
 def finished(command: list[str], environ: Mapping[str, str], code: int) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, timeout=LONGEST_SECS)
     assert done.returncode == code, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done
 

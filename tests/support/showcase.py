@@ -9,13 +9,12 @@ from typing import Any
 from celery import Celery, states
 from memory_graph_workers.cli.stack.processes import Children
 from memory_graph_workers.cli.stack.stack import Stack
-from memory_graph_workers.cli.stack.watcher import wait_until
 from support.canaries.places import page
 from support.canaries.words import word
+from support.waiting import until
 
 WORKER = "worker@local"
 LARGE = 50_000
-SECS = 30
 
 
 @dataclass
@@ -40,7 +39,7 @@ def showcase(home: Path, run: str) -> Iterator[Showcase]:
         stack.start_services()
         stack.start_worker()
         stack.start_flower()
-        assert wait_until(lambda: WORKER in asked(stack, "/api/workers?status=1"), SECS)
+        until(lambda: WORKER in asked(stack, "/api/workers?status=1"))
         words = {place: word(place, run) for place in ("metadata", "conversation", "other", "value", "argsrepr")}
         yield Showcase(stack, worked(stack, words), words)
 
@@ -57,7 +56,7 @@ def worked(stack: Stack, words: dict[str, str]) -> dict[str, str]:
         queue = f"memory_graph.{name.partition('.')[0]}"
         with Celery(broker=stack.environ["REDIS_URL"], set_as_current=False) as producer:
             sent = producer.send_task(f"memory_graph.{name}", kwargs=kwargs, queue=queue, argsrepr=words["argsrepr"])
-        assert wait_until(lambda: f'"state": "{wanted}"' in asked(stack, f"/api/task/info/{sent.id}"), SECS), name
+        until(lambda: f'"state": "{wanted}"' in asked(stack, f"/api/task/info/{sent.id}"), lambda: name)
         return sent.id
 
     session = {"session_id": "s-1", "model_id": "gpt-4", "metadata": {"note": words["metadata"]}}

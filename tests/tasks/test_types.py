@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.waiting import LONGEST_SECS
+
 ROOT = Path(__file__).parents[2]
 PRODUCER = """\
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
@@ -32,6 +34,6 @@ def test_a_wrong_call_is_marked_and_a_right_one_is_not(tmp_path: Path) -> None:
     settings = {"include": ["producer.py"], "venvPath": str(Path(sys.prefix).parent), "venv": Path(sys.prefix).name}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
     command = [str(Path(sys.prefix) / "bin" / "pyright"), "-p", str(tmp_path)]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path).stdout
+    told = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECS, cwd=tmp_path).stdout
     marked = {int(line) for line in re.findall(r"producer\.py:(\d+):\d+ - error", told)}
     assert marked == {number for number, line in enumerate(PRODUCER.splitlines(), 1) if "# wrong" in line}, told

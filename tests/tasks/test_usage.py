@@ -15,6 +15,7 @@ from memory_graph_workers.schemas.registry import KeyedUsageReport, UsageReport
 from memory_graph_workers.tasks import usage
 from memory_graph_workers.tasks.usage import BacklogFull, UsageReporter
 from memory_graph_workers.tasks.usage_batch import track_usage_batch
+from support.waiting import LONGEST_SECS, until
 
 REPORT: dict[str, Any] = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2}
 
@@ -59,20 +60,13 @@ def reporter(broker: Broker) -> Iterator[Callable[..., UsageReporter]]:
         one.flush()
 
 
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 def test_a_full_batch_goes_out_at_once_and_the_rest_after_the_interval(
     reporter: Callable[..., UsageReporter], broker: Broker
 ) -> None:
-    one = reporter(batch_size=10, interval_secs=0.3)
+    one = reporter(batch_size=10, interval_secs=2)
     for _ in range(25):
         one.report(**REPORT)
-    until(lambda: broker.sizes == [10, 10])
+    until(lambda: broker.sizes[:2] == [10, 10])
     until(lambda: broker.sizes == [10, 10, 5])
 
 
@@ -195,7 +189,9 @@ child.start()
 child.join(20)
 print(sent.get() if not sent.empty() else "nothing")
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=LONGEST_SECS, check=True
+    )
     assert told.stdout == "1\n"
 
 
@@ -244,7 +240,7 @@ def test_flush_waits_for_what_was_there_and_not_for_what_comes(
     others = threading.Thread(target=go_on)
     others.start()
     try:
-        one.flush(5)
+        one.flush(LONGEST_SECS)
     finally:
         stopped.set()
         others.join()
@@ -267,9 +263,9 @@ def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
 def test_a_batch_ends_where_it_is_large_and_the_rest_does_not_wait_longer(
     reporter: Callable[..., UsageReporter], broker: Broker
 ) -> None:
-    one, started = reporter(), time.monotonic()
+    one, started = reporter(interval_secs=4), time.monotonic()
     for _ in range(40):
         one.report(**REPORT, metadata={"text": "x" * 65_000, "number": 10**30})
     until(lambda: sum(broker.sizes) == 40)
     assert broker.sizes == [17, 17, 6]
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 7.5

@@ -1,7 +1,6 @@
 """Dead letters sent again: one effect, the rest of the chain, and no guess where nobody knows what happened."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -17,8 +16,8 @@ from memory_graph_workers.schemas.registry import SessionRegistration, SessionSt
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.registry import track_usage, update_session_status
+from support.waiting import until
 
-SECS = 20
 REPORT = {"prompt_tokens": 10, "completion_tokens": 20}
 TRACK = "memory_graph.registry.track_usage"
 
@@ -29,13 +28,6 @@ def run(*arguments: str, stdin: str | None = None) -> Result:
 
 def told(*arguments: str, stdin: str | None = None) -> dict[str, Any]:
     return json.loads(run(*arguments, "--json", stdin=stdin).stdout)
-
-
-def wait(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + SECS
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -56,7 +48,7 @@ def session_id(letters: DeadLetters) -> str:
 def failed(letters: DeadLetters, session_id: str) -> str:
     """The letter of a usage report whose session nobody had registered."""
     sent = track_usage.delay(session_id=session_id, **REPORT)
-    wait(lambda: letters.get(sent.id))
+    until(lambda: letters.get(sent.id))
     return sent.id
 
 
@@ -84,13 +76,13 @@ def test_a_replay_has_its_effect_once_and_ends_the_letter(
     registry.register_session(SessionRegistration(session_id, "m"))
     whole = letters.get(failed)
     assert run("replay", failed).exit_code == 0
-    wait(lambda: tokens(registry, session_id) == 30)
+    until(lambda: tokens(registry, session_id) == 30)
     assert letters.get(failed) is None
     assert whole is not None
     letters.add(whole)  # as if the first replay had been killed before it forgot the letter
     assert run("replay", failed).exit_code == 0
     app.send_task("memory_graph.registry.get_session", ["x"], task_id=(last := str(uuid4())))
-    wait(lambda: letters.get(last))
+    until(lambda: letters.get(last))
     assert tokens(registry, session_id) == 30
 
 
@@ -106,17 +98,17 @@ def test_a_replay_goes_on_with_the_chain(registry: RegistryClient, letters: Dead
         track_usage.si(session_id=session_id, **REPORT),
         update_session_status.si(session_id, SessionStatus.COMPLETED),
     ).apply_async()
-    wait(lambda: letters.get(sent.parent.id))
+    until(lambda: letters.get(sent.parent.id))
     registry.register_session(SessionRegistration(session_id, "m"))
     assert run("replay", "--task", "*.track_usage", "--newer-than", "1h", "--yes").exit_code == 0
-    wait(lambda: registry.get_session(session_id).status is SessionStatus.COMPLETED)
+    until(lambda: registry.get_session(session_id).status is SessionStatus.COMPLETED)
     assert tokens(registry, session_id) == 30
 
 
 def test_a_replay_that_fails_again_is_a_letter_again(letters: DeadLetters, failed: str) -> None:
     before = letters.get(failed)
     assert run("replay", failed).exit_code == 0
-    wait(lambda: (letter := letters.get(failed)) and before and letter.failed_at > before.failed_at)
+    until(lambda: (letter := letters.get(failed)) and before and letter.failed_at > before.failed_at)
 
 
 def test_corrected_parameters_are_checked_and_go_under_an_id_of_their_own(
@@ -129,7 +121,7 @@ def test_corrected_parameters_are_checked_and_go_under_an_id_of_their_own(
     right = {"session_id": session_id, **REPORT, "idempotency_key": bad}
     done = told("replay", bad, "--corrected", "-", stdin=json.dumps(right))
     assert done["done"][0]["task_id"] != bad
-    wait(lambda: tokens(registry, session_id) == 30)
+    until(lambda: tokens(registry, session_id) == 30)
     assert letters.get(bad) is None
 
 
@@ -166,7 +158,7 @@ def test_usage_that_may_be_counted_is_repeated_only_where_repeats_are_recognised
     assert told("replay", first, "--even-if-done")["left"] == {}
     monkeypatch.setenv("REGISTRY_HONOURS_IDEMPOTENCY", "true")
     assert told("replay", second)["left"] == {}
-    wait(lambda: tokens(registry, session_id) == 60)
+    until(lambda: tokens(registry, session_id) == 60)
 
 
 def test_what_is_no_task_or_unknown_here_stays(letters: DeadLetters, put: Callable[..., str]) -> None:

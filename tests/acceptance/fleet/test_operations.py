@@ -1,9 +1,8 @@
 """Every operation as a task: through a real broker and a real worker to the real services."""
 
 import gc
-import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -20,21 +19,18 @@ from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks import registry as registry_tasks
 from memory_graph_workers.tasks import vault as vault_tasks
 from memory_graph_workers.tasks.archival import tasks as archival
-
-SECS = 20
+from support.waiting import LONGEST_SECS, until
 
 
 def answer(sent: Any) -> Any:
-    return sent.get(timeout=SECS)
+    return sent.get(timeout=LONGEST_SECS)
 
 
 def letter_of(task_id: str) -> DeadLetter:
     """The dead letter of a task; it is written a moment after the result, and before the acknowledgement."""
-    letters, end = DeadLetters(connections.redis()), time.monotonic() + SECS
-    while (letter := letters.get(task_id)) is None:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return letter
+    letters = DeadLetters(connections.redis())
+    until(lambda: letters.get(task_id))
+    return cast(DeadLetter, letters.get(task_id))
 
 
 @pytest.fixture
@@ -54,8 +50,8 @@ def test_a_session_lives_through_its_tasks(fleet: Stack) -> None:
     assert answer(registry_tasks.register_session.delay(SessionRegistration(made, "m")))["status"] == "active"
     assert answer(registry_tasks.update_session_status.delay(made, SessionStatus.COMPLETED))["status"] == "completed"
     assert answer(registry_tasks.get_session.delay(made))["ended_at"].endswith("Z")
-    registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=SECS)
-    registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=SECS)
+    registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=LONGEST_SECS)
+    registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=LONGEST_SECS)
     with pytest.raises(Refused, match="404"):
         answer(registry_tasks.get_session.delay(made))
 
@@ -64,11 +60,11 @@ def test_usage_is_counted_once_however_often_it_is_sent(session_id: str) -> None
     report = UsageReport(session_id, 10, 20, model_id="acme/model:1")
     for _ in range(3):
         registry_tasks.track_usage.apply_async((report,), task_id=f"call-{session_id}", ignore_result=False).get(
-            timeout=SECS
+            timeout=LONGEST_SECS
         )
         registry_tasks.track_usage.apply_async(
             (report,), {"idempotency_key": f"key-{session_id}"}, ignore_result=False
-        ).get(timeout=SECS)
+        ).get(timeout=LONGEST_SECS)
     assert answer(registry_tasks.get_session_usage.delay(session_id))["total_tokens"] == 60
 
 
@@ -94,7 +90,7 @@ def test_an_archive_is_stored_read_back_and_kept(fleet: Stack) -> None:
     receipt = answer(vault_tasks.archive_session.delay(entry))
     assert answer(vault_tasks.retrieve_session.delay(receipt["archive_id"]))["data"] == entry.data
     with pytest.raises(Refused, match="409"):
-        vault_tasks.delete_archive.apply_async((receipt["archive_id"],), ignore_result=False).get(timeout=SECS)
+        vault_tasks.delete_archive.apply_async((receipt["archive_id"],), ignore_result=False).get(timeout=LONGEST_SECS)
 
 
 def test_a_batch_of_plain_mappings_is_stored(fleet: Stack) -> None:
@@ -105,7 +101,9 @@ def test_a_batch_of_plain_mappings_is_stored(fleet: Stack) -> None:
 def test_a_policy_is_created_and_applied(archive_id: str) -> None:
     policy = RetentionPolicy("HIPAA", 2555, ComplianceLevel.HIPAA)
     policy_id = answer(vault_tasks.create_retention_policy.delay(policy))
-    vault_tasks.apply_retention_policy.apply_async((archive_id, policy_id), ignore_result=False).get(timeout=SECS)
+    vault_tasks.apply_retention_policy.apply_async((archive_id, policy_id), ignore_result=False).get(
+        timeout=LONGEST_SECS
+    )
     assert answer(vault_tasks.retrieve_session.delay(archive_id))["retention_days"] == 2555
 
 
@@ -155,8 +153,10 @@ def plain(fleet: Stack) -> Iterator[Celery]:
 def test_an_app_without_this_package_sends_by_name(plain: Celery, session_id: str) -> None:
     report = {"session_id": session_id, "prompt_tokens": 1, "completion_tokens": 1}
     queue = "memory_graph.registry"
-    plain.send_task("memory_graph.registry.track_usage", [report], queue=queue).get(timeout=SECS)
-    usage = plain.send_task("memory_graph.registry.get_session_usage", [session_id], queue=queue).get(timeout=SECS)
+    plain.send_task("memory_graph.registry.track_usage", [report], queue=queue).get(timeout=LONGEST_SECS)
+    usage = plain.send_task("memory_graph.registry.get_session_usage", [session_id], queue=queue).get(
+        timeout=LONGEST_SECS
+    )
     assert usage["total_tokens"] == 2
 
 
@@ -164,7 +164,7 @@ def test_a_wrong_payload_on_the_queue_fails_at_once_and_is_kept(plain: Celery) -
     wrong = {"report": {"session_id": "s", "prompt_tokens": "many", "completion_tokens": 1, "tokns": 3}}
     sent = plain.send_task("memory_graph.registry.track_usage", kwargs=wrong, queue="memory_graph.registry")
     with pytest.raises(ValidationError) as failed:
-        sent.get(timeout=SECS)
+        sent.get(timeout=LONGEST_SECS)
     assert set(failed.value.messages) == {"prompt_tokens", "tokns"}
     letter = letter_of(sent.id)
     assert letter.reason is Reason.INVALID_PAYLOAD
@@ -174,7 +174,7 @@ def test_a_wrong_payload_on_the_queue_fails_at_once_and_is_kept(plain: Celery) -
 def test_a_refusal_fails_at_once_with_status_and_request_id(fleet: Stack) -> None:
     sent = registry_tasks.get_session.delay("nobody")
     with pytest.raises(Refused) as failed:
-        sent.get(timeout=SECS)
+        sent.get(timeout=LONGEST_SECS)
     letter = letter_of(sent.id)
     assert failed.value.status == 404
     assert (letter.status, letter.request_id, letter.attempts) == (404, failed.value.request_id, 1)

@@ -22,22 +22,19 @@ from memory_graph_workers.tasks.archival import tasks as archival
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.state import Status, Sweeps
 from memory_graph_workers.tasks.archival.storing import archive_id_of
-
-SECS = 30.0
+from support.waiting import LONGEST_SECS, until
 
 
 def ended(sweep_id: str) -> Sweeps:
     """The state of the sweeps, once this one has ended."""
-    state, end = archival.sweeps(), time.monotonic() + SECS
-    while state.get(sweep_id).status is Status.RUNNING:
-        assert time.monotonic() < end, state.stats(sweep_id)
-        time.sleep(0.05)
+    state = archival.sweeps()
+    until(lambda: state.get(sweep_id).status is not Status.RUNNING, lambda: state.stats(sweep_id))
     return state
 
 
 def swept(trigger: Trigger = Trigger.MANUAL) -> tuple[str, Sweeps]:
     """Sweep now, and wait for the end."""
-    answer = archival.sweep.delay(trigger).get(timeout=SECS)
+    answer = archival.sweep.delay(trigger).get(timeout=LONGEST_SECS)
     assert answer["status"] == "started", answer
     return answer["sweep_id"], ended(answer["sweep_id"])
 
@@ -104,7 +101,7 @@ def test_a_conversation_that_went_on_after_it_was_archived_by_hand_is_a_revision
     finished: Callable[..., str], registry: RegistryClient, vault: VaultClient, graph: MemoryGraphClient
 ) -> None:
     session_id = finished("first")
-    first = archival.archive_session.delay(session_id).get(timeout=SECS)["archive_id"]
+    first = archival.archive_session.delay(session_id).get(timeout=LONGEST_SECS)["archive_id"]
     graph.add_prompt(session_id, "second")
     swept()
     kept = vault.retrieve_session(first)
@@ -120,7 +117,7 @@ def test_a_conversation_that_went_on_after_it_was_archived_by_hand_is_a_revision
 
 def test_what_was_archived_by_hand_is_only_marked(finished: Callable[..., str], registry: RegistryClient) -> None:
     session_id = finished()
-    archival.archive_session.delay(session_id).get(timeout=SECS)
+    archival.archive_session.delay(session_id).get(timeout=LONGEST_SECS)
     assert registry.get_session(session_id).status is SessionStatus.COMPLETED
     sweep_id, state = swept()
     assert state.stats(sweep_id).archived_count == 1
@@ -130,7 +127,7 @@ def test_what_was_archived_by_hand_is_only_marked(finished: Callable[..., str], 
 def test_messages_delivered_twice_come_to_the_same_end(finished: Callable[..., str]) -> None:
     ids = [finished() for _ in range(12)]
     state = archival.sweeps()
-    answer = archival.sweep.delay().get(timeout=SECS)
+    answer = archival.sweep.delay().get(timeout=LONGEST_SECS)
     sweep_id = answer["sweep_id"]
     for batch_id, batch in state.pending_batches(sweep_id).items():
         archival.archive_batch.apply_async((sweep_id, batch), task_id=batch_id)
@@ -146,19 +143,19 @@ def test_messages_delivered_twice_come_to_the_same_end(finished: Callable[..., s
 def test_a_second_sweep_is_refused_while_one_runs(fleet: Stack) -> None:
     state = archival.sweeps()
     assert state.begin("somebody-else", Trigger.MANUAL, archival.now())
-    assert archival.sweep.delay().get(timeout=SECS)["status"] == "running already"
+    assert archival.sweep.delay().get(timeout=LONGEST_SECS)["status"] == "running already"
     state.close("somebody-else")
 
 
 def test_beat_does_not_sweep_twice_in_an_interval(fleet: Stack) -> None:
     swept()
-    assert archival.sweep.delay(Trigger.BEAT).get(timeout=SECS)["status"] == "not due yet"
+    assert archival.sweep.delay(Trigger.BEAT).get(timeout=LONGEST_SECS)["status"] == "not due yet"
 
 
 def test_a_sweep_whose_worker_died_at_its_start_goes_on(finished: Callable[..., str]) -> None:
     finished()
     archival.sweeps().begin("died-early", Trigger.BEAT, archival.now())
-    answer = archival.sweep.apply_async((Trigger.BEAT,), task_id="died-early").get(timeout=SECS)
+    answer = archival.sweep.apply_async((Trigger.BEAT,), task_id="died-early").get(timeout=LONGEST_SECS)
     assert answer["status"] == "started"
     assert ended("died-early").stats("died-early").archived_count == 1
 
@@ -179,11 +176,11 @@ def test_the_watch_starts_a_sweep_that_beat_missed(finished: Callable[..., str])
     for sweep in list(state.newest(100)):  # the last one started a day ago
         long_ago = format_timestamp(archival.now() - timedelta(hours=25))
         connections.redis().hset(f"memory_graph:sweep:{sweep.sweep_id}", "started_at", long_ago)
-    sent = archival.watch.delay().get(timeout=SECS)
+    sent = archival.watch.delay().get(timeout=LONGEST_SECS)
     assert sent["status"] == "overdue sweep sent"
-    again = archival.watch.delay().get(timeout=SECS)  # the sweep waits, runs or has ended by now
+    again = archival.watch.delay().get(timeout=LONGEST_SECS)  # the sweep waits, runs or has ended by now
     assert again.get("sweep_id", sent["sweep_id"]) == sent["sweep_id"]
-    app.AsyncResult(sent["sweep_id"]).get(timeout=SECS)
+    app.AsyncResult(sent["sweep_id"]).get(timeout=LONGEST_SECS)
     assert ended(sent["sweep_id"]).stats(sent["sweep_id"]).archived_count == 1
 
 
@@ -191,13 +188,13 @@ def test_a_watch_that_came_too_late_is_no_dead_letter(fleet: Stack) -> None:
     before = DeadLetters(connections.redis()).count()
     late = archival.watch.apply_async(expires=-1)
     with pytest.raises(TaskRevokedError):
-        late.get(timeout=SECS)
+        late.get(timeout=LONGEST_SECS)
     assert DeadLetters(connections.redis()).count() == before
 
 
 def test_a_pause_stops_sweeps_until_it_is_taken_back(fleet: Stack) -> None:
     archival.sweeps().pause()
-    assert archival.sweep.delay().get(timeout=SECS) == {"status": "paused"}
+    assert archival.sweep.delay().get(timeout=LONGEST_SECS) == {"status": "paused"}
     archival.sweeps().resume()
     swept()
 
@@ -208,7 +205,7 @@ def test_the_watch_takes_up_a_stalled_sweep(finished: Callable[..., str], regist
     assert state.begin("stalled", Trigger.MANUAL, archival.now())
     state.keep_page("stalled", Page(Position(), {"lost-batch": [session_id]}, None, found=1))
     connections.redis().delete("memory_graph:sweep:lease")
-    assert archival.watch.delay().get(timeout=SECS)["status"] == "resumed"
+    assert archival.watch.delay().get(timeout=LONGEST_SECS)["status"] == "resumed"
     assert ended("stalled").stats("stalled").archived_count == 1
     assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
 
@@ -219,7 +216,7 @@ def test_the_watch_closes_a_sweep_that_stalls_again_and_again(fleet: Stack) -> N
     for _ in range(3):
         state.count_resume("hopeless")
     connections.redis().delete("memory_graph:sweep:lease")
-    assert archival.watch.delay().get(timeout=SECS)["status"] == "incomplete"
+    assert archival.watch.delay().get(timeout=LONGEST_SECS)["status"] == "incomplete"
     assert "stalled" in state.get("hopeless").reason
 
 

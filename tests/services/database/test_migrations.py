@@ -14,6 +14,7 @@ from memory_graph_workers.services.database.migrate import FOLDER, Migrations, S
 from memory_graph_workers.services.databases import DATABASES
 from memory_graph_workers.services.vault.keys import new_key
 from sqlalchemy import text
+from support.waiting import LONGEST_SECS
 
 NAMES = list(DATABASES)
 SECOND = '''"""A second revision, which makes a table anew on SQLite."""
@@ -56,14 +57,16 @@ def run(url, statement, schema="registry"):
 
 def mgw(*arguments, **environ):
     command = [sys.executable, "-m", "memory_graph_workers.cli", *arguments]
-    return subprocess.run(command, env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, text=True, timeout=LONGEST_SECS
+    )
 
 
 def serve(name, url):
     command = [sys.executable, "-m", "memory_graph_workers.services", name, "--port", "1"]
     keys = {"VAULT_KEYS": "key", "VAULT_ENCRYPTION_KEYS": new_key()}
     environ = {**keys, f"{name.upper()}_DATABASE_URL": url}
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST_SECS)
 
 
 @pytest.mark.parametrize("name", NAMES)

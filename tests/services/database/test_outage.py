@@ -13,6 +13,7 @@ from google.protobuf.empty_pb2 import Empty
 from memory_graph_workers.schemas import memory_graph_pb2 as pb
 from memory_graph_workers.schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
 from sqlalchemy.engine import make_url
+from support.waiting import until
 
 on_postgresql = pytest.mark.parametrize("new_database", ["postgresql"], indirect=True, scope="session")
 DOWN = {"status": "unhealthy", "database": "down"}
@@ -56,13 +57,6 @@ def paused(postgres):
     for process in set(processes):
         if process.is_running():
             process.send_signal(signal.SIGCONT)
-
-
-def until(is_so):
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @on_postgresql

@@ -20,6 +20,7 @@ from memory_graph_workers.services.vault.keys import new_key, read_ring
 from memory_graph_workers.services.vault.records import ArchiveRecord, Base
 from memory_graph_workers.services.vault.seal import Wishes
 from sqlalchemy import insert, select
+from support.waiting import LONGEST_SECS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=1000)
@@ -261,7 +262,7 @@ def test_keys_can_be_changed_while_the_vault_runs(start):
     vault.start()
     command = [sys.executable, "-m", "memory_graph_workers.cli", "vault", "rotate", "--json"]
     environ = {"PATH": os.environ["PATH"], **vault.settings, "VAULT_DATABASE_URL": vault.database_url}
-    told = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    told = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST_SECS)
     assert (told.returncode, '"rotated": 1' in told.stdout) == (0, True)
     assert vault.get("/api/v1/archive/a").json["data"] == [1]
     vault.stop()

@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from support.chromium import ELSEWHERE, chromium, needed
+from support.waiting import LONGEST_SECS
 
 ROOT = Path(__file__).parents[3]
 NAMES = ["registry", "vault"]
@@ -130,7 +131,7 @@ def test_a_browser_shows_every_operation_and_asks_nobody_else(service, contract,
         browser.get(f"http://127.0.0.1:{service.port}/docs")
         body = browser.find_element(By.TAG_NAME, "body")
         wanted = {f"{method.upper()} {path} {told['summary']}" for method, path, told in operations(contract)}
-        WebDriverWait(browser, 20).until(lambda _: wanted <= set(map(in_one_line, shown(browser))))
+        WebDriverWait(browser, LONGEST_SECS).until(lambda _: wanted <= set(map(in_one_line, shown(browser))))
         assert "OAS 3.1" in body.text
         assert browser.title == service.get("/openapi.json").json["info"]["title"]
         assert browser.execute_script(ELSEWHERE) == []

@@ -92,7 +92,7 @@ class Fleet:
 
     def _python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environ = self.stack.child_environ()
-        return subprocess.run([sys.executable, *arguments], env=environ, capture_output=True, text=True, timeout=120)
+        return subprocess.run([sys.executable, *arguments], env=environ, capture_output=True, text=True, timeout=240)
 
     def answers(self) -> dict[str, Any]:
         """What the producer was answered, by label."""

@@ -21,7 +21,7 @@ from memory_graph_workers.tasks.config import BrokerConfig
 from redis import Redis
 from words import word
 
-SECS = 40
+SECS = 120
 STANDARD = ComplianceLevel.STANDARD
 KINDS = ("400", "401", "403", "409", "413", "422", "302", "html", "shape", "list", "cut", "500")
 Sent = Iterator[tuple[str, AsyncResult]]
