@@ -16,7 +16,7 @@ from tornado.web import RequestHandler
 
 from ...delivery.redaction import HIDDEN, SIZE
 from ...tasks.logs import set_up
-from .command import FlowerConfig
+from .config import FlowerConfig
 
 _OPEN = "/healthcheck"  # it answers OK and no more
 _COLUMNS = "name,uuid,state,args,runtime,received,worker"

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from celery import Celery
 from flower.urls import handlers
-from memory_graph_workers.cli.flower.command import FlowerConfig, unwanted
+from memory_graph_workers.cli.flower.command import unwanted
+from memory_graph_workers.cli.flower.config import FlowerConfig
 from memory_graph_workers.cli.flower.monitor import DiscreetEvents
 from memory_graph_workers.cli.stack.ports import free_port, http_status
 from support.waiting import LONGEST_SECS

@@ -41,8 +41,6 @@ KNOWN: set[tuple[str, str]] = {
     ("delivery.redaction", "clients.errors"),
     ("delivery.redaction", "schemas.base"),
     ("delivery.request", "tasks.connections"),
-    ("cli.flower.command", "cli.flower.monitor"),
-    ("cli.flower.monitor", "cli.flower.command"),
 }
 
 FOLDERS = {layer.split(".")[0] for layer in LAYERS} - {""}
