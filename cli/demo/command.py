@@ -21,11 +21,10 @@ from ..stack.stack import Stack
 from ..terminal.failure import Failure
 from ..terminal.progress import Steps
 from .conversations import Conversation, read_conversations, shipped
-from .ledger import Entry, kind_of, read_ledger
+from .ledger import AGED_BY, Entry, kind_of, read_ledger
 from .verification import Figures, Verifier, read_only, sessions_by_id
 
 SWEEP_EVERY_SECS = 5
-_AGED_BY_SECS = 60 * 86_400.0
 _PATIENCE_SECS = 120.0
 _SETTINGS = {"ARCHIVAL_INTERVAL_HOURS": f"{SWEEP_EVERY_SECS / 3600:.6f}", "ARCHIVAL_AFTER_DAYS": "30"}
 
@@ -49,7 +48,7 @@ class Demo:
             # The Registry's own clock dates the end of a session, so aged ones are made while it runs behind.
             steps.do("Starting broker, Registry, Vault and Memory-Graph", self._start)
             steps.do("Starting a worker and Flower", self._start_workers)
-            self._produce(steps, "aged", "Sessions of 60 days ago")
+            self._produce(steps, "aged", f"Sessions of {AGED_BY.days} days ago")
             steps.do("Setting the Registry's clock to today", self._stack.restart_registry)
             self._produce(steps, "recent", "Sessions of today")
             self._stack.start_beat()
@@ -61,7 +60,7 @@ class Demo:
             return found[0]
 
     def _start(self) -> None:
-        self._stack.start_services(registry_clock_offset_secs=-_AGED_BY_SECS)
+        self._stack.start_services(registry_clock_offset_secs=-AGED_BY.total_seconds())
         environ = self._stack.environ | dict.fromkeys(("REGISTRY_LOGGING", "VAULT_LOGGING"), "false")
         self._registry = self._clients.enter_context(RegistryClient(RegistryConfig.from_env(environ)))
         self._vault = self._clients.enter_context(VaultClient(VaultConfig.from_env(environ)))

@@ -3,11 +3,15 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from ...schemas.registry import SessionStatus
+
+# How long ago an aged session ended: the Registry's clock is this far behind while it is made.
+AGED_BY = timedelta(days=60)
 
 
 class Kind(StrEnum):

@@ -22,11 +22,9 @@ from ...schemas.fields import now
 from ...schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from ...tasks.registry import register_session, track_usage, update_session_status
 from .conversations import OPENING, RESPONSE, TOOL, Conversation, Message, read_conversations
-from .ledger import Entry, Kind, kind_of
+from .ledger import AGED_BY, Entry, Kind, kind_of
 
-# Aged sessions began this long ago, and ended by a Registry whose clock is AGED_BY behind.
-STARTED_BEFORE = timedelta(days=60, hours=1)
-AGED_BY = timedelta(days=60)
+STARTED_BEFORE = AGED_BY + timedelta(hours=1)  # how long ago an aged session began
 STAGES = {"aged": True, "recent": False}
 
 

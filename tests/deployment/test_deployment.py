@@ -9,8 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from deployment.rig import Rig
 from memory_graph_workers.cli.demo.conversations import read_conversations, shipped
-from memory_graph_workers.cli.demo.ledger import read_ledger
-from memory_graph_workers.cli.demo.producer import AGED_BY
+from memory_graph_workers.cli.demo.ledger import AGED_BY, read_ledger
 from memory_graph_workers.cli.demo.verification import Verifier, sessions_by_id
 from memory_graph_workers.cli.stack.ports import http_status
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
