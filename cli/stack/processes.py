@@ -106,10 +106,6 @@ class Children:
         """Have a directory (absolute) deleted when all has stopped, however we end."""
         self._tell(f"+{directory}")
 
-    def keep(self, directory: Path) -> None:
-        """Take that back."""
-        self._tell(f"-{directory}")
-
     def check(self) -> None:
         """Tell of a program that failed.
 
