@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import redis
 from memory_graph_workers.cli.stack import broker
-from memory_graph_workers.cli.stack.directory import temporary_home
+from memory_graph_workers.cli.stack.directory import temporary_directory
 from memory_graph_workers.cli.stack.ports import LOOPBACK, accepts
 from memory_graph_workers.cli.stack.processes import Child, Children
 from memory_graph_workers.cli.stack.servers import Server, start_all
@@ -156,13 +156,13 @@ class Program:
 @contextmanager
 def rig() -> Generator[Rig]:
     """Start Redis and the server; both go when the block ends."""
-    with temporary_home(keep_logs=False) as (home, children):
-        running = start_all(children, [_redis(home), _python("server"), _python("graph")])
+    with temporary_directory(keep_logs=False) as (directory, children):
+        running = start_all(children, [_redis(directory), _python("server"), _python("graph")])
         yield Rig(children, {name: found.port for name, found in running.items()})
 
 
-def _redis(home: Path) -> Server:
-    program, directory = broker.find_server(), home / "redis"
+def _redis(parent: Path) -> Server:
+    program, directory = broker.find_server(), parent / "redis"
 
     def command(port: int) -> list[str]:
         return [program, str(broker.write_config(directory, port, PASSWORD)), "--dir", str(directory)]

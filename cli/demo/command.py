@@ -15,7 +15,7 @@ from ...clients.memory_graph import MemoryGraphClient
 from ...clients.registry import RegistryClient
 from ...clients.vault import VaultClient
 from ...schemas.registry import SessionStatus
-from ..stack.directory import temporary_home
+from ..stack.directory import temporary_directory
 from ..stack.processes import Children
 from ..stack.stack import Stack
 from ..terminal.failure import Failure
@@ -32,10 +32,10 @@ _SETTINGS = {"ARCHIVAL_INTERVAL_HOURS": f"{SWEEP_EVERY_SECS / 3600:.6f}", "ARCHI
 class Demo:
     """The steps of the demo, in their order."""
 
-    def __init__(self, children: Children, home: Path, source: Path, conversations: list[Conversation]) -> None:
-        self._children, self._home, self._source, self._conversations = children, home, source, conversations
-        self._stack = Stack(children, home, _SETTINGS)
-        self._ledger = home / "ledger.jsonl"
+    def __init__(self, children: Children, directory: Path, source: Path, conversations: list[Conversation]) -> None:
+        self._children, self._directory, self._source, self._conversations = children, directory, source, conversations
+        self._stack = Stack(children, directory, _SETTINGS)
+        self._ledger = directory / "ledger.jsonl"
         self._clients = ExitStack()
         self._tokens_seen = 0
 
@@ -110,7 +110,7 @@ class Demo:
         return sum(session.status is SessionStatus.ARCHIVED for session in due)
 
     def _verify(self) -> Figures:
-        verifier = Verifier(self._registry, self._vault, self._graph, read_only(self._home / "vault.db"))
+        verifier = Verifier(self._registry, self._vault, self._graph, read_only(self._directory / "vault.db"))
         return verifier.figures(self._conversations, self._entries())
 
 
@@ -139,9 +139,9 @@ def command(source: Path | None, as_json: bool, keep_logs: bool) -> None:
     started = time.monotonic()
     path = (source or shipped()).resolve()
     conversations = read_conversations(path)
-    with temporary_home(keep_logs=keep_logs) as (home, children):
+    with temporary_directory(keep_logs=keep_logs) as (directory, children):
         with Steps(children.check) as steps:
-            figures = Demo(children, home, path, conversations).run(steps)
+            figures = Demo(children, directory, path, conversations).run(steps)
         figures.duration_ms = round((time.monotonic() - started) * 1000)
         show(figures, as_json=as_json)
         if not figures.ok:

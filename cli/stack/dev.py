@@ -8,7 +8,7 @@ from shlex import quote
 
 import click
 
-from .directory import lasting_home, temporary_home
+from .directory import lasting_directory, temporary_directory
 from .ports import LOOPBACK
 from .processes import Children
 from .stack import Stack
@@ -24,24 +24,23 @@ _PRODUCER = (
 @click.command(name="dev")
 @click.option(
     "--data",
-    "directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep databases, queues and logs in this directory, and go on from it; default: a temporary one.",
+    help="Keep databases, queues and logs in this directory and continue from them; default: a temporary directory.",
 )
-@click.option("--keep-logs", is_flag=True, help="Leave the logs of a temporary stack behind.")
-def command(directory: Path | None, keep_logs: bool) -> None:
-    """Keep the same stack running on this machine, to work against.
+@click.option("--keep-logs", is_flag=True, help="Keep the logs of a temporary stack.")
+def command(data: Path | None, keep_logs: bool) -> None:
+    """Run the whole stack on this machine to develop against.
 
-    Broker, Registry, Vault, Memory-Graph, a worker, beat and Flower, all on free ports of this machine
-    with keys of their own. Prints each address and how to enqueue; Ctrl-C stops all of it. The sweep
-    runs as it would in production (ARCHIVAL_INTERVAL_HOURS and the like are not taken from outside).
+    Starts a broker, Registry, Vault, Memory-Graph, a worker, beat and Flower on free loopback ports, each
+    with its own keys. Prints each address and how to enqueue; Ctrl-C stops everything. The sweep runs on
+    its default schedule: settings such as ARCHIVAL_INTERVAL_HOURS in your environment are ignored.
 
     \b
     Example:
       mgw dev --data ./stack
     """
-    with _home(directory, keep_logs) as (home, children):
-        stack = Stack(children, home, {})
+    with _opened(data, keep_logs) as (directory, children):
+        stack = Stack(children, directory, {})
         click.echo("Starting …", err=True)
         stack.start_services()
         stack.start_worker()
@@ -51,8 +50,8 @@ def command(directory: Path | None, keep_logs: bool) -> None:
         _stay(children)
 
 
-def _home(directory: Path | None, keep_logs: bool) -> AbstractContextManager[tuple[Path, Children]]:
-    return lasting_home(directory) if directory else temporary_home(keep_logs=keep_logs)
+def _opened(data: Path | None, keep_logs: bool) -> AbstractContextManager[tuple[Path, Children]]:
+    return lasting_directory(data) if data else temporary_directory(keep_logs=keep_logs)
 
 
 def _tell(stack: Stack, env_file: Path) -> None:
@@ -60,14 +59,14 @@ def _tell(stack: Stack, env_file: Path) -> None:
         "Registry": stack.environ["REGISTRY_URL"],
         "Vault": stack.environ["VAULT_URL"],
         "Memory-Graph": stack.environ["MEMORY_GRAPH_URL"],
-        "Broker": f"redis://{LOOPBACK}:{stack.port('broker')}/0 (its password is in the environment file)",
+        "Broker": f"redis://{LOOPBACK}:{stack.port('broker')}/0 (the password is in the environment file)",
         "Flower": f"http://{LOOPBACK}:{stack.port('flower')} (user mgw, password {stack.keys.flower})",
         "Logs": str(stack.children.logs),
         "Environment": f". {quote(str(env_file))}",
     }
     click.echo("\n".join(f"{name + ':':<14}{value}" for name, value in rows.items()))
     enqueue = f". {quote(str(env_file))} && {quote(sys.executable)} -c {quote(_PRODUCER)}"
-    click.echo(f"\nEnqueue, in another terminal:\n  {enqueue}\n")
+    click.echo(f"\nEnqueue from another terminal:\n  {enqueue}\n")
     click.echo("Ready. Ctrl-C stops everything.")
     sys.stdout.flush()
 

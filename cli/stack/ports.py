@@ -1,4 +1,4 @@
-"""Loopback ports, and whether something answers on them."""
+"""Loopback ports, and whether anything answers on them."""
 
 import http.client
 import socket
@@ -26,7 +26,7 @@ def free_port() -> int:
 def is_free(port: int) -> bool:
     """Whether a server could still listen on the port."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed connection is no obstacle
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: ignore connections in TIME_WAIT
         try:
             probe.bind((LOOPBACK, port))
         except OSError:
@@ -35,7 +35,7 @@ def is_free(port: int) -> bool:
 
 
 def http_status(port: int, path: str) -> int | None:
-    """The status that a GET answers, or None where there was no answer."""
+    """The status of the response to a GET, or None if there was no response."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ASK_SECS)
     try:
         connection.request("GET", path)
@@ -47,7 +47,7 @@ def http_status(port: int, path: str) -> int | None:
 
 
 def accepts(port: int) -> bool:
-    """Whether a connection can be made."""
+    """Whether the port accepts a connection."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=_ASK_SECS).close()
     except OSError:

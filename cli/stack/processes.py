@@ -1,4 +1,4 @@
-"""Child processes that never outlive us: each in its own process group, watched, and tied to us by the kernel."""
+"""Child processes that never outlive us: each has its own process group, a watcher, and a tie kept by the kernel."""
 
 import os
 import signal
@@ -25,21 +25,21 @@ class Child:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the program itself still runs."""
+        """Whether the program itself (not only its children) still runs."""
         return self.process.poll() is None
 
     @property
     def has_failed(self) -> bool:
-        """Whether it ended though it should not have, or with an exit code that is not 0."""
+        """Whether it ended unexpectedly, or with an exit code other than 0."""
         return not self.is_alive and not (self._may_end and self.process.returncode == 0)
 
     def log_tail(self) -> str:
-        """The last lines that it wrote."""
+        """The last lines of its log."""
         lines = self.log.read_text(errors="replace").splitlines()
         return "\n".join(f"    {line}" for line in lines[-_LOG_TAIL_LINES:]) or "    (it wrote nothing)"
 
     def stop(self, grace_secs: float) -> None:
-        """End the whole group: TERM, and KILL to what is left after the grace."""
+        """Stop the whole process group: TERM, then KILL for whatever is left after the grace period."""
         send(self.process.pid, signal.SIGTERM)
         wait_until(self._is_gone, grace_secs)
         send(self.process.pid, signal.SIGKILL)
@@ -50,9 +50,9 @@ class Child:
 
 
 class Children:
-    """Programs started in order and stopped in the reverse of it when the block ends.
+    """Programs that are stopped in reverse order of their start when the block ends.
 
-    Start them from the main thread: the kernel's tie is to the thread that starts a process.
+    Start them from the main thread: the kernel ties a process to the thread that started it.
     """
 
     def __init__(self, logs: Path, grace_secs: float = 10.0) -> None:
@@ -78,7 +78,7 @@ class Children:
         self._watcher.communicate()
 
     def start(self, name: str, program: Sequence[str], environ: Mapping[str, str], *, may_end: bool = False) -> Child:
-        """Start a program whose output goes to `<name>.log`; `may_end`: when its work is done."""
+        """Start a program whose output goes to `<name>.log`; with `may_end` it may exit with code 0."""
         log = self.logs / f"{name}.log"
         tie = [sys.executable, "-I", "-S", str(_HERE / "die_with_parent.py"), str(os.getpid())]
         with log.open("ab") as output:
@@ -97,19 +97,19 @@ class Children:
         return child
 
     def stop(self, child: Child) -> None:
-        """End one program and whatever it started."""
+        """Stop one program and everything it started."""
         child.stop(self.grace_secs)
         self._running.remove(child)
         self._tell(f"-{child.process.pid}")
 
     def delete_in_the_end(self, directory: Path) -> None:
-        """Have a directory (absolute) deleted when all has stopped, however we end."""
+        """Delete a directory (an absolute path) once everything has stopped, however we end."""
         self._tell(f"+{directory}")
 
     def check(self) -> None:
-        """Tell of a program that failed.
+        """Check that no program has failed.
 
-        Raises: Failure with the last lines of its log.
+        Raises: Failure with the last lines of the log of one that has.
         """
         for child in self._running:
             if child.has_failed:
@@ -117,14 +117,14 @@ class Children:
 
     def _tell(self, line: str) -> None:
         pipe = self._watcher.stdin
-        with suppress(BrokenPipeError):  # somebody killed the watcher: the kernel's tie still holds
+        with suppress(BrokenPipeError):  # somebody killed the watcher: the kernel still stops the children
             if pipe is not None:
                 pipe.write(f"{line}\n".encode())
                 pipe.flush()
 
 
 def died(child: Child) -> Failure:
-    """The failure that says how a program ended, and its last words."""
+    """A failure that says how a program ended and quotes the end of its log."""
     code = child.process.returncode
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return Failure(f"The {child.name} {how}. The end of its log:\n{child.log_tail()}")

@@ -1,4 +1,4 @@
-"""Programs that listen on a port: started on free ones, side by side, and waited for."""
+"""Programs that listen on a port: started in parallel on free ports, and waited for."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Server:
-    """How one program is started on a port, and how to see that it serves."""
+    """How to start one program on a port, and how to tell that it serves."""
 
     name: str
     command: Callable[[int], Sequence[str]]
@@ -24,7 +24,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Running:
-    """A server that serves."""
+    """A server that was started, with its process and its port."""
 
     server: Server
     child: Child
@@ -32,9 +32,9 @@ class Running:
 
 
 def start_all(children: Children, servers: Iterable[Server]) -> dict[str, Running]:
-    """Start servers side by side, each on a free port, and wait until all serve.
+    """Start servers in parallel, each on a free port, and wait until all of them serve.
 
-    Raises: Failure where one ends or does not serve in time, with the last lines of its log.
+    Raises: Failure with the end of its log if one exits or does not serve in time.
     """
     started = [launch(children, server, free_port()) for server in servers]
     return {running.server.name: _settled(children, running) for running in started}
@@ -48,25 +48,27 @@ def launch(children: Children, server: Server, port: int) -> Running:
 def wait_ready(running: Running) -> None:
     """Wait until a server serves.
 
-    Raises: Failure where it ends or does not serve in time.
+    Raises: Failure if it exits or does not serve in time.
     """
     wait_for_child(running.child, lambda: running.server.is_ready(running.port))
 
 
 def wait_for_child(child: Child, is_ready: Callable[[], bool]) -> None:
-    """Wait for a program's sign of readiness.
+    """Wait until `is_ready` returns true.
 
-    Raises: Failure where it ends, or gives none in time.
+    Raises: Failure if the program exits first, or is not ready in time.
     """
     in_time = wait_until(lambda: not child.is_alive or is_ready(), _START_SECS)
     if not child.is_alive:
         raise died(child)
     if not in_time:
-        raise Failure(f"The {child.name} does not answer after {_START_SECS:.0f} s. Its log:\n{child.log_tail()}")
+        raise Failure(
+            f"The {child.name} is not ready after {_START_SECS:.0f} s. The end of its log:\n{child.log_tail()}"
+        )
 
 
 def _settled(children: Children, running: Running) -> Running:
-    """Wait for a server; where another program took its port meanwhile, start it on another one."""
+    """Wait for a server; if another program took its port in the meantime, start it on another port."""
     for _ in range(_ATTEMPTS - 1):
         try:
             wait_ready(running)

@@ -1,4 +1,4 @@
-"""The whole system on this machine: broker, three services, worker, beat and Flower, all children of ours."""
+"""The whole system on this machine, as child processes: broker, three services, worker, beat and Flower."""
 
 import os
 import secrets
@@ -14,8 +14,8 @@ from .ports import LOOPBACK, http_status
 from .processes import Child, Children
 from .servers import Running, Server, launch, start_all, wait_for_child, wait_ready
 
-# The caller's environment may speak of services of his: neither we nor our children are to reach those.
-_OURS = (
+# Settings that are dropped from the caller's environment: the stack must never reach a real deployment.
+_DROPPED = (
     "ALLOW_INSECURE_HTTP", "ARCHIV", "BREAKER_", "CALLS_", "CELERY_", "DEAD_", "FLOWER_", "HEALTH_", "MEMORY_GRAPH_",
     "REDIS_", "REGISTRY_", "RESULT_", "SERVICE_", "SWEEP_", "TASK_", "VAULT_", "VISIBILITY_", "WORKER_",
 )  # fmt: skip
@@ -25,9 +25,9 @@ _WORKER_PROCESSES = 2
 
 @dataclass
 class Keys:
-    """Secrets of one run; they travel by environment and by files of mode 0600.
+    """Secrets of one run, passed by environment and by files of mode 0600.
 
-    The Vault's encryption key is none of them: it stays with the archives, in a file beside them.
+    The Vault's encryption key is not among them: it lasts as long as the archives, in a file beside them.
     """
 
     broker: str = field(default_factory=secrets.token_hex)
@@ -37,17 +37,17 @@ class Keys:
 
 
 class Stack:
-    """Starts the parts one by one in `home`, a private directory; `settings` are added to the environment of each."""
+    """Starts the parts one by one in a private directory; `settings` are added to the environment of each."""
 
-    def __init__(self, children: Children, home: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, children: Children, directory: Path, settings: Mapping[str, str]) -> None:
         _forget_other_services()
-        (home / "tmp").mkdir(exist_ok=True)
-        self.children, self.home, self.keys = children, home, Keys()
+        (directory / "tmp").mkdir(exist_ok=True)
+        self.children, self.directory, self.keys = children, directory, Keys()
         self.environ: dict[str, str] = {"REGISTRY_HONOURS_IDEMPOTENCY": "true", **settings}
         self._running: dict[str, Running] = {}
 
     def start_services(self, registry_clock_offset_secs: float = 0.0) -> None:
-        """Start the broker and the three services; from then on `environ` says how they are reached."""
+        """Start the broker and the three services; afterwards `environ` holds their addresses and keys."""
         services = [self._registry(registry_clock_offset_secs), self._vault(), self._memory_graph()]
         self._running |= start_all(self.children, [self._broker(), *services])
         self.environ |= {
@@ -60,14 +60,14 @@ class Stack:
         }
 
     def restart_registry(self, clock_offset_secs: float = 0.0) -> None:
-        """Start the Registry again on the same port and data, with another clock."""
+        """Restart the Registry on the same port and data, with another clock."""
         old = self._running["registry"]
         self.children.stop(old.child)
         self._running["registry"] = launch(self.children, self._registry(clock_offset_secs), old.port)
         wait_ready(self._running["registry"])
 
     def start_worker(self) -> Child:
-        """Start a worker and wait until it answers."""
+        """Start a worker and wait until it answers a ping."""
         worker = self._celery(
             "worker",
             "-n",
@@ -92,7 +92,7 @@ class Stack:
         self._running |= start_all(self.children, [self._flower()])
 
     def port(self, name: str) -> int:
-        """The port of a part that runs."""
+        """The port of a running part."""
         return self._running[name].port
 
     def child_environ(self) -> dict[str, str]:
@@ -100,19 +100,19 @@ class Stack:
         return self._plain_environ() | self.environ
 
     def write_env_file(self) -> Path:
-        """Write what a shell needs to work with this stack (`. FILE`)."""
-        path = self.home / "env"
+        """Write a file that a shell sources (`. FILE`) to work with this stack."""
+        path = self.directory / "env"
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_text("".join(f"export {name}={quote(value)}\n" for name, value in sorted(self.environ.items())))
         return path
 
     def _plain_environ(self) -> dict[str, str]:
-        # What a killed child leaves of temporary files goes with the directory.
-        return dict(os.environ) | {"TMPDIR": str(self.home / "tmp")}
+        # Temporary files of a killed child are deleted with the directory.
+        return dict(os.environ) | {"TMPDIR": str(self.directory / "tmp")}
 
     def _broker(self) -> Server:
-        program, directory = broker.find_server(), self.home / "broker"
+        program, directory = broker.find_server(), self.directory / "broker"
         return Server(
             "broker",
             lambda port: [
@@ -136,7 +136,7 @@ class Stack:
     def _encryption_key(self) -> str:
         from ...services.vault.keys import new_key
 
-        return kept_secret(self.home / "vault-encryption.key", new_key)
+        return kept_secret(self.directory / "vault-encryption.key", new_key)
 
     def _memory_graph(self) -> Server:
         server = self._service("memory-graph", {"MEMORY_GRAPH_DATABASE_URL": "sqlite:///memory-graph.db"})
@@ -153,7 +153,7 @@ class Stack:
 
     def _flower(self) -> Server:
         command = [sys.executable, "-m", "memory_graph_workers.cli", "flower", "--port"]
-        # It needs the broker alone, and is told of nothing else.
+        # Flower needs the broker only, so it gets no other address or key.
         settings = {"REDIS_URL": self.environ["REDIS_URL"], "FLOWER_BASIC_AUTH": f"mgw:{self.keys.flower}"}
         return Server(
             "flower",
@@ -177,8 +177,8 @@ class Stack:
 
 
 def _forget_other_services() -> None:
-    """Drop what the caller's environment says of services of his, and keep calls within this machine off proxies."""
-    for name in [name for name in os.environ if name.startswith(_OURS)]:
+    """Drop the settings of other deployments from our environment, and keep loopback calls off proxies."""
+    for name in [name for name in os.environ if name.startswith(_DROPPED)]:
         del os.environ[name]
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), LOOPBACK)))

@@ -1,8 +1,8 @@
-"""Outlives its parent by seconds: when standard input ends, every process group named on it is stopped.
+"""Stops the process groups named on standard input once its parent is gone; it outlives the parent by seconds.
 
-Lines: `+WHAT` and `-WHAT`, take up and drop; WHAT is the number of a process group, to be stopped, or
-the absolute path of a directory, to be deleted after that. Only the parent holds the pipe's other end,
-so that it ends with the parent, SIGKILL included. Run as a file, with the standard library alone.
+Each line is `+WHAT` (watch) or `-WHAT` (forget). WHAT is the number of a process group to stop, or the
+absolute path of a directory to delete afterwards. Only the parent holds the other end of the pipe, so the
+input ends when the parent does, even by SIGKILL. Run as a file with only the standard library.
 """
 
 import os
@@ -16,7 +16,7 @@ GRACE_SECS = 5.0
 
 
 def main() -> None:
-    """Follow the parent's lines to their end, then clean up after it."""
+    """Read the parent's lines to the end, then clean up."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     left = follow(sys.stdin)
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def follow(lines: Iterable[str]) -> list[str]:
-    """What was taken up and not dropped when the lines end."""
+    """What is still watched when the lines end."""
     left: list[str] = []
     for line in lines:
         sign, what = line[0], line[1:].rstrip("\n")
@@ -38,7 +38,7 @@ def follow(lines: Iterable[str]) -> list[str]:
 
 
 def stop(groups: list[int]) -> None:
-    """TERM to each group, and KILL to what is left after the grace."""
+    """Send TERM to each group, then KILL to whatever is left after the grace period."""
     alive = [group for group in groups if send(group, signal.SIGTERM)]
     wait_until(lambda: not any(send(group, 0) for group in alive), GRACE_SECS)
     for group in alive:
@@ -46,16 +46,16 @@ def stop(groups: list[int]) -> None:
 
 
 def send(group: int, number: int) -> bool:
-    """Signal a whole process group; False where it is gone (0 only asks)."""
+    """Signal a whole process group and return whether it exists; signal 0 only asks."""
     try:
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
+    except (ProcessLookupError, PermissionError):  # macOS returns EPERM for a group of zombies
         return False
     return True
 
 
 def wait_until(is_true: Callable[[], bool], timeout_secs: float) -> bool:
-    """Ask every 50 ms; False where the time ran out."""
+    """Ask every 50 ms until it is true; return False if the time runs out first."""
     deadline = time.monotonic() + timeout_secs
     while not is_true():
         if time.monotonic() > deadline:

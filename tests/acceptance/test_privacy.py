@@ -141,7 +141,7 @@ def test_the_vaults_database_holds_nothing_of_an_archive_in_the_clear(fleet: Fle
 def test_no_file_but_the_brokers_settings_and_the_vaults_own_holds_a_key(fleet: Fleet) -> None:
     found = {name for name, text in files(fleet.stack) if found_in(text, fleet.keys)}
     assert found == {"broker/valkey.conf", ENCRYPTION_KEY}
-    assert {(fleet.stack.home / name).stat().st_mode & 0o777 for name in found} == {0o600}
+    assert {(fleet.stack.directory / name).stat().st_mode & 0o777 for name in found} == {0o600}
 
 
 def test_no_command_line_holds_a_word_or_a_key(fleet: Fleet) -> None:

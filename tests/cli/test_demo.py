@@ -116,10 +116,10 @@ def test_a_part_that_dies_ends_the_demo_with_its_last_words(tagged, private, run
 
 
 def test_secrets_are_in_the_owners_directory_and_on_no_command_line(tagged, private, running_demo):
-    [home] = private.iterdir()
-    password = (home / "broker" / "valkey.conf").read_text().partition("requirepass ")[2].split()[0]
+    [directory] = private.iterdir()
+    password = (directory / "broker" / "valkey.conf").read_text().partition("requirepass ")[2].split()[0]
     assert not [command for command in tagged.alive().values() if password in command]
-    assert home.stat().st_mode & 0o777 == 0o700
+    assert directory.stat().st_mode & 0o777 == 0o700
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def test_a_directory_with_other_things_in_it_is_left_alone(tmp_path):
     (tmp_path / "holiday.jpg").touch()
     told = mgw("dev", "--data", str(tmp_path))
     assert told.returncode == 2
-    assert "holds other things" in told.stderr
+    assert "holds other files" in told.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
 
 

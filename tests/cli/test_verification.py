@@ -7,7 +7,7 @@ from memory_graph_workers.cli.demo.conversations import Conversation, Message
 from memory_graph_workers.cli.demo.ledger import Entry, Kind
 from memory_graph_workers.cli.demo.producer import fill
 from memory_graph_workers.cli.demo.verification import Verifier, read_only
-from memory_graph_workers.cli.stack.directory import temporary_home
+from memory_graph_workers.cli.stack.directory import temporary_directory
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
@@ -28,7 +28,7 @@ class Rig:
         self.registry = RegistryClient(RegistryConfig.from_env(stack.environ))
         self.vault = VaultClient(VaultConfig.from_env(stack.environ))
         self.graph = MemoryGraphClient(MemoryGraphConfig.from_env(stack.environ))
-        self._verifier = Verifier(self.registry, self.vault, self.graph, read_only(stack.home / "vault.db"))
+        self._verifier = Verifier(self.registry, self.vault, self.graph, read_only(stack.directory / "vault.db"))
         self.session_id = self.graph.create_session().id
         [usage] = fill(self.graph, self.session_id, CONVERSATIONS[0])
         self.entry = Entry(0, self.session_id, kind, 1, usage.prompt_tokens, usage.completion_tokens)
@@ -60,8 +60,8 @@ class Rig:
 @pytest.fixture(scope="module")
 def stack():
     before = dict(os.environ)
-    with temporary_home(keep_logs=False) as (home, children):
-        stack = Stack(children, home, {})
+    with temporary_directory(keep_logs=False) as (directory, children):
+        stack = Stack(children, directory, {})
         stack.start_services()
         yield stack
     os.environ.clear()

@@ -144,7 +144,7 @@ class Fleet:
 
     def effects(self) -> Effects:
         """What the services' databases say."""
-        return Effects.of(self.stack.home)
+        return Effects.of(self.stack.directory)
 
     def sweep_field(self, name: str, sweep_id: str | None = None) -> str:
         """A field of the sweep's state."""

@@ -108,7 +108,7 @@ def fills_the_disk(fleet: Fleet, row: Row, disk: Path) -> None:
     row.recovered(time.monotonic() - since, 75)
     row.judge(fleet)
     for name in ("registry", "vault"):
-        row.demand(_is_sound(fleet.stack.home / f"{name}.db"), f"the database of the {name} is damaged")
+        row.demand(_is_sound(fleet.stack.directory / f"{name}.db"), f"the database of the {name} is damaged")
     row.demand(all(worker.is_alive for worker in workers), "a worker did not live on")
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from memory_graph_workers.cli.stack.directory import temporary_home
+from memory_graph_workers.cli.stack.directory import temporary_directory
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
@@ -43,8 +43,8 @@ def finished(command: list[str], environ: Mapping[str, str], code: int) -> subpr
 
 @contextmanager
 def embedded() -> Iterator[Embedded]:
-    with temporary_home(keep_logs=False) as (home, children):
-        stack = Stack(children, home, {"ARCHIVAL_AFTER_DAYS": "0"})
+    with temporary_directory(keep_logs=False) as (directory, children):
+        stack = Stack(children, directory, {"ARCHIVAL_AFTER_DAYS": "0"})
         stack.start_services()
         stack.start_worker()
         running = Embedded(stack)

@@ -31,11 +31,11 @@ class Showcase:
 
 
 @contextmanager
-def showcase(home: Path, run: str) -> Iterator[Showcase]:
+def showcase(directory: Path, run: str) -> Iterator[Showcase]:
     """Start a stack in a new directory and let it work; it ends with the block."""
-    (home / "logs").mkdir()
-    with Children(home / "logs") as children:
-        stack = Stack(children, home, {"ARCHIVAL_ENABLED": "false"})
+    (directory / "logs").mkdir()
+    with Children(directory / "logs") as children:
+        stack = Stack(children, directory, {"ARCHIVAL_ENABLED": "false"})
         stack.start_services()
         stack.start_worker()
         stack.start_flower()

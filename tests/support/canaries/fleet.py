@@ -53,7 +53,7 @@ class Fleet:
 
     @property
     def keys(self) -> dict[str, str]:
-        return vars(self.stack.keys) | {"encryption": (self.stack.home / ENCRYPTION_KEY).read_text().strip()}
+        return vars(self.stack.keys) | {"encryption": (self.stack.directory / ENCRYPTION_KEY).read_text().strip()}
 
     def celery(self, *arguments: str) -> Child:
         """Start a worker or beat that logs all it can."""

@@ -91,6 +91,6 @@ def environments(word: bytes) -> bytes:
 
 def files(stack: Stack) -> Iterator[tuple[str, bytes]]:
     """Every file that the stack has written."""
-    for path in sorted(stack.home.rglob("*")):
+    for path in sorted(stack.directory.rglob("*")):
         if path.is_file():
-            yield str(path.relative_to(stack.home)), path.read_bytes()
+            yield str(path.relative_to(stack.directory)), path.read_bytes()
