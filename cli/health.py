@@ -1,4 +1,4 @@
-"""`mgw health`: whether one part of the system, on this host, does its work; made for a container's health check."""
+"""`mgw health`: check one part of the system on this host; made for a container's health check."""
 
 import signal
 import socket
@@ -16,20 +16,18 @@ _MOST_SECS = 5
 _ASK_SECS = 2.0
 _OK = 200
 _PAGES = {"registry": (8080, "/health"), "vault": (9000, "/health"), "flower": (5555, "/healthcheck")}
-# Where redbeat keeps the lock of the beat that sends; it lapses when no beat renews it.
-_BEAT_LOCK = "memory_graph:beat::lock"
 
 
 @click.command(name="health")
 @click.argument("part", type=click.Choice(["registry", "vault", "memory-graph", "worker", "beat", "flower"]))
-@click.option("--port", type=click.IntRange(1, 65535), help="The port; default: 8080, 9000, 50051 and 5555.")
-@click.option("--name", help="The worker's node name; default: celery@ and this host's name.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the service; default: 8080, 9000, 50051 and 5555.")
+@click.option("--name", help="Node name of the worker; default: celery@HOSTNAME.")
 def command(part: str, port: int | None, name: str | None) -> None:
-    """Say whether a part on this host does its work: exit code 0, or 1 and one line why not; within 5 seconds.
+    """Check one part on this host: exit with 0 if it is healthy, with 1 and a one-line reason if not.
 
-    registry, vault and memory-graph are asked for their health on their port, flower for its /healthcheck. A worker
-    answers a message through the broker. Of beat is asked whether one has renewed its lock in Redis within half a
-    minute. Worker and beat need REDIS_URL (or CELERY_BROKER_URL for the worker), and are not healthy without Redis.
+    registry, vault, memory-graph and flower are asked on their ports. A worker must respond to a ping through the
+    broker. Beat must have renewed its lock in Redis within the last 30 seconds. Worker and beat need REDIS_URL (the
+    worker: or CELERY_BROKER_URL) and are not healthy while Redis is down. The check takes at most 5 seconds.
 
     \b
     Example:
@@ -54,19 +52,19 @@ def _check(part: str, port: int | None, name: str | None) -> None:
 
 
 def check_http(port: int, path: str) -> None:
-    """Ask an HTTP service on this host.
+    """Check an HTTP service on this host.
 
-    Raises: Failure where it answers anything but 200.
+    Raises: Failure unless it responds with 200.
     """
     status = http_status(port, path)
     if status != _OK:
-        raise Failure(f"{path} on port {port} answered {status}." if status else f"Nothing answers on port {port}.")
+        raise Failure(f"{path} on port {port} returned {status}." if status else f"Nothing answers on port {port}.")
 
 
 def check_memory_graph(port: int) -> None:
-    """Ask a Memory-Graph on this host.
+    """Check a Memory-Graph on this host.
 
-    Raises: IntegrationError where it does not serve.
+    Raises: IntegrationError if it does not serve.
     """
     from ..clients.config import MemoryGraphConfig, RetryPolicy
     from ..clients.memory_graph import MemoryGraphClient
@@ -77,9 +75,9 @@ def check_memory_graph(port: int) -> None:
 
 
 def check_worker(name: str) -> None:
-    """Ask a worker through the broker.
+    """Ping a worker through the broker.
 
-    Raises: Failure where it does not answer; an error of Redis where that is away.
+    Raises: Failure if it does not respond; an error of Redis if that is down.
     """
     from celery import Celery
 
@@ -93,27 +91,29 @@ def check_worker(name: str) -> None:
             broker_connection_timeout=_ASK_SECS,
         )
         if not app.control.ping(destination=[name], timeout=_ASK_SECS):
-            raise Failure(f"The worker {name} does not answer.")
+            raise Failure(f"The worker {name} does not respond.")
 
 
 def check_beat() -> None:
-    """Look for the lock of a beat that sends.
+    """Check that a beat holds the lock in Redis, which lapses when no beat renews it.
 
-    Raises: Failure where there is none; an error of Redis where that is away.
+    Raises: Failure if none does; an error of Redis if that is down.
     """
+    from redbeat.schedulers import RedBeatConfig  # pyright: ignore[reportMissingTypeStubs]
     from redis import Redis
 
+    from ..tasks.app import app
     from ..tasks.config import BrokerConfig
 
     url = BrokerConfig.from_env().redis_url
     with Redis.from_url(url, socket_connect_timeout=_ASK_SECS, socket_timeout=_ASK_SECS) as connection:
-        if not connection.exists(_BEAT_LOCK):
-            raise Failure("No beat has sent anything for half a minute.")
+        if not connection.exists(RedBeatConfig(app).lock_key):
+            raise Failure("No beat has renewed its lock for 30 seconds.")
 
 
 @contextmanager
 def _bounded() -> Generator[None]:
-    """Give up in time, whatever hangs: a name that does not resolve, a broker that takes a connection and is silent."""
+    """Give up in time, whatever hangs: a slow name lookup, or a broker that accepts a connection and says nothing."""
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(_MOST_SECS)
     try:
@@ -123,4 +123,4 @@ def _bounded() -> Generator[None]:
 
 
 def _give_up(number: int, frame: FrameType | None) -> NoReturn:
-    raise Failure(f"No answer within {_MOST_SECS} seconds.")
+    raise Failure(f"No response within {_MOST_SECS} seconds.")

@@ -1,4 +1,4 @@
-"""The `mgw` command: a group whose commands are imported when they are used, so that help is quick."""
+"""The `mgw` command: a group that imports a command only when it is used, so that help is quick."""
 
 import signal
 import sys
@@ -11,40 +11,40 @@ import click
 
 from ..clients.errors import IntegrationError
 
-# Name of the command: module, attribute, and its line in `mgw --help`.
+# A command's name: its module, attribute, and line in `mgw --help`.
 COMMANDS = {
     "demo": ("demo.command", "command", "Watch the whole system archive real conversations, and check every word."),
-    "dev": ("stack.dev", "command", "Keep the same stack running on this machine, to work against."),
-    "sweep": ("sweep", "command", "Archive what is due now, or see what would be."),
-    "sweeps": ("sweeps", "command", "Look at past sweeps, pause them, let them start again."),
+    "dev": ("stack.dev", "command", "Run the whole stack on this machine to develop against."),
+    "sweep": ("sweep", "command", "Archive what is due now, or list what would be archived."),
+    "sweeps": ("sweeps", "command", "Show past sweeps; pause and resume sweeps."),
     "queues": ("queues", "command", "Show what waits, and which queues are held because a service is down."),
-    "dead": ("dead.command", "command", "Look at the messages that failed for good, send them again, remove them."),
-    "flower": ("flower.command", "command", "Watch workers, tasks and queues in a browser, behind a password."),
+    "dead": ("dead.command", "command", "List, show, replay and purge dead letters: what failed for good."),
+    "flower": ("flower.command", "command", "Monitor workers, tasks and queues in a browser, behind a password."),
     "schema": ("schema.command", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
-    "doctor": ("doctor.command", "command", "Check everything that can lose jobs, and say how to mend it."),
-    "migrate": ("migrate", "command", "Make or change the tables of the reference services' databases."),
-    "vault": ("vault.command", "command", "Look after the reference vault: its keys, and what has expired."),
+    "doctor": ("doctor.command", "command", "Check everything that can lose tasks, and say how to fix it."),
+    "migrate": ("migrate", "command", "Create or migrate the databases of the reference services."),
+    "vault": ("vault.command", "command", "Manage the reference vault: its keys, and archives that have expired."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
-    "health": ("health", "command", "Say by exit code whether a part on this host does its work."),
+    "health": ("health", "command", "Check one part on this host; for a container's health check."),
 }
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when the command is used."""
+    """Imports the module of a command when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, without an import."""
+        """The names of all commands; imports nothing."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, imported now."""
+        """The command of this name, which is imported now."""
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]
         return getattr(import_module(f"{__package__}.{module}"), attribute)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table above."""
+        """Write the list of commands; imports nothing."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, row[2]) for name, row in COMMANDS.items()])
 
@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
 def mgw() -> None:
     """Celery workers that keep an LLM conversation store in step with LLM-Registry and Data-Vault.
 
-    Exit codes: 0 it worked, 1 it failed (the message says why), 2 wrong usage.
+    Exit codes: 0 success, 1 failure (the message says why), 2 wrong usage or settings.
 
     \b
     Example:
@@ -68,9 +68,9 @@ def main() -> NoReturn:
 
 
 def guarded(run: Callable[[], Any]) -> NoReturn:
-    """Run to the end, and turn what went wrong into a message and an exit code.
+    """Run to the end, and turn errors into a message and an exit code.
 
-    TERM and HUP end the program as Ctrl-C does: blocks are left in order, children stopped.
+    TERM and HUP end the program as Ctrl-C does: `with` blocks are left in order and child processes are stopped.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
@@ -95,7 +95,9 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
     except Exception as error:
         if not _is_about_redis(error):
             raise
-        click.echo(f"Error: Redis does not answer ({type(error).__name__}); is it up, and REDIS_URL right?", err=True)
+        click.echo(
+            f"Error: Redis does not answer ({type(error).__name__}). Is it up, and is REDIS_URL right?", err=True
+        )
         sys.exit(1)
 
 
@@ -104,10 +106,10 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _is_about_redis(error: Exception) -> bool:
-    """Asked only when something went wrong: importing redis earlier would slow every command."""
+    """Whether Redis is the cause. Redis is imported only here, because importing it would slow down every command."""
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
 
-    if isinstance(error, RuntimeError):  # Celery's own, where the results have been away for some 20 seconds
+    if isinstance(error, RuntimeError):  # raised by Celery when the result backend has been down for about 20 seconds
         return "result store" in str(error)
     return isinstance(error, RedisError | OperationalError)

@@ -1,4 +1,4 @@
-"""`mgw migrate`: bring the services' databases to the tables that this release needs."""
+"""`mgw migrate`: create or migrate the tables of the reference services' databases."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,13 @@ _SERVICES = ["registry", "vault", "memory-graph"]
 
 @click.command(name="migrate")
 @click.argument("services", metavar="[SERVICE]...", nargs=-1, type=click.Choice(_SERVICES))
-@click.option("--check", is_flag=True, help="Change nothing; exit with 1 where something is to do.")
+@click.option("--check", is_flag=True, help="Change nothing; exit with 1 if a migration is due.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(services: tuple[str, ...], check: bool, as_json: bool) -> None:
-    """Make or change the tables of registry, vault and memory-graph; by default of all three.
+    """Create or migrate the tables of registry, vault and memory-graph (default: all three).
 
-    Reads the services' own settings: DATABASE_URL, REGISTRY_DATABASE_URL, VAULT_DATABASE_URL,
-    MEMORY_GRAPH_DATABASE_URL. A migration happens whole or not at all, and one at a time. Make a backup first.
+    Reads the services' settings: DATABASE_URL, REGISTRY_DATABASE_URL, VAULT_DATABASE_URL,
+    MEMORY_GRAPH_DATABASE_URL. Each migration is atomic, and only one runs at a time. Make a backup first.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`mgw serve`: one of the reference services, in the foreground."""
+"""`mgw serve`: run one of the reference services in the foreground."""
 
 import click
 
@@ -9,13 +9,14 @@ _PORTS = {"registry": 8080, "vault": 9000, "memory-graph": 50051}
 
 @click.command(name="serve")
 @click.argument("service", type=click.Choice(list(_PORTS)))
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), help="The port; default: 8080, 9000 and 50051.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on; default: 8080, 9000 and 50051.")
 def command(service: str, host: str, port: int | None) -> None:
     """Run one of the reference services in the foreground.
 
-    Settings come from the environment: REGISTRY_DATABASE_URL, REGISTRY_KEYS, VAULT_DATABASE_URL, VAULT_KEYS
-    and VAULT_ENCRYPTION_KEYS (both needed by the vault), MEMORY_GRAPH_DATABASE_URL. Ctrl-C or TERM ends it.
+    It reads its settings from the environment: REGISTRY_DATABASE_URL and REGISTRY_KEYS; VAULT_DATABASE_URL,
+    VAULT_KEYS and VAULT_ENCRYPTION_KEYS (the last two are required); MEMORY_GRAPH_DATABASE_URL. Stop it with
+    Ctrl-C or TERM.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`mgw sweep`: archive what is due now, or see what would be."""
+"""`mgw sweep`: archive what is due now, or list what would be archived."""
 
 import time
 from typing import Any
@@ -19,15 +19,15 @@ PATIENCE_SECS = 60.0
 
 
 @click.command()
-@click.option("--now", "mode", flag_value="now", help="Start a sweep and wait for its end.")
+@click.option("--now", "mode", flag_value="now", help="Start a sweep and wait until it ends.")
 @click.option("--dry-run", "mode", flag_value="dry-run", help="List what would be archived; change nothing.")
-@click.option("--wait/--no-wait", default=True, help="Wait for the end of the sweep (default), or only send it.")
+@click.option("--wait/--no-wait", default=True, help="Wait until the sweep ends (default), or only send it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(mode: str | None, wait: bool, as_json: bool) -> None:
-    """Archive every session that is due, now; or list what is due.
+    """Archive every session that is due now, or list the sessions that are due.
 
-    A session is due when it is completed or failed, and ended (else started) ARCHIVAL_AFTER_DAYS ago. Needs a
-    running worker; exit code 1 where the sweep does not end as `completed` or a session failed.
+    A session is due if it is completed or failed, and ended (or else started) ARCHIVAL_AFTER_DAYS ago. A sweep needs
+    a running worker. Exits with 1 if the sweep does not end as `completed`, or if a session failed.
 
     \b
     Example:
@@ -35,7 +35,7 @@ def command(mode: str | None, wait: bool, as_json: bool) -> None:
       mgw sweep --now
     """
     if mode is None:
-        raise click.UsageError("Say --now or --dry-run.")
+        raise click.UsageError("Pass --now to start a sweep, or --dry-run to list what is due.")
     if mode == "dry-run":
         preview(as_json)
     else:
@@ -43,8 +43,8 @@ def command(mode: str | None, wait: bool, as_json: bool) -> None:
 
 
 def preview(as_json: bool) -> None:
-    """Show what a sweep would archive."""
-    with Console(stderr=True).status("Walking the registry …"):
+    """Print what a sweep would archive."""
+    with Console(stderr=True).status("Listing the sessions …"):
         found = list(candidates())
     if as_json:
         show_json(
@@ -58,12 +58,12 @@ def preview(as_json: bool) -> None:
         return
     show_table(["session", "model", "why", "bytes", "problem"], [_row(item) for item in found])
     total = sum(item.content_bytes for item in found)
-    click.echo(f"{len(found)} sessions are due, {total:,} bytes; nothing was changed.")
+    click.echo(f"{len(found)} sessions are due, {total:,} bytes. Nothing was changed.")
 
 
 def start(wait: bool, as_json: bool) -> None:
-    """Send a sweep, and follow it to its end."""
-    sweeps().paused()  # where Redis is away this says so at once; Celery alone tries for 20 seconds
+    """Send a sweep, and wait until it ends."""
+    sweeps().paused()  # fails at once if Redis is down; Celery alone would try for 20 seconds
     sent = sweep.delay()
     if not wait:
         _tell({"status": "sent", "sweep_id": sent.id}, as_json)
@@ -83,8 +83,8 @@ def start(wait: bool, as_json: bool) -> None:
 def _untaken() -> str:
     waits_for = held(ARCHIVAL)
     if waits_for:
-        return f"The sweep waits until {waits_for.service} is back (mgw queues), and then starts by itself."
-    return "No worker took the sweep; is one running (celery -A memory_graph_workers.tasks.app worker)?"
+        return f"The sweep has not started: its queue is held until {waits_for.service} is back (see: mgw queues)."
+    return "No worker has taken the sweep. Is one running (celery -A memory_graph_workers.tasks.app worker)?"
 
 
 def _follow(sweep_id: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _follow(sweep_id: str) -> dict[str, Any]:
 
 
 def summary(sweep_id: str) -> dict[str, Any]:
-    """A sweep in figures."""
+    """The figures of a sweep."""
     state = sweeps()
     found, stats = state.get(sweep_id), state.stats(sweep_id)
     return {
@@ -118,7 +118,7 @@ def _tell(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         show_json(values)
     else:
-        show_table(["what", "value"], [(name, value) for name, value in values.items() if value != ""])
+        show_table(["field", "value"], [(name, value) for name, value in values.items() if value != ""])
 
 
 def _row(item: Candidate) -> tuple[Any, ...]:
@@ -126,4 +126,4 @@ def _row(item: Candidate) -> tuple[Any, ...]:
 
 
 def _hint(status: str) -> str:
-    return " Let sweeps start again with: mgw sweeps resume" if status == "paused" else " See: mgw sweeps list"
+    return " To resume sweeps: mgw sweeps resume" if status == "paused" else " See: mgw sweeps list"

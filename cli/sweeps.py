@@ -1,4 +1,4 @@
-"""`mgw sweeps`: what the sweeps did, and the switch that stops them."""
+"""`mgw sweeps`: show past sweeps; pause and resume sweeps."""
 
 import click
 
@@ -10,7 +10,7 @@ from .terminal.output import show_json, show_table
 
 @click.group()
 def command() -> None:
-    """Look at past sweeps, or pause them.
+    """Show past sweeps; pause and resume sweeps.
 
     \b
     Example:
@@ -21,7 +21,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--limit", default=20, show_default=True, help="How many, newest first.")
+@click.option("--limit", default=20, show_default=True, help="How many to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_(limit: int, as_json: bool) -> None:
     """List sweeps, newest first.
@@ -38,14 +38,14 @@ def list_(limit: int, as_json: bool) -> None:
     columns = ["sweep_id", "started_at", "trigger", "status", "archived_count", "failed_count", "skipped_count"]
     show_table([*columns, "reason"], [[row[name] for name in [*columns, "reason"]] for row in found])
     if state.paused():
-        click.echo("Sweeps are paused; let them start again with: mgw sweeps resume")
+        click.echo("Sweeps are paused. To resume them: mgw sweeps resume")
 
 
 @command.command()
 @click.argument("sweep_id")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(sweep_id: str, as_json: bool) -> None:
-    """Show one sweep, and why each session that it could not archive was left.
+    """Show one sweep, with the reason for each session that it did not archive.
 
     \b
     Example:
@@ -55,41 +55,43 @@ def show(sweep_id: str, as_json: bool) -> None:
     try:
         values = summary(sweep_id)
     except KeyError as error:
-        raise Failure(f"There is no sweep {sweep_id}; see: mgw sweeps list") from error
+        raise Failure(f"There is no sweep {sweep_id}. To list sweeps: mgw sweeps list") from error
     failures, skipped = state.failures(sweep_id), state.skipped(sweep_id)
     if as_json:
         show_json({**values, "failures": failures, "skipped": skipped})
         return
-    show_table(["what", "value"], list(values.items()))
+    show_table(["field", "value"], list(values.items()))
     if failures or skipped:
-        show_table(["session", "left because"], [*failures.items(), *skipped.items()])
+        show_table(["session", "reason"], [*failures.items(), *skipped.items()])
         _tell_the_rest(values["failed_count"] - len(failures), values["skipped_count"] - len(skipped))
 
 
 @command.command()
 def pause() -> None:
-    """Start no sweep any more; one under way stops after the batches in hand. Takes effect at once.
+    """Stop sweeps from starting, at once; a running sweep ends after its batches in flight.
 
     \b
     Example:
       mgw sweeps pause
     """
     sweeps().pause()
-    click.echo("Sweeps are paused. Let them start again with: mgw sweeps resume")
+    click.echo("Sweeps are paused. To resume them: mgw sweeps resume")
 
 
 @command.command()
 def resume() -> None:
-    """Let sweeps start again.
+    """Let sweeps start again when they are due.
 
     \b
     Example:
       mgw sweeps resume
     """
     sweeps().resume()
-    click.echo("Sweeps start again when they are due.")
+    click.echo("Sweeps are resumed; the next one starts when it is due.")
 
 
 def _tell_the_rest(failed: int, skipped: int) -> None:
     if failed or skipped:
-        click.echo(f"The reasons of {failed} more that failed and {skipped} more that were skipped were not kept.")
+        click.echo(
+            f"Not listed: {failed} more that failed and {skipped} more that were skipped; their reasons were not kept."
+        )

@@ -1,1 +1,1 @@
-"""`mgw demo`: the whole system archives real conversations."""
+"""`mgw demo`: run the whole system on real conversations."""

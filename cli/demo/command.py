@@ -1,4 +1,4 @@
-"""`mgw demo`: the whole system archives a file of conversations, and every word is checked."""
+"""`mgw demo`: run the whole system on a file of conversations and check every word of the archives."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ _SETTINGS = {"ARCHIVAL_INTERVAL_HOURS": f"{SWEEP_EVERY_SECS / 3600:.6f}", "ARCHI
 
 
 class Demo:
-    """The steps of the demo, in their order."""
+    """The steps of the demo, in order."""
 
     def __init__(self, children: Children, directory: Path, source: Path, conversations: list[Conversation]) -> None:
         self._children, self._directory, self._source, self._conversations = children, directory, source, conversations
@@ -40,12 +40,12 @@ class Demo:
         self._tokens_seen = 0
 
     def run(self, steps: Steps) -> Figures:
-        """Run all of it.
+        """Run all steps and return the figures.
 
-        Raises: Failure where a part ends or stands still.
+        Raises: Failure if a part of the system exits or makes no progress.
         """
         with self._clients:
-            # The Registry's own clock dates the end of a session, so aged ones are made while it runs behind.
+            # The Registry dates a session's end by its own clock, so that clock is behind while aged sessions are made.
             steps.do("Starting broker, Registry, Vault and Memory-Graph", self._start)
             steps.do("Starting a worker and Flower", self._start_workers)
             self._produce(steps, "aged", f"Sessions of {AGED_BY.days} days ago")
@@ -72,7 +72,7 @@ class Demo:
         self._stack.start_flower()
 
     def _produce(self, steps: Steps, stage: str, text: str) -> None:
-        """Let the producer make the sessions of a stage, and wait until the workers have told the Registry."""
+        """Let the producer make the sessions of one stage, and wait until the Registry has all of them."""
         wanted = len(self._entries()) + self._count_of(stage)
         program = [sys.executable, "-m", "memory_graph_workers.cli.demo.producer", stage]
         self._children.start(
@@ -82,7 +82,7 @@ class Demo:
             may_end=True,
         )
         steps.wait(f"{text}: produced", lambda: len(self._entries()), wanted, patience_secs=_PATIENCE_SECS)
-        # Chains of many turns take turns in the queue: for a long while all get on and none is at its end.
+        # Long chains take turns in the queue: for a while all make progress and none is done, so tokens are the sign.
         steps.wait(
             f"{text}: in the Registry",
             self._count_settled,
@@ -98,7 +98,7 @@ class Demo:
         return read_ledger(self._ledger)
 
     def _count_settled(self) -> int:
-        """Sessions whose status and tokens are in the Registry as the producer sent them."""
+        """The number of sessions whose status and tokens in the Registry are what the producer sent."""
         known = sessions_by_id(self._registry)
         self._tokens_seen = sum(session.total_tokens for session in known.values())
         rows = [(known[entry.session_id], entry) for entry in self._entries() if entry.session_id in known]
@@ -119,17 +119,17 @@ class Demo:
     "--conversations",
     "source",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file of conversations, one JSON object a line; default: the 400 real ones that come with the package.",
+    help="A file of conversations, one JSON object per line; default: the 400 real ones in the package.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object on standard output.")
-@click.option("--keep-logs", is_flag=True, help="Leave the logs of all programs behind; after a failure they stay.")
+@click.option("--keep-logs", is_flag=True, help="Keep the logs of all programs; after a failure they are always kept.")
 def command(source: Path | None, as_json: bool, keep_logs: bool) -> None:
     """Watch the whole system archive real conversations, and check every word.
 
-    Starts a broker, the three services, a worker, beat and Flower on free ports of this machine; a
-    separate producer loads the conversations as aged, fresh and still active sessions; beat fires the
-    sweep; then every archive is read back and compared with the graph and the file. Exit code 0 only if
-    each due session is archived once and word for word, and no other one is. Nothing stays behind.
+    Starts a broker, the three services, a worker, beat and Flower on free loopback ports. A separate
+    producer loads the conversations as aged, fresh and active sessions, beat sends the sweep, and then
+    every archive is read back and compared with the graph and the file. Exits with 0 only if every due
+    session is archived exactly once, word for word, and no other session is. Leaves nothing behind.
 
     \b
     Example:
@@ -145,17 +145,20 @@ def command(source: Path | None, as_json: bool, keep_logs: bool) -> None:
         figures.duration_ms = round((time.monotonic() - started) * 1000)
         show(figures, as_json=as_json)
         if not figures.ok:
-            raise Failure("The figures do not add up: what was archived is not what should have been.")
+            raise Failure(
+                "The archives are not what they should be; the figures above say what is wrong. "
+                "Run it again with --keep-logs and look at worker.log."
+            )
 
 
 def show(figures: Figures, *, as_json: bool) -> None:
-    """Print the figures: one JSON object, or a table and where to look."""
+    """Print the figures as one JSON object, or as a table with a hint where to look next."""
     if as_json:
         click.echo(json.dumps(figures.as_json()))
         return
-    table = Table("what", "how many", title="What came out")
+    table = Table("figure", "count", title="Result")
     for name, value in figures.as_json().items():
         table.add_row(name.replace("_", " "), str(value))
     console = Console()
     console.print(table)
-    console.print("To look around in the same stack (services, queues, Flower): [bold]make dev[/bold], or mgw dev")
+    console.print("To explore the same stack (services, queues, Flower): [bold]make dev[/bold], or mgw dev")

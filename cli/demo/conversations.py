@@ -1,14 +1,13 @@
-"""Files of conversations: one JSON object a line, checked as a whole before anything starts.
+"""Files of conversations: one JSON object per line, checked completely before anything starts.
 
     {"conversation_id": "c-1", "model_id": "gpt-4", "model_version": "", "category": "",
      "messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}
 
-Roles: `user` and `system` become prompts of the graph, `assistant` a response to the prompt before it,
-`tool` a tool invocation of the response before it, with the content as its result. Several turns are
-fine, and so are several responses to a prompt; a response that opens the conversation gets an empty
-prompt of its own (`OPENING`). `model_version` and `category` may be left out; fields
-that are not named here are ignored; blank lines too. A conversation has at most 1,000 messages and
-6 MiB, so that the demo's vault takes it.
+Roles: `user` and `system` become prompts of the graph, `assistant` becomes a response to the prompt
+before it, and `tool` a tool invocation of the response before it, with the content as its result. Several
+turns are allowed, and so are several responses to one prompt; a response that opens the conversation gets
+an empty prompt (`OPENING`). `model_version` and `category` are optional; unknown fields and blank lines
+are ignored. A conversation has at most 1,000 messages and 6 MiB, so that the demo's vault accepts it.
 """
 
 import json
@@ -25,15 +24,15 @@ from ..terminal.failure import Refused
 
 PROMPTS, RESPONSE, TOOL = ("system", "user"), "assistant", "tool"
 OPENING = "opening"
-_LONGEST_TEXT = 1_000_000  # characters; a gRPC message takes 4 MiB
+_LONGEST_TEXT = 1_000_000  # characters; a gRPC message has at most 4 MiB
 _MOST_MESSAGES = 1_000
-_LARGEST_BYTES = 6 * 1024**2  # of all that was said, as JSON; the vault takes 8 MiB with what the graph adds
+_LARGEST_BYTES = 6 * 1024**2  # of all contents as JSON; the vault accepts 8 MiB, including what the graph adds
 _MISTAKES_SHOWN = 10
 
 
 @dataclass(frozen=True)
 class Message:
-    """What one side said."""
+    """One message and who said it."""
 
     role: str
     content: str
@@ -41,7 +40,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Conversation:
-    """One line of the file."""
+    """One conversation, from one line of the file."""
 
     conversation_id: str
     model_id: str
@@ -79,19 +78,19 @@ def shipped() -> Path:
 
 
 def read_conversations(path: Path) -> list[Conversation]:
-    """Read a whole file.
+    """Every conversation of a file.
 
-    Raises: Refused naming the lines that are wrong and why, or that there is none.
+    Raises: Refused if the file cannot be read or is empty, or with the line numbers that are wrong and why.
     """
     try:
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}.") from error
+        raise Refused(f"Cannot read {path}: {error.strerror}.") from error
     read, mistakes = _read_lines(lines)
     if mistakes:
         raise Refused(_explain(path, mistakes))
     if not read:
-        raise Refused(f"{path} has no conversation in it. One JSON object a line is expected.")
+        raise Refused(f"{path} has no conversation in it. Write one JSON object per line.")
     return read
 
 
@@ -104,7 +103,7 @@ def _read_lines(lines: list[bytes]) -> tuple[list[Conversation], list[str]]:
         try:
             conversation = _read_line(line)
             if conversation.conversation_id in read:
-                raise ValueError("conversation_id: an earlier line has the same.")
+                raise ValueError("conversation_id: already used on an earlier line.")
             read[conversation.conversation_id] = conversation
         except ValueError as error:
             mistakes.append(f"line {number}: {error}")
@@ -131,28 +130,28 @@ def _decoded(line: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError("not JSON.") from error
     if not isinstance(value, dict):
-        raise ValueError("not a JSON object.")  # noqa: TRY004  one kind of mistake for the whole line
+        raise ValueError("not a JSON object.")  # noqa: TRY004  the caller handles one exception for the whole line
     return cast("Mapping[str, Any]", value)
 
 
 def _check_order(messages: tuple[Message, ...]) -> None:
-    """Refuse what has no place in the graph, where a tool serves a response."""
+    """Refuse a tool message that does not follow a response: the graph has no place for it."""
     before = ""
     for number, message in enumerate(messages):
         if message.role == TOOL and before not in {RESPONSE, TOOL}:
-            raise ValueError(f"messages.{number}: a tool message needs an assistant message right before it.")
+            raise ValueError(f"messages.{number}: a tool message must follow an assistant message.")
         before = message.role
 
 
 def _check_size(messages: tuple[Message, ...]) -> None:
-    """Refuse what the vault would: it counts an archive's bytes as JSON, where a control character is six."""
+    """Refuse what the vault would refuse: it counts bytes of JSON, in which a control character takes six."""
     size_bytes = sum(len(json.dumps(message.content, ensure_ascii=False).encode()) for message in messages)
     if size_bytes > _LARGEST_BYTES:
-        raise ValueError(f"messages: {size_bytes:,} bytes as JSON; at most {_LARGEST_BYTES:,} in one conversation.")
+        raise ValueError(f"messages: {size_bytes:,} bytes as JSON; a conversation may have at most {_LARGEST_BYTES:,}.")
 
 
 def _flat(messages: Any, path: str = "") -> Iterator[str]:
-    """Field names with what is wrong with each, as `messages.0.role: …`; never a value."""
+    """What is wrong, by field (`messages.0.role: …`); never with a value, which may be private."""
     if isinstance(messages, dict):
         for name, inner in cast("dict[Any, Any]", messages).items():
             yield from _flat(inner, f"{path}.{name}".removeprefix("."))
@@ -163,5 +162,5 @@ def _flat(messages: Any, path: str = "") -> Iterator[str]:
 def _explain(path: Path, mistakes: list[str]) -> str:
     shown = [f"  {mistake}" for mistake in mistakes[:_MISTAKES_SHOWN]]
     more = len(mistakes) - len(shown)
-    rest = [f"  and {more} more lines."] if more else []
-    return "\n".join([f"{path} is refused; nothing was started:", *shown, *rest])
+    rest = [f"  and {more} more."] if more else []
+    return "\n".join([f"{path} has invalid lines; nothing was started. Correct them:", *shown, *rest])

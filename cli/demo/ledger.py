@@ -1,4 +1,4 @@
-"""What the demo's producer did: one line a session, written by it and read by the demo."""
+"""What the demo's producer did: it writes one line per session, and the demo reads them."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ AGED_BY = timedelta(days=60)
 
 
 class Kind(StrEnum):
-    """What becomes of a demo's session."""
+    """The kinds of sessions in the demo."""
 
     AGED = "aged"  # completed long ago: due
     AGED_FAILED = "aged-failed"  # failed long ago: due
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
     @property
     def status(self) -> SessionStatus:
-        """The status that the producer gives it."""
+        """The status that the producer sets."""
         return _STATUS[self]
 
 
@@ -40,18 +40,18 @@ _STATUS = {
     Kind.OPEN: SessionStatus.ACTIVE,
 }
 _LETTERS = {"a": Kind.AGED, "x": Kind.AGED_FAILED, "f": Kind.FRESH, "o": Kind.OPEN}
-# Of 20 sessions in a row 14 are due, two of them failed; 3 are fresh and 3 open. A short file has each kind too.
+# Of every 20 sessions 14 are due (2 of them failed), 3 are fresh and 3 are open; a short file has every kind, too.
 _PATTERN = "afoaaxaaafoaaaxaafoa"
 
 
 def kind_of(index: int) -> Kind:
-    """The kind of the conversation at this place of the file."""
+    """The kind of session that the conversation at this index becomes."""
     return _LETTERS[_PATTERN[index % len(_PATTERN)]]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One session that the producer made: which conversation it is, and the usage it reported."""
+    """One session that the producer made: its conversation, and the usage that was reported."""
 
     index: int
     session_id: str
@@ -62,7 +62,7 @@ class Entry:
 
     @property
     def total_tokens(self) -> int:
-        """All tokens that were reported."""
+        """The sum of all reported tokens."""
         return self.prompt_tokens + self.completion_tokens
 
     def as_line(self) -> str:
@@ -71,7 +71,7 @@ class Entry:
 
 
 def read_ledger(path: Path) -> list[Entry]:
-    """The entries so far; a line that is still being written is left out."""
+    """The entries so far, without a line that is still being written."""
     if not path.exists():
         return []
     lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]

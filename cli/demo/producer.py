@@ -1,8 +1,8 @@
-"""The demo's producer, a process of its own: fills the graph and enqueues, as an application does.
+"""The demo's producer, a separate process that fills the graph and enqueues tasks as an application does.
 
 `python -m memory_graph_workers.cli.demo.producer aged|recent CONVERSATIONS LEDGER`, with the stack's addresses
-in the environment. Tokens are counted as words (whatever white space parts): a response's prompt tokens
-are the words since the response before it, its completion tokens its own words.
+in the environment. Tokens are counted as words separated by white space: a response's prompt tokens are
+the words since the previous response, its completion tokens are its own words.
 """
 
 import argparse
@@ -30,7 +30,7 @@ STAGES = {"aged": True, "recent": False}
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one response."""
+    """The tokens of one response."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def produce(graph: MemoryGraphClient, index: int, conversation: Conversation) -> Entry:
-    """Put one conversation into the graph, and enqueue what the Registry is to know of it, in order."""
+    """Put one conversation into the graph, and enqueue the tasks that record it in the Registry, in order."""
     kind = kind_of(index)
     session = graph.create_session({"conversation_id": conversation.conversation_id, "category": conversation.category})
     usages = list(fill(graph, session.id, conversation))
@@ -64,7 +64,7 @@ def produce(graph: MemoryGraphClient, index: int, conversation: Conversation) ->
 def steps(
     session_id: str, conversation: Conversation, usages: list[Usage], started_at: datetime, kind: Kind
 ) -> Iterator[Any]:
-    """The tasks of one session: register, track each response, and settle its status."""
+    """The tasks of one session: register it, track the usage of each response, and set its final status."""
     model_id, metadata = conversation.model_id, {"conversation_id": conversation.conversation_id}
     yield register_session.si(
         SessionRegistration(session_id, model_id, conversation.model_version, started_at, metadata)
@@ -78,7 +78,7 @@ def steps(
 
 
 def fill(graph: MemoryGraphClient, session_id: str, conversation: Conversation) -> Iterator[Usage]:
-    """Add every message to the graph; gives the usage of each response."""
+    """Add every message to the graph and yield the usage of each response."""
     prompt_id = response_id = ""
     unanswered_words = 0
     for message in conversation.messages:

@@ -1,4 +1,4 @@
-"""Checks from outside what the sweep did: every archive against the graph and against the file, word for word."""
+"""Checks the work of the sweep from outside: compares every archive with the graph and the file, word for word."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from .conversations import OPENING, RESPONSE, TOOL, Conversation, Message
 from .ledger import Entry
 
 _NOT_FOUND = 404
-# The archive's lists, the kind of node in each, and the field that holds what was said.
+# The lists in an archive, the kind of graph node in each, and the field that holds the text.
 _LISTS = {
     "prompts": ("prompt", "content"),
     "responses": ("response", "content"),
@@ -28,7 +28,7 @@ _LISTS = {
 
 @dataclass
 class Figures:
-    """What came out; everything is counted from the services, and compared with what the producer did."""
+    """The result of the demo, counted from the services and compared with what the producer sent."""
 
     sessions: int = 0
     registered: int = 0
@@ -45,7 +45,7 @@ class Figures:
     ok: bool = False
 
     def judge(self, usage_reports_sent: int) -> None:
-        """Set `ok`: whether all of it held."""
+        """Set `ok`: whether everything is as it should be."""
         bad = (self.mismatched, self.missing, self.duplicated, self.not_due_archived, self.usage_mismatched)
         self.ok = (
             not any(bad)
@@ -60,7 +60,7 @@ class Figures:
 
 
 class Verifier:
-    """Reads the services, as anybody with their keys can."""
+    """Reads the services as anybody with their keys can, and compares."""
 
     def __init__(
         self, registry: RegistryClient, vault: VaultClient, graph: MemoryGraphClient, vault_database: URL
@@ -68,7 +68,7 @@ class Verifier:
         self._registry, self._vault, self._graph, self._vault_database = registry, vault, graph, vault_database
 
     def figures(self, conversations: list[Conversation], ledger: list[Entry]) -> Figures:
-        """Read everything and compare."""
+        """Read everything and return the figures."""
         known = sessions_by_id(self._registry)
         copies = self._archives_per_session()
         due = [entry for entry in ledger if entry.kind.is_due]
@@ -122,14 +122,14 @@ class Verifier:
         )
 
     def _archives_per_session(self) -> Counter[str]:
-        """The vault has no listing, so its database is asked."""
+        """The number of archives of each session, from the vault's database: its API has no listing."""
         with create_engine(self._vault_database, poolclass=NullPool).connect() as database:
             rows = database.execute(text("SELECT session_id, count(*) FROM archives GROUP BY session_id"))
             return Counter({str(session_id): int(count) for session_id, count in rows})
 
 
 def read_only(file: Path) -> URL:
-    """The address of an SQLite file that is to stay as it is."""
+    """The URL of an SQLite file, opened read-only."""
     return URL.create("sqlite", database=file.as_uri(), query={"mode": "ro", "uri": "true"})
 
 
@@ -139,7 +139,7 @@ def sessions_by_id(registry: RegistryClient) -> dict[str, SessionInfo]:
 
 
 def said(data: Mapping[str, Any]) -> tuple[Message, ...]:
-    """An archive's messages in the order of the conversation."""
+    """The messages of an archive, in the order of the conversation."""
     return tuple(_walk(data))
 
 

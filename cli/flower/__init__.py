@@ -1,1 +1,1 @@
-"""`mgw flower`: Flower with this project's settings."""
+"""`mgw flower`: Flower, behind a password."""

@@ -1,4 +1,4 @@
-"""`mgw flower`: the monitor of workers, tasks and queues, behind a password."""
+"""`mgw flower`: monitor workers, tasks and queues in a browser, behind a password."""
 
 import os
 from collections.abc import Iterable
@@ -10,15 +10,15 @@ from .config import FlowerConfig
 
 
 @click.command(name="flower")
-@click.option("--address", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=5555, show_default=True, help="The port.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5555, show_default=True, help="Port to listen on.")
 def command(address: str, port: int) -> None:
     """Watch workers, tasks and queues in a browser, behind a password.
 
-    It shows names, ids, states and sizes, never arguments or results. Whoever has the password can run and
-    revoke any task and stop workers, unless FLOWER_READ_ONLY=true. It needs the broker's address (REDIS_URL
-    or CELERY_BROKER_URL) and FLOWER_BASIC_AUTH=USER:PASSWORD, which Prometheus needs too for /metrics.
-    Without them there is /healthcheck alone. It speaks plain HTTP. Ctrl-C or TERM ends it.
+    Flower shows names, ids, states and sizes, but never arguments or results. Anyone who has the password can
+    run and revoke any task and stop workers, unless FLOWER_READ_ONLY=true. It needs the broker's address
+    (REDIS_URL or CELERY_BROKER_URL) and FLOWER_BASIC_AUTH=USER:PASSWORD; Prometheus needs the password, too,
+    to read /metrics. Only /healthcheck is open. Flower serves plain HTTP. Stop it with Ctrl-C or TERM.
 
     \b
     Example:
@@ -36,15 +36,15 @@ def command(address: str, port: int) -> None:
 
 
 def _without_results() -> None:
-    """Give Flower no store of results, before anything reads where one is: they may be conversations."""
+    """Give Flower no result backend, before anything reads its address: results may be conversations."""
     os.environ.pop("CELERY_RESULT_BACKEND_FILE", None)
     os.environ["CELERY_RESULT_BACKEND"] = "disabled://"
 
 
 def _settings(mistakes: Exception | None) -> FlowerConfig:
-    """Read the settings.
+    """Flower's settings.
 
-    Raises: Refused with all that is wrong, the broker's settings and what would open Flower included.
+    Raises: Refused with everything that is wrong, including the broker's settings and variables that would open Flower.
     """
     wrong = [str(mistakes)] if mistakes else []
     wrong += [f"Unset {name}: {why}" for name, why in unwanted(os.environ)]
@@ -58,10 +58,10 @@ def _settings(mistakes: Exception | None) -> FlowerConfig:
 
 
 def unwanted(environ: Iterable[str]) -> list[tuple[str, str]]:
-    """Variables that would open Flower, or that it would read if Celery started it, and why they are refused."""
+    """The variables that would let people into Flower or that `celery flower` would read, and why we refuse them."""
     from flower.options import options  # pyright: ignore[reportMissingTypeStubs]
 
-    # Kubernetes sets FLOWER_PORT where a service is called flower.
+    # Kubernetes sets FLOWER_PORT if a service is called flower.
     taken = {described.name for _, described, _ in FlowerConfig.table()} | {"FLOWER_PORT"}
     known = {f"FLOWER_{name.upper().replace('-', '_')}" for name in options} | {"FLOWER_UNAUTHENTICATED_API"}
     return [(name, _why(name)) for name in sorted((known - taken) & set(environ))]
@@ -69,7 +69,7 @@ def unwanted(environ: Iterable[str]) -> list[tuple[str, str]]:
 
 def _why(name: str) -> str:
     if name == "FLOWER_ADDRESS":
-        return "say --address."
+        return "use --address instead."
     if name == "FLOWER_UNAUTHENTICATED_API":
-        return "nobody gets at the API without a password."
-    return "mgw flower does not take it; who may come in is said by FLOWER_BASIC_AUTH alone."
+        return "the API is never open without a password."
+    return "mgw flower ignores it; only FLOWER_BASIC_AUTH decides who may log in."

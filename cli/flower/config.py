@@ -11,13 +11,13 @@ from ...schemas.settings import Settings, setting
 
 _LOGIN = re.compile(r"[^:\s]+:[\x21-\x7e]{8,}")
 _NO_LOGIN = (
-    "Must be USER:PASSWORD, a password of at least 8 characters (ASCII, no space, no comma), several with commas "
-    "between. `openssl rand -hex 16` makes a good password."
+    "Must be USER:PASSWORD, or several of them separated by commas. A password has at least 8 characters (ASCII, "
+    "no spaces or commas); `openssl rand -hex 16` makes a good one."
 )
 
 
 class Logins(fields.Field[tuple[str, ...]]):
-    """Who may come in: `user:password`, with commas between."""
+    """The logins: `user:password`, separated by commas."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -33,14 +33,21 @@ class FlowerConfig(Settings):
     """How Flower runs."""
 
     logins: tuple[str, ...] = setting(
-        "FLOWER_BASIC_AUTH", Logins(), "", "Who may use Flower: USER:PASSWORD, commas between; required.", secret=True
+        "FLOWER_BASIC_AUTH",
+        Logins(),
+        "",
+        "Logins: USER:PASSWORD, separated by commas; required.",
+        secret=True,
     )
     read_only: bool = setting(
-        "FLOWER_READ_ONLY", fields.Boolean(), False, "Flower shows, but sends no task and stops no worker."
+        "FLOWER_READ_ONLY",
+        fields.Boolean(),
+        False,
+        "If `true`, Flower sends no tasks and stops no workers.",
     )
     max_tasks: int = setting(
         "FLOWER_MAX_TASKS",
         fields.Integer(validate=validate.Range(1, 1_000_000)),
         10_000,
-        "Tasks that Flower remembers; the oldest are forgotten first.",
+        "Tasks that Flower remembers; it forgets the oldest first.",
     )

@@ -1,4 +1,4 @@
-"""Flower as we run it: nothing without a password, no arguments that a producer announced, a log like a worker's."""
+"""Flower as we run it: nothing without a password, no arguments or results, and a log like a worker's."""
 
 import hmac
 import logging
@@ -18,40 +18,40 @@ from ...delivery.redaction import HIDDEN, SIZE
 from ...tasks.logs import set_up
 from .config import FlowerConfig
 
-_OPEN = "/healthcheck"  # it answers OK and no more
+_OPEN = "/healthcheck"  # it says OK and nothing else
 _COLUMNS = "name,uuid,state,args,runtime,received,worker"
-_TOLD = ("args", "kwargs", "result")  # what an event may say of content
+_TOLD = ("args", "kwargs", "result")  # the parts of an event that may hold content
 
 logger = logging.getLogger(__name__)
 
 
 class Denied(RequestHandler):
-    """Asks for a user and a password, whatever was asked for."""
+    """Refuses every request with 401 and asks for a login."""
 
     def check_xsrf_cookie(self) -> None:
-        """Whoever is not let in is not asked for a cookie either."""
+        """Skip the check: without a login there is nothing to protect."""
 
     def prepare(self) -> None:
-        """Answer 401; a login that is wrong, and not just missing, is logged."""
+        """Respond with 401; log a login that is wrong rather than missing."""
         if "Authorization" in self.request.headers:
-            logger.warning("A wrong login from %s", self.request.remote_ip)
+            logger.warning("Wrong login from %s", self.request.remote_ip)
         self.set_status(401)
         self.set_header("WWW-Authenticate", 'Basic realm="flower"')
         self.finish("Access denied")
 
 
 class DiscreetEvents(Events):
-    """The events of workers and producers, without what a foreign one tells of content."""
+    """The events of workers and producers, stripped of content that a foreign producer may have added."""
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Take an event in, in the loop's thread; of arguments and results sizes alone."""
+        """Pass an event to the loop's thread, keeping only the sizes of arguments and results."""
         known = event | {name: _size_alone(event[name]) for name in _TOLD if name in event}
-        # Flower hands the loop the event itself, which is then logged whole where it is broken.
+        # Not super(): Flower would hand the event itself to the loop, which logs all of it if it is malformed.
         self.io_loop.add_callback(lambda: cast(Any, self.state).event(known))
 
 
 class Monitor(Flower):
-    """Flower that shows nothing without a login, but that it lives."""
+    """Flower that shows nothing without a login except that it is alive."""
 
     def __init__(self, app: Any, config: FlowerConfig) -> None:
         loop = IOLoop.current()
@@ -65,7 +65,7 @@ class Monitor(Flower):
         self._logins = [b64encode(login.encode()) for login in config.logins]
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
-        """Let a request through to Flower, which asks for the login again, or deny it."""
+        """Pass a request to Flower, which checks the login again, or deny it."""
         if request.path == _OPEN or self._knows(request.headers.get("Authorization", "")):
             return super().find_handler(request, **kwargs)
         return self.get_handler_delegate(request, Denied)
@@ -78,7 +78,7 @@ class Monitor(Flower):
 def run(app: Any, config: FlowerConfig, address: str, port: int) -> None:
     """Serve until TERM or Ctrl-C.
 
-    Raises: OSError where it cannot listen.
+    Raises: OSError if it cannot listen.
     """
     _configure(config, address, port)
     monitor = Monitor(app, config)
@@ -92,7 +92,7 @@ def run(app: Any, config: FlowerConfig, address: str, port: int) -> None:
 
 
 def _configure(config: FlowerConfig, address: str, port: int) -> None:
-    """Set what Flower reads of its options, and log as a worker does."""
+    """Set the options that Flower reads, and log as a worker does."""
     options.basic_auth = list(config.logins)
     options.address, options.port = address, port
     options.read_only, options.max_tasks = config.read_only, config.max_tasks
@@ -103,8 +103,8 @@ def _configure(config: FlowerConfig, address: str, port: int) -> None:
 
 def _tell(config: FlowerConfig, address: str, port: int) -> None:
     may = "watch" if config.read_only else "watch, run any task, revoke any task and stop any worker"
-    logger.info("Visit me at http://%s:%d", f"[{address}]" if ":" in address else address, port)
-    logger.info("Whoever has the password may %s", may)
+    logger.info("Listening on http://%s:%d", f"[{address}]" if ":" in address else address, port)
+    logger.info("Anyone who has the password may %s", may)
 
 
 def _size_alone(value: Any) -> str:

@@ -62,9 +62,7 @@ def wait_for_child(child: Child, is_ready: Callable[[], bool]) -> None:
     if not child.is_alive:
         raise died(child)
     if not in_time:
-        raise Failure(
-            f"The {child.name} is not ready after {_START_SECS:.0f} s. The end of its log:\n{child.log_tail()}"
-        )
+        raise Failure(f"The {child.name} is not ready after {_START_SECS:.0f} s. Its log ends:\n{child.log_tail()}")
 
 
 def _settled(children: Children, running: Running) -> Running:

@@ -1,1 +1,1 @@
-"""How commands write to a terminal: tables, progress, failures."""
+"""What commands show on a terminal: tables, progress, failures."""

@@ -1,4 +1,4 @@
-"""How commands show figures: a table for a person, one JSON object for a program."""
+"""How commands show results: a table for a person, one JSON object for a program."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ def show_json(value: Any) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print a table on standard output; as wide as it needs where no terminal limits it."""
+    """Print a table on standard output; only a terminal limits its width."""
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""Tells on standard error what a long command is doing; silent where that is no terminal."""
+"""Shows on standard error what a long command is doing; silent if standard error is not a terminal."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +18,7 @@ _WIDE_ENOUGH_FOR_BARS = 90
 
 
 def bar(text: str, pages: Iterable[T], size: Callable[[T], int], total: int) -> Iterator[T]:
-    """Pass pages on, with a bar on standard error for those who wait longer than two seconds."""
+    """Yield the pages, with a progress bar on standard error once they take longer than two seconds."""
     console = Console(stderr=True)
     progress = Progress(TextColumn(text), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
     line, began = progress.add_task(text, total=total), time.monotonic()
@@ -33,12 +33,12 @@ def bar(text: str, pages: Iterable[T], size: Callable[[T], int], total: int) -> 
 
 
 class Steps:
-    """One line a step, with a bar where there is something to count."""
+    """Shows one line per step, with a progress bar for steps that count something."""
 
     def __init__(self, check: Callable[[], None]) -> None:
-        """`check` is asked while a step waits, and raises where the wait is in vain."""
+        """`check` is called while a step waits, and raises if waiting is pointless."""
         console = Console(stderr=True)
-        wraps = Column(overflow="fold")  # so that the counts stay in sight
+        wraps = Column(overflow="fold")  # so that the counts stay visible
         text = TextColumn("{task.description}", table_column=wraps)
         bar = [BarColumn(bar_width=20)] if console.width >= _WIDE_ENOUGH_FOR_BARS else []
         columns = (SpinnerColumn(), text, *bar, MofNCompleteColumn(), TimeElapsedColumn())
@@ -55,7 +55,7 @@ class Steps:
         self._progress.stop()
 
     def do(self, text: str, work: Callable[[], object]) -> None:
-        """A step without a count."""
+        """Run a step that counts nothing."""
         line = self._progress.add_task(text, total=1)
         work()
         self._progress.update(line, completed=1)
@@ -69,9 +69,9 @@ class Steps:
         patience_secs: float,
         sign: Callable[[], object] = lambda: None,
     ) -> None:
-        """A step that is over when `count` reaches `total`; `sign` changes with work that does not count yet.
+        """Wait until `count` reaches `total`; `sign` changes with progress that is not counted yet.
 
-        Raises: Failure where both stand still for longer than the patience.
+        Raises: Failure if neither changes for `patience_secs`.
         """
         line = self._progress.add_task(text, total=total)
         reached, seen, deadline = -1, None, 0.0
@@ -80,9 +80,7 @@ class Steps:
             if (reached, seen) != before:
                 deadline = time.monotonic() + patience_secs
             elif time.monotonic() > deadline:
-                raise Failure(
-                    f"{text}: {reached} of {total}, and nothing more for {patience_secs:.0f} s; see worker.log."
-                )
+                raise Failure(f"{text}: stuck at {reached} of {total} for {patience_secs:.0f} s. Look at worker.log.")
             self._progress.update(line, completed=reached)
             self._check()
             time.sleep(_ASK_EVERY_SECS if reached < total else 0)

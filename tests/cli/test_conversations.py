@@ -66,11 +66,11 @@ def test_blank_lines_a_byte_order_mark_and_other_fields_are_fine(write):
         (line(messages=[("robot", "Hi")]), "messages.0.role: Must be one of"),
         (line(messages=[("user", None)]), "messages.0.content: Field may not be null"),
         (line(messages=[("user", ["parts"])]), "messages.0.content: Not a valid string"),
-        (line(messages=[("user", "Hi"), ("tool", "42")]), "messages.1: a tool message needs"),
+        (line(messages=[("user", "Hi"), ("tool", "42")]), "messages.1: a tool message must follow"),
         (json.dumps(line(messages=[("user", "\ud800")])), "messages.0.content: Not text"),
         (line(messages=[("user", "x")] * 1001), "messages: Length must be between 1 and 1000"),
-        (line(messages=[("user", "\x01" * 600_000)] * 2), "messages: 7,200,004 bytes as JSON; at most 6,291,456"),
-        (line("good"), "conversation_id: an earlier line has the same"),
+        (line(messages=[("user", "\x01" * 600_000)] * 2), "messages: 7,200,004 bytes as JSON; a conversation may have"),
+        (line("good"), "conversation_id: already used on an earlier line"),
     ],
 )
 def test_a_bad_line_is_refused_with_its_number(write, bad, reason):
@@ -92,7 +92,7 @@ def test_what_was_said_is_not_in_the_message(write):
 
 
 def test_the_first_ten_bad_lines_are_named_and_the_others_counted(write):
-    with pytest.raises(Refused, match=r"line 10: not JSON\.\n  and 2 more lines"):
+    with pytest.raises(Refused, match=r"line 10: not JSON\.\n  and 2 more\."):
         read_conversations(write(*["x"] * 12))
 
 

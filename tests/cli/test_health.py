@@ -46,11 +46,14 @@ def test_a_service_that_serves_is_healthy(stack, part):
 def test_a_worker_is_healthy_when_it_answers_and_no_other_workers_answer_counts(stack):
     assert health("worker", "--name", "worker@local", environ=stack.environ).stdout == "healthy\n"
     told = health("worker", environ=stack.environ)
-    assert (told.returncode, told.stderr) == (1, f"Error: The worker celery@{socket.gethostname()} does not answer.\n")
+    assert (told.returncode, told.stderr) == (
+        1,
+        f"Error: The worker celery@{socket.gethostname()} does not respond.\n",
+    )
 
 
 def test_beat_is_healthy_once_it_sends(stack):
-    assert "No beat has sent" in health("beat", environ=stack.environ).stderr
+    assert "No beat has renewed" in health("beat", environ=stack.environ).stderr
     stack.start_beat()
     until(lambda: health("beat", environ=stack.environ).returncode == 0)
 

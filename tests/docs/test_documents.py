@@ -48,7 +48,7 @@ MIGRATE = [line for line in COMMANDS if line.startswith("mgw migrate")]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 COMPOSE = [line for line in COMMANDS if line.startswith(("docker compose ", "cp .env.example ", "sh deploy/"))]
 INNER = ("walk_page", "archive_batch")
-SIGNS = {"worker": "ready", "beat": "beat: Starting", "flower": "Visit me at", "serve": "ready on"}
+SIGNS = {"worker": "ready", "beat": "beat: Starting", "flower": "Listening on", "serve": "ready on"}
 
 
 @pytest.fixture(scope="session")
