@@ -22,6 +22,10 @@ help:
 	@echo 'make migration    draft the next revision of tables: SERVICE=registry MESSAGE="Add a column"'
 	@echo 'make bench        measure against Celery, dramatiq and taskiq, and write docs/benchmarks.md (ARGS="enqueue calls")'
 	@echo 'make bench-listing  time pages and sums of a million sessions in both databases'
+	@echo 'make guards       imports, wheel, register and schemas alone'
+	@echo 'make build        the sdist and the wheel of what is committed, in dist/'
+	@echo 'make install-check  install that wheel into an empty environment, and run the demo with it'
+	@echo 'make release-check  whether version, tag (TAG=v1.2.3) and changelog agree'
 	@echo 'make clean        remove what was installed and built'
 
 venv: $(STAMP)
@@ -115,6 +119,27 @@ $(BENCH_STAMP): benchmarks/constraints.txt $(STAMP)
 
 bench-listing: $(STAMP)
 	@$(BIN)/python benchmarks/listing.py $(ARGS)
+
+# The frame around the code: what the hooks of git and the workflows call.
+.PHONY: guards build install-check release-check
+
+guards: $(STAMP)
+	$(BIN)/pytest tests/guards $(ARGS)
+
+# From git, because a build beside the sources ships what build/lib still holds of moved modules.
+build: $(STAMP)
+	rm -rf build/source dist
+	mkdir -p build/source dist
+	git archive HEAD | tar x -C build/source
+	cd build/source && $(CURDIR)/$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("../../dist")' >/dev/null
+	$(BIN)/python -m pip wheel --disable-pip-version-check -q --no-index --no-deps --no-build-isolation \
+		--wheel-dir dist dist/*.tar.gz
+
+install-check: $(STAMP)
+	.ci/install-check
+
+release-check: $(STAMP)
+	$(BIN)/python .ci/release_check.py
 
 clean:
 	rm -rf .venv .mgw build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
