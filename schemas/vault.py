@@ -8,7 +8,7 @@ from uuid import uuid4
 from marshmallow import fields
 
 from .base import Request, Response
-from .compliance import ComplianceLevel
+from .compliance import ComplianceLevel as ComplianceLevel
 from .fields import Count, Days, Id, Json, JsonObject, Switch, Tags, Text, Timestamp, now
 
 

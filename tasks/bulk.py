@@ -1,7 +1,7 @@
 """Many calls of one operation in one go: checked all before any is sent, then pipelined over one connection."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 from uuid import uuid4
 
 import marshmallow
@@ -9,7 +9,12 @@ from kombu.exceptions import BatchPublishError, OperationalError  # pyright: ign
 
 from ..schemas.base import ValidationError
 from .app import HOLDS, app
-from .operation import CheckedTask
+from .operation import CheckedTask, PayloadTask, PlainTask
+
+if TYPE_CHECKING:
+    from ..schemas import calls as fields
+    from ..schemas.registry import SessionRegistration, UsageReport
+    from ..schemas.vault import ArchiveEntry, RetentionPolicy
 
 
 class BrokenOff(OperationalError):
@@ -20,6 +25,43 @@ class BrokenOff(OperationalError):
         self.task_ids = list(task_ids)
 
 
+# One overload for each payload: mypy checks a dict only against a type that is written out.
+@overload
+def enqueue_many(
+    task: "PayloadTask[..., ..., Any, fields.SessionRegistrationFields]",
+    calls: "Iterable[SessionRegistration | fields.SessionRegistrationFields]",
+    *,
+    task_ids: Sequence[str] | None = None,
+    **options: Any,
+) -> list[str]: ...
+@overload
+def enqueue_many(
+    task: "PayloadTask[..., ..., Any, fields.UsageReportFields]",
+    calls: "Iterable[UsageReport | fields.UsageReportFields]",
+    *,
+    task_ids: Sequence[str] | None = None,
+    **options: Any,
+) -> list[str]: ...
+@overload
+def enqueue_many(
+    task: "PayloadTask[..., ..., Any, fields.ArchiveEntryFields]",
+    calls: "Iterable[ArchiveEntry | fields.ArchiveEntryFields]",
+    *,
+    task_ids: Sequence[str] | None = None,
+    **options: Any,
+) -> list[str]: ...
+@overload
+def enqueue_many(
+    task: "PayloadTask[..., ..., Any, fields.RetentionPolicyFields]",
+    calls: "Iterable[RetentionPolicy | fields.RetentionPolicyFields]",
+    *,
+    task_ids: Sequence[str] | None = None,
+    **options: Any,
+) -> list[str]: ...
+@overload
+def enqueue_many(
+    task: PlainTask[..., Any], calls: Iterable[Any], *, task_ids: Sequence[str] | None = None, **options: Any
+) -> list[str]: ...
 def enqueue_many(
     task: CheckedTask[Any], calls: Iterable[Any], *, task_ids: Sequence[str] | None = None, **options: Any
 ) -> list[str]:

@@ -4,8 +4,9 @@ import inspect
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
+from celery.canvas import Signature
 from celery.result import AsyncResult
 
 from ..delivery.envelope import is_name
@@ -14,7 +15,10 @@ from . import connections
 from .app import PREFIX, MemoryGraphTask, app
 from .parameters import Parameters, as_json
 
-P = ParamSpec("P")
+P = ParamSpec("P")  # the parameters of a task
+F = ParamSpec("F")  # the fields of its payload, as keywords
+D = TypeVar("D")  # the same fields, as a dict
+R = TypeVar("R")  # what `.get()` returns
 C = TypeVar("C")
 
 KEY = "idempotency_key"
@@ -25,23 +29,17 @@ _CLIENTS: dict[str, Callable[[], Any]] = {
 }
 
 
-class CheckedTask(MemoryGraphTask, Generic[P]):
+class CheckedTask(MemoryGraphTask, Generic[R]):
     """A task whose call is checked before it is sent and again before it runs."""
 
     abstract = True
     parameters: Parameters
+    fields: Any = None  # what tells a type checker the fields of its payload
+    returns: Any = None  # the TypedDict of its result, where that is a model
     keep_dead_letter = True  # not of what comes every minute anyway
     inner = False  # a step of the sweep's own, which nobody else sends
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> "AsyncResult[Any]":
-        """Send the task.
-
-        Raises: ValidationError naming each wrong field, TypeError for a misspelt or missing parameter,
-        kombu.exceptions.OperationalError where the broker is away; nothing was sent then.
-        """
-        return self.apply_async(args, kwargs)
-
-    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> "AsyncResult[R]":
         """Send the task with Celery's options (`task_id`, `countdown`, `link`, …); raises as `delay` does."""
         return self.send_checked(self.checked(args or (), kwargs or {}, options.get("task_id")), **options)
 
@@ -79,13 +77,94 @@ class CheckedTask(MemoryGraphTask, Generic[P]):
         return self.parameters.received(args, kwargs, seed=str(kwargs.get(KEY) or self.request.id))
 
 
-def operation(method: Callable[Concatenate[C, P], Any], **options: Any) -> CheckedTask[P]:
-    """Make the task of one client operation: its name, signature and docstring are the method's."""
+class PlainTask(CheckedTask[R], Generic[P, R]):
+    """A task as a type checker knows it: its parameters, and what `.get()` returns."""
+
+    abstract = True
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> "AsyncResult[R]":
+        """Send the task.
+
+        Raises: ValidationError naming each wrong field, TypeError for a misspelt or missing parameter,
+        kombu.exceptions.OperationalError where the broker is away; nothing was sent then.
+        """
+        return self.apply_async(args, kwargs)
+
+    @overload
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> "Signature[R]": ...
+    @overload
+    def s(self) -> "Signature[R]": ...
+    def s(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a signature for a chain; without parameters, the task before it provides them."""
+        return super().s(*args, **kwargs)
+
+    def si(self, *args: P.args, **kwargs: P.kwargs) -> "Signature[R]":
+        """Return a signature for a chain that ignores what the task before it returns; raises as `delay` does."""
+        return super().si(*args, **kwargs)
+
+
+class PayloadTask(CheckedTask[R], Generic[P, F, R, D]):
+    """A task of one payload as a type checker knows it: it takes the payload, or the payload's fields as keywords."""
+
+    abstract = True
+
+    @overload
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> "AsyncResult[R]": ...
+    @overload
+    def delay(self, *args: F.args, **kwargs: F.kwargs) -> "AsyncResult[R]": ...
+    def delay(self, *args: Any, **kwargs: Any) -> Any:
+        """Send the task, given a model or the model's fields as keywords.
+
+        Raises: ValidationError naming each wrong field, TypeError for a misspelt or missing parameter,
+        kombu.exceptions.OperationalError where the broker is away; nothing was sent then.
+        """
+        return self.apply_async(args, kwargs)
+
+    @overload
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> "Signature[R]": ...
+    @overload
+    def s(self, *args: F.args, **kwargs: F.kwargs) -> "Signature[R]": ...
+    @overload
+    def s(self) -> "Signature[R]": ...
+    def s(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a signature for a chain; without parameters, the task before it provides them."""
+        return super().s(*args, **kwargs)
+
+    @overload
+    def si(self, *args: P.args, **kwargs: P.kwargs) -> "Signature[R]": ...
+    @overload
+    def si(self, *args: F.args, **kwargs: F.kwargs) -> "Signature[R]": ...
+    def si(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a signature for a chain that ignores what the task before it returns; raises as `delay` does."""
+        return super().si(*args, **kwargs)
+
+
+@overload
+def operation(
+    method: Callable[Concatenate[C, P], Any], *, fields: Callable[F, D], returns: type[R]
+) -> PayloadTask[P, F, R, D]: ...
+@overload
+def operation(method: Callable[Concatenate[C, P], R], *, fields: Callable[F, D]) -> PayloadTask[P, F, R, D]: ...
+@overload
+def operation(method: Callable[Concatenate[C, P], Any], *, returns: type[R]) -> PlainTask[P, R]: ...
+@overload
+def operation(
+    method: Callable[Concatenate[C, P], R],
+    *,
+    expires: float | None = None,
+    max_retries: int = ...,
+    keep_dead_letter: bool = True,
+) -> PlainTask[P, R]: ...
+def operation(method: Callable[..., Any], **options: Any) -> Any:
+    """Make the task of one client operation: its name, signature and docstring are the method's.
+
+    `fields` names the fields of its payload and `returns` the TypedDict of its result, both for type checkers.
+    """
     client_name, name = method.__qualname__.split(".")
     client = _CLIENTS[client_name]
     parameters = Parameters(method, skip=1)
 
-    def run(self: CheckedTask[P], *args: Any, **kwargs: Any) -> Any:
+    def run(self: CheckedTask[Any], *args: Any, **kwargs: Any) -> Any:
         values = self.received(args, kwargs)
         if KEY in parameters.hints:
             values[KEY] = values.get(KEY) or str(self.request.id)
@@ -95,13 +174,13 @@ def operation(method: Callable[Concatenate[C, P], Any], **options: Any) -> Check
     return _registered(f"{PREFIX}.{service}.{name}", method, run, parameters, options)
 
 
-def task(name: str, **options: Any) -> Callable[[Callable[Concatenate[Any, P], Any]], CheckedTask[P]]:
+def task(name: str, **options: Any) -> Callable[[Callable[Concatenate[Any, P], R]], PlainTask[P, R]]:
     """Make a task of a function whose first parameter is the task itself."""
 
-    def decorate(function: Callable[Concatenate[Any, P], Any]) -> CheckedTask[P]:
+    def decorate(function: Callable[Concatenate[Any, P], R]) -> PlainTask[P, R]:
         parameters = Parameters(function, skip=1)
 
-        def run(self: CheckedTask[P], *args: Any, **kwargs: Any) -> Any:
+        def run(self: CheckedTask[Any], *args: Any, **kwargs: Any) -> Any:
             return as_json(cast(Any, function)(self, **self.received(args, kwargs)))
 
         return _registered(f"{PREFIX}.{name}", function, run, parameters, options)
@@ -121,4 +200,5 @@ def _registered(
         "__module__": function.__module__,
         **options,
     }
-    return app.register_task(type(function.__name__, (CheckedTask,), attributes)())
+    base: Any = PayloadTask if "fields" in options else PlainTask
+    return app.register_task(type(function.__name__, (base,), attributes)())

@@ -1,20 +1,23 @@
 """One task for each operation of LLM-Registry."""
 
 from ..clients.registry import MODEL, MODELS, REGISTRATION, SESSION, SESSIONS, STATS, USAGE, RegistryClient
+from ..schemas import calls, results
 from .operation import operation
 from .parameters import carry
 from .usage_batch import track_usage_batch as track_usage_batch
 
 carry(REGISTRATION, USAGE, SESSION, SESSIONS, MODEL, MODELS, STATS)
 
-register_session = operation(RegistryClient.register_session)
-list_sessions = operation(RegistryClient.list_sessions)
-get_session = operation(RegistryClient.get_session)
-update_session_status = operation(RegistryClient.update_session_status)
+register_session = operation(
+    RegistryClient.register_session, fields=calls.session_registration, returns=results.SessionInfoDict
+)
+list_sessions = operation(RegistryClient.list_sessions, returns=results.SessionListDict)
+get_session = operation(RegistryClient.get_session, returns=results.SessionInfoDict)
+update_session_status = operation(RegistryClient.update_session_status, returns=results.SessionInfoDict)
 delete_session = operation(RegistryClient.delete_session)
-list_models = operation(RegistryClient.list_models)
-get_model_metadata = operation(RegistryClient.get_model_metadata)
-track_usage = operation(RegistryClient.track_usage)
-get_session_usage = operation(RegistryClient.get_session_usage)
-get_model_usage = operation(RegistryClient.get_model_usage)
+list_models = operation(RegistryClient.list_models, returns=results.ModelListDict)
+get_model_metadata = operation(RegistryClient.get_model_metadata, returns=results.ModelMetadataDict)
+track_usage = operation(RegistryClient.track_usage, fields=calls.usage_report)
+get_session_usage = operation(RegistryClient.get_session_usage, returns=results.UsageStatsDict)
+get_model_usage = operation(RegistryClient.get_model_usage, returns=results.UsageStatsDict)
 health_check = operation(RegistryClient.health_check, expires=60, max_retries=0, keep_dead_letter=False)

@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterable, Iterator
 from multiprocessing import util
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, Unpack, cast, overload
 from uuid import uuid4
 from weakref import WeakSet
 
 from kombu.exceptions import OperationalError
 
 from ..clients.registry import KEYED_USAGE
+from ..schemas.calls import UsageReportFields
 from ..schemas.ids import random_id
 from ..schemas.registry import UsageReport
 from .app import mistakes
@@ -65,6 +66,10 @@ class UsageReporter:
         self._begin()
         _REPORTERS.add(self)
 
+    @overload
+    def report(self, report: UsageReport, *, idempotency_key: str | None = None) -> str: ...
+    @overload
+    def report(self, **fields: Unpack[UsageReportFields]) -> str: ...
     def report(self, report: UsageReport | None = None, *, idempotency_key: str | None = None, **fields: Any) -> str:
         """Take a report, a model or its fields as keywords, and return its idempotency key.
 

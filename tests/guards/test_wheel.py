@@ -1,15 +1,12 @@
 """The wheel holds every module and data file of the tree; the lists that are kept by hand name all of them."""
 
-import shutil
-import subprocess
-import sys
 import tomllib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from zipfile import ZipFile
 
 import pytest
+from support.built_wheel import ROOT, build_wheel, tree
 
-ROOT = Path(__file__).parent.parent.parent
 PACKAGE = "memory_graph_workers"
 # What only the repository needs. Any other folder is the package's: its files belong in the wheel and in the image.
 NOT_SHIPPED = {"benchmarks", "deploy", "docs", "tests"}
@@ -17,9 +14,7 @@ NOT_SHIPPED = {"benchmarks", "deploy", "docs", "tests"}
 OTHER_LANGUAGES = {"examples/go", "examples/node"}
 BUILD_FILES = {"pyproject.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "deploy/build.txt", "deploy/runtime.txt"}
 
-LISTED = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
-# Also what is not committed yet, so that a new file is judged before its commit; a deleted one is still listed.
-TREE = [PurePosixPath(name) for name in sorted(set(LISTED.split("\0"))) if (ROOT / name).is_file()]
+TREE = tree()
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
 
@@ -39,16 +34,8 @@ def dotted(folder: PurePosixPath) -> str:
 
 @pytest.fixture(scope="module")
 def in_wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The files of a wheel that was built in an empty folder: a stale build/lib would ship what has moved away."""
-    source, wheels = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheels")
-    for file in TREE:
-        (source / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / file, source / file)
-    build = [sys.executable, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-index"]
-    build += ["--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(source)]
-    done = subprocess.run(build, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = wheels.glob("*.whl")
+    """The files of the wheel."""
+    wheel = build_wheel(tmp_path_factory.mktemp("wheel"))
     with ZipFile(wheel) as archive:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
