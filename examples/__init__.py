@@ -1,1 +1,1 @@
-"""Programs to start from, and the conversations that the demo archives."""
+"""Example programs, and the conversations that `mgw demo` archives."""

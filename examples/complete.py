@@ -1,7 +1,7 @@
 """The complete integration: a conversation in the graph, its record in the Registry, its archive in the Vault.
 
-The conversation is written by the application itself; what the Registry and the Vault are to know of it is
-enqueued, and a worker tells them. Needs a broker and a running worker.
+The application writes the conversation to the graph itself; it enqueues tasks with which a worker records the
+session in the Registry and archives it in the Vault. It needs a broker and a running worker.
 
 Run: REDIS_URL=… MEMORY_GRAPH_URL=… python -m memory_graph_workers.examples.complete
 """
@@ -15,7 +15,7 @@ from ..schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from ..tasks import archival, registry, vault
 
 MODEL = "gpt-4"
-PATIENCE_SECS = 60.0
+TIMEOUT_SECS = 60.0
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def converse(graph: MemoryGraphClient) -> str:
-    """Add a session with one prompt and its response to the graph; returns its id."""
+    """Add a session with one prompt and one response to the graph, and return its id."""
     session = graph.create_session({"application": "example"})
     prompt = graph.add_prompt(session.id, "Explain quantum computing")
     tokens = pb.TokenUsage(prompt_tokens=10, completion_tokens=100, total_tokens=110)
@@ -37,21 +37,21 @@ def converse(graph: MemoryGraphClient) -> str:
 
 
 def record(session_id: str) -> None:
-    """Register the session, report its tokens, complete it: one chain, because a report needs a session."""
+    """Register the session, report its tokens and complete it: as one chain, because a report needs the session."""
     steps = chain(
         registry.register_session.si(SessionRegistration(session_id, MODEL, tags=["production"])),
         registry.track_usage.si(UsageReport(session_id, 10, 100, model_id=MODEL)),
         registry.update_session_status.si(session_id, SessionStatus.COMPLETED),
     )
-    session = steps.apply_async().get(timeout=PATIENCE_SECS)
+    session = steps.apply_async().get(timeout=TIMEOUT_SECS)
     print(f"Session registered: {session['status']}, {session['total_tokens']} tokens")
 
 
 def archive(session_id: str) -> None:
-    """Archive the session without waiting for the sweep, and read the archive back."""
-    archive_id = archival.archive_session.delay(session_id).get(timeout=PATIENCE_SECS)["archive_id"]
+    """Archive the session now instead of waiting for the sweep, and read the archive back."""
+    archive_id = archival.archive_session.delay(session_id).get(timeout=TIMEOUT_SECS)["archive_id"]
     print(f"Session archived: {archive_id}")
-    entry = vault.retrieve_session.delay(archive_id).get(timeout=PATIENCE_SECS)
+    entry = vault.retrieve_session.delay(archive_id).get(timeout=TIMEOUT_SECS)
     print(f"Kept for {entry['retention_days']} days, {len(entry['data']['responses'])} response")
 
 

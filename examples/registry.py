@@ -1,4 +1,4 @@
-"""LLM-Registry by itself: register a session, report its tokens, read both back.
+"""LLM-Registry alone: register a session, report its tokens, and read both back.
 
 Run: REGISTRY_URL=… REGISTRY_API_KEY=… python -m memory_graph_workers.examples.registry
 """
@@ -11,7 +11,7 @@ from ..schemas.registry import SessionRegistration, UsageReport
 
 
 def main() -> None:
-    """Add one session with one usage report to the Registry."""
+    """Record one session and one usage report in the Registry."""
     session_id = f"example-{uuid4()}"
     with RegistryClient(RegistryConfig.from_env()) as registry:
         registration = SessionRegistration(

@@ -1,7 +1,7 @@
-"""The archival scheduler: what starts it, what it does, what stops it.
+"""The archival scheduler: start it, watch a sweep, and stop it.
 
-There is no scheduler object to hold: beat sends the sweep, workers run it, its state is in Redis. The
-process that starts or stops it may be any, and may end. Needs a broker and a running worker.
+There is no scheduler object: beat sends the sweep, workers run it, and its state is in Redis. Any process
+may start or stop sweeps, and may then exit. It needs a broker and a running worker.
 
 Run: REDIS_URL=… python -m memory_graph_workers.examples.scheduler
 """
@@ -13,62 +13,62 @@ from ..schemas.archival import Trigger
 from ..tasks.archival import sweep, sweeps
 from ..tasks.archival.state import Status
 
-PATIENCE_SECS = 60.0
+TIMEOUT_SECS = 60.0
 
 
 def main() -> None:
-    """Let sweeps run, run one now and tell its counts, then stop sweeps for a moment."""
-    tell_plan(SchedulerConfig.from_env())
+    """Allow sweeps, run one now and print its counts, then pause sweeps for a moment."""
+    print_plan(SchedulerConfig.from_env())
     was_paused = sweeps().paused()
     start()
     try:
-        tell_outcome(follow(send_sweep()))
+        print_outcome(follow(send_sweep()))
         stop()
-        print(f"A sweep sent now: {sweep.delay(Trigger.MANUAL).get(timeout=PATIENCE_SECS)['status']}")
+        print(f"A sweep sent now: {sweep.delay(Trigger.MANUAL).get(timeout=TIMEOUT_SECS)['status']}")
     finally:
         if not was_paused:
             start()
 
 
-def tell_plan(config: SchedulerConfig) -> None:
-    """Print what beat and the workers were told; the environment is read when they start."""
+def print_plan(config: SchedulerConfig) -> None:
+    """Print the settings, which beat and the workers read from the environment when they start."""
     when = f"at {config.crontab} UTC" if config.crontab else f"every {config.interval_hours:g} hours"
-    print(f"Sweeps: {when if config.enabled else 'only when sent by hand'}")
-    print(f"Archived: sessions that ended {config.archive_after_days:g} days ago, {config.batch_size} a batch")
+    print(f"Sweeps: {when if config.enabled else 'only when you send one'}")
+    print(f"Archived: sessions that ended {config.archive_after_days:g} days ago, {config.batch_size} per batch")
     print(f"Kept: {config.retention_days} days ({config.default_compliance_level})")
 
 
 def start() -> None:
-    """Let sweeps start, from beat or by hand."""
+    """Allow sweeps to start, whether sent by beat or by hand."""
     sweeps().resume()
     print("Sweeps may start")
 
 
 def stop() -> None:
-    """Start no sweep any more; one under way stops after the batches in hand."""
+    """Stop sweeps from starting; a running one ends after its batches in flight."""
     sweeps().pause()
     print("Sweeps are paused")
 
 
 def send_sweep() -> str:
-    """Send what beat sends, and return the id of the sweep that runs."""
-    answer = sweep.delay(Trigger.MANUAL).get(timeout=PATIENCE_SECS)
-    print(f"Sweep {answer['sweep_id']}: {answer['status']}")
-    return answer["sweep_id"]
+    """Send the task that beat sends, and return the id of the running sweep."""
+    result = sweep.delay(Trigger.MANUAL).get(timeout=TIMEOUT_SECS)
+    print(f"Sweep {result['sweep_id']}: {result['status']}")
+    return result["sweep_id"]
 
 
 def follow(sweep_id: str) -> str:
-    """Wait for the end of a sweep."""
-    state, deadline = sweeps(), time.monotonic() + PATIENCE_SECS
+    """Wait until a sweep ends, and return its id."""
+    state, deadline = sweeps(), time.monotonic() + TIMEOUT_SECS
     while state.get(sweep_id).status is Status.RUNNING:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"Sweep {sweep_id} still runs after {PATIENCE_SECS:.0f} s.")
+            raise TimeoutError(f"Still running after {TIMEOUT_SECS:.0f} s. See: mgw sweeps show {sweep_id}")
         time.sleep(0.2)
     return sweep_id
 
 
-def tell_outcome(sweep_id: str) -> None:
-    """Print a sweep's counts, and why each session that it left was left."""
+def print_outcome(sweep_id: str) -> None:
+    """Print a sweep's counts, and the reason for each session that it did not archive."""
     state = sweeps()
     stats, ended = state.stats(sweep_id), state.get(sweep_id)
     print(f"Sweep {sweep_id}: {ended.status} {ended.reason}".rstrip())

@@ -1,4 +1,4 @@
-"""Data-Vault by itself: archive a session, keep it under a policy, read it back.
+"""Data-Vault alone: archive a session, apply a retention policy to it, and read it back.
 
 Run: VAULT_URL=… VAULT_API_KEY=… python -m memory_graph_workers.examples.vault
 """
@@ -11,7 +11,7 @@ from ..schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
 
 
 def main() -> None:
-    """Add one archive and one retention policy to the Vault."""
+    """Store one archive and one retention policy in the Vault."""
     session_id = f"example-{uuid4()}"
     session_data = {
         "session_id": session_id,

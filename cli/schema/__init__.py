@@ -1,1 +1,1 @@
-"""`mgw schema`: the contract of the tasks as JSON Schema and AsyncAPI."""
+"""`mgw schema`: the contract of all tasks as AsyncAPI and JSON Schema."""

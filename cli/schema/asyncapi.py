@@ -1,39 +1,39 @@
-"""The AsyncAPI document: every queue, every task message, and what comes back."""
+"""The AsyncAPI document: every queue, every task message, every result and dead letters."""
 
 from importlib.metadata import metadata
 from typing import Any
 
 from ...schemas.json_schema import components, name_of
-from ...tasks.app import app
+from ...tasks.app import ARCHIVAL, HEALTH, REGISTRY, VAULT, app
 from ...tasks.operation import CheckedTask
 from .message import EMBED, FAILURE, HEADERS, LIST_ITEM, REFS, body, dead_letter, success
 from .task import answer, calls, every_task, explained
 
 _QUEUES = {
-    "memory_graph.registry": "Tasks that call LLM-Registry.",
-    "memory_graph.vault": "Tasks that call Data-Vault.",
-    "memory_graph.archival": "The archival sweep, and archiving by hand.",
-    "memory_graph.health": "Health checks, which never wait behind work.",
+    REGISTRY: "Tasks that call LLM-Registry.",
+    VAULT: "Tasks that call Data-Vault.",
+    ARCHIVAL: "The archival sweep, and archiving by hand.",
+    HEALTH: "Health checks, which never wait behind work.",
 }
 _DEAD = {
     "address": "memory_graph:dead:letters",
     "title": "Dead letters",
-    "description": "A Redis hash of what failed for good, each under its task's id (HGET).",
+    "description": "A Redis hash of the messages that failed for good, each under its task's id (HGET).",
     "messages": {"dead_letter": {"$ref": "#/components/messages/dead_letter"}},
 }
 _RESULTS = {
     "address": "celery-task-meta-{task_id}",
-    "title": "Answers",
+    "title": "Results",
     "description": (
-        "A Redis key that holds a task's answer until it expires, and a channel of that name on which the same text"
-        " is published once. Where no result is kept there is neither."
+        "A Redis key that holds a task's result until it expires, and a channel of the same name on which the same"
+        " text is published once. There is neither if the result is not kept."
     ),
     "parameters": {"task_id": {"description": "The id in the task's headers."}},
 }
 
 
 def document() -> dict[str, Any]:
-    """The whole document, AsyncAPI 3.0; the worker is the application that it describes."""
+    """The whole AsyncAPI 3.0 document; it describes the worker."""
     tasks = every_task()
     return {
         "asyncapi": "3.0.0",
@@ -65,7 +65,7 @@ def _server() -> dict[str, Any]:
         "host": "localhost:6379",
         "pathname": "/0",
         "protocol": "redis",
-        "description": "The Redis that REDIS_URL names; rediss:// where it is on another machine.",
+        "description": "The Redis server of REDIS_URL; use rediss:// if it is on another machine.",
         "security": [{"$ref": "#/components/securitySchemes/password"}],
     }
 
@@ -113,7 +113,7 @@ def _keeping() -> dict[str, Any]:
     return {
         "action": "send",
         "channel": {"$ref": channel},
-        "summary": "Keep what failed for good, before its message is acknowledged.",
+        "summary": "Keep a message that failed for good, before it is acknowledged.",
         "messages": [{"$ref": f"{channel}/messages/dead_letter"}],
     }
 
@@ -130,10 +130,10 @@ def _messages(tasks: dict[str, CheckedTask[Any]]) -> dict[str, Any]:
             "payload": body([name_of(way) for way in calls(task)]),
         }
         if task.parameters.answers:
-            made[f"{name}.answer"] = _message(f"{name}.answer", f"What {name} answers.")
+            made[f"{name}.answer"] = _message(f"{name}.answer", f"The result of {name}.")
     return made | {
         "failure": _message("Failure", "A task that failed for good."),
-        "dead_letter": _message("DeadLetter", "A message that failed for good, and why."),
+        "dead_letter": _message("DeadLetter", "A message that failed for good, with the reason."),
     }
 
 

@@ -1,7 +1,7 @@
-"""The parts of a message that are Celery's, as JSON Schema: what the worker takes, and what it answers with.
+"""The parts of a message that are defined by Celery, as JSON Schema: what the worker accepts and what it returns.
 
-Message protocol 2 of Celery over kombu's Redis transport. The keywords are those that draft-07 and 2020-12 share,
-because an AsyncAPI document is read by tools of either.
+This is Celery's message protocol 2 over kombu's Redis transport. Only keywords that draft-07 and 2020-12 share are
+used, because tools for AsyncAPI documents may use either.
 """
 
 from typing import Any, get_type_hints
@@ -13,7 +13,7 @@ from .task import record
 REFS = "#/components/schemas/"
 NAME = {"type": "string", "pattern": "^[\\x21-\\x7e]{1,256}$", "description": "Printable ASCII without spaces."}
 _NAME_OR_NULL = {"type": ["string", "null"], "pattern": NAME["pattern"]}
-_MOMENT = {"type": ["string", "null"], "format": "date-time"}
+_TIME = {"type": ["string", "null"], "format": "date-time"}
 _SECS = {"type": ["number", "null"], "minimum": 0}
 _SIGNATURE = {
     "type": "object",
@@ -23,35 +23,38 @@ _SIGNATURE = {
         "args": {"type": "array"},
         "kwargs": {"type": "object"},
         "options": {"type": "object", "description": "`task_id`, `queue` and other options of sending."},
-        "immutable": {"type": "boolean", "description": "Whether the answer of the task before is left out."},
+        "immutable": {"type": "boolean", "description": "Whether the result of the previous task is not passed on."},
     },
 }
 _SIGNATURES = {"type": ["array", "null"], "items": _SIGNATURE}
 
 HEADERS = {
     "type": "object",
-    "description": "What a task message says of itself. Celery's libraries send more; it is ignored.",
+    "description": "The headers of a task message. Celery's libraries send more headers, which are ignored.",
     "required": ["task", "id"],
     "properties": {
         "task": NAME,
-        "id": {**NAME, "description": "The task's id, which is also the idempotency key of the request it makes."},
-        "root_id": {**_NAME_OR_NULL, "description": "The id of the chain's first task; alone, the task's own."},
+        "id": {
+            **NAME,
+            "description": "The task's id, and the idempotency key of the request that the task makes.",
+        },
+        "root_id": {**_NAME_OR_NULL, "description": "The id of the chain's first task; of a single task, its own id."},
         "parent_id": _NAME_OR_NULL,
         "group": _NAME_OR_NULL,
-        "lang": {"type": "string", "description": "The sender's language; any text."},
-        "eta": {**_MOMENT, "description": "Not before this moment."},
-        "expires": {**_MOMENT, "description": "Not after this moment: then it is a dead letter."},
+        "lang": {"type": "string", "description": "The sender's language, as any text."},
+        "eta": {**_TIME, "description": "The task does not run before this time."},
+        "expires": {**_TIME, "description": "The task does not run after this time; it becomes a dead letter."},
         "retries": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**31 - 1},
         "timelimit": {"type": ["array", "null"], "items": _SECS, "minItems": 2, "maxItems": 2},
         "ignore_result": {
             "type": ["boolean", "null"],
-            "description": "False makes a task that only writes say when it is done; true keeps no result.",
+            "description": "If false, a task that only writes has a result, too; if true, no result is kept.",
         },
     },
 }
 EMBED = {
     "type": "object",
-    "description": "What follows the task; an empty object says the same as nulls.",
+    "description": "What follows the task; an empty object means the same as nulls.",
     "properties": {
         "callbacks": _SIGNATURES,
         "errbacks": _SIGNATURES,
@@ -61,7 +64,7 @@ EMBED = {
 }
 LIST_ITEM = {
     "type": "object",
-    "description": "An item of a queue's Redis list, pushed at the left (LPUSH): the message as kombu writes it.",
+    "description": "An item of a queue's Redis list, pushed with LPUSH: the message as kombu writes it.",
     "required": ["body", "headers", "properties", "content-type", "content-encoding"],
     "properties": {
         "body": {
@@ -69,7 +72,7 @@ LIST_ITEM = {
             "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
             "contentEncoding": "base64",
             "contentMediaType": "application/json",
-            "description": "The payload: parameters and what follows.",
+            "description": "The parameters, and what follows the task.",
         },
         "content-type": {"const": "application/json"},
         "content-encoding": {"const": "utf-8"},
@@ -78,24 +81,28 @@ LIST_ITEM = {
             "type": "object",
             "required": ["delivery_tag", "delivery_info", "body_encoding"],
             "properties": {
-                "delivery_tag": {**NAME, "description": "Different in every message."},
+                "delivery_tag": {**NAME, "description": "Unique for every message."},
                 "delivery_info": {
                     "type": "object",
                     "properties": {"exchange": {"type": "string"}, "routing_key": {"type": "string"}},
-                    "description": "The queue's name, twice. The worker goes by the list that it took the item from.",
+                    "description": "The queue's name in both. The worker uses the name of the item's list.",
                 },
                 "body_encoding": {"const": "base64"},
                 "correlation_id": {**_NAME_OR_NULL, "description": "The task's id."},
                 "reply_to": _NAME_OR_NULL,
                 "delivery_mode": {"const": 2},
-                "priority": {"type": "integer", "const": 0, "description": "Others go to lists of other names."},
+                "priority": {
+                    "type": "integer",
+                    "const": 0,
+                    "description": "Other priorities use lists of other names.",
+                },
             },
         },
     },
 }
 FAILURE = {
     "type": "object",
-    "description": "A task that failed for good; it is a dead letter too.",
+    "description": "A task that failed for good; it is also a dead letter.",
     "required": ["task_id", "status", "result"],
     "properties": {
         "task_id": NAME,
@@ -105,7 +112,7 @@ FAILURE = {
             "required": ["exc_type", "exc_message"],
             "properties": {
                 "exc_type": {"type": "string", "examples": ["ValidationError", "Refused"]},
-                "exc_message": {"description": "The error's arguments; of a ValidationError, messages by field."},
+                "exc_message": {"description": "The error's arguments; for a ValidationError, messages by field."},
                 "exc_module": {"type": ["string", "null"]},
             },
         },
@@ -114,7 +121,7 @@ FAILURE = {
 
 
 def success(result: dict[str, Any]) -> dict[str, Any]:
-    """What is stored and published when a task has answered."""
+    """What is stored and published when a task has succeeded."""
     return {
         "type": "object",
         "required": ["task_id", "status", "result"],
@@ -123,7 +130,7 @@ def success(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def body(parameters: list[str]) -> dict[str, Any]:
-    """A message's payload: no positional arguments, parameters after one of these schemas, what follows."""
+    """A message's body: no positional arguments, parameters of one of these schemas, and what follows the task."""
     refs = [{"$ref": REFS + name} for name in parameters]
     return {
         "type": "array",
@@ -138,5 +145,5 @@ def body(parameters: list[str]) -> dict[str, Any]:
 
 
 def dead_letter() -> dict[str, Any]:
-    """A dead letter as it is kept in Redis."""
+    """The schema of a dead letter as it is kept in Redis."""
     return components(record("DeadLetter", get_type_hints(DeadLetter), DeadLetter.__doc__ or ""))["DeadLetter"]

@@ -1,4 +1,4 @@
-"""Every task as JSON Schema: the parameters that it takes, and what it answers."""
+"""Every task as JSON Schema: its parameters and its result."""
 
 import inspect
 from enum import Enum
@@ -28,13 +28,13 @@ class _Call(Schema):
 
 
 def every_task() -> dict[str, CheckedTask[Any]]:
-    """All tasks by name, in the order of the code."""
+    """All tasks by name, in the order of the modules that define them."""
     found = [value for module in (registry, vault, archival) for value in vars(module).values()]
     return {task.name: task for task in found if isinstance(task, CheckedTask)}
 
 
 def parameters_schema(task: CheckedTask[Any]) -> dict[str, Any]:
-    """The JSON Schema of a task's parameters, as one object; it stands by itself."""
+    """The self-contained JSON Schema of a task's parameters, as one object."""
     ways = calls(task)
     defs = components(*ways, at=_DEFS)
     heading = {"$schema": DIALECT, "title": task.name, "description": explained(task)}
@@ -44,7 +44,7 @@ def parameters_schema(task: CheckedTask[Any]) -> dict[str, Any]:
 
 
 def answer_schema(task: CheckedTask[Any]) -> dict[str, Any] | None:
-    """The JSON Schema of a task's result; None where it answers nothing."""
+    """The JSON Schema of a task's result, or None if it has no result."""
     if not task.parameters.answers:
         return None
     holder = answer(task)
@@ -54,7 +54,7 @@ def answer_schema(task: CheckedTask[Any]) -> dict[str, Any] | None:
 
 
 def calls(task: CheckedTask[Any]) -> list[type[Schema]]:
-    """The ways to call a task as schemas: by its parameters; where it has one payload, by that one's fields too."""
+    """A schema for each way to call a task: by its parameters and, if one is a payload, by the payload's fields."""
     members, payload = _members(task.parameters), task.parameters.payload
     ways = [_schema(task.name, _Call, explained(task), members)]
     if payload:
@@ -65,17 +65,17 @@ def calls(task: CheckedTask[Any]) -> list[type[Schema]]:
 
 
 def answer(task: CheckedTask[Any]) -> type[Schema]:
-    """A schema whose field `result` is what a task answers."""
-    return record(f"{task.name}.answer", {"result": task.parameters.returns}, f"What {task.name} answers.")
+    """A schema whose field `result` is the task's result."""
+    return record(f"{task.name}.answer", {"result": task.parameters.returns}, f"The result of {task.name}.")
 
 
 def record(name: str, hints: dict[str, Any], description: str) -> type[Schema]:
-    """A schema of annotated members, each as it travels in JSON."""
+    """A schema made of annotated members, each in its JSON form."""
     return _schema(name, _Call, description, {member: _written(hint) for member, hint in hints.items()})
 
 
 def explained(task: CheckedTask[Any]) -> str:
-    """What a task does, in the words of its docstring."""
+    """What a task does: its docstring."""
     return inspect.getdoc(type(task)) or ""
 
 
@@ -93,14 +93,14 @@ def _members(parameters: Parameters) -> dict[str, fields.Field[Any]]:
 
 
 def _taken(hint: Any) -> fields.Field[Any]:
-    """The field of a parameter; a payload is nested."""
+    """The field that reads a parameter; a payload is nested."""
     if hint in PAYLOADS:
         return fields.Nested(type(PAYLOADS[hint]))
     return fields.List(_taken(item_of(hint))) if item_of(hint) in PAYLOADS else field_of(hint)
 
 
 def _written(hint: Any) -> fields.Field[Any]:
-    """The field of something that is written: a model is nested."""
+    """The field that writes a value; a model is nested."""
     if hint in WRITERS:
         return fields.Nested(type(WRITERS[hint]))
     if isinstance(hint, UnionType):

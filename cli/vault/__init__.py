@@ -1,1 +1,1 @@
-"""`mgw vault`: rotate keys, and delete archives whose retention is over."""
+"""`mgw vault`: rotate keys, and delete archives whose retention has ended."""

@@ -1,4 +1,4 @@
-"""`mgw vault`: the keys of the reference vault, and what has expired in it."""
+"""`mgw vault`: the keys of the reference vault."""
 
 import click
 
@@ -9,10 +9,10 @@ from .expiry import deletions, expire
 
 @click.group()
 def command() -> None:
-    """Look after the reference vault: its keys, and what has expired.
+    """Manage the reference vault: its keys, and archives that have expired.
 
-    All but `new-key` work on the vault's database, in the vault's environment (DATABASE_URL or VAULT_DATABASE_URL,
-    VAULT_KEYS, VAULT_ENCRYPTION_KEYS), while the vault runs.
+    All commands except `new-key` work on the vault's database. Run them with the vault's environment (DATABASE_URL
+    or VAULT_DATABASE_URL, VAULT_KEYS, VAULT_ENCRYPTION_KEYS); the vault may keep running.
 
     \b
     Example:
@@ -22,7 +22,7 @@ def command() -> None:
 
 @command.command("new-key")
 def new_key_() -> None:
-    """Print a new random key for VAULT_ENCRYPTION_KEYS. Keep it safe: whoever loses it loses the archives.
+    """Print a new random key for VAULT_ENCRYPTION_KEYS. Keep it safe: without it the archives cannot be read.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def new_key_() -> None:
 def keys(as_json: bool) -> None:
     """List the ids of all keys, how many archives need each, and which may be removed.
 
-    Exits with 1 where archives need a key that VAULT_ENCRYPTION_KEYS lacks.
+    Exits with 1 if archives need a key that is not in VAULT_ENCRYPTION_KEYS.
 
     \b
     Example:
@@ -55,16 +55,16 @@ def keys(as_json: bool) -> None:
         show_table(["key", "archives", "state"], [(use.key_id, use.archives, use.state.explain()) for use in uses])
     lost = [use.key_id for use in uses if use.is_lost]
     if lost:
-        raise Failure(f"Archives need keys that are not in VAULT_ENCRYPTION_KEYS; add them again: {', '.join(lost)}")
+        raise Failure(f"Archives need keys that VAULT_ENCRYPTION_KEYS lacks. Add these keys again: {', '.join(lost)}")
 
 
 @command.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def rotate(as_json: bool) -> None:
-    """Wrap the data keys of all archives with the first key of VAULT_ENCRYPTION_KEYS; no data is touched.
+    """Encrypt the data keys of all archives with the first key of VAULT_ENCRYPTION_KEYS; the data is not touched.
 
-    The vault may run meanwhile; stopped at any moment, the next run goes on from there. Exits with 1 where an
-    archive could not be read.
+    The vault may keep running. If it is interrupted, the next run continues. Exits with 1 if an archive could not
+    be read.
 
     \b
     Example:
@@ -78,15 +78,15 @@ def rotate(as_json: bool) -> None:
     with vault_database() as (config, storage):
         ring = config.encryption_keys
         total = sum(use.archives for use in vault_rotation.key_uses(storage, ring) if use.key_id != ring.first.id)
-        for page in bar("Wrapping keys anew", vault_rotation.rotate(storage, ring), lambda page: page.size, total):
+        for page in bar("Encrypting data keys", vault_rotation.rotate(storage, ring), lambda page: page.size, total):
             rotated, unreadable = rotated + page.rotated, unreadable + page.unreadable
     if as_json:
         show_json({"key_id": ring.first.id, "rotated": rotated, "unreadable": unreadable})
     else:
-        click.echo(f"{rotated} archives are under the key {ring.first.id} now.")
+        click.echo(f"{rotated} archives now use the key {ring.first.id}.")
     if unreadable:
         some = ", ".join(unreadable[:10])
-        raise Failure(f"{len(unreadable)} archives could not be read, such as {some}. See: mgw vault keys")
+        raise Failure(f"Cannot read {len(unreadable)} archives, for example {some}. See: mgw vault keys")
 
 
 command.add_command(expire)

@@ -1,4 +1,4 @@
-"""The reference vault's database, opened as the service's environment names it."""
+"""The reference vault's database, opened with the settings of the service."""
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -15,10 +15,9 @@ from ..terminal.failure import Failure, Refused
 
 @contextmanager
 def vault_database() -> Generator[tuple[VaultServiceConfig, Storage]]:
-    """The vault's settings and its database, which must be there already.
+    """The vault's settings and its existing database.
 
-    Raises: Refused where a setting is wrong or the tables are not as this release needs them; Failure where the
-    database does not answer.
+    Raises: Refused if a setting is wrong or the tables need a migration; Failure if the database does not answer.
     """
     try:
         config = _ready_config()
@@ -26,7 +25,7 @@ def vault_database() -> Generator[tuple[VaultServiceConfig, Storage]]:
             yield config, storage
     except SQLAlchemyError as error:
         why = f"The vault's database does not answer ({type(error.__cause__ or error).__name__})."
-        raise Failure(f"{why} What was done stays done: run it again.") from error
+        raise Failure(f"{why} Run the command again; it continues where it stopped.") from error
 
 
 def _ready_config() -> VaultServiceConfig:
@@ -35,7 +34,7 @@ def _ready_config() -> VaultServiceConfig:
     except ValueError as error:
         raise Refused(str(error)) from error
     if standing.state is State.EMPTY:
-        raise Refused("The vault's database is empty or not there. Is VAULT_DATABASE_URL (or DATABASE_URL) right?")
+        raise Refused("The vault's database is empty or missing. Is VAULT_DATABASE_URL (or DATABASE_URL) right?")
     if not standing.is_current:
         raise Refused(standing.explain())
     return config

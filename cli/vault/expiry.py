@@ -1,4 +1,4 @@
-"""`mgw vault expire` and `mgw vault deletions`: archives whose time has come, and those that are gone."""
+"""`mgw vault expire` and `mgw vault deletions`: archives that have expired, and archives that were deleted."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="List what would be deleted; delete nothing.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; with --yes or --dry-run.")
 def expire(dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete the archives whose retention has ended and whose policy says auto_delete, and no others.
 
-    Each deletion is recorded in the same transaction: see `mgw vault deletions`. Run it from time to time.
+    Each deletion is recorded in the same transaction (see `mgw vault deletions`). Run it regularly, for example daily.
 
     \b
     Example:
       mgw vault expire --dry-run
     """
     if as_json and not (yes or dry_run):
-        raise click.UsageError("--json asks nothing: add --yes or --dry-run.")
+        raise click.UsageError("--json cannot ask for confirmation. Pass --yes to delete, or --dry-run to list.")
     from .database import vault_database
 
     with vault_database() as (config, storage):
@@ -42,10 +42,10 @@ def expire(dry_run: bool, yes: bool, as_json: bool) -> None:
 
 @click.command()
 @click.option("--session", "session_id", help="Only the archives of this session.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, newest first.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def deletions(session_id: str | None, limit: int, as_json: bool) -> None:
-    """List the archives that were deleted, newest first: when, why, and until when they had to be kept.
+    """List deleted archives, newest first: when and why each was deleted, and until when it had to be kept.
 
     \b
     Example:
@@ -67,7 +67,7 @@ def _ask(storage: "Storage", now: "datetime") -> None:
         if count:
             click.confirm(f"Delete {count} archives for good?", abort=True, err=True)
     except click.Abort as error:
-        raise Failure("Nothing was deleted. Where nobody can answer, say --yes.") from error
+        raise Failure("Nothing was deleted. To delete without confirmation, pass --yes.") from error
 
 
 def _run(storage: "Storage", now: "datetime", dry_run: bool, as_json: bool) -> None:
@@ -75,7 +75,7 @@ def _run(storage: "Storage", now: "datetime", dry_run: bool, as_json: bool) -> N
     try:
         for page in _pages(storage, now, dry_run):
             gone += page
-    finally:  # also after a failure or Ctrl-C: these are gone
+    finally:  # also after a failure or Ctrl-C: these were deleted
         rows = [_written(archive) for archive in gone]
         _show(rows, {"dry_run": dry_run, "count": len(rows), "archives": rows}, as_json)
         if not as_json:

@@ -161,7 +161,7 @@ def test_the_command_prints_the_whole_document_and_writes_every_file(tmp_path: P
 
 def test_the_command_says_what_to_do_instead() -> None:
     assert "memory_graph.registry.track_usage" in printed("registry.trak_usage", code=1)
-    assert "answers nothing" in printed("registry.track_usage", "--result", code=1)
-    assert "needs a TASK" in printed("--result", code=2)
-    assert "leave TASK out" in printed("registry.get_session", "--out", "x", code=2)
-    assert "cannot be written" in printed("--out", "/proc/nowhere", code=1)
+    assert "has no result" in printed("registry.track_usage", "--result", code=1)
+    assert "needs the name of a TASK" in printed("--result", code=2)
+    assert "takes no TASK" in printed("registry.get_session", "--out", "x", code=2)
+    assert "Cannot write to" in printed("--out", "/proc/nowhere", code=1)

@@ -147,7 +147,7 @@ def test_expire_goes_by_the_vaults_own_clock(vault):
 
 def test_json_without_a_decision_is_refused(vault):
     told = vault.run("expire", "--json")
-    assert (told.returncode, "--yes or --dry-run" in told.stderr, vault.left()) == (2, True, 2)
+    assert (told.returncode, "Pass --yes to delete, or --dry-run" in told.stderr, vault.left()) == (2, True, 2)
 
 
 @pytest.mark.parametrize("command", [["keys"], ["rotate"], ["expire", "--yes"], ["deletions"]])
