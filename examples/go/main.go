@@ -1,4 +1,4 @@
-// Sends tasks to memory-graph-workers by name (Celery's message protocol 2 over Redis) and waits for their answers.
+// Sends tasks to memory-graph-workers by name (Celery's message protocol 2 over Redis) and waits for their results.
 package main
 
 import (
@@ -23,7 +23,7 @@ var taskName = regexp.MustCompile(`^memory_graph\.(registry|vault|archival)\.(\w
 func main() {
 	options, err := redis.ParseURL(os.Getenv("REDIS_URL"))
 	if err != nil {
-		log.Fatal("REDIS_URL is no address of a Redis") // the error would show the password
+		log.Fatal("REDIS_URL is not the address of a Redis server") // the error would show the password
 	}
 	client := redis.NewClient(options)
 	defer client.Close()
@@ -62,7 +62,7 @@ func produce(ctx context.Context, client *redis.Client) error {
 	return nil
 }
 
-// call sends a task and waits until it is done, also where it answers nothing.
+// call sends a task and waits until it is done, also if it has no result.
 func call(ctx context.Context, client *redis.Client, task string, parameters object, id string, result any) error {
 	if err := Send(ctx, client, task, parameters, id, object{"ignore_result": false}); err != nil {
 		return err
@@ -70,7 +70,7 @@ func call(ctx context.Context, client *redis.Client, task string, parameters obj
 	return Answer(ctx, client, id, result)
 }
 
-// Send puts a task on its queue. One that is sent twice under one id counts once.
+// Send puts a task on its queue. A task sent twice under one id counts once.
 func Send(ctx context.Context, client *redis.Client, task string, parameters object, id string, more object) error {
 	queue, err := queueOf(task)
 	if err != nil {
@@ -104,7 +104,7 @@ func Send(ctx context.Context, client *redis.Client, task string, parameters obj
 	return client.LPush(ctx, queue, message).Err()
 }
 
-// Answer waits for what a task answers and decodes it into result (nil drops it). Where the task failed, so does this.
+// Answer waits for a task's result and decodes it into result (nil drops it). It fails if the task failed.
 func Answer(ctx context.Context, client *redis.Client, id string, result any) error {
 	for {
 		found, err := outcomeOf(ctx, client, id)
@@ -122,7 +122,7 @@ func Answer(ctx context.Context, client *redis.Client, id string, result any) er
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("no answer of task %s: %w", id, ctx.Err())
+			return fmt.Errorf("no result of task %s: %w", id, ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -149,7 +149,7 @@ func outcomeOf(ctx context.Context, client *redis.Client, id string) (outcome, e
 func queueOf(task string) (string, error) {
 	parts := taskName.FindStringSubmatch(task)
 	if parts == nil {
-		return "", fmt.Errorf("%s is no task of memory-graph-workers", task)
+		return "", fmt.Errorf("%s is not a task of memory-graph-workers", task)
 	}
 	if parts[2] == "health_check" {
 		return "memory_graph.health", nil
