@@ -1,4 +1,4 @@
-"""`make chaos`: run the whole fault matrix in lanes side by side, print its table, and write docs/faults.md."""
+"""`make chaos`: run the whole fault matrix in parallel lanes, print its table, and write it to docs/faults.md."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent.parent / "docs" / "faults.md"
-# Rows that mostly wait take a lane of their own, beside two that keep the processors busy.
+# Rows that mostly wait have their own lane, beside two that keep the processors busy.
 _BROKER = ["test_broker.py", "test_machine.py"]
 _OTHERS = ["test_batches.py", "test_messages.py", "test_services.py", "test_sweep.py", "test_workers.py"]
 LANES = {"broker": ("not waits", _BROKER), "others": ("not waits", _OTHERS), "waits": ("waits", _OTHERS)}
@@ -24,7 +24,7 @@ BEGIN, END = "<!-- {}: written by `make {}` -->", "<!-- {}: end -->"
 
 
 def run(lanes: dict[str, tuple[str, list[str]]], results: Path) -> int:
-    """Run the lanes side by side; 0 where every test passed."""
+    """Run the lanes in parallel; 0 if every test passed."""
     environ = {**os.environ, "CHAOS": "1", "FAULTS_RESULTS": str(results)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     running = [
@@ -37,7 +37,7 @@ def run(lanes: dict[str, tuple[str, list[str]]], results: Path) -> int:
 
 
 def rows(results: Path) -> list[dict[str, Any]]:
-    """What the tests kept, in the order of the table."""
+    """The rows that the tests wrote, in the order of the table."""
     found = [json.loads(path.read_text()) for path in results.glob("*.json")]
     return sorted(found, key=lambda row: row["place"])
 
@@ -49,7 +49,7 @@ def matrix_table(found: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def proof_table(found: Iterable[dict[str, Any]]) -> list[str]:
-    """What each switch did, as lines of Markdown."""
+    """What failed without each mechanism, as lines of Markdown."""
     return _table(PROOF_HEADER, [[row["off"], "; ".join(row["complaints"])] for row in found])
 
 
@@ -59,7 +59,7 @@ def _table(header: list[str], found: list[list[Any]]) -> list[str]:
 
 
 def write(name: str, command: str, lines: list[str]) -> None:
-    """Put the lines in their place in the page."""
+    """Replace a generated part of the page."""
     begin, end = BEGIN.format(name, command), END.format(name)
     before, _, rest = PAGE.read_text().partition(begin)
     _, _, after = rest.partition(end)
@@ -67,9 +67,9 @@ def write(name: str, command: str, lines: list[str]) -> None:
 
 
 def main() -> int:
-    """Run, show, write."""
+    """Run the matrix, print its table and write it to the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--proof", action="store_true", help="switch each mechanism off, and see its row fail")
+    parser.add_argument("--proof", action="store_true", help="switch each mechanism off, and check that its row fails")
     proof = parser.parse_args().proof
     with tempfile.TemporaryDirectory(prefix="mgw-faults-") as folder:
         results, since = Path(folder), time.monotonic()

@@ -185,10 +185,10 @@ class Fleet:
 
     def state(self) -> str:
         """Where things stand, for an error."""
-        return f"waiting {self.waiting()}, in hand {len(self.in_hand())}, sweep {self.sweep_field('status') or '-'}"
+        return f"waiting {self.waiting()}, in-flight {len(self.in_hand())}, sweep {self.sweep_field('status') or '-'}"
 
     def attempts_spent(self) -> int:
-        """How many attempts were spent on all that waits or is in hand; each once, for a message that is sent again
+        """How many attempts were spent on all that waits or is in-flight; each once, for a message that is sent again
         is there twice until the first is acknowledged."""
         with self.redis.pipeline(transaction=True) as pipe:  # one look: a worker takes messages between two
             for queue in QUEUES:

@@ -82,7 +82,7 @@ def test_only_what_failed_is_sent_again_and_what_is_refused_is_a_letter_of_its_o
     fleet: Callable[..., Fleet], row: Callable[..., Row]
 ) -> None:
     one = row(
-        "one report in a batch of 100 refused, another without an answer",
+        "one report in a batch of 100 refused, another without a response",
         "the others are counted at the first attempt; the refused one can be replayed by itself",
         f"proxy: {REFUSED} times 422, {REFUSED} times cut after the request; runs = both",
         21,
@@ -110,9 +110,9 @@ def test_a_report_that_fails_at_every_attempt_is_a_letter_of_its_own_and_can_be_
     fleet: Callable[..., Fleet], row: Callable[..., Row]
 ) -> None:
     one = row(
-        "one report in a batch of 100 answered 500 at every attempt, another without an answer at every attempt",
-        "each is a letter of its own after the last attempt; the others are counted at the first; a replay counts once",
-        "3 attempts; the one without an answer is counted by the registry, whose answer is cut; runs = both",
+        "one report in a batch of 100 gets a 500 at every attempt, another no response at every attempt",
+        "each is its own dead letter after the last attempt; the others are counted at the first; a replay counts once",
+        "3 attempts; the registry counts the one without a response, and its response is cut; runs = both",
         23,
     )
     failed, cut = 10, 60  # two fail four times in a row at the later attempts: a third one would open the breaker
@@ -140,8 +140,8 @@ def test_a_report_that_the_breaker_refuses_at_the_last_attempt_is_sent_again_and
     fleet: Callable[..., Fleet], row: Callable[..., Row]
 ) -> None:
     one = row(
-        "seven reports in a batch of 100 answered 500 at both attempts: the fifth in a row opens the breaker",
-        "five are letters; the two that were not sent wait with their last attempt unspent, and are counted after it",
+        "seven reports in a batch of 100 get a 500 at both attempts: the fifth in a row opens the breaker",
+        "five are dead letters; the two not sent wait with their last attempt unspent, and are counted after it",
         "2 attempts, one call at a time; the breaker's pause is cut short; runs = those that failed",
         24,
     )

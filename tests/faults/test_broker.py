@@ -39,7 +39,7 @@ def test_redis_away_while_tasks_are_retried(fleet: Callable[..., Fleet], row: Ca
     one = row(
         "Redis 5 s away while tasks are being retried",
         "no retry lost (Celery's default loses each)",
-        "SIGKILL of the server and a start 5 s later; 60 % of reports are answered 429; runs = retries; "
+        "SIGKILL of the server and a start 5 s later; 60 % of reports get a 429; runs = retries; "
         "visibility timeout 60 s",
         6,
     )
@@ -94,8 +94,8 @@ def _first_effect(fleet: Fleet, since: float) -> float:
 def test_redis_restarted(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
         "Redis restarted (AOF), 0.3 s and 20 s down, idle and under load",
-        "workers come back by themselves, lease and hold go on; nothing lost but what AOF everysec admits",
-        "SIGKILL of the server; a task of 12 s afterwards, with a visibility timeout of 5 s, is run once",
+        "workers recover by themselves, leases and held queues go on; nothing lost but what AOF everysec allows",
+        "SIGKILL of the server; then a task of 12 s, with a visibility timeout of 5 s, runs once",
         7,
     )
     restarts_redis(fleet(), one)
@@ -125,7 +125,7 @@ def test_redis_out_of_memory(fleet: Callable[..., Fleet], row: Callable[..., Row
     one = row(
         "Redis out of memory (noeviction)",
         "producers get a clear error; workers go on when there is room",
-        "maxmemory 1 MB for 15 s, while 30 % of reports are answered 429 and sent again",
+        "maxmemory 1 MB for 15 s, while 30 % of reports get a 429 and are retried",
         8,
     )
     fills_redis(fleet(), one)

@@ -62,8 +62,8 @@ def _warnings(fleet: Fleet) -> list[str]:
 def test_clocks_five_minutes_off(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
         "a worker's clock 5 minutes off, either way",
-        "no running task is started again; the sweep's cutoff is off by no more than those minutes; doctor says it",
-        "libfaketime under one worker each way, beside a right one; batches of 12 s, visibility timeout 5 s; "
+        "no running task is started again; the sweep's cutoff is off by no more than those minutes; doctor reports it",
+        "libfaketime: one worker ahead, one behind, one correct; batches of 12 s, visibility timeout 5 s; "
         "runs = batches",
         16,
     )

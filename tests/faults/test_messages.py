@@ -80,7 +80,7 @@ def reads_junk(fleet: Fleet, row: Row, off: str = "") -> None:
 def test_junk_among_good_messages(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
         "junk, unknown tasks, broken envelopes among good messages",
-        "worker lives; each in the dead letters or the quarantine",
+        "the worker survives; each is a dead letter or in quarantine",
         f"{EACH} of each kind; runs = bad messages",
         17,
     )

@@ -29,9 +29,9 @@ def breaks_off(fleet: Fleet, row: Row, off: str = "") -> None:
 
 def test_connections_that_break_off(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
-        "cut after the request, before the answer, on 10 % of calls",
+        "cut after the request, before the response, on 10 % of calls",
         "usage totals and archive counts exact",
-        "proxy: a third each before the request, before the answer, in the middle of the answer; runs = cuts",
+        "proxy: a third each before the request, before the response, in the middle of the response; runs = cuts",
         11,
     )
     breaks_off(fleet(), one)
@@ -73,8 +73,8 @@ def waits(fleet: Fleet) -> list[float]:
 def test_errors_now_and_then(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
         "5 % random 500, 503 with Retry-After, 429",
-        "all done; never sooner than the server asked",
-        "proxy; Retry-After of 2 s; runs = answers of these kinds",
+        "all done; no retry sooner than the server asked",
+        "proxy; Retry-After of 2 s; runs = such responses",
         12,
     )
     fails_now_and_then(fleet(), one)
@@ -168,7 +168,7 @@ def _vault_secs(fleet: Fleet) -> list[float]:
 
 def test_a_vault_that_is_slow(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
-        "Vault answering slowly (5 s), dripping, hanging",
+        "Vault responding slowly (5 s), dripping, hanging",
         "deadline kept; other queues' throughput unchanged",
         f"a worker for archival and vault, one for registry; VAULT_TIMEOUT_SECS {VAULT_DEADLINE_SECS}; "
         f"reports paced at {PACE_SECS} s each; unchanged: at least {LEAST_SHARE:.0%} of what it was without",

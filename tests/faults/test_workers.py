@@ -167,7 +167,7 @@ def held_by(fleet: Fleet, gone: Child) -> set[bytes]:
 
 def test_a_worker_asked_to_go(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
-        "TERM with more work than the grace allows",
+        "TERM with more work than the grace period allows",
         "what ended is acknowledged, the rest is back at once; nothing lost, no effect twice",
         f"grace {GRACE_SECS} s, batches of {3 * GRACE_SECS} s",
         4,
@@ -192,9 +192,9 @@ def asked_and_killed(fleet: Fleet, row: Row, off: str = "") -> None:
 
 def test_a_worker_asked_to_go_and_killed(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
-        "TERM, then KILL inside the grace",
+        "TERM, then KILL inside the grace period",
         "nothing lost, no effect twice, back within visibility timeout + 5 s",
-        f"KILL 1 s after TERM; visibility timeout {TIMEOUT_SECS} s; batches of 6 s in hand",
+        f"KILL 1 s after TERM; visibility timeout {TIMEOUT_SECS} s; in-flight batches of 6 s",
         5,
     )
     asked_and_killed(fleet(), one)
