@@ -23,7 +23,7 @@ def part(rig: Rig, rounds: int, share: float = 1.0) -> Outcome:
             runs[road].append(rig.python(*arguments, BENCH_TASKIQ="stream"))
     wall, cpu = ({road: [run[what] for run in found] for road, found in runs.items()} for what in ("wall_us", "cpu_us"))
     rows = [[what, spread(wall[road]), spread(cpu[road]), lacks] for road, (what, _, lacks) in ROADS.items()]
-    table = Table("Enqueuing a report", ["road", "µs", "CPU µs", "what it lacks"], rows)
+    table = Table("Enqueuing a report", ["way", "µs", "CPU µs", "what it lacks"], rows)
     return Outcome([*_figures(wall, "time"), *_figures(cpu, "processor time")], [table])
 
 
