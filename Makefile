@@ -22,6 +22,7 @@ help:
 	@echo 'make migration    draft the next revision of tables: SERVICE=registry MESSAGE="Add a column"'
 	@echo 'make bench        measure against Celery, dramatiq and taskiq, and write docs/benchmarks.md (ARGS="enqueue calls")'
 	@echo 'make bench-listing  time pages and sums of a million sessions in both databases'
+	@echo 'make tables       write the tables of settings, tasks and payloads into the documents'
 	@echo 'make guards       imports, wheel, register and schemas alone'
 	@echo 'make build        the sdist and the wheel of what is committed, in dist/'
 	@echo 'make install-check  install that wheel into an empty environment, and run the demo with it'
@@ -121,10 +122,13 @@ bench-listing: $(STAMP)
 	@$(BIN)/python benchmarks/listing.py $(ARGS)
 
 # The frame around the code: what the hooks of git and the workflows call.
-.PHONY: guards build install-check release-check
+.PHONY: guards tables build install-check release-check
 
 guards: $(STAMP)
 	$(BIN)/pytest tests/guards $(ARGS)
+
+tables: $(STAMP)
+	$(BIN)/python docs/tables.py
 
 # From git, because a build beside the sources ships what build/lib still holds of moved modules.
 build: $(STAMP)

@@ -17,6 +17,8 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
 BIN = Path(sys.executable).parent
+DECISIONS = ROOT / "docs" / "decisions"
+PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "docs" / "architecture.md", *DECISIONS.glob("*.md")]
 
 
 def steps(workflow: Path) -> Iterator[dict[str, Any]]:
@@ -84,3 +86,28 @@ def test_a_release_is_refused_under_a_tag_of_another_version(tag: str, problem: 
     assert ("The tag" in done.stderr) == (problem is not None)
     assert (problem or "") in done.stderr
     assert done.returncode == (1 if done.stderr else 0)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#?([^)]*)\)", page.read_text()):
+        found = page.parent / target if target else page
+        assert found.exists(), f"{page.name} links to {target}, which is not there"
+        headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE) if found.is_file() else []
+        slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in slugs, f"{page.name} links to {target}#{anchor}, which is no heading"
+
+
+def test_every_decision_is_in_the_index() -> None:
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", (DECISIONS / "README.md").read_text()))
+    assert linked == {page.name for page in DECISIONS.glob("*.md")} - {"README.md"}, "see docs/decisions/README.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_and_target_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    for target in re.findall(r"`(make [a-z][a-z -]*)`", text):
+        refuse_unless_target(target)
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[A-Z]\w+\.md|[\w-]+\.(?:py|txt|toml|yml))`", text)
+    elsewhere = {"release.yml"}
+    assert [name for name in named if name not in elsewhere and not (ROOT / name).exists()] == []
