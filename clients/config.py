@@ -83,24 +83,27 @@ class RegistryConfig(ClientSettings):
     """Where LLM-Registry is, and how it is called."""
 
     base_url: str = setting(
-        "REGISTRY_URL", ServiceUrl("http", "https"), "http://localhost:8080", "Where LLM-Registry answers."
+        "REGISTRY_URL", ServiceUrl("http", "https"), "http://localhost:8080", "Address of LLM-Registry."
     )
-    api_key: str | None = setting("REGISTRY_API_KEY", ApiKey(), None, "Its bearer key, if it wants one.", secret=True)
-    timeout_secs: float = setting(
-        "REGISTRY_TIMEOUT_SECS", seconds(), 30.0, "Seconds for one whole attempt of a call to it."
+    api_key: str | None = setting(
+        "REGISTRY_API_KEY", ApiKey(), None, "Bearer token for the Registry; leave empty if it needs none.", secret=True
     )
+    timeout_secs: float = setting("REGISTRY_TIMEOUT_SECS", seconds(), 30.0, "Deadline of one attempt of a call.")
     retry_count: int = setting(
-        "REGISTRY_RETRY_COUNT", number(1, 100), 3, "Attempts of a client used directly (tasks have their own)."
+        "REGISTRY_RETRY_COUNT", number(1, 100), 3, "Attempts of a client that is used without Celery."
     )
-    enable_logging: bool = setting("REGISTRY_LOGGING", fields.Boolean(), True, "One log line a request, never a body.")
+    enable_logging: bool = setting(
+        "REGISTRY_LOGGING", fields.Boolean(), True, "Log one line for each request, never a body."
+    )
     honours_idempotency: bool = setting(
         "REGISTRY_HONOURS_IDEMPOTENCY",
         fields.Boolean(),
         False,
-        "It recognises a repeated Idempotency-Key; without it a usage report without an answer is not repeated.",
+        "`true` if the Registry deduplicates by `Idempotency-Key`. If `false`, a usage report that got no response "
+        "is not retried.",
     )
     allow_insecure_http: bool = setting(
-        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Send keys over http:// to hosts other than this one."
+        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Allow keys over http:// to hosts other than this one."
     )
 
     def mistakes(self) -> Iterator[str]:
@@ -112,25 +115,25 @@ class RegistryConfig(ClientSettings):
 class VaultConfig(ClientSettings):
     """Where Data-Vault is, and how it is called."""
 
-    base_url: str = setting(
-        "VAULT_URL", ServiceUrl("http", "https"), "http://localhost:9000", "Where Data-Vault answers."
+    base_url: str = setting("VAULT_URL", ServiceUrl("http", "https"), "http://localhost:9000", "Address of Data-Vault.")
+    api_key: str = setting("VAULT_API_KEY", ApiKey(), "", "Bearer token for the Vault; required.", secret=True)
+    encryption_enabled: bool = setting("VAULT_ENCRYPTION", fields.Boolean(), True, "Ask the Vault to encrypt archives.")
+    compression_enabled: bool = setting(
+        "VAULT_COMPRESSION", fields.Boolean(), True, "Ask the Vault to compress archives."
     )
-    api_key: str = setting("VAULT_API_KEY", ApiKey(), "", "Its bearer key; required.", secret=True)
-    encryption_enabled: bool = setting("VAULT_ENCRYPTION", fields.Boolean(), True, "Ask it to encrypt archives.")
-    compression_enabled: bool = setting("VAULT_COMPRESSION", fields.Boolean(), True, "Ask it to compress archives.")
-    timeout_secs: float = setting(
-        "VAULT_TIMEOUT_SECS", seconds(), 60.0, "Seconds for one whole attempt of a call to it."
-    )
-    batch_size: int = setting("VAULT_BATCH_SIZE", number(1, 10_000), 100, "Archives a request of a batch.")
+    timeout_secs: float = setting("VAULT_TIMEOUT_SECS", seconds(), 60.0, "Deadline of one attempt of a call.")
+    batch_size: int = setting("VAULT_BATCH_SIZE", number(1, 10_000), 100, "Archives in one request of a batch.")
     batch_max_bytes: int = setting(
         "VAULT_BATCH_MAX_BYTES",
         number(1, 1 << 30),
         8 << 20,
-        "Bytes a request of a batch, as JSON; a larger archive goes alone.",
+        "JSON bytes in one request of a batch; a larger archive goes alone.",
     )
-    enable_logging: bool = setting("VAULT_LOGGING", fields.Boolean(), True, "One log line a request, never a body.")
+    enable_logging: bool = setting(
+        "VAULT_LOGGING", fields.Boolean(), True, "Log one line for each request, never a body."
+    )
     allow_insecure_http: bool = setting(
-        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Send keys over http:// to hosts other than this one."
+        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Allow keys over http:// to hosts other than this one."
     )
 
     def mistakes(self) -> Iterator[str]:
@@ -146,13 +149,11 @@ class MemoryGraphConfig(ClientSettings):
         "MEMORY_GRAPH_URL",
         ServiceUrl("grpc", "grpcs"),
         "grpc://localhost:50051",
-        "Where LLM-Memory-Graph answers (grpcs:// for TLS).",
+        "Address of LLM-Memory-Graph (grpcs:// for TLS).",
     )
-    timeout_secs: float = setting(
-        "MEMORY_GRAPH_TIMEOUT_SECS", seconds(), 30.0, "Seconds for one whole attempt of a call to it."
-    )
+    timeout_secs: float = setting("MEMORY_GRAPH_TIMEOUT_SECS", seconds(), 30.0, "Deadline of one attempt of a call.")
     enable_logging: bool = setting(
-        "MEMORY_GRAPH_LOGGING", fields.Boolean(), True, "One log line a request, never a body."
+        "MEMORY_GRAPH_LOGGING", fields.Boolean(), True, "Log one line for each request, never a body."
     )
 
 

@@ -54,30 +54,39 @@ class SchedulerConfig(Settings):
         "Hours between sweeps.",
     )
     archive_after_days: float = setting(
-        "ARCHIVAL_AFTER_DAYS", fields.Float(validate=validate.Range(0, 36_500)), 30.0, "Days a session rests first."
+        "ARCHIVAL_AFTER_DAYS",
+        fields.Float(validate=validate.Range(0, 36_500)),
+        30.0,
+        "Age at which a finished session is due.",
     )
     retention_days: int = setting(
-        "ARCHIVAL_RETENTION_DAYS", number(1, 365_000), 365, "Days an archive is kept; at least the level's."
+        "ARCHIVAL_RETENTION_DAYS",
+        number(1, 365_000),
+        365,
+        "How long an archive is kept; at least the days of its compliance level.",
     )
-    batch_size: int = setting("ARCHIVAL_BATCH_SIZE", number(1, 1000), 100, "Sessions a batch task archives.")
+    batch_size: int = setting("ARCHIVAL_BATCH_SIZE", number(1, 1000), 100, "Sessions that one batch task archives.")
     most_batches: int = setting(
-        "ARCHIVAL_MOST_BATCHES", number(1, 10_000), 64, "Batches without a result at which a sweep's walk waits."
+        "ARCHIVAL_MOST_BATCHES", number(1, 10_000), 64, "A sweep's walk pauses while so many batches have no result."
     )
     default_compliance_level: ComplianceLevel = setting(
         "ARCHIVAL_COMPLIANCE_LEVEL",
         fields.Enum(ComplianceLevel, by_value=True),
         ComplianceLevel.STANDARD,
-        "standard, hipaa, gdpr, pci or soc2.",
+        "Compliance level of the sweep's archives: standard, hipaa, gdpr, pci or soc2.",
     )
     enabled: bool = setting("ARCHIVAL_ENABLED", fields.Boolean(), True, "Whether beat sends the sweep.")
     health_probes: bool = setting(
-        "HEALTH_PROBES_ENABLED", fields.Boolean(), True, "Whether beat sends a health check of each service a minute."
+        "HEALTH_PROBES_ENABLED",
+        fields.Boolean(),
+        True,
+        "Whether beat sends a health check of each service every minute.",
     )
     crontab: str | None = setting(
         "ARCHIVAL_CRONTAB", fields.String(), None, "When to sweep, as a crontab in UTC, instead of the interval."
     )
     archive_without_content: bool = setting(
-        "ARCHIVE_WITHOUT_CONTENT", fields.Boolean(), False, "Archive the Registry's record alone, without the graph."
+        "ARCHIVE_WITHOUT_CONTENT", fields.Boolean(), False, "Archive the Registry's record without the conversation."
     )
 
     def mistakes(self) -> Iterator[str]:

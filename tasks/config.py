@@ -41,18 +41,20 @@ class BrokerConfig(ClientSettings):
         "REDIS_URL",
         RedisUrl(),
         "redis://localhost:6379/0",
-        "Sweeps, breakers and dead letters; also the broker and the results where those are not set.",
+        "Redis for sweeps, breakers and dead letters; also broker and result store, unless these are set.",
         secret=True,
     )
-    broker_url: str | None = setting("CELERY_BROKER_URL", BrokerUrl(), None, "The broker.", secret=True)
-    result_url: str | None = setting("CELERY_RESULT_BACKEND", BrokerUrl(), None, "The results.", secret=True)
+    broker_url: str | None = setting("CELERY_BROKER_URL", BrokerUrl(), None, "The broker's address.", secret=True)
+    result_url: str | None = setting(
+        "CELERY_RESULT_BACKEND", BrokerUrl(), None, "The result store's address.", secret=True
+    )
     visibility_timeout_secs: int = setting(
         "VISIBILITY_TIMEOUT_SECS",
         number(5, 86_400),
         60,
-        "Seconds after which a dead worker's tasks come back; the same for all that share the broker.",
+        "Time until a dead worker's tasks are redelivered; must be equal for all that share the broker.",
     )
-    result_expires_secs: int = setting("RESULT_EXPIRES_SECS", number(1, 31_536_000), 3600, "Seconds a result is kept.")
+    result_expires_secs: int = setting("RESULT_EXPIRES_SECS", number(1, 31_536_000), 3600, "How long a result is kept.")
 
     @property
     def beat(self) -> tuple[str, dict[str, str]]:
@@ -80,21 +82,23 @@ class BrokerConfig(ClientSettings):
 class TaskConfig(ClientSettings):
     """How tasks are tried again, and how long one may run."""
 
-    max_attempts: int = setting("TASK_MAX_ATTEMPTS", number(1, 1000), 8, "Attempts of a task; the first one counts.")
-    backoff_secs: int = setting("TASK_BACKOFF_SECS", number(1, 3600), 1, "Seconds before the second attempt.")
-    backoff_max_secs: int = setting("TASK_BACKOFF_MAX_SECS", number(1, 86_400), 300, "The longest backoff, in seconds.")
+    max_attempts: int = setting(
+        "TASK_MAX_ATTEMPTS", number(1, 1000), 8, "Retry budget of a task; the first attempt counts."
+    )
+    backoff_secs: int = setting("TASK_BACKOFF_SECS", number(1, 3600), 1, "Backoff before the second attempt.")
+    backoff_max_secs: int = setting("TASK_BACKOFF_MAX_SECS", number(1, 86_400), 300, "The longest backoff.")
     time_limit_secs: float = setting("TASK_TIME_LIMIT_SECS", seconds(), 600.0, "A task that runs longer is killed.")
     grace_secs: float = setting(
         "WORKER_GRACE_SECS",
         seconds(),
         30.0,
-        "Seconds that a stopped worker has to finish what it has in hand.",
+        "Grace period: time for a stopping worker to finish its in-flight tasks.",
     )
     calls_side_by_side: int = setting(
         "CALLS_SIDE_BY_SIDE",
         number(1, 64),
         16,
-        "Calls that one batch, of sessions or of usage reports, makes at the same time.",
+        "Calls that a batch of sessions or usage reports makes at the same time.",
     )
 
 

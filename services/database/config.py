@@ -52,7 +52,7 @@ class DatabaseSettings(Settings):
     own_database_url: str | None = None
     shared_database_url: str | None = setting(
         "DATABASE_URL", DatabaseUrl(is_shared=True), None,
-        "A PostgreSQL database for all three services, a schema each, where a service has none of its own.",
+        "One PostgreSQL database for all services that have none of their own, a schema each.",
         secret=True,
     )  # fmt: skip
 

@@ -26,13 +26,15 @@ class RegistryServiceConfig(RegistryDatabase, ShiftedClock):
     """How the Registry runs."""
 
     keys: tuple[str, ...] = setting(
-        "REGISTRY_KEYS", BearerKeys(), "", "Bearer keys that the Registry accepts, commas between; none: it is open.",
-        secret=True,
+        "REGISTRY_KEYS", BearerKeys(), "",
+        "Bearer tokens that the Registry accepts, separated by commas; without any, it is open.", secret=True,
     )  # fmt: skip
-    max_body_bytes: int = setting("REGISTRY_MAX_BODY_BYTES", size_bytes(64 * MIB), MIB, "A larger request gets 413.")
+    max_body_bytes: int = setting(
+        "REGISTRY_MAX_BODY_BYTES", size_bytes(64 * MIB), MIB, "A larger request to the Registry is a 413."
+    )
     models_file: str | None = setting(
         "REGISTRY_MODELS_FILE", fields.String(), None, "A JSON array of ModelMetadata that the Registry starts with."
     )
     clock_offset_secs: float = setting(
-        "REGISTRY_CLOCK_OFFSET_SECS", offset_secs(), 0.0, "Shifts the Registry's clock, for demos and tests."
+        "REGISTRY_CLOCK_OFFSET_SECS", offset_secs(), 0.0, "Shift of the Registry's clock, for demos and tests."
     )

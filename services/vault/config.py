@@ -41,20 +41,21 @@ class VaultServiceConfig(VaultDatabase, ShiftedClock):
     """How the Vault runs."""
 
     keys: tuple[str, ...] = setting(
-        "VAULT_KEYS", BearerKeys(needed=True), "", "Bearer keys that the Vault accepts, commas between; required.",
-        secret=True,
+        "VAULT_KEYS", BearerKeys(needed=True), "",
+        "Bearer tokens that the Vault accepts, separated by commas; required.", secret=True,
     )  # fmt: skip
     encryption_keys: KeyRing = setting(
         "VAULT_ENCRYPTION_KEYS", EncryptionKeys(), "",
-        "Keys for archives at rest, commas between; the first encrypts, all decrypt; required.", secret=True,
+        "Master keys for archives at rest, separated by commas; the first encrypts, all decrypt; required.",
+        secret=True,
     )  # fmt: skip
     max_body_bytes: int = setting(
-        "VAULT_MAX_BODY_BYTES", size_bytes(1024 * MIB), 16 * MIB, "A larger request to the Vault gets 413."
+        "VAULT_MAX_BODY_BYTES", size_bytes(1024 * MIB), 16 * MIB, "A larger request to the Vault is a 413."
     )
     max_entry_bytes: int = setting(
         "VAULT_MAX_ENTRY_BYTES", size_bytes(1024 * MIB), 8 * MIB,
-        "A larger archive is refused (413; in a batch, it alone).",
+        "A larger archive is a 413; in a batch, it alone fails.",
     )  # fmt: skip
     clock_offset_secs: float = setting(
-        "VAULT_CLOCK_OFFSET_SECS", offset_secs(), 0.0, "Shifts the Vault's clock, for demos and tests."
+        "VAULT_CLOCK_OFFSET_SECS", offset_secs(), 0.0, "Shift of the Vault's clock, for demos and tests."
     )

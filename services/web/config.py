@@ -64,7 +64,7 @@ class ServerConfig(Settings):
     """How many processes and threads a service runs with."""
 
     workers: int = setting(
-        "SERVICE_WORKERS", fields.Integer(validate=validate.Range(1, 64)), 1, "Processes of an HTTP service."
+        "SERVICE_WORKERS", fields.Integer(validate=validate.Range(1, 64)), 1, "Processes of each HTTP service."
     )
     threads: int = setting(
         "SERVICE_THREADS", fields.Integer(validate=validate.Range(1, 256)), 16, "Threads of each service's process."
