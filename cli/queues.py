@@ -6,9 +6,8 @@ from typing import Any
 import click
 import redis
 
-from ..delivery.holds import Held, Holds
+from ..delivery import Hold, installed
 from ..schemas.fields import format_timestamp
-from ..tasks import connections
 from ..tasks.app import app
 from ..tasks.config import BrokerConfig
 from .terminal.failure import Failure
@@ -57,12 +56,13 @@ def lists(queue: str) -> list[str]:
     return [queue + priority for priority in _PRIORITIES]
 
 
-def held(queue: str) -> Held | None:
+def held(queue: str) -> Hold | None:
     """The service for which a queue is held, or None."""
-    return Holds(connections.redis()).strictest(app.conf.queue_needs.get(queue, ()))
+    delivery = installed(app)
+    return delivery.holds.strictest(delivery.needs.get(queue, ()))
 
 
-def _why(found: Held | None) -> dict[str, Any]:
+def _why(found: Hold | None) -> dict[str, Any]:
     if found is None:
         return {"held_for": "", "since": "", "why": "", "permits_a_second": ""}
     since = format_timestamp(found.since)

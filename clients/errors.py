@@ -18,6 +18,7 @@
 
 Every error keeps its arguments JSON-safe and in order, because Celery rebuilds it from `exc.args`.
 None carries a key, a payload or a body, so each is `showable`: logs, events, results and dead letters may quote it.
+An error of which nothing was sent, so that its task has spent no attempt, says `spends_attempt = False`.
 A class whose failures get a reason of their own among the dead letters names it in `dead_letter_reason`.
 """
 
@@ -92,6 +93,8 @@ class HttpError(TransientError):
 
 class CircuitBreakerOpen(TransientError):
     """The service failed too often in a row; nothing was sent. `retry_after_secs` says when it is tried again."""
+
+    spends_attempt: ClassVar[bool] = False
 
 
 class ApiError(IntegrationError):

@@ -1,1 +1,29 @@
-"""Redis delivery that loses nothing."""
+"""Redis delivery that loses nothing, for any Celery app: call `install(app, url)`."""
+
+from .away import AWAY
+from .base import KeptTask
+from .bounds import Bounds
+from .dead_letters import DeadLetter, DeadLetters, Reason
+from .errors import InvalidConfig
+from .holds import Hold, HoldStore
+from .installation import Installed, installed
+from .installing import install
+from .keys import Keys
+from .redaction import redact_logs
+
+__all__ = [
+    "AWAY",
+    "Bounds",
+    "DeadLetter",
+    "DeadLetters",
+    "Hold",
+    "HoldStore",
+    "Installed",
+    "InvalidConfig",
+    "KeptTask",
+    "Keys",
+    "Reason",
+    "install",
+    "installed",
+    "redact_logs",
+]

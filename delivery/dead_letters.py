@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -22,8 +21,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ..schemas.fields import format_timestamp, parse_timestamp
-from ..tasks.config import DeadLetterConfig
+from .addresses import connect
+from .bounds import Bounds
+from .keys import Keys
+from .moments import format_timestamp, parse_timestamp
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,6 @@ _TIMEOUT_SECS = 3.0
 _NEARLY = 0.8  # of a bound: from there on one is warned
 _MOST_DROPPED = 1000  # in one step, because Redis does nothing else meanwhile
 _REPLAY_SECS = 60
-_addresses: dict[str, str] = {}  # whole ones, by what of them may be shown
 _LOSSES_KEPT_SECS = 7 * 86_400
 
 # KEYS of each script: letters, by_time, first_seen, bytes.
@@ -116,17 +116,10 @@ class DeadLetter:
 class DeadLetters:
     """The store. Every method may raise redis.RedisError; what was not stored must not be acknowledged."""
 
-    def __init__(
-        self, client: "redis.Redis", prefix: str = "memory_graph", bounds: DeadLetterConfig | None = None
-    ) -> None:
-        self._redis, self._bounds = client, bounds or DeadLetterConfig()
-        self._letters = f"{prefix}:dead:letters"
-        self._by_time = f"{prefix}:dead:by_time"
-        self._first_seen = f"{prefix}:dead:first_seen"
-        self._bytes = f"{prefix}:dead:bytes"
-        self._losses = f"{prefix}:dead:losses:"
-        self._replaying = f"{prefix}:dead:replaying:"
-        self._keys = [self._letters, self._by_time, self._first_seen, self._bytes]
+    def __init__(self, client: "redis.Redis", keys: Keys, bounds: Bounds | None = None) -> None:
+        """Without `bounds` nothing is ever dropped by this object."""
+        self._redis, self._names, self._bounds = client, keys, bounds
+        self._keys = [keys.letters, keys.letters_by_time, keys.letters_first_seen, keys.letters_bytes]
 
     def add(self, letter: DeadLetter) -> None:
         """Keep a letter; one about the same task takes the place of the older."""
@@ -138,7 +131,10 @@ class DeadLetters:
 
     def trim(self, newest: str = "") -> None:
         """Drop the oldest letters that are beyond the bounds, and name in the log what was dropped."""
-        bounds, oldest = self._bounds, datetime.now(UTC) - timedelta(days=self._bounds.kept_days)
+        bounds = self._bounds
+        if bounds is None:
+            return
+        oldest = datetime.now(UTC) - timedelta(days=bounds.kept_days)
         limits = [newest, bounds.most, bounds.most_bytes, oldest.timestamp(), _MOST_DROPPED]
         for letter_id in self._run(_TRIM, self._keys, limits):
             logger.error("Dead letter %s dropped: too many, too large or too old", _text(letter_id))
@@ -152,10 +148,12 @@ class DeadLetters:
 
     def warning(self) -> str | None:
         """What is about to be dropped and why, or None."""
+        if self._bounds is None:
+            return None
         with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zcard(self._by_time)
-            pipe.get(self._bytes)
-            pipe.zrange(self._by_time, 0, 0, withscores=True)
+            pipe.zcard(self._names.letters_by_time)
+            pipe.get(self._names.letters_bytes)
+            pipe.zrange(self._names.letters_by_time, 0, 0, withscores=True)
             count, size, first = pipe.execute()
         return self._bounds.nearly(
             count, int(size or 0), datetime.fromtimestamp(first[0][1], UTC) if first else None, _NEARLY
@@ -180,8 +178,8 @@ class DeadLetters:
     def get(self, letter_id: str) -> DeadLetter | None:
         """One letter, or None."""
         with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hget(self._letters, letter_id)
-            pipe.zscore(self._first_seen, letter_id)
+            pipe.hget(self._names.letters, letter_id)
+            pipe.zscore(self._names.letters_first_seen, letter_id)
             found, first_seen = pipe.execute()
         if found is None:
             return None
@@ -193,7 +191,7 @@ class DeadLetters:
 
     def count(self) -> int:
         """How many letters there are."""
-        return self._redis.zcard(self._by_time)
+        return self._redis.zcard(self._names.letters_by_time)
 
     def remove(self, letter_id: str, failed_at: str = "") -> bool:
         """Forget a letter and its losses; with `failed_at` only where it is still the letter of that failure.
@@ -201,21 +199,21 @@ class DeadLetters:
         False where there was none.
         """
         stamp = parse_timestamp(failed_at).timestamp() if failed_at else ""
-        return bool(self._run(_REMOVE, [*self._keys, self._losses + letter_id], [letter_id, stamp]))
+        return bool(self._run(_REMOVE, [*self._keys, self._names.losses(letter_id)], [letter_id, stamp]))
 
     @contextlib.contextmanager
     def replaying(self, letter_id: str) -> "Generator[bool]":
         """Take a letter for a replay; False where somebody has it, for a minute at most."""
-        taken = bool(self._redis.set(self._replaying + letter_id, "1", nx=True, ex=_REPLAY_SECS))
+        taken = bool(self._redis.set(self._names.replaying(letter_id), "1", nx=True, ex=_REPLAY_SECS))
         try:
             yield taken
         finally:
             if taken:
-                self._redis.delete(self._replaying + letter_id)
+                self._redis.delete(self._names.replaying(letter_id))
 
     def count_loss(self, task_id: str) -> int:
         """Count that a task took its pool child down, and return how often it has."""
-        key = self._losses + task_id
+        key = self._names.losses(task_id)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.incr(key)
             pipe.expire(key, _LOSSES_KEPT_SECS)
@@ -223,10 +221,10 @@ class DeadLetters:
 
     def forget_losses(self, task_id: str) -> None:
         """Start the count of a task anew: it ended in an orderly way."""
-        self._redis.delete(self._losses + task_id)
+        self._redis.delete(self._names.losses(task_id))
 
     def _ids(self, first: int, last: int) -> "list[bytes]":
-        return cast("list[bytes]", self._redis.zrevrange(self._by_time, first, last))
+        return cast("list[bytes]", self._redis.zrevrange(self._names.letters_by_time, first, last))
 
     def _found(self, ids: "list[bytes]") -> "Iterator[DeadLetter]":
         for key in ids:
@@ -241,33 +239,11 @@ class DeadLetters:
 _NAMES = {field.name for field in dataclasses.fields(DeadLetter)}
 
 
-def dead_letters_of(app: Any) -> DeadLetters:
-    """The store of an app: `broker_transport_options["dead_letters_url"]`, else the broker's own Redis."""
-    url = app.conf.broker_transport_options.get("dead_letters_url") or app.conf.broker_read_url
-    return dead_letters_at(url)
-
-
-def shown(url: str) -> str:
-    """An address without user, password and options; `dead_letters_at` takes it in place of the whole one.
-
-    A worker tells its transport options to whoever asks, and Flower asks: no password may be in them.
-    """
-    name = re.sub("//[^/]*@", "//", url).partition("?")[0]
-    _addresses[name] = url
-    return name
-
-
 @lru_cache(maxsize=8)
-def dead_letters_at(url: str) -> DeadLetters:
+def dead_letters_at(url: str, keys: Keys, bounds: Bounds | None = None) -> DeadLetters:
     """The store in one Redis; a call of it takes seconds at most, because a worker's loop waits for it."""
-    address = _addresses.get(url, url).replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
-    client = redis.Redis.from_url(
-        address,
-        socket_timeout=_TIMEOUT_SECS,
-        socket_connect_timeout=_TIMEOUT_SECS,
-        retry=Retry(NoBackoff(), 1),
-    )
-    return DeadLetters(client, bounds=DeadLetterConfig.from_env())
+    client = connect(url, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS, retry=Retry(NoBackoff(), 1))
+    return DeadLetters(client, keys, bounds)
 
 
 def as_base64(raw: bytes) -> dict[str, Any]:

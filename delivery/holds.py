@@ -7,16 +7,16 @@ from typing import Any
 
 from redis import Redis
 
-from ..schemas.fields import format_timestamp, now, parse_timestamp
+from .keys import Keys
+from .moments import format_timestamp, now, parse_timestamp
 
 LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held
 LONGEST_HOLD_SECS = 86_400.0
 _LEADER_SECS = 30
-_KEY = "memory_graph:hold"
 
 
 @dataclass(frozen=True)
-class Held:
+class Hold:
     """A service whose queues are held: `permits` messages a second may still be taken."""
 
     service: str
@@ -25,30 +25,31 @@ class Held:
     why: str
 
 
-class Holds:
+class HoldStore:
     """Reads and writes what is held; every method may raise redis.RedisError."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis: Any = redis
+        self._keys = keys
 
     def ask(self, service: str, secs: float) -> None:
         """Hold a service because it asked for a wait; a longer one that it asked for before stays."""
         wait_ms = int(min(secs, LONGEST_HOLD_SECS) * 1000)
-        if self._redis.pttl(self._asked(service)) < wait_ms:
-            self._redis.set(self._asked(service), "1", px=wait_ms)
+        if self._redis.pttl(self._keys.asked(service)) < wait_ms:
+            self._redis.set(self._keys.asked(service), "1", px=wait_ms)
 
     def is_asked(self, service: str) -> bool:
         """Whether the wait that the service asked for is not over."""
-        return bool(self._redis.exists(self._asked(service)))
+        return bool(self._redis.exists(self._keys.asked(service)))
 
-    def get(self, service: str) -> Held | None:
+    def get(self, service: str) -> Hold | None:
         """How a service is held, or None."""
-        kept = {key.decode(): value.decode() for key, value in self._redis.hgetall(self._of(service)).items()}
+        kept = {key.decode(): value.decode() for key, value in self._redis.hgetall(self._keys.hold(service)).items()}
         if not kept:
             return None
-        return Held(service, int(kept["permits"]), parse_timestamp(kept["since"]), kept["why"])
+        return Hold(service, int(kept["permits"]), parse_timestamp(kept["since"]), kept["why"])
 
-    def strictest(self, services: Iterable[str]) -> Held | None:
+    def strictest(self, services: Iterable[str]) -> Hold | None:
         """The one of these services that restricts most what needs all of them, or None."""
         found = [held for service in services if (held := self.get(service)) is not None]
         return min(found, key=lambda held: held.permits, default=None)
@@ -56,28 +57,22 @@ class Holds:
     def put(self, service: str, permits: int, why: str) -> None:
         """Write down how a service is held."""
         with self._redis.pipeline(transaction=True) as pipe:  # whoever reads finds all of it, or nothing
-            pipe.hsetnx(self._of(service), "since", format_timestamp(now()))
-            pipe.hset(self._of(service), mapping={"permits": permits, "why": why})
+            pipe.hsetnx(self._keys.hold(service), "since", format_timestamp(now()))
+            pipe.hset(self._keys.hold(service), mapping={"permits": permits, "why": why})
             pipe.execute()
 
     def release(self, service: str) -> None:
         """Hold a service no longer."""
-        self._redis.delete(self._of(service))
+        self._redis.delete(self._keys.hold(service))
 
     def lead(self, name: str) -> bool:
         """Become, or stay, the one that turns the states; another one follows half a minute after its end."""
-        key = f"{_KEY}:leader"
+        key = self._keys.leader
         if self._redis.set(key, name, nx=True, ex=_LEADER_SECS):
             return True
         return self._redis.get(key) == name.encode() and bool(self._redis.expire(key, _LEADER_SECS))
 
     def resign(self, name: str) -> None:
         """Let another one lead at once."""
-        if self._redis.get(f"{_KEY}:leader") == name.encode():
-            self._redis.delete(f"{_KEY}:leader")
-
-    def _of(self, service: str) -> str:
-        return f"{_KEY}:service:{service}"
-
-    def _asked(self, service: str) -> str:
-        return f"{_KEY}:asked:{service}"
+        if self._redis.get(self._keys.leader) == name.encode():
+            self._redis.delete(self._keys.leader)

@@ -2,7 +2,7 @@
 
 A foreign exception may quote what it choked on, and that may be a conversation. It is kept out of logs,
 events, results and dead letters here: in the child where it is raised (`DiscreetTask`), in the parent
-(`discreet_info`) and on the way to the log (`DiscreetFilter`).
+(`redact_info`) and on the way to the log (`RedactingFilter`).
 """
 
 import copy
@@ -11,20 +11,16 @@ import re
 import traceback
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from billiard import einfo
 from billiard.einfo import ExceptionInfo
-from celery import Task, signals
+from celery import signals
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded, Terminated, TimeLimitExceeded
 from celery.exceptions import WorkerLostError as LostChild
 from celery.utils.serialization import UnpickleableExceptionWrapper
 
-from ..clients.errors import IntegrationError
-from ..schemas.base import ValidationError
-
 _Wrapped: Any = vars(einfo)["ExceptionWithTraceback"]  # not in the stubs
-_OURS = (IntegrationError, ValidationError)
 _HARMLESS = (SoftTimeLimitExceeded, TimeLimitExceeded, LostChild, Terminated, Ignore)
 HIDDEN = "…"  # what a log, an event and Flower show of arguments and results
 SIZE = re.compile(r"[\d,]+ bytes in all")  # or this, of arguments and keywords together
@@ -41,39 +37,25 @@ class HiddenError(Exception):
         return f"{self.error_class} (its text is withheld, it may quote content)"
 
 
-if TYPE_CHECKING:
-    BaseTask = Task[..., Any]
-else:
-    BaseTask = Task
-
-
-class DiscreetTask(BaseTask):
-    """A task whose failures are fit for results, events and logs when they leave it."""
-
-    abstract = True
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run, and hide what foreign exceptions say; their chain of causes is dropped too."""
-        try:
-            return self.run(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  raised again, hidden
-            raise discreet(error) from None
-
-
-class DiscreetFilter(logging.Filter):
+class RedactingFilter(logging.Filter):
     """Takes the text of foreign exceptions out of a log record, and leaves class and traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, cleaned."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(record.args, dict) and "exc" in record.args and error is not None:
-            record.args = {**record.args, "exc": repr(discreet(error)), "traceback": ""}
+            record.args = {**record.args, "exc": repr(redacted(error)), "traceback": ""}
         elif isinstance(record.args, tuple):
-            record.args = tuple(_discreet_argument(value) for value in record.args)
+            record.args = tuple(_redacted_argument(value) for value in record.args)
         if error is not None and record.exc_info:
             shown = _without_causes(error)
             record.exc_info, record.exc_text = (type(shown), shown, record.exc_info[2]), None
         return True
+
+
+def is_showable(error: BaseException) -> bool:
+    """Whether an error's class says that its text never quotes content (`showable = True`)."""
+    return getattr(type(error), "showable", False) is True
 
 
 def size_of(message: Any) -> str:
@@ -83,20 +65,20 @@ def size_of(message: Any) -> str:
     return f"{size_bytes:,} bytes in all"
 
 
-def discreet(error: BaseException) -> BaseException:
+def redacted(error: BaseException) -> BaseException:
     """The same error where its text is known to be harmless, else a HiddenError in its place."""
     if isinstance(error, Retry):
-        return _discreet_retry(error)
+        return _redacted_retry(error)
     if isinstance(error, Reject):
-        return _discreet_reject(error)
-    if isinstance(error, (HiddenError, *_OURS, *_HARMLESS)):
+        return _redacted_reject(error)
+    if is_showable(error) or isinstance(error, (HiddenError, *_HARMLESS)):
         return error
     return HiddenError(name_of(error)).with_traceback(error.__traceback__)
 
 
-def discreet_info(info: Any) -> ExceptionInfo:
+def redact_info(info: Any) -> ExceptionInfo:
     """Clean what a child sent about its failure, in place: the parent makes events and logs of it."""
-    info.exception = discreet(original(info))
+    info.exception = redacted(original(info))
     info.traceback = f"{_frames(info.tb)}{name_of(info.exception)}\n"
     return info
 
@@ -118,33 +100,33 @@ def name_of(error: BaseException) -> str:
 
 def safe_text(error: BaseException) -> str:
     """What an error says, if it is ours or harmless, else its class."""
-    safe = isinstance(error, _OURS + _HARMLESS) and not isinstance(error, Ignore)
+    safe = is_showable(error) or (isinstance(error, _HARMLESS) and not isinstance(error, Ignore))
     return str(error) if safe else name_of(error)
 
 
 def _without_causes(error: BaseException) -> BaseException:
     """A discreet copy of an error; its causes, which a traceback would print too, stay behind."""
-    safe = discreet(error)
+    safe = redacted(error)
     try:
         return copy.copy(safe) if safe is error else safe
     except TypeError:  # it cannot be made anew from its arguments
         return HiddenError(name_of(error))
 
 
-def _discreet_reject(reject: Any) -> Reject:
-    reason: Any = discreet(reject.reason) if isinstance(reject.reason, BaseException) else None
+def _redacted_reject(reject: Any) -> Reject:
+    reason: Any = redacted(reject.reason) if isinstance(reject.reason, BaseException) else None
     return Reject(reason, requeue=reject.requeue)
 
 
-def _discreet_retry(retry: Any) -> Retry:
-    if retry.exc is None or discreet(retry.exc) is retry.exc:
+def _redacted_retry(retry: Any) -> Retry:
+    if retry.exc is None or redacted(retry.exc) is retry.exc:
         return retry
-    anew: Any = Retry(retry.message, cast(Any, discreet(retry.exc)), retry.when, is_eager=retry.is_eager, sig=retry.sig)
+    anew: Any = Retry(retry.message, cast(Any, redacted(retry.exc)), retry.when, is_eager=retry.is_eager, sig=retry.sig)
     return anew.with_traceback(retry.__traceback__)
 
 
-def _discreet_argument(value: Any) -> Any:
-    return discreet(value) if isinstance(value, BaseException) else value
+def _redacted_argument(value: Any) -> Any:
+    return redacted(value) if isinstance(value, BaseException) else value
 
 
 def _frames(trace: TracebackType | None) -> str:
@@ -154,7 +136,7 @@ def _frames(trace: TracebackType | None) -> str:
 
 @signals.after_setup_logger.connect
 @signals.after_setup_task_logger.connect
-def keep_logs_discreet(logger: logging.Logger | None = None, **kwargs: Any) -> None:
+def redact_logs(logger: logging.Logger | None = None, **kwargs: Any) -> None:
     """Put the filter on every handler of the worker's log, and silence a warning of Celery's that quotes.
 
     Whoever sets the logging up by the `setup_logging` signal calls this with each logger that has handlers.
@@ -162,5 +144,5 @@ def keep_logs_discreet(logger: logging.Logger | None = None, **kwargs: Any) -> N
     logging.getLogger("celery.pool").setLevel(logging.INFO)  # its debug lines hold whole messages
     warnings.filterwarnings("ignore", "Exception raised outside body", RuntimeWarning)
     for handler in logger.handlers if logger else ():
-        if not any(isinstance(known, DiscreetFilter) for known in handler.filters):
-            handler.addFilter(DiscreetFilter())
+        if not any(isinstance(known, RedactingFilter) for known in handler.filters):
+            handler.addFilter(RedactingFilter())

@@ -15,11 +15,12 @@ from celery.worker import request as plain
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from ..tasks.connections import AWAY
-from .dead_letters import DeadLetter, DeadLetters, Reason, dead_letters_of
+from .away import AWAY
+from .dead_letters import DeadLetter, DeadLetters, Reason
 from .envelope import call_of
 from .failures import failure
-from .redaction import HIDDEN, discreet_info, name_of, original, size_of
+from .installation import installed
+from .redaction import HIDDEN, name_of, original, redact_info, size_of
 
 MOST_LOSSES = 3
 
@@ -41,7 +42,7 @@ class Request(_PlainRequest):
     @property
     def dead_letters(self) -> DeadLetters:
         """Where this task's failure is kept."""
-        return dead_letters_of(self.app)
+        return installed(self.app).dead_letters
 
     @property
     def attempts(self) -> int:
@@ -61,7 +62,7 @@ class Request(_PlainRequest):
         """Keep a final failure, then let Celery do what it does."""
         error = original(exc_info)
         if isinstance(error, Terminated | Reject | Ignore | Retry):
-            return super().on_failure(discreet_info(exc_info), send_failed_event, return_ok)
+            return super().on_failure(redact_info(exc_info), send_failed_event, return_ok)
         if isinstance(error, WorkerLostError):
             return self._on_lost_child(exc_info, error)
         if isinstance(error, AWAY):
@@ -69,11 +70,11 @@ class Request(_PlainRequest):
             return self._let_go(f"broker or results were away when it ended ({name_of(error)})")
         if not self._kept(_letter(self, error)):
             return None
-        return super().on_failure(discreet_info(exc_info), send_failed_event, return_ok)
+        return super().on_failure(redact_info(exc_info), send_failed_event, return_ok)
 
     def on_retry(self, exc_info: Any) -> Any:
         """Acknowledge what was sent anew; the event says no more than it may."""
-        return super().on_retry(discreet_info(exc_info))
+        return super().on_retry(redact_info(exc_info))
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Keep a task that was killed at its hard time limit; Celery only logs it."""

@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Generator
+from functools import cached_property
 from queue import Empty
 from typing import Any, ClassVar, cast
 from uuid import uuid4
@@ -21,9 +22,12 @@ from kombu.transport import redis as plain
 from kombu.utils.json import dumps, loads
 from redis.exceptions import RedisError
 
+from .addresses import is_redis
+from .bounds import Bounds
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
 from .envelope import Malformed, as_bytes, call_in, check_envelope, is_name, opened
-from .unacked import HELD, HOLD, PERMIT, TAKE, QoS
+from .keys import DEFAULT_PREFIX, Keys
+from .unacked import HELD, PERMIT, TAKE, QoS
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +35,10 @@ logger = logging.getLogger(__name__)
 _PlainChannel: Any = plain.Channel
 _PlainTransport: Any = plain.Transport
 
-ALIAS = "memory-graph-redis"
+ALIAS = "delivery-redis"
 PATHS = {
-    "redis": "memory_graph_workers.delivery.transport:Transport",
-    "rediss": "memory_graph_workers.delivery.transport:TlsTransport",
+    "redis": f"{__name__}:Transport",
+    "rediss": f"{__name__}:TlsTransport",
 }
 kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATHS["redis"]
 # What shows an address, as the log and Flower's page of queues do, knows this transport by its usual name.
@@ -51,21 +55,37 @@ class Channel(_PlainChannel):
     QoS = QoS
     takes: ClassVar[bool] = True  # in this process; a worker that stops takes nothing any more
     dead_letters_url: str | None = None
+    dead_letters_bounds: tuple[int, int, int] | None = None
+    delivery_prefix = DEFAULT_PREFIX
     taken = ""  # the tag of what the script took, or takes
     _permitted = False  # and whether it cost a permit
     _idle_until = 0.0
     _kept_client: Any = None
-    from_transport_options: ClassVar[tuple[str, ...]] = (*plain.Channel.from_transport_options, "dead_letters_url")
+    from_transport_options: ClassVar[tuple[str, ...]] = (
+        *plain.Channel.from_transport_options,
+        "dead_letters_url",
+        "dead_letters_bounds",
+        "delivery_prefix",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._asked: list[tuple[str, str]] = []
         self._late_pool: Any = self._get_pool()  # opens nothing until it is used
 
+    @cached_property
+    def keys(self) -> Keys:
+        """What this app's keys in Redis are called."""
+        return Keys(self.delivery_prefix, self.unacked_key)
+
     @property
     def dead_letters(self) -> DeadLetters:
         """Where this channel's broken messages go."""
-        return dead_letters_at(self.dead_letters_url) if self.dead_letters_url else DeadLetters(self._late_client())
+        most = self.dead_letters_bounds
+        bounds = Bounds(*most) if most else None
+        if self.dead_letters_url:
+            return dead_letters_at(self.dead_letters_url, self.keys, bounds)
+        return DeadLetters(self._late_client(), self.keys, bounds)
 
     @contextlib.contextmanager
     def conn_or_acquire(self, client: Any = None) -> Generator[Any]:
@@ -100,13 +120,13 @@ class Channel(_PlainChannel):
         """Let all workers together take so many messages of a queue, or (None) as many as they like."""
         client = self._late_client()
         if permits is None:
-            client.delete(HOLD + queue)
+            client.delete(self.keys.permits(queue))
         else:
-            client.set(HOLD + queue, permits or HELD)
+            client.set(self.keys.permits(queue), permits or HELD)
 
     def may_start(self, queue: str, permitted: bool) -> bool:
         """Whether a message of a queue may run now; one that was not `permitted` when it was taken needs a permit."""
-        return bool(self._late_client().register_script(PERMIT)(keys=[HOLD + queue], args=[int(permitted)]))
+        return bool(self._late_client().register_script(PERMIT)(keys=[self.keys.permits(queue)], args=[int(permitted)]))
 
     def _late_client(self) -> Any:
         return self.Client(connection_pool=self._late_pool)
@@ -123,7 +143,7 @@ class Channel(_PlainChannel):
         if not queues or not self.takes or time.monotonic() < self._idle_until:
             return
         self._asked = [(queue, self._q_for_pri(queue, step)) for step in self.priority_steps for queue in queues]
-        lists, permits = [key for _, key in self._asked], [HOLD + queue for queue, _ in self._asked]
+        lists, permits = [key for _, key in self._asked], [self.keys.permits(queue) for queue, _ in self._asked]
         keys = [self.unacked_index_key, self.unacked_key, *lists, *permits]
         self.taken = str(uuid4())
         noted = [f',"",{json.dumps(queue)}]' for queue, _ in self._asked]
@@ -287,10 +307,12 @@ def _wake() -> None:
 
 def broker_settings(url: str) -> dict[str, Any]:
     """The settings that make an app use this transport for a Redis broker; none for another broker."""
-    if url.startswith("redis+socket://"):
+    if not is_redis(url):
+        return {"broker_url": url}
+    scheme = url.partition("://")[0]
+    if scheme not in PATHS:  # a socket in the file system, whose path must stay in the address
         return {"broker_url": url.replace("redis+", f"{ALIAS}+", 1)}
-    path = PATHS.get(url.partition("://")[0])
-    return {"broker_url": url, "broker_transport": path} if path else {"broker_url": url}
+    return {"broker_url": url, "broker_transport": PATHS[scheme]}
 
 
 def _quickly(message: Any) -> bytes | None:

@@ -15,9 +15,7 @@ logger = logging.getLogger(__name__)
 
 _PlainQoS: Any = plain.QoS  # what is overridden here is not in the stubs
 
-# And a queue's name: how many of its messages may be taken; absent, all of them; HELD, none, nor run that are in hand.
-HOLD = "memory_graph:hold:queue:"
-HELD = -1
+HELD = -1  # permits of a held queue: none of its messages may be taken, and none that was taken may start
 
 # Scripts, because each reads Redis' clock and acts on it in one step. KEYS: index, unacked, then queues.
 _STAMP = """

@@ -7,8 +7,9 @@ from uuid import uuid4
 import marshmallow
 from kombu.exceptions import BatchPublishError, OperationalError  # pyright: ignore[reportAttributeAccessIssue]  # newer than the stubs
 
+from ..delivery import installed
 from ..schemas.base import ValidationError
-from .app import HOLDS, app
+from .app import app
 from .operation import CheckedTask, PayloadTask, PlainTask
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ def enqueue_many(
     every = list(calls)
     ids = [str(uuid4()) for _ in every] if task_ids is None else list(task_ids)
     checked = _checked(task, every, ids)
+    retry = not installed(app).keeps_broker
     try:
         with app.producer_or_acquire() as producer, producer.batch():
             for parameters, task_id in zip(checked, ids, strict=True):
-                task.send_checked(parameters, task_id=task_id, producer=producer, retry=not HOLDS, **options)
+                task.send_checked(parameters, task_id=task_id, producer=producer, retry=retry, **options)
     except BatchPublishError as error:
         raise BrokenOff(ids) from error
     return ids

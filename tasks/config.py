@@ -1,7 +1,6 @@
 """Settings of producers and workers: the broker, retries, limits."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -9,7 +8,7 @@ from marshmallow import ValidationError, fields
 
 from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.errors import InvalidConfig
-from ..schemas.fields import now
+from ..delivery import Bounds
 from ..schemas.settings import number, read_all, seconds, setting
 
 
@@ -112,17 +111,11 @@ class DeadLetterConfig(ClientSettings):
     )
     kept_days: int = setting("DEAD_LETTERS_KEPT_DAYS", number(1, 36_500), 90, "Days a dead letter is kept.")
 
-    def nearly(self, count: int, size_bytes: int, oldest: datetime | None, share: float) -> str | None:
-        """Say which bound is reached to more than this share, or nothing."""
-        age_days = (now() - oldest).total_seconds() / 86_400 if oldest else 0.0
-        full = {
-            f"{count} of {self.most} letters (DEAD_LETTERS_MAX)": count / self.most,
-            f"{size_bytes} of {self.most_bytes} bytes (DEAD_LETTERS_MAX_BYTES)": size_bytes / self.most_bytes,
-            f"the oldest is {age_days:.0f} of {self.kept_days} days old (DEAD_LETTERS_KEPT_DAYS)": age_days
-            / self.kept_days,
-        }
-        reached = [text for text, part in full.items() if part >= share]
-        return f"Dead letters will soon be dropped: {'; '.join(reached)}." if reached else None
+    @property
+    def bounds(self) -> Bounds:
+        """The same for delivery, which names the settings in its warnings."""
+        names = ("DEAD_LETTERS_MAX", "DEAD_LETTERS_MAX_BYTES", "DEAD_LETTERS_KEPT_DAYS")
+        return Bounds(self.most, self.most_bytes, self.kept_days, names)
 
 
 @dataclass(frozen=True)
@@ -148,10 +141,17 @@ class WorkerConfig:
         return cls(*cast("tuple[Any, ...]", tuple(read_all(None, *groups))))
 
 
-def for_a_producer() -> tuple[BrokerConfig, TaskConfig, InvalidConfig | None]:
-    """What the app is made with, and what is wrong with it: whoever sends or starts is told, not whoever imports."""
+def read_producer_settings() -> tuple[BrokerConfig, TaskConfig, Bounds, InvalidConfig | None]:
+    """What the app is made with, and what is wrong with it: whoever sends or starts is told, not whoever imports.
+
+    Only workers keep dead letters: mistakes in their bounds stop a worker's start (`WorkerConfig`) and no producer.
+    """
+    try:
+        bounds = DeadLetterConfig.from_env().bounds
+    except InvalidConfig:
+        bounds = Bounds()
     try:
         broker, tasks = read_all(None, BrokerConfig, TaskConfig)
     except InvalidConfig as mistakes:
-        return BrokerConfig(), TaskConfig(), mistakes
-    return cast(BrokerConfig, broker), cast(TaskConfig, tasks), None
+        return BrokerConfig(), TaskConfig(), bounds, mistakes
+    return cast(BrokerConfig, broker), cast(TaskConfig, tasks), bounds, None

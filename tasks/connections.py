@@ -5,11 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..clients.config import IDLE_CONNECTIONS
 from ..clients.registry import RegistryClient
@@ -17,12 +13,9 @@ from ..clients.retry import ONCE
 from .config import BrokerConfig, WorkerConfig
 
 if TYPE_CHECKING:
-    from ..clients.breaker import Breaker
+    from ..clients.breaker import Breaker, RedisStorage
     from ..clients.memory_graph import MemoryGraphClient
     from ..clients.vault import VaultClient
-
-# What is raised while broker or results are away or full: no fault of a task, which runs again.
-AWAY = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, OperationalError)
 
 
 @cache
@@ -68,10 +61,17 @@ def _at_once() -> int:
     return max(IDLE_CONNECTIONS, config().tasks.calls_side_by_side)
 
 
-def _shared_breaker(service: str) -> "Breaker":
-    from ..clients.breaker import Breaker, RedisStorage
+def breaker_state(service: str) -> "RedisStorage":
+    """The state of a service's circuit breaker, which all workers share."""
+    from ..clients.breaker import RedisStorage
 
-    return Breaker(service, RedisStorage(redis(), service))
+    return RedisStorage(redis(), service)
+
+
+def _shared_breaker(service: str) -> "Breaker":
+    from ..clients.breaker import Breaker
+
+    return Breaker(service, breaker_state(service))
 
 
 _MADE: tuple[Callable[[], Any], ...] = (config, redis, registry, vault, memory_graph)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from celery.app.log import Logging
 from celery.utils.nodenames import node_format
 
-from ..delivery.redaction import keep_logs_discreet
+from ..delivery.redaction import redact_logs
 
 # Facts that a log line may carry beside its message; Celery's own `data` holds arguments and stays out.
 FACTS = ["service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"]
@@ -56,5 +56,5 @@ def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: A
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    keep_logs_discreet(root)
+    redact_logs(root)
     root.setLevel(loglevel or logging.INFO)

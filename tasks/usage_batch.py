@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..clients.errors import CircuitBreakerOpen, IntegrationError, TransientError
+from ..clients.errors import IntegrationError, TransientError
 from ..clients.registry import KEYED_USAGE
-from ..delivery.dead_letters import DeadLetter, Reason, dead_letters_of
+from ..delivery import DeadLetter, Reason, installed
 from ..delivery.failures import failure
-from ..delivery.holds import LONGEST_COUNTDOWN_SECS
 from ..schemas.registry import KeyedUsageReport
 from . import connections, side_by_side
-from .app import HOLDS, PREFIX, REGISTRY
+from .app import PREFIX, REGISTRY
 from .operation import KEY, task
 from .parameters import carry
 
@@ -44,13 +43,6 @@ class Outcome:
         """The reports that are not counted."""
         return [report for report, _ in (*self.failed, *self.later)]
 
-    @property
-    def reason_to_wait(self) -> TransientError:
-        """The error that asks for the longest wait; a refusal by the breaker, which spends no attempt, only where
-        there is no other."""
-        errors = [error for _, error in self.later]
-        return max(errors, key=lambda error: (not isinstance(error, CircuitBreakerOpen), error.retry_after_secs or 0.0))
-
 
 @task("registry.track_usage_batch")
 def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
@@ -71,22 +63,16 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     if not outcome.later:
         return
     if self.request.retries < self.max_retries:
-        raise outcome.reason_to_wait
+        raise self.longest_wait([error for _, error in outcome.later])
     held = Outcome()
     for report, error in outcome.later:
-        if _spends_no_attempt(self, error):
-            held.later.append((report, error))
-        else:
+        if self.spends_attempt(error):
             _keep(self, report, error)
+        else:
+            held.later.append((report, error))
     if held.later:
         _send_next_with(self, held.left)
-        raise held.reason_to_wait
-
-
-def _spends_no_attempt(self: Any, error: TransientError) -> bool:
-    """Whether the task base sends again after the last attempt: where queues are held, and there is a second one."""
-    asks_long = (error.retry_after_secs or 0.0) > LONGEST_COUNTDOWN_SECS
-    return bool(HOLDS and self.max_retries) and (asks_long or isinstance(error, CircuitBreakerOpen))
+        raise self.longest_wait([error for _, error in held.later])
 
 
 def _send_next_with(self: Any, reports: list[KeyedUsageReport]) -> None:
@@ -106,4 +92,4 @@ def _keep(self: Any, report: KeyedUsageReport, error: IntegrationError) -> None:
         payload={"args": [], "kwargs": {"report": written, KEY: key}},
         **failure(error, reason),
     )
-    dead_letters_of(self.app).add(letter)
+    installed(self.app).dead_letters.add(letter)

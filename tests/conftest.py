@@ -12,9 +12,23 @@ sys.path.insert(0, str(HERE))
 # Their tests share a stack, an image or an installation that takes seconds to make: one process runs the folder.
 TOGETHER = ("acceptance/fleet", "deployment", "docs", "examples", "faults", "producers")
 # Files whose every test starts servers of its own: any process may take any of their tests.
-APART = tuple(f"acceptance/test_{name}.py" for name in ("beat", "drain", "hold", "junk", "lease", "lost_work", "walk"))
+APART = (
+    *(f"acceptance/test_{name}.py" for name in ("beat", "hold", "walk")),
+    *(f"delivery/test_{name}.py" for name in ("drain", "junk", "lease", "lost_work")),
+)
 # What takes longest starts first, and what is short fills the gaps at the end.
-LONGEST_FIRST = ("deployment", "acceptance", "docs", "producers", "services", "cli", "examples", "faults", "browser")
+LONGEST_FIRST = (
+    "deployment",
+    "acceptance",
+    "delivery",
+    "docs",
+    "producers",
+    "services",
+    "cli",
+    "examples",
+    "faults",
+    "browser",
+)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -10,10 +10,8 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from ...delivery.dead_letters import DeadLetter, DeadLetters
+from ...delivery import DeadLetter, DeadLetters, installed
 from ...schemas.base import ValidationError
-from ...tasks import connections
-from ...tasks.config import DeadLetterConfig
 from ..terminal.failure import Failure
 from ..terminal.output import show_json, show_table
 from .selection import Selection, selecting
@@ -128,7 +126,9 @@ def purge(selection: Selection, yes: bool, as_json: bool) -> None:
 
 
 def _letters() -> DeadLetters:
-    return DeadLetters(connections.redis(), bounds=DeadLetterConfig.from_env())
+    from ...tasks.app import app
+
+    return installed(app).dead_letters
 
 
 def _letter(letter_id: str) -> DeadLetter:

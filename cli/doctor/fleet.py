@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from packaging.requirements import Requirement
 
-from ...delivery.dead_letters import DeadLetters
+from ...delivery import installed
 from ...tasks import connections
 from ...tasks.app import ARCHIVAL, HEALTH, REGISTRY, VAULT, app
 from ...tasks.archival.state import Status, Sweeps
@@ -67,7 +67,7 @@ _START = "celery -A memory_graph_workers.tasks.app worker --pool prefork -c 6 -l
 
 def check_waiting(config: BrokerConfig) -> Iterator[Finding]:
     """What waits, how long already, and what dead workers left."""
-    if not config.broker.startswith(("redis://", "rediss://")):
+    if not installed(app).keeps_broker:
         return
     with redis.Redis.from_url(config.broker, socket_timeout=5, socket_connect_timeout=5) as server:
         for queue in QUEUES:
@@ -77,7 +77,7 @@ def check_waiting(config: BrokerConfig) -> Iterator[Finding]:
 
 def check_store(config: WorkerConfig) -> Iterator[Finding]:
     """Dead letters, held queues, and the sweeps' switch and last end."""
-    letters = DeadLetters(connections.redis(), bounds=config.dead_letters)
+    letters = installed(app).dead_letters
     count, warning = letters.count(), letters.warning()
     fix = "mgw dead list; then mgw dead replay or mgw dead purge."
     yield judged("dead letters", not count, warning or f"{count}", fix, State.WARNING)
@@ -146,7 +146,7 @@ def _age_secs(item: Any) -> float | None:
 
 def _abandoned(server: "redis.Redis", timeout_secs: int) -> Finding:
     seconds, _ = server.time()
-    left = server.zcount("unacked_index", "-inf", seconds - timeout_secs - 10)
+    left = server.zcount(installed(app).keys.unacked_index, "-inf", seconds - timeout_secs - 10)
     fix = "Start a worker: it puts what dead workers held back on its queue."
     return judged("held by dead workers", not left, str(left), fix, State.WARNING)
 

@@ -91,10 +91,6 @@ class Batch:
             if len(self.archived) - self._remembered >= REMEMBERED_TOGETHER:
                 self._remember()
 
-    def reason_to_wait(self) -> TransientError:
-        """Of what kept sessions from it, that which asks for the longest wait; there must be one."""
-        return max(self.unsettled.values(), key=lambda error: error.retry_after_secs or 0.0)
-
     def give_up(self) -> None:
         """Count what is still unsettled as failed, with its reason."""
         self.failed.update({session_id: str(error) for session_id, error in self.unsettled.items()})

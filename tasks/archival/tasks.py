@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from ...beat_schedule import is_overdue
 from ...clients.errors import IntegrationError, NotArchivable, TransientError
 from ...clients.paging import Cursor
-from ...delivery.dead_letters import dead_letters_of
-from ...delivery.holds import Holds
+from ...delivery import installed
 from ...schemas.archival import BatchResult, Trigger
 from ...schemas.base import derived_id
 from ...schemas.fields import Days, now
@@ -88,7 +87,7 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     if batch.made_progress:
         self.request.retries = max(0, self.request.retries - 1)
     if batch.unsettled and self.request.retries < self.max_retries and running.age_secs < _longest_secs():
-        raise batch.reason_to_wait()
+        raise self.longest_wait(batch.unsettled.values())
     batch.give_up()
     calls = state.finish_batch(sweep_id, batch_id, session_ids, batch.result(), _most_batches())
     _after_batch(state, sweep_id, calls)
@@ -97,12 +96,13 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
 @task("archival.watch", keep_dead_letter=False)  # the next one comes in a minute
 def watch(self: Any) -> dict[str, str]:
     """Start a sweep that is overdue, take up one that stalled, close one that broke; mind the dead letters' bounds."""
-    dead_letters_of(self.app).mind()
+    delivery = installed(self.app)
+    delivery.dead_letters.mind()
     state = sweeps()
     running = state.unfinished()
     if running is not None and state.close_if_done(running.sweep_id):
         return {"status": "closed", "sweep_id": running.sweep_id}
-    held = Holds(connections.redis()).strictest(self.app.conf.queue_needs[ARCHIVAL])
+    held = delivery.holds.strictest(delivery.needs[ARCHIVAL])
     if held is not None and not held.permits:
         return _wait_for(state, running, held.service)
     if running is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from memory_graph_workers.delivery.holds import Holds
+from memory_graph_workers.delivery import installed
 from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import now
@@ -18,6 +18,7 @@ from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.state import MAX_RESUMES, Status, Sweeps
 from memory_graph_workers.tasks.archival.storing import Prepared
 from support.fakes.http_server import FakeServer, answer
+from support.our_app import stores_at
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def vault(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
     with FakeServer() as server:
         for name, value in {"REDIS_URL": broker.url, "VAULT_URL": server.url, "VAULT_API_KEY": "key"}.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setitem(app.conf.broker_transport_options, "dead_letters_url", broker.url)
         connections.forget()
-        yield server
+        with stores_at(broker.url):
+            yield server
         connections.vault().close()
         connections.redis().close()
         connections.forget()
@@ -37,7 +38,7 @@ def vault(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
 @pytest.fixture
 def state(vault: FakeServer) -> Iterator[Sweeps]:
     """Sweeps of a vault that is down: the queue that needs it is held."""
-    Holds(connections.redis()).put("vault", 0, "it is down")
+    installed(app).holds.put("vault", 0, "it is down")
     yield archival.sweeps()
     connections.redis().flushall()
 
@@ -94,12 +95,12 @@ def test_a_sweep_whose_messages_wait_on_a_held_queue_has_not_stalled(state: Swee
 
 def test_a_service_that_is_being_tried_keeps_no_watch_from_its_work(state: Sweeps) -> None:
     state.begin("runs", Trigger.MANUAL, now())
-    Holds(connections.redis()).put("vault", 1, "it is being tried")
+    installed(app).holds.put("vault", 1, "it is being tried")
     assert archival.watch() == {"status": "running", "sweep_id": "runs"}
 
 
 def test_a_sweep_that_is_broken_off_counts_what_its_batches_had_done(state: Sweeps) -> None:
-    Holds(connections.redis()).release("vault")
+    installed(app).holds.release("vault")
     state.begin("broken", Trigger.MANUAL, now())
     state.keep_page("broken", Page(Position(), {"half": ["a", "b", "c"], "none": ["d"]}, None, found=4))
     state.mark_marked("broken", "half", ["a", "c"])

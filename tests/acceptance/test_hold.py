@@ -21,11 +21,12 @@ from memory_graph_workers.clients.breaker import RedisStorage
 from memory_graph_workers.clients.config import RegistryConfig
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.delivery.dead_letters import DeadLetters
-from memory_graph_workers.delivery.holds import Holds
+from memory_graph_workers.delivery.holds import HoldStore
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionRegistration
 from redis import Redis
 from support.fakes.http_server import JSON_HEADERS, FakeServer, answer
+from support.our_app import KEYS
 
 REGISTRY, VAULT = "memory_graph.registry", "memory_graph.vault"
 ASKED, PERMITS, LEADER = (f"memory_graph:hold:{name}" for name in ("asked:registry", f"queue:{REGISTRY}", "leader"))
@@ -38,7 +39,7 @@ class Outage:
     def __init__(self, stack: Stack, worker: Child) -> None:
         self.stack, self.worker = stack, worker
         self.redis = Redis.from_url(stack.environ["REDIS_URL"])
-        self.dead, self.holds = DeadLetters(self.redis), Holds(self.redis)
+        self.dead, self.holds = DeadLetters(self.redis, KEYS), HoldStore(self.redis, KEYS)
         self.app = Celery("producer", broker=stack.environ["REDIS_URL"], set_as_current=False)
 
     def take_away(self, name: str = "registry") -> None:

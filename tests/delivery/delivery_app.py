@@ -1,4 +1,4 @@
-"""A small app over the worker's delivery parts, run as a real worker process by the acceptance tests."""
+"""A small app that is not ours, with delivery installed, run as a real worker process by these tests."""
 
 import os
 import signal
@@ -6,48 +6,50 @@ import time
 
 from celery import Celery
 from celery.exceptions import Reject
-from memory_graph_workers.clients.errors import ApiError, Timeout, UncertainOutcome
-from memory_graph_workers.delivery.drain import Drain
-from memory_graph_workers.delivery.lease import Lease
-from memory_graph_workers.delivery.redaction import DiscreetTask
-from memory_graph_workers.delivery.transport import broker_settings
-from memory_graph_workers.schemas.base import ValidationError
+from memory_graph_workers.delivery import KeptTask, install
 from redis import Redis
 
 URL = os.environ["DELIVERY_URL"]
-VISIBILITY_SECS = int(os.environ.get("DELIVERY_VISIBILITY_SECS", "3"))
 done = Redis.from_url(URL)
 
-
-class Base(DiscreetTask):
-    abstract = True
-    Request = "memory_graph_workers.delivery.request:Request"
-    acks_late = True
-    reject_on_worker_lost = True
-    resultrepr_maxsize = 0
-
-
-app = Celery("delivery", task_cls=Base)
-app.conf.update(
-    broker_settings(URL),
-    result_backend=URL,
-    task_acks_late=True,
-    task_default_queue="work",
-    worker_prefetch_multiplier=1,
-    worker_consumer="memory_graph_workers.delivery.consumer:Consumer",
-    worker_enable_prefetch_count_reduction=False,
-    worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_send_task_events=True,
-    worker_grace_secs=float(os.environ.get("DELIVERY_GRACE_SECS", "30")),
-    broker_connection_retry_on_startup=True,
-    broker_transport_options={
-        "visibility_timeout": VISIBILITY_SECS,
-        "unacked_restore_interval": 1,
-        "unacked_restore_throttle": 1,
-        "dead_letters_url": os.environ.get("DELIVERY_DEAD_URL"),
-    },
+app = Celery("delivery")
+app.conf.update(result_backend=URL, task_default_queue="work", worker_send_task_events=True)
+install(
+    app,
+    URL,
+    visibility_timeout_secs=int(os.environ.get("DELIVERY_VISIBILITY_SECS", "3")),
+    grace_secs=float(os.environ.get("DELIVERY_GRACE_SECS", "30")),
+    state_url=os.environ.get("DELIVERY_DEAD_URL"),
+    unacked_key="unacked",
 )
-app.steps["consumer"].update((Lease, Drain))
+
+
+class Refused(Exception):
+    """A service refused a call; the text quotes nothing."""
+
+    showable = True
+
+    def __init__(self, text: str, service: str, operation: str, status: int | None = None) -> None:
+        super().__init__(text, service, operation, status)
+        self.service, self.operation, self.status = service, operation, status
+
+
+class Invalid(Exception):
+    """Parameters are wrong, and `messages` says which."""
+
+    showable, dead_letter_reason = True, "invalid_payload"
+
+    def __init__(self, messages: dict[str, list[str]]) -> None:
+        super().__init__(messages)
+        self.messages = messages
+
+
+class Slow(Refused):
+    dead_letter_reason = "attempts_exhausted"
+
+
+class Doubtful(Refused):
+    dead_letter_reason = "uncertain"
 
 
 @app.task(name="good")
@@ -57,14 +59,14 @@ def good(number: int) -> int:
 
 
 @app.task(name="slow", bind=True)
-def slow(self: Base, name: str, seconds: float) -> None:
+def slow(self: KeptTask, name: str, seconds: float) -> None:
     done.rpush("runs:" + name, self.request.hostname)
     time.sleep(seconds)
     done.rpush("done:" + name, self.request.hostname)
 
 
 @app.task(name="again", bind=True, max_retries=3)
-def again(self: Base, name: str, seconds: float) -> None:
+def again(self: KeptTask, name: str, seconds: float) -> None:
     done.rpush("runs:" + name, self.request.retries)
     if not self.request.retries:
         raise self.retry(countdown=seconds)
@@ -84,24 +86,24 @@ def goes_back(text: str) -> None:
 
 
 @app.task(name="kills_twice", bind=True)
-def kills_twice(self: Base) -> None:
+def kills_twice(self: KeptTask) -> None:
     if done.rpush("kills", 1) < 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @app.task(name="checks")
 def checks(text: str) -> None:
-    raise ValidationError({"session_id": ["Missing."]})
+    raise Invalid({"session_id": ["Missing."]})
 
 
-@app.task(name="times_out", autoretry_for=(Timeout,), max_retries=1, retry_backoff=False, default_retry_delay=0)
+@app.task(name="times_out", autoretry_for=(Slow,), max_retries=1, retry_backoff=False, default_retry_delay=0)
 def times_out(text: str) -> None:
-    raise Timeout("no answer", "vault", "archive_session")
+    raise Slow("no answer", "vault", "archive_session")
 
 
 @app.task(name="doubts")
 def doubts(text: str) -> None:
-    raise UncertainOutcome("no answer", "registry", "track_usage")
+    raise Doubtful("no answer", "registry", "track_usage")
 
 
 @app.task(name="probe", keep_dead_letter=False)
@@ -133,7 +135,7 @@ def refused(text: str) -> None:
     try:
         raise ValueError(text)
     except ValueError as error:
-        raise ApiError("no such session", "registry", "get_session", 404, "r-1") from error
+        raise Refused("no such session", "registry", "get_session", 404) from error
 
 
 @app.task(name="answers")

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import fakeredis
 import pytest
+from memory_graph_workers.delivery.bounds import Bounds
 from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, Reason
-from memory_graph_workers.tasks.config import DeadLetterConfig
+from memory_graph_workers.delivery.keys import Keys
 
 RAW = b"\x00 not json"
 
@@ -22,7 +23,7 @@ def redis() -> Iterator[fakeredis.FakeRedis]:
 
 @pytest.fixture
 def store(redis: fakeredis.FakeRedis) -> DeadLetters:
-    return DeadLetters(redis)
+    return DeadLetters(redis, Keys("shop"))
 
 
 def letter(number: int = 0, reason: Reason = Reason.FAILED) -> DeadLetter:
@@ -85,23 +86,23 @@ def test_removes_every_trace_of_a_letter(store: DeadLetters, redis: fakeredis.Fa
 
 def test_counts_losses_by_task_and_not_for_ever(store: DeadLetters, redis: fakeredis.FakeRedis) -> None:
     assert [store.count_loss("a"), store.count_loss("a"), store.count_loss("b")] == [1, 2, 1]
-    assert 0 < int(redis.ttl("memory_graph:dead:losses:a")) <= 7 * 86_400
+    assert 0 < int(redis.ttl("shop:dead:losses:a")) <= 7 * 86_400
     store.forget_losses("a")
     assert store.count_loss("a") == 1
 
 
 def test_stores_letters_as_json(store: DeadLetters, redis: fakeredis.FakeRedis) -> None:
     store.add(letter())
-    assert json.loads(redis.hget("memory_graph:dead:letters", "t0") or "")["reason"] == "failed"
+    assert json.loads(redis.hget("shop:dead:letters", "t0") or "")["reason"] == "failed"
 
 
 def bounded(redis: fakeredis.FakeRedis, **bounds: int) -> DeadLetters:
-    return DeadLetters(redis, bounds=DeadLetterConfig(**bounds))
+    return DeadLetters(redis, Keys("shop"), Bounds(**bounds))
 
 
 def age(redis: fakeredis.FakeRedis, letter_id: str, days: float) -> None:
     """Let a letter have come some days ago."""
-    redis.zadd("memory_graph:dead:by_time", {letter_id: time.time() - days * 86_400})
+    redis.zadd("shop:dead:by_time", {letter_id: time.time() - days * 86_400})
 
 
 def test_drops_the_oldest_beyond_the_number_and_names_them_in_the_log(
@@ -120,7 +121,7 @@ def test_drops_the_oldest_beyond_the_bytes_but_never_the_newest(redis: fakeredis
         store.add(letter(number))
     kept = store.list()
     assert kept[0].id == "t19"
-    assert sum(map(len, redis.hvals("memory_graph:dead:letters"))) <= 2000
+    assert sum(map(len, redis.hvals("shop:dead:letters"))) <= 2000
     store.add(replace(letter(20), message="x" * 3000))
     assert [found.id for found in store.list()] == ["t20"]
 
@@ -130,7 +131,7 @@ def test_counts_the_bytes_of_what_is_there(store: DeadLetters, redis: fakeredis.
     store.add(replace(letter(), message="longer than before"))
     store.add(letter(1))
     store.remove("t1")
-    assert int(redis.get("memory_graph:dead:bytes") or 0) == redis.hstrlen("memory_graph:dead:letters", "t0")
+    assert int(redis.get("shop:dead:bytes") or 0) == redis.hstrlen("shop:dead:letters", "t0")
 
 
 def test_drops_what_is_too_old_though_nothing_fails_any_more(redis: fakeredis.FakeRedis) -> None:
@@ -172,6 +173,6 @@ def test_one_at_a_time_replays_a_letter(store: DeadLetters) -> None:
 
 def test_reads_what_a_newer_release_wrote(store: DeadLetters, redis: fakeredis.FakeRedis) -> None:
     store.add(letter())
-    kept = json.loads(redis.hget("memory_graph:dead:letters", "t0") or "")
-    redis.hset("memory_graph:dead:letters", "t0", json.dumps({**kept, "mood": "grim"}))
+    kept = json.loads(redis.hget("shop:dead:letters", "t0") or "")
+    redis.hset("shop:dead:letters", "t0", json.dumps({**kept, "mood": "grim"}))
     assert store.get("t0") is not None

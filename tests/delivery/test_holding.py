@@ -1,19 +1,24 @@
 """The states of a held service, turned by hand."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import fakeredis
 import pytest
-from memory_graph_workers.clients.breaker import CACHE_SECS, RedisStorage
-from memory_graph_workers.delivery.holding import Holder, Probes
-from memory_graph_workers.delivery.holds import Held, Holds
-from memory_graph_workers.tasks import probe
-from support.fakes.http_server import FakeServer, hang
-from support.waiting import LONGEST_SECS, SOON_SECS, until
+from memory_graph_workers.delivery.holding import Holder
+from memory_graph_workers.delivery.holds import Hold, HoldStore
+from memory_graph_workers.delivery.keys import Keys
 
 NEEDS = {"plain": ("registry",), "both": ("registry", "vault"), "free": ()}
+
+
+class Breaker:
+    """A circuit breaker whose state is what the test says."""
+
+    state, left_secs = "closed", 0.0
+
+    def pause_left_secs(self) -> float:
+        return self.left_secs
 
 
 class Scene:
@@ -21,22 +26,22 @@ class Scene:
 
     def __init__(self, redis: fakeredis.FakeRedis) -> None:
         self.redis, self.permits, self.healthy, self.asked = redis, dict[str, "int | None"](), False, 0
-        self.holder, self.holds = Holder(redis, NEEDS, self.probe, self.permits.__setitem__), Holds(redis)
+        self.holds = HoldStore(redis, Keys("shop"))
+        self.breakers = {service: Breaker() for service in ("registry", "vault")}
+        self.holder = Holder(self.holds, NEEDS, self.breakers.__getitem__, self.probe, self.permits.__setitem__)
 
     def probe(self, service: str) -> bool:
         self.asked += 1
         return self.healthy
 
     def breaker(self, state: str, service: str = "registry") -> None:
-        breaker = RedisStorage(self.redis, service)
-        breaker.state = state
-        time.sleep(CACHE_SECS)
+        self.breakers[service].state = state
 
     def turn(self) -> dict[str, int | None]:
         self.holder.turn()
         return self.permits
 
-    def held(self) -> Held:
+    def held(self) -> Hold:
         found = self.holds.get("registry")
         assert found is not None
         return found
@@ -66,7 +71,7 @@ def test_a_service_that_is_down_holds_every_queue_that_needs_it(scene: Scene) ->
 
 def test_a_service_that_was_down_and_answers_is_tried_then_comes_back_in_growing_steps(scene: Scene) -> None:
     scene.breaker("open")
-    scene.redis.set("memory_graph:breaker:registry:pause", "1", px=60_000)
+    scene.breakers["registry"].left_secs = 60.0
     since = (scene.turn(), scene.held().since)[1]
     scene.healthy = True
     assert scene.turn()["plain"] == 0  # the connections of every process have a turn to come back
@@ -89,9 +94,9 @@ def test_a_trial_that_fails_holds_again(scene: Scene) -> None:
 def test_one_that_calls_itself_healthy_and_fails_waits_for_the_pause(scene: Scene) -> None:
     scene.healthy = True
     scene.breaker("open")
-    scene.redis.set("memory_graph:breaker:registry:pause", "1", px=60_000)
+    scene.breakers["registry"].left_secs = 60.0
     assert scene.turn()["plain"] == 0
-    scene.redis.delete("memory_graph:breaker:registry:pause")
+    scene.breakers["registry"].left_secs = 0.0
     assert [scene.turn()["plain"] for _ in range(2)] == [0, 1]
 
 
@@ -99,16 +104,16 @@ def test_a_long_wait_that_the_service_asked_for_holds_without_probes(scene: Scen
     scene.healthy = True
     scene.holds.ask("registry", 1000)
     scene.holds.ask("registry", 10)
-    assert scene.redis.pttl("memory_graph:hold:asked:registry") > 900_000
+    assert scene.redis.pttl("shop:hold:asked:registry") > 900_000
     assert scene.turn()["plain"] == 0
     assert (scene.asked, scene.held().why) == (0, "it asked to wait")
-    scene.redis.delete("memory_graph:hold:asked:registry")
+    scene.redis.delete("shop:hold:asked:registry")
     assert [scene.turn()["plain"] for _ in range(3)] == [1, 2, 4]
 
 
 def test_a_wait_is_a_day_at_most(scene: Scene) -> None:
     scene.holds.ask("registry", 1e9)
-    assert scene.redis.pttl("memory_graph:hold:asked:registry") <= 86_400_000
+    assert scene.redis.pttl("shop:hold:asked:registry") <= 86_400_000
 
 
 def test_one_leads_and_another_follows_when_it_resigns(scene: Scene) -> None:
@@ -117,7 +122,7 @@ def test_one_leads_and_another_follows_when_it_resigns(scene: Scene) -> None:
     assert not scene.holds.lead("b")
     scene.holds.resign("a")
     assert scene.holds.lead("b")
-    assert 0 < scene.redis.ttl("memory_graph:hold:leader") <= 30
+    assert 0 < scene.redis.ttl("shop:hold:leader") <= 30
 
 
 def test_who_reads_while_it_is_written_finds_all_or_nothing(scene: Scene) -> None:
@@ -140,40 +145,3 @@ def test_of_several_services_the_strictest_counts(scene: Scene) -> None:
     found = scene.holds.strictest(("registry", "vault"))
     assert found is not None
     assert (found.service, found.permits) == ("vault", 0)
-
-
-@pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
-    with FakeServer() as server:
-        for name, value in {"REGISTRY_URL": server.url, "REGISTRY_API_KEY": "key", "VAULT_API_KEY": "key"}.items():
-            monkeypatch.setenv(name, value)
-        yield server
-
-
-@pytest.mark.parametrize(("status", "code"), [(200, 0), (401, 0), (404, 0), (429, 0), (500, 1), (503, 1)])
-def test_a_probe_takes_any_answer_for_life_but_one_of_trouble(registry: FakeServer, status: int, code: int) -> None:
-    registry.answers(status)
-    assert probe.main("registry") == code
-
-
-def test_a_probe_that_hangs_keeps_nobody_waiting(registry: FakeServer) -> None:
-    registry.answers(hang)
-    probes = Probes()
-    assert probes.ask("registry") is None
-    until(lambda: registry.requests)
-    started = time.monotonic()
-    assert probes.ask("registry") is None
-    probes.stop()
-    assert time.monotonic() - started < SOON_SECS
-
-
-def test_a_service_is_asked_in_a_process_of_its_own_and_not_at_once_again(
-    registry: FakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("_PROBE_SECS", "PROBE_EVERY_SECS"):  # a busy machine needs more than a probe is given
-        monkeypatch.setattr(f"memory_graph_workers.delivery.holding.{name}", LONGEST_SECS)
-    registry.answers(200)
-    probes = Probes()
-    until(lambda: probes.ask("registry"))
-    assert probes.ask("registry") is None
-    assert [received.path for received in registry.requests] == ["/health"]

@@ -12,10 +12,10 @@ from celery.exceptions import Reject, Retry
 from memory_graph_workers.clients.errors import ApiError, IntegrationError
 from memory_graph_workers.delivery.redaction import (
     HiddenError,
-    discreet,
-    discreet_info,
-    keep_logs_discreet,
     name_of,
+    redact_info,
+    redact_logs,
+    redacted,
     safe_text,
 )
 from memory_graph_workers.schemas.base import ValidationError
@@ -27,9 +27,9 @@ FOREIGN = [ValueError(CANARY), KeyError(CANARY), marshmallow.ValidationError(CAN
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    written, logger = io.StringIO(), logging.getLogger("discretion")
+    written, logger = io.StringIO(), logging.getLogger("redaction")
     logger.addHandler(logging.StreamHandler(written))
-    keep_logs_discreet(logger)
+    redact_logs(logger)
     yield written
     logger.handlers.clear()
 
@@ -47,13 +47,13 @@ def chained(error: Exception) -> Exception:
 
 @pytest.mark.parametrize("error", OURS)
 def test_shows_our_errors_in_full(error: Exception) -> None:
-    assert discreet(error) is error
+    assert redacted(error) is error
     assert safe_text(error) == str(error)
 
 
 @pytest.mark.parametrize("error", FOREIGN)
 def test_shows_the_class_of_foreign_errors_alone(error: Exception) -> None:
-    hidden = pickle.loads(pickle.dumps(discreet(error)))
+    hidden = pickle.loads(pickle.dumps(redacted(error)))
     assert isinstance(hidden, HiddenError)
     assert name_of(hidden) == safe_text(error) == type(error).__name__
     assert "canary" not in repr(hidden) + str(hidden)
@@ -61,7 +61,7 @@ def test_shows_the_class_of_foreign_errors_alone(error: Exception) -> None:
 
 @pytest.mark.parametrize("error", [*OURS, *FOREIGN])
 def test_logs_no_foreign_text_and_no_cause(error: Exception, log: io.StringIO) -> None:
-    logging.getLogger("discretion").error("failed: %r", chained(error), exc_info=chained(error))
+    logging.getLogger("redaction").error("failed: %r", chained(error), exc_info=chained(error))
     assert "canary" not in log.getvalue()
     assert "in chained" in log.getvalue()
     assert type(error).__name__ in log.getvalue()
@@ -70,19 +70,19 @@ def test_logs_no_foreign_text_and_no_cause(error: Exception, log: io.StringIO) -
 @pytest.mark.parametrize("error", [*OURS, *FOREIGN])
 def test_cleans_what_a_child_sends(error: Exception) -> None:
     raised = chained(error)
-    info = discreet_info(ExceptionInfo((type(raised), raised, raised.__traceback__)))
+    info = redact_info(ExceptionInfo((type(raised), raised, raised.__traceback__)))
     assert "canary" not in repr(info.exception) + info.traceback
     assert "in chained" in info.traceback
 
 
 def test_cleans_the_reason_of_a_retry_and_of_a_reject() -> None:
-    retry, reject = discreet(Retry(exc=ValueError(CANARY))), discreet(Reject(ValueError(CANARY), requeue=True))
+    retry, reject = redacted(Retry(exc=ValueError(CANARY))), redacted(Reject(ValueError(CANARY), requeue=True))
     assert isinstance(retry, Retry)
     assert isinstance(reject, Reject)
     assert reject.requeue
     assert "canary" not in f"{retry} {retry!r} {reject} {reject!r}"
-    assert not isinstance(discreet(Retry(exc=OURS[0])).exc, HiddenError)
+    assert not isinstance(redacted(Retry(exc=OURS[0])).exc, HiddenError)
 
 
 def test_keeps_the_facts_of_our_errors() -> None:
-    assert isinstance(discreet(OURS[0]), IntegrationError)
+    assert isinstance(redacted(OURS[0]), IntegrationError)

@@ -21,6 +21,7 @@ from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters
 from memory_graph_workers.delivery.transport import broker_settings
 from redis import Redis
 from redis.exceptions import RedisError
+from support.our_app import KEYS
 
 from .effects import Effects
 from .proxy import Proxy
@@ -55,7 +56,7 @@ class Fleet:
         }
         url = stack.environ["REDIS_URL"]
         self.redis = exits.enter_context(Redis.from_url(url))
-        self.dead = DeadLetters(self.redis)
+        self.dead = DeadLetters(self.redis, KEYS)
         self.producer = exits.enter_context(Celery("producer", set_as_current=False))
         self.producer.conf.update(broker_settings(url), task_ignore_result=True)
         self.workers: list[Child] = []

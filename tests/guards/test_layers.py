@@ -29,20 +29,6 @@ LAYERS = {
     "": set[str](),  # the root's __init__.py
 }
 
-# Edges against the layers that are known, and edges of known circles: remove a line once its import is gone.
-KNOWN: set[tuple[str, str]] = {
-    ("delivery.dead_letters", "schemas.fields"),
-    ("delivery.dead_letters", "tasks.config"),
-    ("delivery.failures", "clients.errors"),
-    ("delivery.failures", "schemas.base"),
-    ("delivery.holding", "clients.breaker"),
-    ("delivery.holding", "tasks.connections"),
-    ("delivery.holds", "schemas.fields"),
-    ("delivery.redaction", "clients.errors"),
-    ("delivery.redaction", "schemas.base"),
-    ("delivery.request", "tasks.connections"),
-}
-
 FOLDERS = {layer.split(".")[0] for layer in LAYERS} - {""}
 FILES = [*ROOT.glob("*.py"), *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))]
 
@@ -126,18 +112,13 @@ def shown(pairs: set[tuple[str, str]]) -> str:
 
 
 def test_each_layer_imports_only_layers_below_it() -> None:
-    new = against_layers() - KNOWN
+    new = against_layers()
     assert not new, f"move what both need into a layer that both may import (see LAYERS):{shown(new)}"
 
 
 def test_no_two_modules_import_each_other() -> None:
-    new = in_circles() - KNOWN
+    new = in_circles()
     assert not new, f"move what both need into a module of its own; these lead back to themselves:{shown(new)}"
-
-
-def test_what_is_known_is_still_there() -> None:
-    gone = KNOWN - against_layers() - in_circles()
-    assert not gone, f"remove from KNOWN, because it is mended:{shown(gone)}"
 
 
 def test_every_layer_has_modules() -> None:

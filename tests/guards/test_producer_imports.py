@@ -24,3 +24,17 @@ print(*sys.modules)
 """
     loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
     assert {"memory_graph_workers.clients.http", "requests"} <= loaded
+
+
+def test_delivery_loads_nothing_of_ours_and_none_of_our_libraries() -> None:
+    code = """
+import importlib, pkgutil, sys
+from memory_graph_workers import delivery
+for module in pkgutil.iter_modules(delivery.__path__, delivery.__name__ + "."):
+    importlib.import_module(module.name)
+print(*sys.modules)
+"""
+    loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    ours = {name for name in loaded if name.startswith("memory_graph_workers.") and ".delivery" not in name}
+    assert not ours
+    assert not loaded & {"marshmallow", "requests", "pybreaker", "structlog", *HEAVY}

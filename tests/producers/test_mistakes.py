@@ -7,6 +7,7 @@ import pytest
 from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters
 from redis import Redis
 from support.embedded import Embedded
+from support.our_app import KEYS
 
 # What is sent, which field the answer names, and how.
 NAMED = {
@@ -29,7 +30,7 @@ NAMED = {
 def letters(stack: Embedded) -> Callable[[], list[DeadLetter]]:
     def read() -> list[DeadLetter]:
         with Redis.from_url(stack.environ["REDIS_URL"]) as client:
-            return DeadLetters(client).list(100)
+            return DeadLetters(client, KEYS).list(100)
 
     return read
 

@@ -16,6 +16,7 @@ from memory_graph_workers.schemas.registry import SessionRegistration, SessionSt
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.registry import track_usage, update_session_status
+from support.our_app import KEYS
 from support.waiting import until
 
 REPORT = {"prompt_tokens": 10, "completion_tokens": 20}
@@ -32,7 +33,7 @@ def told(*arguments: str, stdin: str | None = None) -> dict[str, Any]:
 
 @pytest.fixture
 def letters(fleet: Stack) -> Iterator[DeadLetters]:
-    letters = DeadLetters(connections.redis())
+    letters = DeadLetters(connections.redis(), KEYS)
     yield letters
     for letter in letters.all():
         letters.remove(letter.id)

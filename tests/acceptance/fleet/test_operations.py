@@ -19,6 +19,7 @@ from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks import registry as registry_tasks
 from memory_graph_workers.tasks import vault as vault_tasks
 from memory_graph_workers.tasks.archival import tasks as archival
+from support.our_app import KEYS
 from support.waiting import LONGEST_SECS, until
 
 
@@ -28,7 +29,7 @@ def answer(sent: Any) -> Any:
 
 def letter_of(task_id: str) -> DeadLetter:
     """The dead letter of a task; it is written a moment after the result, and before the acknowledgement."""
-    letters = DeadLetters(connections.redis())
+    letters = DeadLetters(connections.redis(), KEYS)
     until(lambda: letters.get(task_id))
     return cast(DeadLetter, letters.get(task_id))
 

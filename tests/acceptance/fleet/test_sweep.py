@@ -22,6 +22,7 @@ from memory_graph_workers.tasks.archival import tasks as archival
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.state import Status, Sweeps
 from memory_graph_workers.tasks.archival.storing import archive_id_of
+from support.our_app import KEYS
 from support.waiting import LONGEST_SECS, until
 
 
@@ -185,11 +186,11 @@ def test_the_watch_starts_a_sweep_that_beat_missed(finished: Callable[..., str])
 
 
 def test_a_watch_that_came_too_late_is_no_dead_letter(fleet: Stack) -> None:
-    before = DeadLetters(connections.redis()).count()
+    before = DeadLetters(connections.redis(), KEYS).count()
     late = archival.watch.apply_async(expires=-1)
     with pytest.raises(TaskRevokedError):
         late.get(timeout=LONGEST_SECS)
-    assert DeadLetters(connections.redis()).count() == before
+    assert DeadLetters(connections.redis(), KEYS).count() == before
 
 
 def test_a_pause_stops_sweeps_until_it_is_taken_back(fleet: Stack) -> None:

@@ -18,6 +18,7 @@ from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from redis import Redis
+from support.our_app import KEYS
 
 from .places import PAGES, TASK_PAGES, WORKER_PAGES, Events
 from .words import word
@@ -103,7 +104,7 @@ class Fleet:
         return {f"celery-task-meta-{self.produced['honest']['ids'][label]}" for label in labels}
 
     def letters(self) -> list[DeadLetter]:
-        return DeadLetters(self.redis).list(1000)
+        return DeadLetters(self.redis, KEYS).list(1000)
 
     def pages(self) -> list[str]:
         """Flower's pages: those of all, of the worker, and of each task that the producer sent."""

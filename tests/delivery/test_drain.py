@@ -42,7 +42,7 @@ def test_what_the_grace_does_not_suffice_for_is_back_at_once(
     assert not broker.redis.exists("unacked", "unacked_index")
     assert waiting(broker) == 3
     assert broker.dead.count() == 0
-    assert broker.redis.keys("memory_graph:dead:losses:*") == []
+    assert broker.redis.keys("delivery:dead:losses:*") == []
     start_worker("heir")
     until(lambda: broker.redis.llen("done:long") == 1 and broker.redis.llen("done") == 1)
     assert broker.redis.llen("runs:long") == 2

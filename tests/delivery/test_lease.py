@@ -21,8 +21,8 @@ def test_a_killed_workers_work_comes_back(broker: Any, producer: Celery, start_w
     doomed = start_worker("doomed")
     producer.send_task("slow", ("lost", 2))
     until(lambda: broker.redis.llen("runs:lost") == 1)
-    start_worker("heir")
     doomed.kill()
+    start_worker("heir")
     until(lambda: broker.redis.llen("runs:lost") == 2)
     until(lambda: broker.redis.llen("done:lost") == 1)
     assert broker.redis.lrange("done:lost", 0, -1) == [b"celery@heir"]

@@ -26,7 +26,7 @@ def test_a_child_lost_twice_is_forgiven(broker: Any, producer: Celery, start_wor
     until(lambda: broker.redis.llen("kills") == 3)  # the pool may notice a dead child after 5 s only
     until(lambda: not broker.redis.exists("unacked", "work"))
     assert broker.dead.count() == 0
-    assert broker.redis.keys("memory_graph:dead:losses:*") == []
+    assert broker.redis.keys("delivery:dead:losses:*") == []
 
 
 def test_nothing_is_acknowledged_while_the_store_is_away(

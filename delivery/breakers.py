@@ -1,0 +1,50 @@
+"""What a held queue asks of a service's circuit breaker, whatever library it comes from."""
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+CLOSED, OPEN, HALF_OPEN = "closed", "open", "half-open"
+
+
+class SharedBreaker:
+    """The state of a circuit breaker that all workers share.
+
+    All that `found` must have is a readable `state`. If it has `pause_left_secs()`, or `opened_at`, the trial waits so
+    long. If its `state` can be set, it is set to half-open for the trial, else the breaker must let a call through.
+    """
+
+    def __init__(self, found: Any, pause_secs: float) -> None:
+        self._found, self._pause_secs = found, pause_secs
+        self._open_since: float | None = None
+
+    @property
+    def state(self) -> str:
+        """`closed`, `open` or `half-open`."""
+        state = str(self._found.state)
+        if state != OPEN:
+            self._open_since = None
+        elif self._open_since is None:
+            self._open_since = time.monotonic()
+        return state
+
+    def pause_left_secs(self) -> float:
+        """Seconds until an open breaker may be tried."""
+        if hasattr(self._found, "pause_left_secs"):
+            return float(self._found.pause_left_secs())
+        return max(0.0, self._pause_secs - self._open_for_secs())
+
+    def half_open(self) -> bool:
+        """Let calls through again; False where the breaker decides that alone."""
+        with suppress(AttributeError):  # a property that cannot be set
+            self._found.state = HALF_OPEN
+            return True
+        return False
+
+    def _open_for_secs(self) -> float:
+        opened_at = getattr(self._found, "opened_at", None)
+        if isinstance(opened_at, datetime):
+            known = opened_at if opened_at.tzinfo else opened_at.replace(tzinfo=UTC)
+            return (datetime.now(UTC) - known).total_seconds()
+        return time.monotonic() - self._open_since if self._open_since is not None else 0.0

@@ -1,0 +1,82 @@
+"""What `install` has set up on an app, for whoever needs it: workers, tasks, and tools such as `mgw dead`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import redis
+from celery import Celery
+
+from .addresses import connect, is_redis
+from .bounds import Bounds
+from .dead_letters import DeadLetters, dead_letters_at
+from .errors import InvalidConfig
+from .holds import HoldStore
+from .keys import Keys
+
+BreakerOf = Callable[[str], Any]
+Probe = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What `install` was told, and the stores that go with it."""
+
+    url: str = field(repr=False)
+    state_url: str = field(repr=False)
+    keys: Keys
+    visibility_timeout_secs: int
+    grace_secs: float
+    bounds: Bounds
+    needs: Mapping[str, tuple[str, ...]]
+    breaker: BreakerOf | str | None
+    probe: Probe | str | None
+    pause_secs: float
+
+    @property
+    def keeps_broker(self) -> bool:
+        """Whether the broker is a Redis in which delivery keeps the messages; another broker only gets dead letters."""
+        return is_redis(self.url)
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        """The Redis of dead letters and holds; its responses are bytes."""
+        return connect(self.state_url, timeout_secs=10, connect_timeout_secs=5, health_check_interval=30)
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """What failed for good."""
+        return dead_letters_at(self.state_url, self.keys, self.bounds)
+
+    @cached_property
+    def holds(self) -> HoldStore:
+        """Which services are held, since when and why."""
+        return HoldStore(self.redis, self.keys)
+
+
+_INSTALLED: "WeakKeyDictionary[Celery[Any], Installed]" = WeakKeyDictionary()
+
+
+def remember(app: "Celery[Any]", found: Installed) -> None:
+    """Note what was installed on an app."""
+    _INSTALLED[app] = found
+
+
+def installed(app: Any) -> Installed:
+    """What was installed on an app.
+
+    Raises: InvalidConfig where nothing was.
+    """
+    found = installed_or_none(app)
+    if found is None:
+        raise InvalidConfig(
+            f"Delivery is not installed on the app {app.main!r}: call delivery.install(app, url) in it."
+        )
+    return found
+
+
+def installed_or_none(app: Any) -> Installed | None:
+    """What was installed on an app, or None."""
+    return _INSTALLED.get(app)

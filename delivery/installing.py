@@ -1,0 +1,158 @@
+"""`install`: one call that gives a Celery app delivery that loses nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from celery import Celery, Task
+from kombu.utils.imports import symbol_by_name
+
+from . import starting
+from .addresses import is_redis, shown
+from .base import KeptTask
+from .bounds import Bounds
+from .envelope import is_name
+from .errors import InvalidConfig
+from .installation import BreakerOf, Installed, Probe, installed_or_none, remember
+from .keys import Keys
+from .transport import broker_settings
+
+_STEPS = ("lease:Lease", "holding:HoldQueues", "drain:Drain")  # by name: a producer loads none of them
+
+
+def install(
+    app: "Celery[Any]",
+    url: str,
+    *,
+    prefix: str | None = None,
+    visibility_timeout_secs: int = 60,
+    grace_secs: float = 30.0,
+    state_url: str | None = None,
+    bounds: Bounds | None = None,
+    needs: Mapping[str, Sequence[str]] | None = None,
+    breaker: BreakerOf | str | None = None,
+    probe: Probe | str | None = None,
+    pause_secs: float = 60.0,
+    unacked_key: str = "",
+    other_broker: bool = False,
+) -> Installed:
+    """Make the workers of `app` keep every message that they take. Call it last in the app's setup, and once.
+
+    - `url`: the broker, one Redis or Valkey server (`redis://`, `rediss://`, `redis+socket://`).
+    - `prefix`: how every key in Redis begins; the default is the app's name. Each app on a database needs its own.
+    - `visibility_timeout_secs`: a message that no living worker has renewed for so long goes back on its queue.
+    - `grace_secs`: how long a worker that is told to stop may finish what is in-flight.
+    - `state_url`: the Redis of dead letters and holds, if it is not the broker.
+    - `bounds`: how many dead letters are kept, how large and how old.
+    - `needs`: which services the tasks of a queue call. The queue is held while one of them is down.
+    - `breaker`: a function, or its "module:name", that takes a service and returns the circuit breaker's state that
+      all workers share: an object with `state` ("closed", "open" or "half-open"), such as pybreaker's
+      CircuitRedisStorage. Required with `needs`.
+    - `probe`: says whether a service is up: a function that takes the service and returns True or False, or a module
+      that is run as `python -m MODULE SERVICE` and exits with 0 or 1. Without one, a service is tried after a pause.
+    - `pause_secs`: that pause, for a breaker that does not know its own (`opened_at`, or `pause_left_secs()`).
+    - `unacked_key`: the hash of in-flight messages, if it must keep a name of its own.
+    - `other_broker`: accept a broker that is no Redis. It gets dead letters and redaction only.
+
+    Raises: InvalidConfig.
+    """
+    _refuse_second(app)
+    _refuse_late(app)
+    _refuse_broker(url, other_broker)
+    keys = Keys(_prefix(app, prefix), unacked_key)
+    found = Installed(
+        url=url,
+        state_url=shown(state_url or url),
+        keys=keys,
+        visibility_timeout_secs=visibility_timeout_secs,
+        grace_secs=grace_secs,
+        bounds=bounds or Bounds(),
+        needs={queue: tuple(services) for queue, services in (needs or {}).items()},
+        breaker=breaker,
+        probe=probe,
+        pause_secs=pause_secs,
+    )
+    _refuse_needs(found)
+    _use_kept_tasks(app)
+    app.conf.update(
+        broker_settings(url),
+        **starting.KEPT,
+        **starting.PUBLISHED,
+        broker_transport_options={**app.conf.broker_transport_options, **_transport_options(found)},
+        result_backend_transport_options={**app.conf.result_backend_transport_options, **starting.BRIEF_RESULTS},
+    )
+    app.steps["consumer"].update(f"{__package__}.{step}" for step in _STEPS)
+    remember(app, found)
+    return found
+
+
+def _refuse_second(app: Any) -> None:
+    if installed_or_none(app) is not None:
+        raise InvalidConfig(f"The app {app.main!r} has delivery already: call install once, in the app's own module.")
+
+
+def _refuse_late(app: Any) -> None:
+    """Refuse an app whose tasks were made without KeptTask, or whose worker has started."""
+    made = "Task" in vars(app)
+    if app.finalized or (made and not issubclass(app.Task, KeptTask)):
+        raise InvalidConfig(
+            f"The app {app.main!r} has made its tasks, or started its worker, before install was called: these tasks "
+            "would not be kept. Call install right after Celery(…), before any task is used."
+        )
+
+
+def _use_kept_tasks(app: Any) -> None:
+    base = app.task_cls if isinstance(app.task_cls, type) else symbol_by_name(app.task_cls)
+    if base is Task:
+        app.task_cls = KeptTask
+    elif not issubclass(base, KeptTask):
+        raise InvalidConfig(
+            f"Tasks of {base.__name__} would not be kept when they fail: let {base.__name__} inherit from "
+            "memory_graph_workers.delivery.KeptTask."
+        )
+
+
+def _refuse_broker(url: str, other_broker: bool) -> None:
+    if other_broker or is_redis(url):
+        return
+    kind = url.partition("://")[0] or "an empty address"
+    raise InvalidConfig(
+        f"The broker {kind} is not supported: delivery keeps messages in one Redis or Valkey server, by scripts that "
+        "run in it. Give the address of one: redis://host:port/number, or rediss:// for TLS."
+    )
+
+
+def _prefix(app: Any, prefix: str | None) -> str:
+    found = prefix or app.main
+    if not found or not is_name(found):
+        raise InvalidConfig(
+            f"{found!r} cannot begin the names of keys in Redis: give install a prefix of printable ASCII without "
+            "spaces, one that no other app in this database has."
+        )
+    return found
+
+
+def _refuse_needs(found: Installed) -> None:
+    if found.needs and found.breaker is None:
+        queue, services = next(iter(found.needs.items()))
+        raise InvalidConfig(
+            f"The queue {queue} needs {', '.join(services)}, and nothing says when that is down: give install a "
+            "breaker, a function that returns the state of a service's circuit breaker."
+        )
+
+
+def _transport_options(found: Installed) -> dict[str, Any]:
+    """What channels must know; plain values, because a worker tells them to everybody who asks."""
+    return {
+        "visibility_timeout": found.visibility_timeout_secs,
+        "unacked_key": found.keys.unacked,
+        "unacked_index_key": found.keys.unacked_index,
+        "unacked_mutex_key": found.keys.unacked_mutex,
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": starting.SHORT_SECS,
+        "socket_timeout": starting.SHORT_SECS,
+        "health_check_interval": 25,
+        "dead_letters_url": found.state_url,
+        "dead_letters_bounds": [found.bounds.most, found.bounds.most_bytes, found.bounds.kept_days],
+        "delivery_prefix": found.keys.prefix,
+    }

@@ -1,0 +1,47 @@
+"""A real Valkey, and real workers of the app in `delivery_app.py`."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from support.broker import Broker
+from support.broker import broker as broker
+from support.broker import producer as producer
+from support.broker import wait as wait
+from support.waiting import until
+from support.worker import Events, Worker
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Broker]:
+    """A second server, for dead letters that are not kept with the broker; it does not run yet."""
+    (tmp_path / "archive").mkdir()
+    archive = Broker(tmp_path / "archive")
+    archive.stop()
+    yield archive
+    archive.redis.close()
+    archive.stop()
+
+
+@pytest.fixture
+def start_worker(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    started: list[Worker] = []
+
+    def start(name: str = "one", level: str = "INFO", **options: str) -> Worker:
+        worker = Worker(broker, name, tmp_path / f"{name}.log", options, level)
+        started.append(worker)
+        until(lambda: "ready." in worker.text or not worker.is_alive)
+        assert worker.is_alive, worker.text
+        return worker
+
+    yield start
+    for worker in started:
+        worker.kill()
+
+
+@pytest.fixture
+def events(producer: Celery) -> Iterator[Events]:
+    events = Events(producer)
+    yield events
+    events.stop()

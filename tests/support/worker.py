@@ -1,0 +1,75 @@
+"""Real worker processes of an app in `tests/delivery`, and what they write and tell."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from celery import Celery
+from support.broker import Broker
+from support.waiting import LONGEST_SECS
+
+TESTS = Path(__file__).parent.parent
+
+
+class Worker:
+    """One `celery worker` process of the delivery app, and what it wrote."""
+
+    def __init__(self, broker: Broker, name: str, log: Path, options: dict[str, str], level: str) -> None:
+        self.log = log
+        command = ["celery", "-A", "delivery.delivery_app", "worker", "--pool", "prefork", "-c", "2", "-l", level]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *command, "-n", name, "-E", "--without-mingle", "--without-gossip"],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=TESTS,
+                env={**os.environ, "DELIVERY_URL": broker.url, **options},
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """End the worker and its children at once, as a lost machine does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.is_alive:
+            self.process.terminate()
+            try:
+                self.process.wait(LONGEST_SECS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class Events:
+    """What Flower would see: every event of the workers."""
+
+    def __init__(self, app: Celery) -> None:
+        self.seen: list[dict[str, object]] = []
+        self.connection = app.connection_for_read()
+        self.receiver = app.events.Receiver(self.connection, handlers={"*": self.seen.append})
+        self.thread = threading.Thread(target=self._capture, daemon=True)
+        self.thread.start()
+
+    def _capture(self) -> None:
+        with contextlib.suppress(Exception):  # the connection is closed under it
+            self.receiver.capture(limit=None, timeout=None, wakeup=False)
+
+    def stop(self) -> list[dict[str, object]]:
+        self.receiver.should_stop = True
+        self.thread.join(5)
+        self.connection.release()
+        return self.seen
