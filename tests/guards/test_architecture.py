@@ -4,18 +4,18 @@ import re
 from pathlib import Path
 
 import pytest
+from support.built_wheel import tree
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 PATHS = sorted(set(re.findall(r"`((?:\w+/)*\w+\.(?:py|lua))`", PAGE)))
 # `tasks/usage.py` `UsageReporter.report`: a module, and what it defines.
 DEFINED = sorted(set(re.findall(r"`([\w/]+\.py)`,?\s+`([A-Za-z_][\w.]*)`", PAGE)))
-NOT_OURS = {"build", "dist", "node_modules", "secrets"}  # what git ignores
 
 
 def test_every_folder_has_one_line() -> None:
-    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")} - NOT_OURS
-    folders = {f"{name}/" for name in folders if not name.endswith(".egg-info")} | {"beat_schedule.py"}
+    tops = {file.parts[0] for file in tree() if len(file.parts) > 1}
+    folders = {f"{top}/" for top in tops if not top.startswith(".")} | {"beat_schedule.py"}
     listed = re.findall(r"^\| `([\w.]+/?)` \| [A-Z].*\.? \|$", PAGE.partition("## The layers")[0], re.MULTILINE)
     assert sorted(listed) == sorted(folders), "the table of docs/architecture.md has one line for each folder"
 
