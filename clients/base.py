@@ -153,10 +153,10 @@ class ServiceClient(Closing):
         try:
             sent = None if call.body is None else encode(call.body)
             headers = self._headers(call, key, request_id)
-            answer, body = self._transport.exchange(call.method, call.path, headers, sent, self._timeout_secs(call))
-            status, request_id = answer.status_code, request_id_of(answer) or request_id
-            refuse(answer, body, self.key_variable, call.schema)
-            return load(answer, body, returns) if returns else None
+            response, body = self._transport.exchange(call.method, call.path, headers, sent, self._timeout_secs(call))
+            status, request_id = response.status, request_id_of(response) or request_id
+            refuse(response, body, self.key_variable, call.schema)
+            return load(response, body, returns) if returns else None
         except IntegrationError as error:
             raise _located(error, call, self.service, status, request_id) from error.__cause__
         finally:

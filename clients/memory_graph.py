@@ -24,15 +24,15 @@ from .errors import (
     ServiceUnavailable,
     Timeout,
 )
-from .http import MAX_ANSWER_BYTES, USER_AGENT
+from .http import MAX_RESPONSE_BYTES, USER_AGENT
 from .retry import ONCE, again
 
 T = TypeVar("T")
 
 PAGE_SIZE = 500
 _OPTIONS = [
-    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
-    ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+    ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
+    ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
     ("grpc.primary_user_agent", USER_AGENT),
     # Until it has connected again, gRPC refuses each call at once; it would wait up to two minutes between attempts,
     # and the first calls to a service that is back would open the breaker for another minute.
@@ -42,7 +42,7 @@ _OPTIONS = [
 
 _CODES: dict[Any, tuple[type[IntegrationError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (ConnectionError, "no connection; is the address right and the service up?"),
-    grpc.StatusCode.DEADLINE_EXCEEDED: (Timeout, "no whole answer in time"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (Timeout, "no complete response in time"),
     grpc.StatusCode.UNAUTHENTICATED: (AuthenticationError, "the service wants a key"),
     grpc.StatusCode.PERMISSION_DENIED: (AuthenticationError, "the service refused"),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (ServiceUnavailable, "the service has too much to do"),
@@ -206,5 +206,5 @@ def _translated(error: Any, operation: str, request_id: str) -> IntegrationError
     code = error.code()
     kind, message = _CODES.get(code, (Refused, f"refused ({code.name})"))
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in (error.details() or ""):
-        kind, message = SerializationError, "the answer is over 64 MiB"
+        kind, message = SerializationError, "the response is over 64 MiB"
     return kind(message, MemoryGraphClient.service, operation, code.value[0], request_id)

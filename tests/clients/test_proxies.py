@@ -3,11 +3,12 @@
 import ssl
 import time
 import traceback
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
 from memory_graph_workers.clients.config import RegistryConfig
-from memory_graph_workers.clients.errors import ConnectionError, Timeout
+from memory_graph_workers.clients.errors import ConnectionError, InvalidConfig, Timeout
 from memory_graph_workers.clients.http import Transport
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.retry import ONCE
@@ -29,6 +30,25 @@ def test_a_proxy_of_the_environment_is_used(server: FakeServer, monkeypatch: pyt
     with RegistryClient(RegistryConfig("http://registry.test:81"), retry_policy=ONCE) as client:
         client.delete_session("a/b")
     assert server.requests[0].path == "http://registry.test:81/api/v1/sessions/a%2Fb"
+
+
+def test_a_proxys_password_goes_to_the_proxy_alone(
+    tls_server: FakeServer, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", server.url.replace("//", "//user:p%40ss@"))
+    server.default = tunnel(tls_server.port)
+    with RegistryClient(RegistryConfig("https://registry.test", timeout_secs=5), retry_policy=ONCE) as client:
+        client.delete_session("s")
+    assert server.requests[0].headers["proxy-authorization"] == f"Basic {b64encode(b'user:p@ss').decode()}"
+    assert "proxy-authorization" not in tls_server.requests[0].headers
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:canary@proxy.test", "http://user:canary@[::1", "http://"])
+def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(InvalidConfig, match="HTTPS_PROXY") as caught:
+        RegistryClient(RegistryConfig("https://registry.test"))
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_proxy_that_drips_does_not_hold_a_call(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
