@@ -1,6 +1,6 @@
-"""The published contracts under docs/contract, made from the code.
+"""The OpenAPI documents under docs/contract, generated from the code.
 
-`python docs/contract.py` writes them; with `--check` it only tells which differ.
+`python docs/contract.py` writes them; `--check` only names the files that differ.
 """
 
 import json
@@ -17,18 +17,16 @@ from memory_graph_workers.services.vault import app as vault
 from memory_graph_workers.services.vault.config import VaultServiceConfig
 
 FOLDER = Path(__file__).parent / "contract"
-# What the services want before they start; nothing of it gets into a contract.
+# Settings that the services need to start; none of them gets into a document.
 SETTINGS = {"VAULT_KEYS": "a-key", "VAULT_ENCRYPTION_KEYS": b64encode(bytes(32)).decode()}
 
 
 def main() -> int:
-    """Write the contracts, or check them; 1 where one differs."""
+    """Write the documents, or check them; 1 if one differs."""
     made = {FOLDER / name: make() for name, make in CONTRACTS.items()}
     differing = {path: text for path, text in made.items() if not path.exists() or path.read_text() != text}
     if "--check" in sys.argv:
-        sys.stderr.writelines(
-            f"{path.name} does not say what the code says; run: make contract\n" for path in differing
-        )
+        sys.stderr.writelines(f"{path.name} differs from the code; run: make contract\n" for path in differing)
         return int(bool(differing))
     FOLDER.mkdir(exist_ok=True)
     for path, text in differing.items():
@@ -43,7 +41,7 @@ def openapi(service: Any, config: Any) -> str:
 
 
 def written(document: Any) -> str:
-    """A document as text that a person can read and compare."""
+    """The text of a document, indented so that a person can read and compare it."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,6 +1,6 @@
-"""The pictures of the documents: a stack works through a few tasks, and a browser looks at it.
+"""The screenshots in docs/images: a stack runs a few tasks, and a browser takes pictures of its pages.
 
-`make screenshots` writes them to docs/images/. It needs Chromium and its driver.
+`make screenshots` writes them. It needs Chromium and chromedriver.
 """
 
 import sys
@@ -20,7 +20,7 @@ SETTLE_SECS = 1.5
 
 
 def main() -> int:
-    """Make every picture anew; 1 where no browser is."""
+    """Take every screenshot again; 1 if there is no browser."""
     found = programs()
     if found is None:
         sys.stderr.write(f"{HOW}\n")
