@@ -1,11 +1,12 @@
 """The wheel holds every module and data file of the tree; the lists that are kept by hand name all of them."""
 
+import tarfile
 import tomllib
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
 import pytest
-from support.built_wheel import ROOT, build_wheel, tree
+from support.built_wheel import ROOT, build_sdist, build_wheel, tree
 
 PACKAGE = "memory_graph_workers"
 # What only the repository needs. Any other folder is the package's: its files belong in the wheel and in the image.
@@ -45,6 +46,12 @@ def test_the_wheel_holds_what_the_tree_holds(in_wheel: set[str]) -> None:
     lacks = sorted(wanted - in_wheel)
     assert not lacks, f"add to `packages` or `package-data` of [tool.setuptools] in pyproject.toml: {lacks}"
     assert not in_wheel - wanted, "the wheel holds what is not the package's; name its folder in NOT_SHIPPED"
+
+
+def test_the_source_distribution_holds_it_too(tmp_path: Path) -> None:
+    with tarfile.open(build_sdist(tmp_path)) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert not SHIPPED - held, "a wheel that is built from the source distribution would lack them"
 
 
 def test_every_sub_package_is_listed() -> None:

@@ -22,14 +22,27 @@ def tree() -> list[PurePosixPath]:
 
 
 def build_wheel(folder: Path) -> Path:
-    """Build the wheel in an empty folder: a stale build/lib would ship what has moved away."""
-    source, wheels = folder / "source", folder / "wheels"
+    """Build the wheel of the tree."""
+    wheels = folder / "wheels"
+    build = [*PIP, "wheel", "-q", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
+    _run([*build, str(_copied_tree(folder))])
+    return next(wheels.glob("*.whl"))
+
+
+def build_sdist(folder: Path) -> Path:
+    """Build the source distribution of the tree."""
+    build = "from setuptools import build_meta; build_meta.build_sdist('..')"
+    _run([sys.executable, "-c", build], cwd=_copied_tree(folder))
+    return next(folder.glob("*.tar.gz"))
+
+
+def _copied_tree(folder: Path) -> Path:
+    """The tree in an empty folder: a stale build/lib, or list of sources, would ship what has moved away."""
+    source = folder / "source"
     for file in tree():
         (source / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / file, source / file)
-    build = [*PIP, "wheel", "-q", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
-    _run([*build, str(source)])
-    return next(wheels.glob("*.whl"))
+    return source
 
 
 def empty_venv(folder: Path, wheel: Path, *more: str) -> Path:
@@ -66,6 +79,6 @@ def _closure(requirements: Iterable[str]) -> Iterator[Distribution]:
                 left.append(inner)
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+def _run(command: list[str], cwd: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
