@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import grpc
@@ -101,11 +102,13 @@ def database_setting(name):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """A PostgreSQL server that keeps a database for each service of the tests."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.stop()
+    # Not in pytest's folder: root's pytest closes that to other users at each start, and PostgreSQL is not run by root.
+    with TemporaryDirectory(prefix="mgw-postgres-") as folder:
+        server = Postgres(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
