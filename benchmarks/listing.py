@@ -16,7 +16,7 @@ from typing import Any
 
 from memory_graph_workers.schemas.registry import ModelMetadata, SessionStatus
 from memory_graph_workers.services.database.config import DatabaseUrl
-from memory_graph_workers.services.database.engines import migrating_engine
+from memory_graph_workers.services.database.engines import migration_engine
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import models as registry_models
 from memory_graph_workers.services.registry import sessions as registry_sessions
@@ -69,7 +69,7 @@ def fill(storage: Storage, url: str, many: int) -> None:
     """Sessions a minute apart, a report each, ten models, all counted as if they had come one by one."""
     models = [ModelMetadata(f"m-{number}", "", "bench", created_at=START) for number in range(10)]
     storage.write(lambda session: registry_models.load_models(session, models))
-    engine = migrating_engine(url, "registry")  # which has no time limits
+    engine = migration_engine(url, "registry")  # which has no time limits
     with engine.begin() as connection:
         for statement in statements(connection.dialect.name, many):
             connection.exec_driver_sql(statement)
@@ -125,7 +125,7 @@ def readings(many: int) -> dict[str, tuple[Read, Read]]:
 
 def page(number: int, status: SessionStatus | None = None, before: datetime | None = None) -> Read:
     """A page by the Registry's own code."""
-    return lambda session: registry_sessions.listed(session, number, SIZE, status, before)
+    return lambda session: registry_sessions.list_page(session, number, SIZE, status, before)
 
 
 def naive_page(number: int, status: SessionStatus | None = None, before: datetime | None = None) -> Read:

@@ -9,7 +9,7 @@ from .terminal.failure import Failure, Refused
 from .terminal.output import show_json
 
 if TYPE_CHECKING:
-    from ..services.database.migrate import Migrations, Standing
+    from ..services.database.migrate import DatabaseStatus, Migrations
 
 _SERVICES = ["registry", "vault", "memory-graph"]
 
@@ -51,7 +51,7 @@ def _report(migrations: "Migrations", check: bool) -> dict[str, Any]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return _told(migrations.standing() if check else migrations.upgrade(), check)
+        return _told(migrations.status() if check else migrations.upgrade(), check)
     except ValueError as error:
         why = str(error)
     except SQLAlchemyError as error:
@@ -59,13 +59,13 @@ def _report(migrations: "Migrations", check: bool) -> dict[str, Any]:
     return {"service": migrations.service, "found": None, "wanted": None, "is_due": False, "error": why}
 
 
-def _told(standing: "Standing", check: bool) -> dict[str, Any]:
+def _told(status: "DatabaseStatus", check: bool) -> dict[str, Any]:
     return {
-        "service": standing.service,
-        "found": standing.found,
-        "wanted": standing.wanted,
-        "is_due": check and standing.is_due,
-        "error": None if standing.is_due or standing.is_current else standing.explain(),
+        "service": status.service,
+        "found": status.found,
+        "wanted": status.wanted,
+        "is_due": check and status.is_due,
+        "error": None if status.is_due or status.is_current else status.explain(),
     }
 
 

@@ -1,1 +1,1 @@
-"""A Registry, a Vault and a Memory-Graph that one can really run; the workers need none of them."""
+"""Reference implementations of the Registry, the Vault and the Memory-Graph; the workers do not need them."""

@@ -7,7 +7,7 @@ from .serve import DEFAULT_PORTS, serve
 
 
 def main() -> int:
-    """Serve until a TERM; 2 where the settings are wrong."""
+    """Serve until SIGTERM; return 2 if the settings are wrong."""
     parser = argparse.ArgumentParser(prog="memory_graph_workers.services")
     parser.add_argument("service", choices=sorted(DEFAULT_PORTS))
     parser.add_argument("--host", default="127.0.0.1")

@@ -1,4 +1,4 @@
-"""The three services' databases: which settings name them, which tables they hold."""
+"""The three services' databases: the settings that name them and the tables they hold."""
 
 from dataclasses import dataclass
 
@@ -30,9 +30,9 @@ DATABASES = {
 
 
 def migrations_of(service: str) -> Migrations:
-    """The revisions of the database that the environment names.
+    """The migrations of the database that the environment names.
 
-    Raises: ValueError where a setting is wrong.
+    Raises: ValueError if a setting is wrong.
     """
     database = DATABASES[service]
     return Migrations(database.settings.from_env().database_url, database.tables)

@@ -26,9 +26,9 @@ _SETTINGS: dict[str, type[Settings]] = {
 
 
 def serve(name: str, host: str, port: int) -> None:
-    """Run the service until a TERM; once "<name> ready on ..." is on stderr, it accepts.
+    """Run the service until SIGTERM; it accepts requests once it has printed "<name> ready on ..." to stderr.
 
-    Raises: ValueError listing every wrong setting.
+    Raises: ValueError listing every wrong setting, or saying that the database cannot be opened.
     """
     log_to_stderr()
     server, config = read_all(None, ServerConfig, _SETTINGS[name])
@@ -49,7 +49,9 @@ def _prepare(service: Any, config: Any) -> None:
     try:
         service.prepare(config)
     except (SQLAlchemyError, ImportError) as error:
-        raise ValueError(f"database_url: the database does not open ({type(error).__name__}).") from error
+        raise ValueError(
+            f"database_url: the database cannot be opened ({type(error).__name__}); check that it exists and runs."
+        ) from error
 
 
 _SERVE: dict[str, Callable[..., None]] = {

@@ -30,11 +30,11 @@ def vault_database() -> Generator[tuple[VaultServiceConfig, Storage]]:
 
 def _ready_config() -> VaultServiceConfig:
     try:
-        config, standing = VaultServiceConfig.from_env(), migrations_of("vault").standing()
+        config, status = VaultServiceConfig.from_env(), migrations_of("vault").status()
     except ValueError as error:
         raise Refused(str(error)) from error
-    if standing.state is State.EMPTY:
+    if status.state is State.EMPTY:
         raise Refused("The vault's database is empty or missing. Is VAULT_DATABASE_URL (or DATABASE_URL) right?")
-    if not standing.is_current:
-        raise Refused(standing.explain())
+    if not status.is_current:
+        raise Refused(status.explain())
     return config

@@ -51,11 +51,11 @@ def deletions(session_id: str | None, limit: int, as_json: bool) -> None:
     Example:
       mgw vault deletions --limit 10
     """
-    from ...services.vault.deletions import newest
+    from ...services.vault.deletions import latest
     from .database import vault_database
 
     with vault_database() as (_, storage):
-        rows = [_written(deletion) for deletion in newest(storage, limit, session_id)]
+        rows = [_written(deletion) for deletion in latest(storage, limit, session_id)]
     _show(rows, {"deletions": rows}, as_json)
 
 

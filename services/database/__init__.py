@@ -1,1 +1,1 @@
-"""Where services keep what they know: engines, storage, migrations."""
+"""Where services keep their data: engines, storage, migrations."""

@@ -1,4 +1,4 @@
-"""Bring one service's database to the tables that this release needs, or say why it cannot serve."""
+"""Give one service's database the tables that this release needs, or say why that is impossible."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,14 +13,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, func, inspect, make_url, select, text
 from sqlalchemy.schema import CreateSchema
 
-from .engines import migrating_engine
+from .engines import migration_engine
 
 FOLDER = Path(__file__).parents[1] / "migrations"
 _LOCK_WAIT = "60s"
+_LOCK_NAME = "memory_graph_workers.{schema}"
 
 
 class State(StrEnum):
-    """What was found in a database."""
+    """How a database's tables relate to this release."""
 
     EMPTY = "empty"
     BEHIND = "behind"
@@ -30,17 +31,17 @@ class State(StrEnum):
     UNVERSIONED = "without a version"
 
 
-_WHY = {
+_EXPLANATIONS = {
     State.BEHIND: "is at {found}, and this release needs {wanted}; run: mgw migrate {service}",
     State.AHEAD: "is at {found}, which this release does not know; run the release that made it, or restore a backup",
     State.FOREIGN: "holds the tables of another service ({found}); an SQLite file holds one service: name another file",
-    State.UNVERSIONED: "holds tables and no version of theirs; name an empty database, or restore a backup of this one",
+    State.UNVERSIONED: "holds tables but no version; name an empty database, or restore a backup of this one",
 }
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a service's database stands, and where this release needs it."""
+class DatabaseStatus:
+    """Which revision a service's database has, and which one this release needs."""
 
     service: str
     state: State
@@ -49,18 +50,18 @@ class Standing:
 
     @property
     def is_due(self) -> bool:
-        """Whether a migration brings it to where it must be."""
+        """Whether a migration is due."""
         return self.state in {State.EMPTY, State.BEHIND}
 
     @property
     def is_current(self) -> bool:
-        """Whether it is where it must be."""
+        """Whether the database has the tables that this release needs."""
         return self.state is State.CURRENT
 
     def explain(self) -> str:
-        """What is wrong, and what to do."""
+        """Say what is wrong, and what to do."""
         named = {"found": self.found, "wanted": self.wanted, "service": self.service}
-        return f"The {self.service}'s database {_WHY[self.state].format(**named)}."
+        return f"The {self.service}'s database {_EXPLANATIONS[self.state].format(**named)}."
 
 
 class Migrations:
@@ -71,40 +72,40 @@ class Migrations:
         self.schema = self.service.replace("-", "_")
         self._url, self._folder = url, folder
 
-    def standing(self) -> Standing:
-        """Look, and change nothing."""
+    def status(self) -> DatabaseStatus:
+        """Which revision the database has; changes nothing."""
         if self._is_missing_file():
-            return Standing(self.service, State.EMPTY, None, self._wanted())
+            return DatabaseStatus(self.service, State.EMPTY, None, self._wanted())
         with self._locked() as connection:
-            return self._look(connection)
+            return self._current_status(connection)
 
     def prepare(self) -> None:
-        """Make the tables in an empty database.
+        """Create the tables in an empty database.
 
-        Raises: ValueError where the database holds anything but the tables that this release needs.
+        Raises: ValueError if the database holds anything but the tables that this release needs.
         """
         with self._locked() as connection:
-            standing = self._look(connection)
-            if standing.state is State.EMPTY:
+            status = self._current_status(connection)
+            if status.state is State.EMPTY:
                 self._upgrade(connection)
-            elif not standing.is_current:
-                raise ValueError(standing.explain())
+            elif not status.is_current:
+                raise ValueError(status.explain())
 
-    def upgrade(self) -> Standing:
-        """Make or change the tables as this release needs them, all or nothing; tells what was found.
+    def upgrade(self) -> DatabaseStatus:
+        """Create or migrate the tables, all or nothing; returns the status from before.
 
-        Raises: ValueError where no migration leads there.
+        Raises: ValueError if no migration leads to what this release needs.
         """
         with self._locked() as connection:
-            standing = self._look(connection)
-            if standing.is_due:
+            status = self._current_status(connection)
+            if status.is_due:
                 self._upgrade(connection)
-            elif not standing.is_current:
-                raise ValueError(standing.explain())
-            return standing
+            elif not status.is_current:
+                raise ValueError(status.explain())
+            return status
 
     def config(self) -> Config:
-        """What Alembic needs to know, without a file."""
+        """Alembic's configuration, which needs no file."""
         config = Config()
         versions = self._folder / self.schema / "versions"
         options = {"script_location": self._folder, "version_locations": versions, "path_separator": "newline"}
@@ -113,10 +114,10 @@ class Migrations:
         config.set_main_option("file_template", "%%(rev)s")
         return config
 
-    def _look(self, connection: Connection) -> Standing:
+    def _current_status(self, connection: Connection) -> DatabaseStatus:
         heads = MigrationContext.configure(connection).get_current_heads()
         found = ", ".join(sorted(heads)) or None
-        return Standing(self.service, self._state(connection, found), found, self._wanted())
+        return DatabaseStatus(self.service, self._state(connection, found), found, self._wanted())
 
     def _state(self, connection: Connection, found: str | None) -> State:
         if found is None:
@@ -137,16 +138,18 @@ class Migrations:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if not is_postgresql and connection.execute(text("PRAGMA foreign_key_check")).first():
-            raise ValueError(f"The migration would leave rows of the {self.service} without those they refer to.")
+            raise ValueError(
+                f"The migration would leave rows of the {self.service} without the rows they refer to; it was undone."
+            )
 
     @contextmanager
     def _locked(self) -> Generator[Connection]:
-        """A transaction beside which no other one looks at or changes the service's tables."""
-        engine = migrating_engine(self._url, self.schema)
+        """A transaction that excludes every other look at or change of the service's tables."""
+        engine = migration_engine(self._url, self.schema)
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'"))
-                key = func.hashtextextended(f"memory_graph_workers.{self.schema}", 0)
+                key = func.hashtextextended(_LOCK_NAME.format(schema=self.schema), 0)
                 connection.execute(select(func.pg_advisory_xact_lock(key)))
             yield connection
 

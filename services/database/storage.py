@@ -1,4 +1,4 @@
-"""The services' databases: SQLAlchemy alone, so that PostgreSQL serves as well as SQLite."""
+"""A service's database, through SQLAlchemy alone, so that SQLite and PostgreSQL both work."""
 
 import json
 import random
@@ -15,17 +15,17 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from ...schemas.base import canonical_json
-from .engines import BEGIN, WRITING, working_engine
+from .engines import BEGIN, WRITING, service_engine
 from .migrate import Migrations
-from .timeouts import in_a_hurry
+from .timeouts import health_check_timeout
 
 T = TypeVar("T")
 _ATTEMPTS = 5
 _PAUSE_SECS = 0.02
 _DEADLOCK, _SERIALIZATION = "40P01", "40001"
 
-# SQLite numbers rows by itself only where the column is a plain INTEGER.
-Number = BigInteger().with_variant(Integer, "sqlite")
+# SQLite numbers rows itself only if the column is a plain INTEGER.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 # A migration can only drop or alter what has a name.
 _NAMES = {
@@ -36,30 +36,30 @@ _NAMES = {
 }
 
 
-def tables_of(service: str) -> MetaData:
-    """The description of one service's tables, to be filled by its records."""
+def new_metadata(service: str) -> MetaData:
+    """Empty metadata for one service's tables; its records add them."""
     return MetaData(naming_convention=_NAMES, info={"service": service})
 
 
-class Moment(TypeDecorator[datetime]):
-    """A moment in UTC; SQLite, which knows no offsets, keeps it without one."""
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time in UTC; SQLite, which stores no offsets, keeps it without one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn into UTC."""
+        """Convert to UTC."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the offset back."""
+        """Restore the offset."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class JsonText(TypeDecorator[Any]):
-    """A JSON value kept as its canonical text, because a text column carries every Unicode and both databases."""
+    """A JSON value stored as canonical text, which holds all of Unicode in both databases."""
 
     impl = Text
     cache_ok = True
@@ -69,7 +69,7 @@ class JsonText(TypeDecorator[Any]):
         return canonical_json(value).decode()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Read it."""
+        """Parse the text."""
         return None if value is None else json.loads(value)
 
 
@@ -79,40 +79,40 @@ class Storage:
     def __init__(self, url: str, tables: type[DeclarativeBase], threads: int = 1) -> None:
         self._metadata = tables.metadata
         self._migrations = Migrations(url, tables.metadata)
-        self._engine = working_engine(url, self._migrations.schema, threads)
+        self._engine = service_engine(url, self._migrations.schema, threads)
         self._reading = self._engine.execution_options(**_snapshot(self._engine))
         self._writing = self._engine.execution_options(**{BEGIN: WRITING})
 
     def create(self) -> None:
-        """Make the tables in an empty database; look that any other one is as this release needs it.
+        """Create the tables in an empty database; check that any other has the tables this release needs.
 
-        Raises: ValueError saying what to do about one that is not.
+        Raises: ValueError saying what to do if it has not.
         """
         self._migrations.prepare()
 
     @contextmanager
     def read(self) -> Generator[Session]:
-        """A transaction that only looks, and sees one moment throughout."""
+        """A read-only transaction that sees one snapshot throughout."""
         with Session(self._reading) as session, session.begin():
             yield session
 
     def write(self, work: Callable[[Session], T]) -> T:
-        """Run `work` in one transaction, again where another writer came between."""
+        """Run `work` in one transaction; run it again after a conflict with another writer."""
         for attempt in range(1, _ATTEMPTS):
             try:
                 return self._write(work)
             except DBAPIError as error:
-                if not _came_between(error):
+                if not _is_write_conflict(error):
                     raise
                 time.sleep(random.uniform(0, _PAUSE_SECS * attempt))
         return self._write(work)
 
     def check(self) -> None:
-        """Look into a table, in a few seconds.
+        """Read from a table, within a few seconds.
 
-        Raises: SQLAlchemyError where the database does not answer.
+        Raises: SQLAlchemyError if the database does not respond.
         """
-        with in_a_hurry(), self._engine.connect() as connection:
+        with health_check_timeout(), self._engine.connect() as connection:
             connection.execute(select(literal(1)).select_from(self._metadata.sorted_tables[0]).limit(1)).all()
 
     def close(self) -> None:
@@ -125,10 +125,10 @@ class Storage:
 
 
 def _snapshot(engine: Engine) -> dict[str, str]:
-    # SQLite reads one moment anyway; PostgreSQL would give each statement a moment of its own.
+    # SQLite reads one snapshot anyway; PostgreSQL would give each statement its own.
     return {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
 
 
-def _came_between(error: DBAPIError) -> bool:
-    """Whether another writer made the same row first, or PostgreSQL chose this one to give way."""
+def _is_write_conflict(error: DBAPIError) -> bool:
+    """Whether another writer inserted the same row first, or PostgreSQL chose this transaction to abort."""
     return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in {_DEADLOCK, _SERIALIZATION}

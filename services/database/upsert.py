@@ -1,4 +1,4 @@
-"""Insert a row or change the one that is there, in one statement that both databases know."""
+"""Insert a row or update the existing one, in one statement for both databases."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,13 +13,13 @@ _INSERTS: dict[str, Callable[[Any], Any]] = {"postgresql": postgresql.insert, "s
 def upsert(
     session: Session, table: Any, key: Sequence[str], row: dict[str, Any], changes: Callable[[Any], dict[str, Any]]
 ) -> None:
-    """Insert `row`, or change the row of its key by what `changes` makes of the one that was not inserted."""
+    """Insert `row`; if its key exists, update that row with what `changes` makes of the new one."""
     statement = _INSERTS[session.get_bind().dialect.name](table).values(row)
     session.execute(statement.on_conflict_do_update(index_elements=key, set_=changes(statement.excluded)))
 
 
 def least(one: Any, other: Any) -> ColumnElement[Any]:
-    """The smaller of two columns, which each database calls by another name."""
+    """The smaller of two columns; the databases have different names for this function."""
     return case((other < one, other), else_=one)
 
 

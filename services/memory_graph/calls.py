@@ -1,4 +1,4 @@
-"""The Memory-Graph's operations, each one transaction, one log line and a status that says what to do."""
+"""The Memory-Graph's gRPC operations: each is one transaction, one log line, one status."""
 
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -15,8 +15,8 @@ from ...schemas import memory_graph_pb2 as pb
 from ...schemas import memory_graph_pb2_grpc as rpc
 from ..database.storage import Storage
 from ..web.log import LOGGER, log_failure, request_id
-from . import store as store
-from .messages import Refused, natural
+from . import store
+from .messages import Refused, non_negative
 
 T = TypeVar("T")
 Context = grpc.ServicerContext
@@ -24,30 +24,30 @@ _STREAM_PAGE = 200
 
 
 class MemoryGraph(rpc.MemoryGraphServiceServicer):
-    """The service; the methods' names are the interface's."""
+    """The gRPC service; its methods are named in the interface."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._started = time.monotonic()
 
     def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.Session:  # noqa: N802
-        """Begin a conversation."""
+        """Create a conversation."""
         return self._write("CreateSession", context, lambda tx: store.create_session(tx, dict(request.metadata)))
 
     def GetSession(self, request: pb.GetSessionRequest, context: Context) -> pb.Session:  # noqa: N802
-        """Show a conversation's session."""
+        """Get a conversation's session."""
         return self._read("GetSession", context, lambda tx: store.get_session(tx, request.session_id))
 
     def ListSessions(self, request: pb.ListSessionsRequest, context: Context) -> pb.ListSessionsResponse:  # noqa: N802
-        """List sessions in the order of their creation."""
+        """List sessions in order of creation."""
         return self._read("ListSessions", context, lambda tx: store.list_sessions(tx, request.limit, request.offset))
 
     def AddPrompt(self, request: pb.AddPromptRequest, context: Context) -> pb.PromptNode:  # noqa: N802
-        """Add what a user said."""
+        """Add a user's prompt."""
         return self._write("AddPrompt", context, lambda tx: store.add_prompt(tx, request))
 
     def AddResponse(self, request: pb.AddResponseRequest, context: Context) -> pb.ResponseNode:  # noqa: N802
-        """Add what a model answered."""
+        """Add a model's response."""
         return self._write("AddResponse", context, lambda tx: store.add_response(tx, request))
 
     def AddToolInvocation(self, request: pb.AddToolInvocationRequest, context: Context) -> pb.ToolInvocationNode:  # noqa: N802
@@ -57,39 +57,39 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
         )
 
     def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:  # noqa: N802
-        """Some nodes in the order of their insertion."""
+        """Find nodes, in order of insertion."""
         return self._read("Query", context, lambda tx: store.query(tx, request))
 
     def DeleteSession(self, request: pb.DeleteSessionRequest, context: Context) -> Empty:  # noqa: N802
-        """Forget a conversation."""
+        """Delete a conversation."""
         self._write("DeleteSession", context, lambda tx: store.delete_session(tx, request.session_id))
         return Empty()
 
     def StreamQuery(self, request: pb.QueryRequest, context: Context) -> Iterator[pb.Node]:  # noqa: N802
-        """The nodes of a query one by one; a limit of 0 means all of them."""
-        with _call("StreamQuery", context):
+        """Stream the nodes of a query; a limit of 0 means all of them."""
+        with _logged("StreamQuery", context):
             yield from self._stream(request)
 
     def Health(self, request: Empty, context: Context) -> pb.HealthResponse:  # noqa: N802
-        """Say whether the database answers."""
+        """Say whether the database responds."""
         up = int(time.monotonic() - self._started)
         return pb.HealthResponse(status=self._status(), version=version("memory-graph-workers"), uptime_seconds=up)
 
     def _read(self, operation: str, context: Context, work: Callable[[Session], T]) -> T:
-        with _call(operation, context), self._storage.read() as session:
+        with _logged(operation, context), self._storage.read() as session:
             return work(session)
 
     def _write(self, operation: str, context: Context, work: Callable[[Session], T]) -> T:
-        with _call(operation, context):
+        with _logged(operation, context):
             return self._storage.write(work)
 
-    def _stream(self, asked: pb.QueryRequest) -> Iterator[pb.Node]:
-        # A page is a transaction of its own: a slow reader must not hold one open.
-        left, after, skip = natural(asked.limit, "limit") or None, 0, asked.offset
+    def _stream(self, request: pb.QueryRequest) -> Iterator[pb.Node]:
+        # One transaction per page: a slow reader must not hold one open.
+        left, after, skip = non_negative(request.limit, "limit") or None, 0, request.offset
         while left is None or left > 0:
             with self._storage.read() as session:
                 size = _STREAM_PAGE if left is None else min(left, _STREAM_PAGE)
-                nodes, after = store.stream_page(session, asked, after, size, skip)
+                nodes, after = store.stream_page(session, request, after, size, skip)
             if not nodes:
                 return
             yield from nodes
@@ -104,29 +104,29 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
 
 
 @contextmanager
-def _call(operation: str, context: Context) -> Generator[None]:
-    """Turn errors into a status that quotes nothing, and log the call."""
+def _logged(operation: str, context: Context) -> Generator[None]:
+    """Turn an error into a status that quotes nothing of the request, and log the call."""
     started = time.monotonic()
     facts: dict[str, Any] = {"operation": operation, "status": "OK", "request_id": _request_id(context)}
     try:
         yield
-    except Exception as error:  # noqa: BLE001  a caller gets a status, never the error's own text
-        code, reason = _judge(error, facts)
+    except Exception as error:  # noqa: BLE001  a caller gets a status, never the error's text
+        code, reason = _status_of(error, facts)
         facts["status"] = code.name
         context.abort(code, reason)
     finally:
         LOGGER.info("request", extra={"facts": {**facts, "duration_ms": round((time.monotonic() - started) * 1000, 1)}})
 
 
-def _judge(error: Exception, facts: dict[str, Any]) -> tuple[grpc.StatusCode, str]:
+def _status_of(error: Exception, facts: dict[str, Any]) -> tuple[grpc.StatusCode, str]:
     if isinstance(error, Refused):
         return error.code, error.reason
     log_failure(error, facts)
     if isinstance(error, SQLAlchemyError):
-        return grpc.StatusCode.UNAVAILABLE, "the database does not answer"
+        return grpc.StatusCode.UNAVAILABLE, "the database does not respond"
     return grpc.StatusCode.INTERNAL, "the service failed"
 
 
 def _request_id(context: Context) -> str:
-    offered = dict(context.invocation_metadata() or ()).get("x-request-id")
-    return request_id(offered if isinstance(offered, str) else None)
+    given = dict(context.invocation_metadata() or ()).get("x-request-id")
+    return request_id(given if isinstance(given, str) else None)

@@ -1,4 +1,4 @@
-"""The Memory-Graph's messages: what is a good one, and how a record becomes one."""
+"""The Memory-Graph's messages: checks of requests, and records as messages."""
 
 import json
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ from ...schemas import memory_graph_pb2 as pb
 from .records import NodeRecord, SessionRecord
 
 DEFAULT_LIMIT = 100
-LARGEST_LIMIT = 1000
-_LONGEST_ID = 256
+MAX_LIMIT = 1000
+_MAX_ID_LENGTH = 256
 _MESSAGES: dict[int, tuple[Any, str]] = {
     pb.NODE_TYPE_PROMPT: (pb.PromptNode, "prompt"),
     pb.NODE_TYPE_RESPONSE: (pb.ResponseNode, "response"),
@@ -21,7 +21,7 @@ _MESSAGES: dict[int, tuple[Any, str]] = {
 
 
 class Refused(Exception):
-    """A call that cannot be done: a gRPC status and a short reason."""
+    """A call that is refused: a gRPC status and a short reason."""
 
     def __init__(self, code: grpc.StatusCode, reason: str) -> None:
         super().__init__(code, reason)
@@ -29,73 +29,73 @@ class Refused(Exception):
 
 
 def invalid(reason: str) -> Refused:
-    """A refusal of a bad argument."""
+    """A refusal because of an invalid argument."""
     return Refused(grpc.StatusCode.INVALID_ARGUMENT, reason)
 
 
-def page(limit: int) -> int:
-    """How many are answered at once: 0 asks for the default."""
-    return min(natural(limit, "limit") or DEFAULT_LIMIT, LARGEST_LIMIT)
+def page_size(limit: int) -> int:
+    """The size of a page; 0 asks for the default."""
+    return min(non_negative(limit, "limit") or DEFAULT_LIMIT, MAX_LIMIT)
 
 
-def natural(number: int, name: str) -> int:
-    """The number, if it is not negative."""
+def non_negative(number: int, name: str) -> int:
+    """The number; refused if negative."""
     if number < 0:
         raise invalid(f"{name} must not be negative")
     return number
 
 
-def known_type(node_type: int) -> int:
-    """The node type, if the interface has it."""
+def valid_node_type(node_type: int) -> int:
+    """The node type; refused if unknown."""
     if node_type not in pb.NodeType.values():
         raise invalid("node_type is not known")
     return node_type
 
 
-def checked_id(text: str) -> str:
-    """The id, if it is one."""
-    if not 1 <= len(text) <= _LONGEST_ID or "\x00" in text:
-        raise invalid(f"an id has 1 to {_LONGEST_ID} characters")
+def valid_id(text: str) -> str:
+    """The id; refused if invalid."""
+    if not 1 <= len(text) <= _MAX_ID_LENGTH or "\x00" in text:
+        raise invalid(f"an id has 1 to {_MAX_ID_LENGTH} characters")
     return text
 
 
 def check_json(text: str) -> None:
-    """Refuse what is no JSON; empty is fine."""
+    """Refuse text that is not JSON; empty text is accepted."""
     try:
         json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
         raise invalid("parameters must be JSON") from error
 
 
-def read_moment(stamp: Timestamp) -> datetime:
-    """The moment that a message names."""
+def to_datetime(stamp: Timestamp) -> datetime:
+    """A message's timestamp as a datetime; refused if out of range."""
     try:
         return stamp.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
         raise invalid("not a timestamp") from error
 
 
-def timestamp_of(moment: datetime) -> Timestamp:
-    """A moment as it travels."""
+def to_timestamp(time: datetime) -> Timestamp:
+    """A datetime as a message."""
     stamp = Timestamp()
-    stamp.FromDatetime(moment)
+    stamp.FromDatetime(time)
     return stamp
 
 
 def session_message(record: SessionRecord) -> pb.Session:
-    """A session as it travels."""
+    """A session as a message."""
     return pb.Session(
         id=record.session_id,
-        created_at=timestamp_of(record.created_at),
-        updated_at=timestamp_of(record.updated_at),
+        created_at=to_timestamp(record.created_at),
+        updated_at=to_timestamp(record.updated_at),
         metadata=record.details,
         is_active=True,
     )
 
 
-def as_node(record: NodeRecord) -> pb.Node:
-    """A node as it travels."""
+def node_message(record: NodeRecord) -> pb.Node:
+    """A node as a message."""
     message, name = _MESSAGES[record.node_type]
-    node = pb.Node(id=record.node_id, type=cast(Any, record.node_type), created_at=timestamp_of(record.created_at))
+    node = pb.Node(id=record.node_id, type=cast(Any, record.node_type), created_at=to_timestamp(record.created_at))
     getattr(node, name).CopyFrom(message.FromString(record.message))
     return node

@@ -1,4 +1,4 @@
-"""A Memory-Graph: conversations over gRPC."""
+"""The Memory-Graph's gRPC server."""
 
 import signal
 import sys
@@ -18,40 +18,40 @@ from .calls import MemoryGraph
 from .config import MemoryGraphServiceConfig
 from .records import Base
 
-LARGEST_MESSAGE_BYTES = 64 * 2**20
-_STOP_SECS = 8  # as the HTTP services
+MAX_MESSAGE_BYTES = 64 * 2**20
+_STOP_SECS = 8  # as in the HTTP services
 _LINGER_SECS = 0.3
 T = TypeVar("T")
 
 
-class Calls(ThreadPoolExecutor):
-    """The threads that answer calls, and which calls they have in hand: a connection that is only open is none."""
+class CallThreads(ThreadPoolExecutor):
+    """The threads that run calls, and the calls in flight; an idle connection is not one."""
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
-        self._in_hand: set[Future[Any]] = set()
+        self._in_flight: set[Future[Any]] = set()
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
-        """Answer one call."""
+        """Run one call."""
         future = super().submit(fn, *args, **kwargs)
-        self._in_hand.add(future)
-        future.add_done_callback(self._in_hand.discard)
+        self._in_flight.add(future)
+        future.add_done_callback(self._in_flight.discard)
         return future
 
-    def settle(self, timeout_secs: float) -> None:
-        """Wait until no call is in hand."""
-        wait(list(self._in_hand), timeout_secs)
+    def wait_until_idle(self, timeout_secs: float) -> None:
+        """Wait until no call is in flight."""
+        wait(list(self._in_flight), timeout_secs)
 
 
 def prepare(config: MemoryGraphServiceConfig) -> None:
-    """Make the tables."""
+    """Create the tables."""
     storage = Storage(config.database_url, Base)
     storage.create()
     storage.close()
 
 
 def run(config: MemoryGraphServiceConfig, host: str, port: int, threads: int) -> None:
-    """Serve until a TERM or an interrupt."""
+    """Serve until SIGTERM or SIGINT."""
     stop = threading.Event()
 
     def handle(signum: int, frame: FrameType | None) -> None:
@@ -60,7 +60,7 @@ def run(config: MemoryGraphServiceConfig, host: str, port: int, threads: int) ->
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, handle)
     storage = Storage(config.database_url, Base, threads)
-    calls = Calls(threads)
+    calls = CallThreads(threads)
     server = make_server(storage, host, port, calls)
     server.start()
     print(f"memory-graph ready on grpc://{address(host, port)}", file=sys.stderr, flush=True)  # noqa: T201
@@ -69,29 +69,31 @@ def run(config: MemoryGraphServiceConfig, host: str, port: int, threads: int) ->
     storage.close()
 
 
-def _stop(server: grpc.Server, calls: Calls) -> None:
-    # gRPC's own wait ends with the last connection, also one that is only open; a daemon keeps nobody waiting.
+def _stop(server: grpc.Server, calls: CallThreads) -> None:
+    # gRPC's own wait lasts until idle connections end, too; a daemon thread does not delay the exit.
     stopping = threading.Thread(target=server.stop, args=[_STOP_SECS], daemon=True)
     stopping.start()
     stopping.join()
-    calls.settle(_STOP_SECS)
-    time.sleep(_LINGER_SECS)  # for the last answers to leave
+    calls.wait_until_idle(_STOP_SECS)
+    time.sleep(_LINGER_SECS)  # lets the last responses leave
 
 
-def make_server(storage: Storage, host: str, port: int, calls: Calls) -> grpc.Server:
-    """A server that is bound and not yet started.
+def make_server(storage: Storage, host: str, port: int, calls: CallThreads) -> grpc.Server:
+    """A server that is bound but not started.
 
-    Raises: ValueError where the address cannot be had.
+    Raises: ValueError if the address cannot be bound.
     """
     options = [
-        ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
-        ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
-        ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, not a helper
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake
     ]
     server = grpc.server(calls, options=options)
     rpc.add_MemoryGraphServiceServicer_to_server(MemoryGraph(storage), server)
     try:
         server.add_insecure_port(address(host, port))
     except RuntimeError as error:
-        raise ValueError(f"cannot listen on {host}:{port}") from error
+        raise ValueError(
+            f"cannot listen on {host}:{port}: the port is in use or not permitted; choose another with --port"
+        ) from error
     return server

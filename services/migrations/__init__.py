@@ -1,1 +1,1 @@
-"""The revisions of every service's tables, run by Alembic."""
+"""The migrations of every service's tables, run by Alembic."""

@@ -14,7 +14,7 @@ from ..databases import DATABASES
 
 
 def main() -> int:
-    """Compare the tables of the code with those of the revisions, and write what differs as a revision."""
+    """Write the differences between the code's tables and the revisions' as a new revision."""
     parser = argparse.ArgumentParser(prog="memory_graph_workers.services.migrations")
     parser.add_argument("service", choices=sorted(DATABASES))
     parser.add_argument("message")
@@ -25,7 +25,7 @@ def main() -> int:
 
 
 def draft(service: str, message: str, url: str, folder: Path = FOLDER) -> None:
-    """Write the next revision of a service's tables; `url` is an empty database to try the others in."""
+    """Write the next revision of a service's tables; `url` is an empty database to apply the earlier ones to."""
     tables = DATABASES[service].tables
     migrations = Migrations(url, tables, folder)
     migrations.upgrade()

@@ -1,4 +1,4 @@
-"""Run by Alembic: the revisions, in the transaction that was opened for them."""
+"""Run by Alembic: applies the revisions in the transaction that was opened for them."""
 
 from typing import Any, Literal
 
@@ -6,8 +6,8 @@ from alembic import context
 
 
 def render(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
-    """A column's type as a revision names it, by itself: a revision must not change when the code does."""
-    plain = {"Moment": "sa.DateTime(timezone=True)", "JsonText": "sa.Text()"}
+    """A column's type written without our code, so that a revision does not change when the code does."""
+    plain = {"UtcDateTime": "sa.DateTime(timezone=True)", "JsonText": "sa.Text()"}
     return plain.get(type(item).__name__, False) if kind == "type" else False
 
 
@@ -16,7 +16,7 @@ context.configure(
     connection=connection,
     target_metadata=context.config.attributes.get("tables"),
     render_item=render,
-    render_as_batch=True,  # SQLite changes a table by making it anew
+    render_as_batch=True,  # SQLite alters a table by recreating it
 )
 with context.begin_transaction():
     context.run_migrations()

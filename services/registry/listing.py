@@ -1,7 +1,7 @@
-"""The Registry's listing: any page and its exact total without reading the rows before it.
+"""The Registry's listing: any page, and the exact total, without reading the rows before it.
 
-Sessions are counted in blocks of 1024 numbers, by status, in the transaction that changes them. A page begins in the
-block that the counts lead to. A block that `started_before` cuts through is counted by its index entries.
+Each transaction that changes sessions also counts them, by status, in blocks of 1024 numbers. The counts lead to the
+block in which a page begins. A block that `started_before` falls into is counted by its index entries.
 """
 
 from collections.abc import Iterable
@@ -20,13 +20,13 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class Filters:
-    """Which sessions a listing shows."""
+    """The sessions that a listing shows."""
 
     status: str | None = None
     started_before: datetime | None = None
 
     def sessions(self) -> list[ColumnElement[bool]]:
-        """As conditions on sessions."""
+        """The filters as SQL conditions."""
         wanted: list[ColumnElement[bool]] = []
         if self.status:
             wanted.append(SessionRecord.status == self.status)
@@ -36,18 +36,18 @@ class Filters:
 
 
 def page(session: Session, filters: Filters, offset: int, size: int) -> tuple[list[SessionRecord], int]:
-    """Some sessions in the order of registration, and how many there are in all."""
+    """One page of sessions in the order of registration, and the total of all pages."""
     counts = _counts(session, filters)
     total = sum(count for _, count in counts)
-    first, last, before = _span(counts, offset, size)
+    first, last, before = _page_blocks(counts, offset, size)
     inside = SessionRecord.number.between(first * BLOCK, last * BLOCK + BLOCK - 1)
     query = select(SessionRecord).where(inside, *filters.sessions()).order_by(SessionRecord.number)
     found = session.scalars(query.offset(offset - before).limit(size)).all() if offset < total else []
     return list(found), total
 
 
-def count_in(session: Session, record: SessionRecord) -> None:
-    """Count a session under its status."""
+def count_added(session: Session, record: SessionRecord) -> None:
+    """Count a new session under its status."""
     row = {"block": record.number // BLOCK, "status": record.status, "sessions": 1}
     row |= {"first_start": record.started_at, "last_start": record.started_at}
     upsert(
@@ -60,21 +60,21 @@ def count_in(session: Session, record: SessionRecord) -> None:
     )  # fmt: skip
 
 
-def count_out(session: Session, record: SessionRecord) -> None:
-    """Count a session no longer under its status; the block's bounds stay, and are then wider than they need be."""
-    _block_of(session, record.number // BLOCK, record.status, -1)
+def count_removed(session: Session, record: SessionRecord) -> None:
+    """Stop counting a deleted session; its block's bounds stay, and may be wider than necessary."""
+    _add_to_count(session, record.number // BLOCK, record.status, -1)
 
 
-def count_over(session: Session, record: SessionRecord, status: str) -> None:
-    """Count a session under another status, and set it; in the order of the key, so that two never wait in a ring."""
+def count_moved(session: Session, record: SessionRecord, status: str) -> None:
+    """Set a session's status and move its count, in the key's order, so that two transactions never deadlock."""
     before, record.status = record.status, status
-    steps = {before: lambda: _block_of(session, record.number // BLOCK, before, -1)}
-    steps[status] = lambda: count_in(session, record)
+    steps = {before: lambda: _add_to_count(session, record.number // BLOCK, before, -1)}
+    steps[status] = lambda: count_added(session, record)
     for name in sorted(steps):
         steps[name]()
 
 
-def _block_of(session: Session, block: int, status: str, more: int) -> None:
+def _add_to_count(session: Session, block: int, status: str, more: int) -> None:
     mine = (SessionBlock.block == block, SessionBlock.status == status)
     session.execute(update(SessionBlock).where(*mine).values(sessions=SessionBlock.sessions + more))
 
@@ -91,19 +91,19 @@ def _count(before: datetime | None) -> ColumnElement[int]:
     if before is None:
         return SessionBlock.sessions.expression
     cases = ((SessionBlock.last_start < before, SessionBlock.sessions), (SessionBlock.first_start >= before, 0))
-    return case(*cases, else_=_cut(before))
+    return case(*cases, else_=_started_before(before))
 
 
-def _cut(before: datetime) -> ScalarSelect[int]:
-    """How many sessions of a block started before the moment that lies between its bounds."""
+def _started_before(before: datetime) -> ScalarSelect[int]:
+    """How many sessions of a block started before a time that lies between its bounds."""
     first = SessionBlock.block * BLOCK
     inside = (SessionRecord.number >= first, SessionRecord.number < first + BLOCK)
     mine = (SessionRecord.status == SessionBlock.status, *inside, SessionRecord.started_at < before)
     return select(func.count()).select_from(SessionRecord).where(*mine).correlate(SessionBlock).scalar_subquery()
 
 
-def _span(counts: Iterable[tuple[int, int]], offset: int, size: int) -> tuple[int, int, int]:
-    """The first and the last block of a page, and how many sessions come before the first."""
+def _page_blocks(counts: Iterable[tuple[int, int]], offset: int, size: int) -> tuple[int, int, int]:
+    """A page's first and last block, and how many sessions come before the first."""
     filled = [(block, count) for block, count in counts if count]
     ends = list(accumulate(count for _, count in filled))
     page = [

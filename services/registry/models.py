@@ -1,4 +1,4 @@
-"""The Registry's models: those that registrations and reports named, and those of the models file."""
+"""The Registry's models: those named by registrations and usage reports, and those of the models file."""
 
 import json
 from datetime import datetime
@@ -17,8 +17,8 @@ from .records import ModelRecord
 _SCHEMA = ModelMetadataSchema()
 
 
-def note_model(session: Session, model_id: str, version: str, now: datetime) -> None:
-    """Record a model that was named for the first time, or first with a version."""
+def record_model(session: Session, model_id: str, version: str, now: datetime) -> None:
+    """Record a model that is named for the first time, or for the first time with a version."""
     known = _find(session, model_id)
     if known is None:
         _put(session, ModelMetadata(model_id=model_id, version=version, provider="unknown", created_at=now))
@@ -26,7 +26,7 @@ def note_model(session: Session, model_id: str, version: str, now: datetime) -> 
         known.details = {**known.details, "version": version}
 
 
-def listed(session: Session, page: int, page_size: int) -> ModelList:
+def list_page(session: Session, page: int, page_size: int) -> ModelList:
     """One page of models, in the order in which they were first named."""
     total = session.scalar(select(func.count()).select_from(ModelRecord)) or 0
     query = select(ModelRecord).order_by(ModelRecord.number).limit(page_size).offset((page - 1) * page_size)
@@ -34,8 +34,8 @@ def listed(session: Session, page: int, page_size: int) -> ModelList:
     return ModelList(models, total, page, page_size)
 
 
-def found(session: Session, model_id: str) -> ModelMetadata:
-    """The model, or a 404."""
+def get(session: Session, model_id: str) -> ModelMetadata:
+    """The model; a 404 if it does not exist."""
     record = _find(session, model_id)
     if record is None:
         abort(404, message="No model has this id.")
@@ -43,7 +43,7 @@ def found(session: Session, model_id: str) -> ModelMetadata:
 
 
 def load_models(session: Session, models: list[ModelMetadata]) -> None:
-    """Record the models of a file; what it says of a known model replaces what was known."""
+    """Record the models of a file; they replace known models with the same ids."""
     for model in models:
         _put(session, model)
 

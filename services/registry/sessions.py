@@ -1,4 +1,4 @@
-"""The Registry's sessions: registering, listing, their life cycle."""
+"""The Registry's sessions: registration, listing, life cycle."""
 
 from datetime import datetime
 
@@ -11,10 +11,10 @@ from ...schemas.registry import SessionInfo, SessionList, SessionRegistration, S
 from . import listing as registry_listing
 from . import totals as registry_totals
 from .listing import Filters
-from .models import note_model
+from .models import record_model
 from .records import SessionRecord
 
-_NEXT = {
+_TRANSITIONS = {
     SessionStatus.ACTIVE: {SessionStatus.COMPLETED, SessionStatus.FAILED},
     SessionStatus.COMPLETED: {SessionStatus.ARCHIVED},
     SessionStatus.FAILED: {SessionStatus.ARCHIVED},
@@ -22,64 +22,64 @@ _NEXT = {
 }
 
 
-def register(session: Session, asked: SessionRegistration, now: datetime) -> SessionInfo:
-    """Record a new session; the same registration again changes nothing, another one under its id is a 409."""
-    record = _find(session, asked.session_id)
+def register(session: Session, registration: SessionRegistration, now: datetime) -> SessionInfo:
+    """Record a session; a repeat changes nothing, other content with the same id is a 409."""
+    record = _find(session, registration.session_id)
     if record is None:
-        record = _record(asked, now)
+        record = _record(registration, now)
         session.add(record)
-        note_model(session, asked.model_id, asked.model_version, now)
+        record_model(session, registration.model_id, registration.model_version, now)
         session.flush()
-        registry_listing.count_in(session, record)
-    elif not _is_same(record, asked):
+        registry_listing.count_added(session, record)
+    elif not _is_same(record, registration):
         abort(409, message="A session with this id is registered with other content.")
-    return info(session, record)
+    return session_info(session, record)
 
 
-def listed(
+def list_page(
     session: Session, page: int, page_size: int, status: SessionStatus | None, started_before: datetime | None
 ) -> SessionList:
-    """One page of sessions in the order of registration, which no change of status moves."""
+    """One page of sessions in the order of registration."""
     filters = Filters(status.value if status else None, started_before)
     records, total = registry_listing.page(session, filters, (page - 1) * page_size, page_size)
     used = registry_totals.of_sessions(session, [record.number for record in records])
     return SessionList([_info(record, used) for record in records], total, page, page_size)
 
 
-def found(session: Session, session_id: str, *, to_change: bool = False) -> SessionRecord:
-    """The session's record, or a 404; `to_change` keeps others from changing it meanwhile."""
+def get(session: Session, session_id: str, *, to_change: bool = False) -> SessionRecord:
+    """The session's record, locked if `to_change`; a 404 if it does not exist."""
     record = _find(session, session_id, to_change=to_change)
     if record is None:
         abort(404, message="No session has this id.")
     return record
 
 
-def info(session: Session, record: SessionRecord) -> SessionInfo:
-    """A session with what it used so far."""
+def session_info(session: Session, record: SessionRecord) -> SessionInfo:
+    """A session with its usage so far."""
     return _info(record, registry_totals.of_sessions(session, [record.number]))
 
 
 def change_status(session: Session, session_id: str, status: SessionStatus, now: datetime) -> SessionInfo:
-    """Move a session on in its life; the status it has already changes nothing, a way back is a 409."""
-    record = found(session, session_id, to_change=True)
+    """Move a session on; its current status changes nothing, a status before it is a 409."""
+    record = get(session, session_id, to_change=True)
     current = SessionStatus(record.status)
     if status is not current:
-        if status not in _NEXT[current]:
+        if status not in _TRANSITIONS[current]:
             abort(409, message=f"A session that is {current} cannot become {status}.")
-        registry_listing.count_over(session, record, status.value)
+        registry_listing.count_moved(session, record, status.value)
         if current is SessionStatus.ACTIVE:
             record.ended_at = now
         session.flush()
-    return info(session, record)
+    return session_info(session, record)
 
 
-def remove(session: Session, session_id: str) -> None:
-    """Delete a session; one that is gone already stays gone."""
+def delete(session: Session, session_id: str) -> None:
+    """Delete a session; does nothing if it does not exist."""
     record = _find(session, session_id, to_change=True)
     if record is not None:
         session.delete(record)
         session.flush()
-        registry_listing.count_out(session, record)
+        registry_listing.count_removed(session, record)
 
 
 def _find(session: Session, session_id: str, *, to_change: bool = False) -> SessionRecord | None:
@@ -87,23 +87,23 @@ def _find(session: Session, session_id: str, *, to_change: bool = False) -> Sess
     return session.scalars(query.with_for_update() if to_change else query).one_or_none()
 
 
-def _record(asked: SessionRegistration, now: datetime) -> SessionRecord:
+def _record(registration: SessionRegistration, now: datetime) -> SessionRecord:
     return SessionRecord(
-        session_id=asked.session_id,
-        model_id=asked.model_id,
-        model_version=asked.model_version,
-        started_at=asked.started_at or now,
+        session_id=registration.session_id,
+        model_id=registration.model_id,
+        model_version=registration.model_version,
+        started_at=registration.started_at or now,
         status=SessionStatus.ACTIVE.value,
-        details=asked.metadata,
-        tags=asked.tags,
+        details=registration.metadata,
+        tags=registration.tags,
     )
 
 
-def _is_same(record: SessionRecord, asked: SessionRegistration) -> bool:
-    # By canonical text, because Python takes true for 1.
-    same_start = asked.started_at is None or asked.started_at == record.started_at
+def _is_same(record: SessionRecord, registration: SessionRegistration) -> bool:
+    # As canonical text, because True == 1 in Python.
+    same_start = registration.started_at is None or registration.started_at == record.started_at
     content = [record.model_id, record.model_version, record.details, record.tags]
-    wanted = [asked.model_id, asked.model_version, asked.metadata, asked.tags]
+    wanted = [registration.model_id, registration.model_version, registration.metadata, registration.tags]
     return same_start and canonical_json(content) == canonical_json(wanted)
 
 

@@ -1,4 +1,4 @@
-"""The Registry's running totals of usage, kept in the transaction of each report so that no sum reads the reports."""
+"""The Registry's running totals of usage, updated in each report's transaction, so that no sum reads the reports."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from ...schemas.registry import UsageStats
 from ..database.upsert import greatest, least, upsert
 from .records import ModelUsage, SessionUsage, UsageRecord
 
-# A model's total is kept in this many rows, so that reports of different sessions seldom wait for each other.
+# A model's total is split into this many rows, so that reports of different sessions rarely wait for each other.
 _SLOTS = 16
 _SUMS = ("reports", "prompt_tokens", "completion_tokens", "total_tokens", "latency_ms", "timed_reports")
 
@@ -22,17 +22,17 @@ def add(session: Session, session_number: int, report: UsageRecord) -> None:
 
 
 def of_session(session: Session, number: int, session_id: str, since: datetime) -> UsageStats:
-    """A session's total; `since` is its moment while nothing was reported."""
+    """A session's total; `since` is its time until something is reported."""
     return _stats(session, SessionUsage, SessionUsage.session_number == number, session_id, since)
 
 
 def of_model(session: Session, model_id: str, since: datetime) -> UsageStats:
-    """A model's total."""
+    """A model's total; `since` is its time until something is reported."""
     return _stats(session, ModelUsage, ModelUsage.model_id == model_id, model_id, since)
 
 
 def of_sessions(session: Session, numbers: list[int]) -> dict[int, tuple[int, int]]:
-    """Reports and tokens of many sessions at once, by the sessions' numbers."""
+    """The number of reports and tokens of many sessions, by session number."""
     columns = (SessionUsage.session_number, SessionUsage.reports, SessionUsage.total_tokens)
     found = session.execute(select(*columns).where(SessionUsage.session_number.in_(numbers)))
     return {number: (reports, tokens) for number, reports, tokens in found}

@@ -1,4 +1,4 @@
-"""The Registry's usage: reports kept one by one, and added to the running totals."""
+"""The Registry's usage: each report is stored, and added to the running totals."""
 
 from datetime import datetime
 
@@ -11,18 +11,18 @@ from . import sessions as registry_sessions
 from . import totals as registry_totals
 from .records import UsageRecord
 
-# Nine million reports of this size add up to what 64 bits hold.
-_MOST = 10**12
+# Nine million reports of this size still fit into a 64-bit total.
+_MAX_COUNT = 10**12
 
 
 def track(session: Session, report: UsageReport, now: datetime) -> None:
-    """Add a report to its session (404 where that is not registered) and to its model."""
-    used = registry_sessions.found(session, report.session_id)
+    """Add a report to its session (a 404 if that does not exist) and to its model."""
+    owner = registry_sessions.get(session, report.session_id)
     _check(report)
-    model_id = report.model_id or used.model_id  # the published client leaves it empty
-    registry_models.note_model(session, model_id, "", now)
+    model_id = report.model_id or owner.model_id  # the published client leaves it empty
+    registry_models.record_model(session, model_id, "", now)
     record = UsageRecord(
-        session_number=used.number,
+        session_number=owner.number,
         model_id=model_id,
         prompt_tokens=report.prompt_tokens,
         completion_tokens=report.completion_tokens,
@@ -33,22 +33,22 @@ def track(session: Session, report: UsageReport, now: datetime) -> None:
     )
     session.add(record)
     session.flush()
-    registry_totals.add(session, used.number, record)
+    registry_totals.add(session, owner.number, record)
 
 
 def of_session(session: Session, session_id: str) -> UsageStats:
-    """What a session used so far."""
-    record = registry_sessions.found(session, session_id)
+    """A session's usage so far."""
+    record = registry_sessions.get(session, session_id)
     return registry_totals.of_session(session, record.number, session_id, record.started_at)
 
 
 def of_model(session: Session, model_id: str) -> UsageStats:
-    """What a model was used so far, by sessions deleted meanwhile too."""
-    model = registry_models.found(session, model_id)
+    """A model's usage so far, including that of deleted sessions."""
+    model = registry_models.get(session, model_id)
     return registry_totals.of_model(session, model_id, model.created_at)
 
 
 def _check(report: UsageReport) -> None:
     for name, number in (("total_tokens", report.total_tokens), ("latency_ms", report.latency_ms)):
-        if (number or 0) > _MOST:
-            abort(422, messages={name: [f"Must be at most {_MOST}."]})
+        if (number or 0) > _MAX_COUNT:
+            abort(422, messages={name: [f"Must be at most {_MAX_COUNT}."]})

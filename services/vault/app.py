@@ -1,4 +1,4 @@
-"""A Vault: archives and retention policies over HTTP."""
+"""The Vault's HTTP routes: archives and retention policies."""
 
 from contextlib import closing
 from typing import Any
@@ -20,34 +20,36 @@ from ...schemas.vault import (
 )
 from ..database.storage import Storage
 from ..web.app import make_web_app
-from ..web.idempotency import Once, once
+from ..web.idempotency import IdempotencyStore, respond_once
 from ..web.log import log_failure
-from ..web.openapi import About
+from ..web.openapi import ServiceInfo
 from ..web.openapi_parts import error_body
-from ..web.request_body import JsonBlueprint, body_digest, read_json, received
+from ..web.request_body import JsonBlueprint, body_digest, read_json, with_derived_ids
 from . import archives as vault_archives
 from . import batches as vault_batches
 from . import policies as vault_policies
 from . import rotation as vault_rotation
-from .archives import Refused, Terms
+from .archives import ArchiveOptions, Refused
 from .config import VaultServiceConfig
 from .keys import Unreadable
-from .records import Answer, Base
-from .seal import Wishes
+from .records import Base, IdempotentResponse
+from .seal import SealOptions
 
-MOST_ENTRIES = 1000
+MAX_BATCH_ENTRIES = 1000
 _FLAGS = {"true": True, "false": False}
-ABOUT = About("Data-Vault", "Archives of sessions, kept as long as their retention policy asks.", key_needed=True)
-_WISHES = ["Encryption", "Compression"]
-_ENTRIES = {"type": "array", "maxItems": MOST_ENTRIES, "items": ArchiveEntrySchema}
+INFO = ServiceInfo(
+    "Data-Vault", "Archives of sessions, kept for as long as their retention policy requires.", key_needed=True
+)
+_STORAGE_HEADERS = ["Encryption", "Compression"]
+_ENTRIES = {"type": "array", "maxItems": MAX_BATCH_ENTRIES, "items": ArchiveEntrySchema}
 _BATCH = {"required": True, "content": {"application/json": {"schema": _ENTRIES}}}
-routes = JsonBlueprint("vault", __name__, url_prefix="/api/v1", description=ABOUT.description)
+routes = JsonBlueprint("vault", __name__, url_prefix="/api/v1", description=INFO.description)
 
 
 def prepare(config: VaultServiceConfig) -> None:
-    """Make the tables, and see that the keys of all archives are there.
+    """Create the tables, and check that the encryption keys of all archives are available.
 
-    Raises: ValueError naming what is missing.
+    Raises: ValueError naming the missing keys.
     """
     with closing(Storage(config.database_url, Base)) as storage:
         storage.create()
@@ -57,9 +59,9 @@ def prepare(config: VaultServiceConfig) -> None:
 def make_app(config: VaultServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
-    app, api = make_web_app(ABOUT, storage, config.keys, config.max_body_bytes)
-    keeper = Once(storage, Answer, config.now, config.encryption_keys.mark)
-    app.extensions.update(once=keeper, storage=storage, config=config)
+    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes)
+    idempotency = IdempotencyStore(storage, IdempotentResponse, config.now, config.encryption_keys.fingerprint)
+    app.extensions.update(idempotency=idempotency, storage=storage, config=config)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(Unreadable, _unreadable)
     api.register_blueprint(routes)
@@ -67,66 +69,68 @@ def make_app(config: VaultServiceConfig, threads: int) -> Flask:
 
 
 @routes.post("/archive")
-@routes.accepts(received(ArchiveEntrySchema))
-@routes.answers(201, ArchiveResponseSchema())
-@routes.documents(parameters=_WISHES)
+@routes.takes_body(with_derived_ids(ArchiveEntrySchema))
+@routes.responds(201, ArchiveResponseSchema())
+@routes.documents(parameters=_STORAGE_HEADERS)
 def archive_session(entry: ArchiveEntry) -> Response:
     """Store one session."""
-    terms, now = _terms(), _config().now()
-    made = vault_archives.draft(entry, terms)
-    return once(201, ArchiveResponseSchema(), lambda session: vault_archives.store(session, made, terms.ring, now))
+    options, now = _options(), _config().now()
+    draft = vault_archives.make_draft(entry, options)
+    return respond_once(
+        201, ArchiveResponseSchema(), lambda session: vault_archives.store(session, draft, options.ring, now)
+    )
 
 
 @routes.post("/archive/batch")
-@routes.answers(200, BatchArchiveResponseSchema())
-@routes.documents(parameters=_WISHES, requestBody=_BATCH)
+@routes.responds(200, BatchArchiveResponseSchema())
+@routes.documents(parameters=_STORAGE_HEADERS, requestBody=_BATCH)
 def batch_archive() -> Response:
-    """Store many sessions; each that cannot be stored is named with its reason.
+    """Store many sessions; lists those that cannot be stored with the reason.
 
-    Each entry is judged by itself: one that breaks its schema, is too large or contradicts what is stored is in
+    Entries are independent: one that does not match its schema, is too large or contradicts what is stored is in
     `failed`, and the others are stored.
     """
-    terms, now = _terms(), _config().now()
-    made = vault_batches.drafts(_read_entries(), body_digest(), terms)
-    return once(
-        200, BatchArchiveResponseSchema(), lambda session: vault_batches.store_all(session, made, terms.ring, now)
+    options, now = _options(), _config().now()
+    drafts = vault_batches.make_drafts(_read_entries(), body_digest(), options)
+    return respond_once(
+        200, BatchArchiveResponseSchema(), lambda session: vault_batches.store_all(session, drafts, options.ring, now)
     )
 
 
 @routes.get("/archive/<id:archive_id>")
-@routes.answers(200, RetrievedArchiveSchema(), errors=(404,))
+@routes.responds(200, RetrievedArchiveSchema(), errors=(404,))
 def retrieve_session(archive_id: str) -> Response:
-    """Give an archive back, its data as it was sent."""
+    """Get an archive, with its data exactly as sent."""
     with _storage().read() as session:
-        text = vault_archives.retrieved(session, archive_id, _config().encryption_keys)
+        text = vault_archives.retrieve(session, archive_id, _config().encryption_keys)
     return current_app.response_class(text, mimetype="application/json")
 
 
 @routes.delete("/archive/<id:archive_id>")
-@routes.answers(204, errors=(409,))
+@routes.responds(204, errors=(409,))
 def delete_archive(archive_id: str) -> None:
-    """Delete an archive whose retention has ended; 204 also where it is gone already."""
+    """Delete an archive whose retention has ended; 204 also if it does not exist."""
     now = _config().now()
-    _storage().write(lambda session: vault_archives.remove(session, archive_id, now))
+    _storage().write(lambda session: vault_archives.delete(session, archive_id, now))
 
 
 @routes.post("/policies")
-@routes.accepts(received(RetentionPolicySchema))
-@routes.answers(201, PolicyCreatedSchema())
+@routes.takes_body(with_derived_ids(RetentionPolicySchema))
+@routes.responds(201, PolicyCreatedSchema())
 def create_retention_policy(policy: RetentionPolicy) -> Response:
     """Record a retention policy.
 
-    Fewer days than its compliance level asks for are a 422: standard 365, pci 1095, hipaa, gdpr and soc2 2555.
+    Fewer days than its compliance level requires are a 422: standard 365, pci 1095, hipaa, gdpr and soc2 2555.
     """
     now = _config().now()
-    return once(201, PolicyCreatedSchema(), lambda session: vault_policies.create(session, policy, now))
+    return respond_once(201, PolicyCreatedSchema(), lambda session: vault_policies.create(session, policy, now))
 
 
 @routes.put("/archive/<id:archive_id>/policy")
-@routes.accepts(PolicyAssignmentSchema())
-@routes.answers(204, errors=(404,))
+@routes.takes_body(PolicyAssignmentSchema())
+@routes.responds(204, errors=(404,))
 def apply_retention_policy(assignment: PolicyId, archive_id: str) -> None:
-    """Keep an archive as long as a policy asks, if that is longer."""
+    """Extend an archive's retention to that of a policy; never shortens it."""
     _storage().write(lambda session: vault_policies.apply(session, archive_id, assignment.policy_id))
 
 
@@ -134,13 +138,13 @@ def _read_entries() -> list[Any]:
     entries = read_json()
     if not isinstance(entries, list):
         abort(422, message="The body must be an array of archive entries.")
-    if len(entries) > MOST_ENTRIES:
-        abort(413, message=f"A batch may have {MOST_ENTRIES} entries.")
+    if len(entries) > MAX_BATCH_ENTRIES:
+        abort(413, message=f"A batch may have {MAX_BATCH_ENTRIES} entries.")
     return entries
 
 
-def _refused(refusal: Refused) -> tuple[dict[str, Any], int]:
-    return error_body(refusal.status, refusal.reason), refusal.status
+def _refused(error: Refused) -> tuple[dict[str, Any], int]:
+    return error_body(error.status, error.reason), error.status
 
 
 def _unreadable(error: Unreadable) -> tuple[dict[str, Any], int]:
@@ -148,9 +152,9 @@ def _unreadable(error: Unreadable) -> tuple[dict[str, Any], int]:
     return error_body(500, error.reason), 500
 
 
-def _terms() -> Terms:
-    wishes = Wishes(_flag("X-Encryption-Enabled"), _flag("X-Compression-Enabled"))
-    return Terms(_config().max_entry_bytes, wishes, _config().encryption_keys)
+def _options() -> ArchiveOptions:
+    seal_options = SealOptions(_flag("X-Encryption-Enabled"), _flag("X-Compression-Enabled"))
+    return ArchiveOptions(_config().max_entry_bytes, seal_options, _config().encryption_keys)
 
 
 def _flag(header: str) -> bool:

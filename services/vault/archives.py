@@ -1,4 +1,4 @@
-"""The Vault's archives: written once, kept as long as promised."""
+"""The Vault's archives: written once, kept until their retention ends."""
 
 import json
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from ...schemas.vault import ArchiveEntry, ArchiveResponse
 from . import deletions as vault_deletions
 from .keys import KeyRing, WrappedKey
 from .records import ArchiveRecord
-from .seal import Ids, Sealed, Wishes, seal, unseal
+from .seal import Ids, Sealed, SealOptions, seal, unseal
 
-# PostgreSQL's driver reads no later day in every time zone.
+# The last day that PostgreSQL's driver reads in every time zone.
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
-# Canonical JSON has no line break: one parts the details from the data.
-_BREAK = b"\n"
+# Separates the details from the data; canonical JSON contains no line break.
+_SEPARATOR = b"\n"
 
 
 class Refused(Exception):
@@ -32,56 +32,56 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Terms:
-    """How entries are taken: the largest, what the headers ask for, the keys to seal with."""
+class ArchiveOptions:
+    """How entries are stored: their maximum size, the form that the headers ask for, the keys to seal with."""
 
-    most_bytes: int
-    wishes: Wishes
+    max_bytes: int
+    seal_options: SealOptions
     ring: KeyRing
 
 
 @dataclass(frozen=True)
 class Draft:
-    """An entry made ready outside the transaction, so that no lock waits for the sealing."""
+    """An entry sealed outside the transaction, so that no lock waits for encryption."""
 
     entry: ArchiveEntry
     data: bytes
     sealed: Sealed
 
 
-def draft(entry: ArchiveEntry, terms: Terms) -> Draft:
-    """Make an entry ready to be stored.
+def make_draft(entry: ArchiveEntry, options: ArchiveOptions) -> Draft:
+    """Seal an entry, ready to be stored.
 
-    Raises: Refused where it is too large.
+    Raises: Refused if it is too large.
     """
     data = canonical_json(entry.data)
-    if len(data) + len(canonical_json([entry.metadata, entry.tags])) > terms.most_bytes:
-        raise Refused(413, f"too large: an archive may have {terms.most_bytes} bytes")
-    content = canonical_json({"metadata": entry.metadata, "tags": entry.tags}) + _BREAK + data
-    return Draft(entry, data, seal(content, Ids(entry.id, entry.session_id), terms.wishes, terms.ring))
+    if len(data) + len(canonical_json([entry.metadata, entry.tags])) > options.max_bytes:
+        raise Refused(413, f"too large: an archive may have {options.max_bytes} bytes")
+    content = canonical_json({"metadata": entry.metadata, "tags": entry.tags}) + _SEPARATOR + data
+    return Draft(entry, data, seal(content, Ids(entry.id, entry.session_id), options.seal_options, options.ring))
 
 
-def store(session: Session, made: Draft, ring: KeyRing, now: datetime) -> ArchiveResponse:
-    """Keep an archive; the same content again gets the first receipt.
+def store(session: Session, draft: Draft, ring: KeyRing, now: datetime) -> ArchiveResponse:
+    """Store an archive; a repeat of the same content gets the first receipt.
 
-    Raises: Refused where its id holds other content, Unreadable where what it holds cannot be read.
+    Raises: Refused if its id holds other content, Unreadable if the stored content cannot be read.
     """
-    record = session.get(ArchiveRecord, made.entry.id)
+    record = session.get(ArchiveRecord, draft.entry.id)
     if record is None:
-        record = _record(made, now)
+        record = _record(draft, now)
         session.add(record)
         session.flush()
-    elif not _is_same(record, made, ring):
+    elif not _is_same(record, draft, ring):
         raise Refused(409, "conflict: an archive with this id holds other content")
     return ArchiveResponse(record.archive_id, record.session_id, "archived", record.archived_at)
 
 
-def retrieved(session: Session, archive_id: str, ring: KeyRing) -> str:
-    """The archive as JSON text, its data in the very bytes that were kept.
+def retrieve(session: Session, archive_id: str, ring: KeyRing) -> str:
+    """The archive as JSON text, with the stored bytes of its data.
 
     Raises: Unreadable.
     """
-    record = found(session, archive_id, with_body=True)
+    record = get(session, archive_id, with_body=True)
     details, data = _content(record, ring)
     envelope = {
         "id": record.archive_id,
@@ -94,18 +94,18 @@ def retrieved(session: Session, archive_id: str, ring: KeyRing) -> str:
     return f'{json.dumps(envelope, ensure_ascii=False)[:-1]}, "data": {data.decode()}}}'
 
 
-def remove(session: Session, archive_id: str, now: datetime) -> None:
-    """Delete an archive whose retention has ended, else 409; one that is gone stays gone."""
+def delete(session: Session, archive_id: str, now: datetime) -> None:
+    """Delete an archive, a 409 until its retention has ended; does nothing if it does not exist."""
     record = session.get(ArchiveRecord, archive_id, with_for_update=True)
     if record is None:
         return
     if now < record.kept_until:
         abort(409, message=f"The archive is kept until {format_timestamp(record.kept_until)}.")
-    vault_deletions.delete(session, record, vault_deletions.Why.REQUEST, now)
+    vault_deletions.delete(session, record, vault_deletions.DeletionReason.REQUEST, now)
 
 
-def found(session: Session, archive_id: str, *, with_body: bool = False) -> ArchiveRecord:
-    """The archive's record, or a 404; without its body, to be changed."""
+def get(session: Session, archive_id: str, *, with_body: bool = False) -> ArchiveRecord:
+    """The archive's record, a 404 if it does not exist; locked, unless it is read with its body."""
     query = select(ArchiveRecord).where(ArchiveRecord.archive_id == archive_id)
     query = query.options(undefer(ArchiveRecord.body)) if with_body else query.with_for_update()
     record = session.scalars(query).one_or_none()
@@ -114,38 +114,38 @@ def found(session: Session, archive_id: str, *, with_body: bool = False) -> Arch
     return record
 
 
-def end_of(archived_at: datetime, kept_days: int) -> datetime:
-    """When an archive may be deleted."""
+def retention_end(archived_at: datetime, kept_days: int) -> datetime:
+    """When an archive may be deleted: the end of its retention."""
     try:
         return min(archived_at + timedelta(days=kept_days), _END_OF_TIME)
     except OverflowError:
         return _END_OF_TIME
 
 
-def _record(made: Draft, now: datetime) -> ArchiveRecord:
-    entry, key = made.entry, made.sealed.key
+def _record(draft: Draft, now: datetime) -> ArchiveRecord:
+    entry, key = draft.entry, draft.sealed.key
     archived_at = entry.archived_at or now
     return ArchiveRecord(
         archive_id=entry.id,
         session_id=entry.session_id,
-        body=made.sealed.body,
+        body=draft.sealed.body,
         key_id=key.key_id,
         wrapped_key=key.wrapped,
         archived_at=archived_at,
         retention_days=entry.retention_days,
         kept_days=entry.retention_days,
-        kept_until=end_of(archived_at, entry.retention_days),
+        kept_until=retention_end(archived_at, entry.retention_days),
     )
 
 
-def _is_same(record: ArchiveRecord, made: Draft, ring: KeyRing) -> bool:
-    entry = made.entry
+def _is_same(record: ArchiveRecord, draft: Draft, ring: KeyRing) -> bool:
+    entry = draft.entry
     if (record.session_id, record.retention_days) != (entry.session_id, entry.retention_days):
         return False
-    return _content(record, ring)[1] == made.data
+    return _content(record, ring)[1] == draft.data
 
 
 def _content(record: ArchiveRecord, ring: KeyRing) -> tuple[dict[str, Any], bytes]:
     sealed = Sealed(record.body, WrappedKey(record.key_id, record.wrapped_key))
-    details, _, data = unseal(sealed, Ids(record.archive_id, record.session_id), ring).partition(_BREAK)
+    details, _, data = unseal(sealed, Ids(record.archive_id, record.session_id), ring).partition(_SEPARATOR)
     return json.loads(details), data

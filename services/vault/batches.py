@@ -1,4 +1,4 @@
-"""A batch of archives: each entry is judged by itself."""
+"""A batch of archives, whose entries succeed or fail independently."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,48 +10,48 @@ from ...schemas.base import ValidationError
 from ...schemas.fields import MAX_ID_LENGTH
 from ...schemas.vault import ArchiveEntrySchema, ArchiveFailure, BatchArchiveResponse
 from ..web.log import log_failure
-from .archives import Draft, Refused, Terms, draft, store
+from .archives import ArchiveOptions, Draft, Refused, make_draft, store
 from .keys import KeyRing, Unreadable
 
 _SCHEMA = ArchiveEntrySchema()
-_LONGEST_REASON = 300
+_MAX_REASON = 300
 
 
-def drafts(entries: list[Any], seed: str, terms: Terms) -> list[Draft | ArchiveFailure]:
-    """Check every entry; what is wrong with one is no matter to the others."""
-    return [_judged(entry, f"{seed}:{place}", terms) for place, entry in enumerate(entries)]
+def make_drafts(entries: list[Any], seed: str, options: ArchiveOptions) -> list[Draft | ArchiveFailure]:
+    """Check and seal every entry; a mistake in one does not affect the others."""
+    return [_checked(entry, f"{seed}:{place}", options) for place, entry in enumerate(entries)]
 
 
 def store_all(
-    session: Session, made: list[Draft | ArchiveFailure], ring: KeyRing, now: datetime
+    session: Session, drafts: list[Draft | ArchiveFailure], ring: KeyRing, now: datetime
 ) -> BatchArchiveResponse:
-    """Keep what can be kept, and say for the rest why not."""
+    """Store what can be stored, and give the reasons for the rest."""
     archived: list[str] = []
     failed: list[ArchiveFailure] = []
-    for one in made:
-        if isinstance(one, ArchiveFailure):
-            failed.append(one)
+    for draft in drafts:
+        if isinstance(draft, ArchiveFailure):
+            failed.append(draft)
             continue
         try:
-            archived.append(store(session, one, ring, now).archive_id)
-        except Refused as refusal:
-            failed.append(ArchiveFailure(one.entry.session_id, refusal.reason))
+            archived.append(store(session, draft, ring, now).archive_id)
+        except Refused as error:
+            failed.append(ArchiveFailure(draft.entry.session_id, error.reason))
         except Unreadable as error:
             log_failure(error, {"reason": error.reason})
-            failed.append(ArchiveFailure(one.entry.session_id, error.reason))
-    return BatchArchiveResponse(archived, len(made), len(archived), failed)
+            failed.append(ArchiveFailure(draft.entry.session_id, error.reason))
+    return BatchArchiveResponse(archived, len(drafts), len(archived), failed)
 
 
-def _judged(payload: Any, seed: str, terms: Terms) -> Draft | ArchiveFailure:
+def _checked(payload: Any, seed: str, options: ArchiveOptions) -> Draft | ArchiveFailure:
     try:
-        return draft(_SCHEMA.receive(payload, seed), terms)
+        return make_draft(_SCHEMA.receive(payload, seed), options)
     except ValidationError as error:
-        reason = f"invalid: {error.messages}"[:_LONGEST_REASON]
-    except Refused as refusal:
-        reason = refusal.reason
-    return ArchiveFailure(_session_of(payload), reason.encode(errors="replace").decode())
+        reason = f"invalid: {error.messages}"[:_MAX_REASON]
+    except Refused as error:
+        reason = error.reason
+    return ArchiveFailure(_session_id_of(payload), reason.encode(errors="replace").decode())
 
 
-def _session_of(payload: Any) -> str:
+def _session_id_of(payload: Any) -> str:
     named = payload.get("session_id") if isinstance(payload, Mapping) else None
     return named[:MAX_ID_LENGTH].encode(errors="replace").decode() if isinstance(named, str) else ""

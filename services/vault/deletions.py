@@ -1,4 +1,4 @@
-"""Deleting archives: what has expired under a policy that says so, and a record of each that is gone."""
+"""Deletes archives that have expired under a policy with `auto_delete`, and records each deletion."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from .records import ArchiveRecord, DeletionRecord, PolicyRecord
 _PAGE = 500
 
 
-class Why(StrEnum):
-    """What an archive was deleted for."""
+class DeletionReason(StrEnum):
+    """Why an archive was deleted."""
 
     AUTO_DELETE = "auto_delete"
     REQUEST = "request"
@@ -34,14 +34,14 @@ class Expired:
 
 @dataclass(frozen=True)
 class Deletion(Expired):
-    """An archive that is gone, since when and why."""
+    """An archive that was deleted, when and why."""
 
     deleted_at: datetime
-    why: Why
+    why: DeletionReason
 
 
-def delete(session: Session, archive: ArchiveRecord, why: Why, now: datetime) -> None:
-    """Delete an archive, and write down that it is gone."""
+def delete(session: Session, archive: ArchiveRecord, why: DeletionReason, now: datetime) -> None:
+    """Delete an archive, and record the deletion."""
     session.add(
         DeletionRecord(
             archive_id=archive.archive_id,
@@ -57,7 +57,7 @@ def delete(session: Session, archive: ArchiveRecord, why: Why, now: datetime) ->
 
 
 def find_expired(storage: Storage, now: datetime) -> Iterator[list[Expired]]:
-    """What `expire` would delete, page by page."""
+    """Pages of what `expire` would delete."""
     with storage.read() as session:
         policies = session.scalars(select(PolicyRecord.policy_id).where(PolicyRecord.auto_delete)).all()
     for policy_id in policies:
@@ -68,18 +68,18 @@ def find_expired(storage: Storage, now: datetime) -> Iterator[list[Expired]]:
 
 
 def expire(storage: Storage, now: datetime) -> Iterator[list[Expired]]:
-    """Delete what has expired, a page a transaction; yields what is gone."""
+    """Delete what has expired, one page per transaction; yields each page that was deleted."""
     for page in find_expired(storage, now):
         yield storage.write(lambda session, page=page: delete_expired(session, page, now))
 
 
-def newest(storage: Storage, limit: int, session_id: str | None = None) -> list[Deletion]:
-    """The latest deletions, of one session or of all."""
+def latest(storage: Storage, limit: int, session_id: str | None = None) -> list[Deletion]:
+    """The latest deletions, newest first, of one session or of all."""
     query = select(DeletionRecord).order_by(DeletionRecord.number.desc()).limit(limit)
     if session_id is not None:
         query = query.where(DeletionRecord.session_id == session_id)
     with storage.read() as session:
-        return [Deletion(*_facts(gone), gone.deleted_at, Why(gone.why)) for gone in session.scalars(query)]
+        return [Deletion(*_facts(row), row.deleted_at, DeletionReason(row.why)) for row in session.scalars(query)]
 
 
 def _page(storage: Storage, policy_id: str, now: datetime, last: Expired | None) -> list[Expired]:
@@ -93,13 +93,13 @@ def _page(storage: Storage, policy_id: str, now: datetime, last: Expired | None)
 
 def _after(last: Expired) -> ColumnElement[bool]:
     until, archive_id = ArchiveRecord.kept_until, ArchiveRecord.archive_id
-    # The first half alone lets the index begin there.
+    # The index can start from the first condition.
     return and_(until >= last.kept_until, or_(until > last.kept_until, archive_id > last.archive_id))
 
 
 def delete_expired(session: Session, page: Sequence[Expired], now: datetime) -> list[Expired]:
-    """Delete a page of one policy's archives, each only where it has still expired; tells which are gone."""
-    # Asked again under the rows' locks: a policy may have lengthened one of them meanwhile.
+    """Delete a page of one policy's archives, except those no longer expired; returns the deleted ones."""
+    # Checked again with the rows locked: meanwhile a policy may have extended one's retention.
     query = (
         select(ArchiveRecord)
         .where(
@@ -111,10 +111,10 @@ def delete_expired(session: Session, page: Sequence[Expired], now: datetime) -> 
         .with_for_update()
     )
     archives = session.scalars(query).all()
-    gone = [Expired(*_facts(archive)) for archive in archives]
+    deleted = [Expired(*_facts(archive)) for archive in archives]
     for archive in archives:
-        delete(session, archive, Why.AUTO_DELETE, now)
-    return gone
+        delete(session, archive, DeletionReason.AUTO_DELETE, now)
+    return deleted
 
 
 def _facts(row: ArchiveRecord | DeletionRecord) -> tuple[str, str, str | None, datetime, datetime]:

@@ -1,6 +1,6 @@
 """The Vault's master keys, which wrap the data key of each archive.
 
-A master key never encrypts by itself: each of its uses has a key of its own, derived by HKDF (RFC 5869).
+A master key never encrypts anything itself: each use has its own key, derived by HKDF (RFC 5869).
 """
 
 import base64
@@ -28,8 +28,8 @@ class Unreadable(Exception):
     """A stored archive that cannot be read; `reason` says why, and what to do.
 
     Unreadable
-      LostKey   its master key is not among ours: give it back
-      Damaged   its bytes, or the key, are not what they were: restore a backup
+      LostKey   its master key is not configured: add it again
+      Damaged   its bytes or its key have changed: restore a backup
     """
 
     def __init__(self, reason: str) -> None:
@@ -38,21 +38,21 @@ class Unreadable(Exception):
 
 
 class LostKey(Unreadable):
-    """The master key of an archive is not among ours."""
+    """An archive's master key is not configured."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"The archive needs the key {key_id}: add it to VAULT_ENCRYPTION_KEYS of this vault.")
 
 
 class Damaged(Unreadable):
-    """Stored bytes that are not what was sealed under this archive's id."""
+    """The stored bytes are not what was sealed for this archive."""
 
     def __init__(self) -> None:
         super().__init__("The stored archive is damaged: restore it from a backup.")
 
 
 class MasterKey:
-    """One key of VAULT_ENCRYPTION_KEYS; its id is derived from it and tells nothing of it."""
+    """One key of VAULT_ENCRYPTION_KEYS; its id is derived from it but does not reveal it."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -61,36 +61,36 @@ class MasterKey:
         self._fingerprinting = self._derived("fingerprint")
 
     def wrap(self, data_key: bytes, archive_id: str) -> bytes:
-        """Encrypt an archive's data key, for this archive alone."""
+        """Encrypt an archive's data key; it can be unwrapped for this archive alone."""
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._wrapping.encrypt(nonce, data_key, self._bound_to(archive_id))
+        return nonce + self._wrapping.encrypt(nonce, data_key, self._associated_data(archive_id))
 
     def unwrap(self, wrapped: bytes, archive_id: str) -> bytes:
         """Decrypt an archive's data key.
 
-        Raises: Damaged where this key did not wrap it for this archive.
+        Raises: Damaged if this key did not wrap it for this archive.
         """
         nonce, rest = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
         try:
-            return self._wrapping.decrypt(nonce, rest, self._bound_to(archive_id))
+            return self._wrapping.decrypt(nonce, rest, self._associated_data(archive_id))
         except (InvalidTag, ValueError) as error:
             raise Damaged from error
 
     def fingerprint(self, data: bytes) -> str:
-        """What recognises the same bytes again, and lets nobody without the key try guesses."""
+        """A keyed hash of `data`: without the key nobody can test guesses against it."""
         return hmac.digest(self._fingerprinting, data, "sha256").hex()
 
     def _derived(self, use: str) -> bytes:
         label = f"{_LABEL} {use}".encode()
         return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=label).derive(self._secret)
 
-    def _bound_to(self, archive_id: str) -> bytes:
+    def _associated_data(self, archive_id: str) -> bytes:
         return canonical_json([_LABEL, "data key", self.id, archive_id])
 
 
 @dataclass(frozen=True)
 class WrappedKey:
-    """An archive's data key as it is stored, and which master key opens it."""
+    """An archive's data key as stored, and the id of the master key that unwraps it."""
 
     key_id: str
     wrapped: bytes
@@ -112,9 +112,9 @@ class KeyRing:
         return list(self._by_id)
 
     def get(self, key_id: str) -> MasterKey:
-        """The key of this id.
+        """The key with this id.
 
-        Raises: LostKey where there is none.
+        Raises: LostKey if there is none.
         """
         if key_id not in self._by_id:
             raise LostKey(key_id)
@@ -138,21 +138,21 @@ class KeyRing:
         """
         return self.wrap(self.unwrap(key, archive_id), archive_id)
 
-    def mark(self, body: bytes, like: str | None) -> str | None:
-        """What recognises a body again: made with the first key, or the key that made `like`; None: that is gone."""
-        key = self._by_id.get(like.partition(":")[0]) if like else self.first
+    def fingerprint(self, body: bytes, earlier: str | None) -> str | None:
+        """A body's fingerprint by the first key, or by the key of an earlier fingerprint; None if that key is gone."""
+        key = self._by_id.get(earlier.partition(":")[0]) if earlier else self.first
         return f"{key.id}:{key.fingerprint(body)}" if key else None
 
 
 def new_key() -> str:
-    """A random key, as VAULT_ENCRYPTION_KEYS takes it."""
+    """A random key in the form that VAULT_ENCRYPTION_KEYS takes."""
     return base64.b64encode(os.urandom(KEY_BYTES)).decode()
 
 
 def read_ring(texts: Sequence[str]) -> KeyRing:
     """The keys of the setting.
 
-    Raises: ValueError naming each key that is wrong by its place, never by its value.
+    Raises: ValueError naming each wrong key by its position, never by its value.
     """
     secrets = [_decoded(text) for text in texts]
     mistakes = list(_mistakes(secrets))
@@ -170,11 +170,11 @@ def _decoded(text: str) -> bytes | None:
 
 def _mistakes(secrets: Sequence[bytes | None]) -> Iterator[str]:
     if not secrets:
-        yield "Missing: the Vault needs a key to encrypt with, and whoever loses it loses the archives."
-    for place, secret in enumerate(secrets):
+        yield "Missing: the Vault needs a key to encrypt with; without this key its archives cannot be read."
+    for position, secret in enumerate(secrets):
         if secret is None:
-            yield f"Key {place + 1} is not base64."
+            yield f"Key {position + 1} is not base64."
         elif len(secret) != KEY_BYTES:
-            yield f"Key {place + 1} has {len(secret)} bytes and must have {KEY_BYTES}."
-        elif secret in secrets[:place]:
-            yield f"Key {place + 1} is key {secrets.index(secret) + 1} again."
+            yield f"Key {position + 1} has {len(secret)} bytes and must have {KEY_BYTES}."
+        elif secret in secrets[:position]:
+            yield f"Key {position + 1} is key {secrets.index(secret) + 1} again."

@@ -1,4 +1,4 @@
-"""The Vault's retention policies, which only ever lengthen."""
+"""The Vault's retention policies, which only ever extend a retention."""
 
 from datetime import datetime
 from typing import Any
@@ -14,10 +14,10 @@ _SCHEMA = RetentionPolicySchema()
 
 
 def create(session: Session, policy: RetentionPolicy, now: datetime) -> PolicyId:
-    """Record a policy; the same one again changes nothing, another one under its id is a 409."""
+    """Record a policy; a repeat changes nothing, other content with the same id is a 409."""
     floor = policy.compliance_level.retention_days
     if policy.retention_days < floor:
-        abort(422, messages={"retention_days": [f"Must be at least the level's {floor}."]})
+        abort(422, messages={"retention_days": [f"Must be at least {floor}, as its compliance level requires."]})
     record = session.get(PolicyRecord, policy.policy_id)
     if record is None:
         session.add(_record(policy, now))
@@ -28,13 +28,13 @@ def create(session: Session, policy: RetentionPolicy, now: datetime) -> PolicyId
 
 
 def apply(session: Session, archive_id: str, policy_id: str) -> None:
-    """Keep an archive as long as the policy asks; never shorter than it is kept already."""
-    archive = vault_archives.found(session, archive_id)
+    """Extend an archive's retention to that of a policy; never shortens it."""
+    archive = vault_archives.get(session, archive_id)
     policy = session.get(PolicyRecord, policy_id)
     if policy is None:
         abort(404, message="No policy has this id.")
     archive.kept_days = max(archive.kept_days, policy.retention_days)
-    archive.kept_until = vault_archives.end_of(archive.archived_at, archive.kept_days)
+    archive.kept_until = vault_archives.retention_end(archive.archived_at, archive.kept_days)
     archive.policy_id = policy_id
 
 
@@ -49,5 +49,5 @@ def _record(policy: RetentionPolicy, now: datetime) -> PolicyRecord:
 
 
 def _content(policy: RetentionPolicy) -> dict[str, Any]:
-    # The moment of making is no part of what a policy says.
+    # When a policy was created is not part of its content.
     return {name: value for name, value in _SCHEMA.as_json(policy).items() if name != "created_at"}

@@ -6,26 +6,26 @@ from typing import Any
 from sqlalchemy import Boolean, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from ..database.storage import JsonText, Moment, Number, tables_of
-from ..web.idempotency import KeptAnswer
+from ..database.storage import JsonText, RowNumber, UtcDateTime, new_metadata
+from ..web.idempotency import StoredResponse
 
 
 class Base(DeclarativeBase):
     """All tables of the Vault."""
 
-    metadata = tables_of("vault")
+    metadata = new_metadata("vault")
 
 
-class Answer(KeptAnswer, Base):
-    """Answers kept for repeated Idempotency-Keys."""
+class IdempotentResponse(StoredResponse, Base):
+    """Responses stored for repeated Idempotency-Keys."""
 
     __tablename__ = "answers"
 
 
 class ArchiveRecord(Base):
-    """One archive: its sealed content (data, tags, metadata), and how long it is kept.
+    """One archive: its sealed content (data, tags, metadata) and its retention.
 
-    `retention_days` as sent, `kept_days` since policies; `kept_until` follows from `archived_at` and them.
+    `retention_days` as sent; `kept_days` as extended by policies; `kept_until` is `archived_at` plus `kept_days`.
     """
 
     __tablename__ = "archives"
@@ -39,10 +39,10 @@ class ArchiveRecord(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     key_id: Mapped[str] = mapped_column(String(16))
     wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
-    archived_at: Mapped[datetime] = mapped_column(Moment)
+    archived_at: Mapped[datetime] = mapped_column(UtcDateTime)
     retention_days: Mapped[int] = mapped_column(Integer)
     kept_days: Mapped[int] = mapped_column(Integer)
-    kept_until: Mapped[datetime] = mapped_column(Moment)
+    kept_until: Mapped[datetime] = mapped_column(UtcDateTime)
     policy_id: Mapped[str | None] = mapped_column(String(256))
 
 
@@ -54,20 +54,20 @@ class PolicyRecord(Base):
     policy_id: Mapped[str] = mapped_column(String(256), primary_key=True)
     retention_days: Mapped[int] = mapped_column(Integer)
     auto_delete: Mapped[bool] = mapped_column(Boolean)
-    created_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     content: Mapped[Any] = mapped_column(JsonText)
 
 
 class DeletionRecord(Base):
-    """That an archive was deleted, when and why: written in the transaction that deletes it."""
+    """A deleted archive, when and why: written in the transaction that deletes it."""
 
     __tablename__ = "deletions"
 
-    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    number: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     archive_id: Mapped[str] = mapped_column(String(256), index=True)
     session_id: Mapped[str] = mapped_column(String(256), index=True)
     policy_id: Mapped[str | None] = mapped_column(String(256))
-    archived_at: Mapped[datetime] = mapped_column(Moment)
-    kept_until: Mapped[datetime] = mapped_column(Moment)
-    deleted_at: Mapped[datetime] = mapped_column(Moment)
+    archived_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    kept_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime] = mapped_column(UtcDateTime)
     why: Mapped[str] = mapped_column(String(16))

@@ -1,4 +1,4 @@
-"""Which master keys the archives need, and wrapping their data keys anew with the first one."""
+"""Which master keys the archives need, and rewrapping their data keys with the first one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _TABLE: Any = ArchiveRecord.__table__
 
 
 class KeyState(StrEnum):
-    """What becomes of a key."""
+    """What a key is used for."""
 
     FIRST = "first"
     NEEDED = "needed"
@@ -25,21 +25,21 @@ class KeyState(StrEnum):
     LOST = "lost"
 
     def explain(self) -> str:
-        """The state, and what to do."""
+        """Say what the state means, and what to do."""
         return _EXPLAINED[self]
 
 
 _EXPLAINED = {
     KeyState.FIRST: "first: new archives are encrypted with it",
     KeyState.NEEDED: "needed until: mgw vault rotate",
-    KeyState.UNUSED: "may be removed, once no running vault has it first",
+    KeyState.UNUSED: "may be removed once no running vault has it first",
     KeyState.LOST: "lost: not in VAULT_ENCRYPTION_KEYS",
 }
 
 
 @dataclass(frozen=True)
 class KeyUse:
-    """A key, and how many archives need it."""
+    """A key and the number of archives that need it."""
 
     key_id: str
     archives: int
@@ -47,13 +47,13 @@ class KeyUse:
 
     @property
     def is_lost(self) -> bool:
-        """Whether archives need it and it is not there."""
+        """Whether archives need this key and it is not configured."""
         return self.state is KeyState.LOST
 
 
 @dataclass(frozen=True)
-class Rotated:
-    """One page of a rotation: how many have the first key now, and which archives could not be read."""
+class RotatedPage:
+    """One page of a rotation: its size, how many were rewrapped, and which archives could not be read."""
 
     size: int
     rotated: int
@@ -61,9 +61,9 @@ class Rotated:
 
 
 def check_keys(storage: Storage, ring: KeyRing) -> None:
-    """See that every archive's key is there.
+    """Check that every archive's key is configured.
 
-    Raises: ValueError naming the ids of the keys that are not.
+    Raises: ValueError naming the ids of the missing keys.
     """
     with storage.read() as session:
         lost = [key_id for key_id in used_key_ids(session) if key_id not in ring]
@@ -75,7 +75,7 @@ def check_keys(storage: Storage, ring: KeyRing) -> None:
 
 
 def used_key_ids(session: Session) -> list[str]:
-    """The ids of all keys that wrap a data key: one look into the index for each, however many archives."""
+    """The ids of all keys in use: one index lookup per key, however many archives there are."""
     found: list[str] = []
     while key_id := session.scalar(select(func.min(ArchiveRecord.key_id)).where(_later_than(found))):
         found.append(key_id)
@@ -83,7 +83,7 @@ def used_key_ids(session: Session) -> list[str]:
 
 
 def key_uses(storage: Storage, ring: KeyRing) -> list[KeyUse]:
-    """Every key that we have or that archives need: ours in their order, then those that are lost."""
+    """Every key that is configured, in order, then every lost key that archives need."""
     query = select(ArchiveRecord.key_id, func.count()).group_by(ArchiveRecord.key_id)
     with storage.read() as session:
         counts = {str(key_id): int(count) for key_id, count in session.execute(query)}
@@ -91,8 +91,8 @@ def key_uses(storage: Storage, ring: KeyRing) -> list[KeyUse]:
     return [KeyUse(key_id, counts.get(key_id, 0), _state(key_id, counts, ring)) for key_id in ids]
 
 
-def rotate(storage: Storage, ring: KeyRing) -> Iterator[Rotated]:
-    """Wrap with the first key what another one wraps, a page a transaction; killed, it goes on where it was."""
+def rotate(storage: Storage, ring: KeyRing) -> Iterator[RotatedPage]:
+    """Rewrap with the first key what another key wraps, one page per transaction; resumes if interrupted."""
     with storage.read() as session:
         others = [key_id for key_id in used_key_ids(session) if key_id != ring.first.id]
     for key_id in others:
@@ -125,7 +125,7 @@ def _page(storage: Storage, key_id: str, last: str) -> list[tuple[str, WrappedKe
         return [(archive_id, WrappedKey(key_id, wrapped)) for archive_id, wrapped in session.execute(query)]
 
 
-def _rotate_page(storage: Storage, ring: KeyRing, page: Sequence[tuple[str, WrappedKey]]) -> Rotated:
+def _rotate_page(storage: Storage, ring: KeyRing, page: Sequence[tuple[str, WrappedKey]]) -> RotatedPage:
     changes: list[dict[str, Any]] = []
     unreadable: list[str] = []
     for archive_id, old in page:
@@ -136,11 +136,11 @@ def _rotate_page(storage: Storage, ring: KeyRing, page: Sequence[tuple[str, Wrap
             continue
         changes.append({"archive": archive_id, "old": old.wrapped, "new_id": new.key_id, "new": new.wrapped})
     rotated = storage.write(lambda session: _apply(session, changes)) if changes else 0
-    return Rotated(len(page), rotated, unreadable)
+    return RotatedPage(len(page), rotated, unreadable)
 
 
 def _apply(session: Session, changes: list[dict[str, Any]]) -> int:
-    # An archive that was deleted, or rotated by somebody else meanwhile, is left alone.
+    # Skips an archive that was deleted or rotated by another process meanwhile.
     statement = (
         update(_TABLE)
         .where(_TABLE.c.archive_id == bindparam("archive"), _TABLE.c.wrapped_key == bindparam("old"))

@@ -1,11 +1,11 @@
-"""What the Vault stores of an archive: compressed, encrypted, authentic, and bound to its ids.
+"""The stored form of an archive: compressed, encrypted, authenticated, and bound to its ids.
 
-    body         format (1 byte) · how it is kept (1 byte: 1 compressed + 2 encrypted) · nonce (12) · the rest
-    the rest     encrypted: ciphertext and tag (AES-256-GCM); else the tag, and the content in the clear
-    content      compressed: one zstd frame of it
+    body         format (1 byte) · flags (1 byte: 1 compressed + 2 encrypted) · nonce (12) · the rest
+    the rest     encrypted: ciphertext and tag (AES-256-GCM); else the tag and the content in plain text
+    content      compressed: one zstd frame
     wrapped key  nonce (12) · the archive's data key, encrypted by a master key, and tag (AES-256-GCM)
 
-Ids, format and how it is kept are associated data of the body; archive and master key's id, of the wrapped key.
+Associated data: of the body, its ids, format and flags; of the wrapped key, the ids of the archive and master key.
 """
 
 import os
@@ -20,16 +20,16 @@ from .keys import KEY_BYTES, NONCE_BYTES, Damaged, KeyRing, WrappedKey
 
 _FORMAT = 1
 _COMPRESSED, _ENCRYPTED = 1, 2
-_HEAD_BYTES = 2
+_HEADER_BYTES = 2
 _TAG_BYTES = 16
 _ZSTD_LEVEL = 3
-# More than the largest archive that a setting allows, with its metadata: no frame may ask for more memory.
-_MOST_BYTES = 2**30 + 2**20
+# More than the largest archive that settings allow, with its metadata; a frame that claims more is refused.
+_MAX_CONTENT_BYTES = 2**30 + 2**20
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the request's headers ask for the stored form."""
+class SealOptions:
+    """How an archive is to be stored, as the request's headers ask."""
 
     encryption: bool
     compression: bool
@@ -37,7 +37,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Ids:
-    """Whose content it is: sealed for these, it opens under no other."""
+    """The ids that content is sealed for; it opens with no others."""
 
     archive_id: str
     session_id: str
@@ -45,69 +45,69 @@ class Ids:
 
 @dataclass(frozen=True)
 class Sealed:
-    """The stored form."""
+    """The stored form of an archive, and its wrapped data key."""
 
     body: bytes
     key: WrappedKey
 
 
-def seal(content: bytes, ids: Ids, wishes: Wishes, ring: KeyRing) -> Sealed:
-    """Make the stored form, under a new data key."""
+def seal(content: bytes, ids: Ids, options: SealOptions, ring: KeyRing) -> Sealed:
+    """Seal content under a new data key."""
     data_key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
-    head = bytes([_FORMAT, _COMPRESSED * wishes.compression + _ENCRYPTED * wishes.encryption])
-    packed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(content) if wishes.compression else content
-    rest = _closed(AESGCM(data_key), nonce, packed, _bound_to(head, ids), encrypted=wishes.encryption)
-    return Sealed(head + nonce + rest, ring.wrap(data_key, ids.archive_id))
+    header = bytes([_FORMAT, _COMPRESSED * options.compression + _ENCRYPTED * options.encryption])
+    packed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(content) if options.compression else content
+    rest = _encrypt(AESGCM(data_key), nonce, packed, _associated_data(header, ids), encrypted=options.encryption)
+    return Sealed(header + nonce + rest, ring.wrap(data_key, ids.archive_id))
 
 
 def unseal(sealed: Sealed, ids: Ids, ring: KeyRing) -> bytes:
-    """Give the content back.
+    """Open sealed content.
 
-    Raises: LostKey, or Damaged where it is not what was sealed for these ids.
+    Raises: LostKey; Damaged if this is not what was sealed for these ids.
     """
-    head, nonce, rest = _split(sealed.body)
+    header, nonce, rest = _split(sealed.body)
     cipher = AESGCM(ring.unwrap(sealed.key, ids.archive_id))
-    packed = _opened(cipher, nonce, rest, _bound_to(head, ids), encrypted=bool(head[1] & _ENCRYPTED))
-    return _unpacked(packed) if head[1] & _COMPRESSED else packed
+    packed = _decrypt(cipher, nonce, rest, _associated_data(header, ids), encrypted=bool(header[1] & _ENCRYPTED))
+    return _decompress(packed) if header[1] & _COMPRESSED else packed
 
 
 def _split(body: bytes) -> tuple[bytes, bytes, bytes]:
-    start = _HEAD_BYTES + NONCE_BYTES
+    start = _HEADER_BYTES + NONCE_BYTES
     if len(body) < start + _TAG_BYTES or body[0] != _FORMAT:
         raise Damaged
-    return body[:_HEAD_BYTES], body[_HEAD_BYTES:start], body[start:]
+    return body[:_HEADER_BYTES], body[_HEADER_BYTES:start], body[start:]
 
 
-def _bound_to(head: bytes, ids: Ids) -> bytes:
-    return head + canonical_json([ids.archive_id, ids.session_id])
+def _associated_data(header: bytes, ids: Ids) -> bytes:
+    return header + canonical_json([ids.archive_id, ids.session_id])
 
 
-def _closed(cipher: AESGCM, nonce: bytes, packed: bytes, bound: bytes, *, encrypted: bool) -> bytes:
+def _encrypt(cipher: AESGCM, nonce: bytes, packed: bytes, associated: bytes, *, encrypted: bool) -> bytes:
     if encrypted:
-        return cipher.encrypt(nonce, packed, bound)
-    return cipher.encrypt(nonce, b"", _framed(bound, packed)) + packed
+        return cipher.encrypt(nonce, packed, associated)
+    return cipher.encrypt(nonce, b"", _length_prefixed(associated, packed)) + packed
 
 
-def _opened(cipher: AESGCM, nonce: bytes, rest: bytes, bound: bytes, *, encrypted: bool) -> bytes:
+def _decrypt(cipher: AESGCM, nonce: bytes, rest: bytes, associated: bytes, *, encrypted: bool) -> bytes:
     try:
         if encrypted:
-            return cipher.decrypt(nonce, rest, bound)
+            return cipher.decrypt(nonce, rest, associated)
         tag, packed = rest[:_TAG_BYTES], rest[_TAG_BYTES:]
-        cipher.decrypt(nonce, tag, _framed(bound, packed))
+        cipher.decrypt(nonce, tag, _length_prefixed(associated, packed))
     except InvalidTag as error:
         raise Damaged from error
     return packed
 
 
-def _framed(bound: bytes, packed: bytes) -> bytes:
-    # The length keeps one from passing for the other.
-    return len(bound).to_bytes(8) + bound + packed
+def _length_prefixed(associated: bytes, packed: bytes) -> bytes:
+    # The length separates the two unambiguously.
+    return len(associated).to_bytes(8) + associated + packed
 
 
-def _unpacked(frame: bytes) -> bytes:
+def _decompress(frame: bytes) -> bytes:
     try:
         size = zstandard.get_frame_parameters(frame).content_size
-        if size > _MOST_BYTES:  # also where the frame does not say its size
+        if size > _MAX_CONTENT_BYTES:  # also if the frame does not give its size
             raise Damaged
         return zstandard.ZstdDecompressor().decompress(frame, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError as error:

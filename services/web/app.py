@@ -1,4 +1,4 @@
-"""What Registry and Vault share as web services: keys, request ids, errors, limits, one log line a request."""
+"""What the Registry and the Vault share: bearer keys, request ids, errors, limits, one log line a request."""
 
 import hmac
 import time
@@ -14,14 +14,14 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from ..database.storage import Storage
 from . import docs_page, openapi
 from .log import LOGGER, log_failure, request_id
-from .openapi import About
+from .openapi import ServiceInfo
 from .openapi_parts import error_body
 from .paths import IdConverter, RawPath, read_id
-from .request_body import BROKEN
+from .request_body import BROKEN_BODY
 
 HEALTH = "health"
-_MOST_FIELDS = 20
-_MOST_DRAINED_BYTES = 64 * 2**20
+_MAX_FIELDS = 20
+_MAX_DRAINED_BYTES = 64 * 2**20
 _CHUNK_BYTES = 64 * 2**10
 
 
@@ -32,42 +32,42 @@ class ErrorApi(Api):
     ERROR_SCHEMA = "Error"
 
     def handle_http_exception(self, error: HTTPException) -> tuple[dict[str, Any], int, dict[str, str]]:
-        """Make the error's body."""
+        """Make the response's body."""
         data: dict[str, Any] = getattr(error, "data", None) or {}
         body = error_body(error.code or 500, data.get("message", error.name))
         fields = data.get("messages", {})
         if fields:
-            body["errors"] = few_fields(fields.get("json", fields.get("query", fields)))
-        return body, body["code"], data.get("headers") or _allowed(error)
+            body["errors"] = limit_fields(fields.get("json", fields.get("query", fields)))
+        return body, body["code"], data.get("headers") or _allow_header(error)
 
 
-def make_web_app(about: About, storage: Storage, keys: tuple[str, ...], max_body_bytes: int) -> tuple[Flask, Api]:
-    """An application with everything but routes."""
-    app = Flask(about.title, static_folder=None)
-    app.config.update(openapi.settings(about), MAX_CONTENT_LENGTH=max_body_bytes, PROPAGATE_EXCEPTIONS=False)
+def make_web_app(info: ServiceInfo, storage: Storage, keys: tuple[str, ...], max_body_bytes: int) -> tuple[Flask, Api]:
+    """A web application without its routes, and the API to register them with."""
+    app = Flask(info.title, static_folder=None)
+    app.config.update(openapi.settings(info), MAX_CONTENT_LENGTH=max_body_bytes, PROPAGATE_EXCEPTIONS=False)
     _route_on_raw_paths(app)
-    app.before_request(_begin)
+    app.before_request(_start_request)
     app.before_request(lambda: _check_key(keys))
     app.before_request(_read_ids)
-    app.after_request(_finish)
+    app.after_request(_finish_request)
     api = ErrorApi(app, spec_kwargs=openapi.plugins())
     app.register_error_handler(SQLAlchemyError, _storage_failed)
     app.register_error_handler(Exception, _failed)
     app.add_url_rule("/health", HEALTH, lambda: _health(storage))
     openapi.describe(app, api)
-    app.register_blueprint(docs_page.made_of(api))
+    app.register_blueprint(docs_page.docs_blueprint(api))
     return app, api
 
 
-def few_fields(messages: Any) -> Any:
-    """Some of the field names that are wrong, as text that any JSON reader takes."""
+def limit_fields(messages: Any) -> Any:
+    """At most 20 messages a level; names with lone surrogates are replaced, so that any JSON reader accepts them."""
     if not isinstance(messages, dict):
         return messages
-    pairs = list(messages.items())[:_MOST_FIELDS]
-    return {str(name).encode(errors="replace").decode(): few_fields(inner) for name, inner in pairs}
+    pairs = list(messages.items())[:_MAX_FIELDS]
+    return {str(name).encode(errors="replace").decode(): limit_fields(inner) for name, inner in pairs}
 
 
-def _allowed(error: HTTPException) -> dict[str, str]:
+def _allow_header(error: HTTPException) -> dict[str, str]:
     methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
     return {"Allow": ", ".join(sorted(methods))} if methods else {}
 
@@ -79,7 +79,7 @@ def _route_on_raw_paths(app: Flask) -> None:
     app.wsgi_app = RawPath(app.wsgi_app)
 
 
-def _begin() -> None:
+def _start_request() -> None:
     g.started = time.monotonic()
     g.request_id = request_id(request.headers.get("X-Request-ID"))
 
@@ -88,7 +88,7 @@ def _check_key(keys: tuple[str, ...]) -> None:
     if not keys or request.endpoint == HEALTH or request.blueprint == docs_page.NAME:
         return
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # Every key is compared, so that the time taken does not tell which one came near.
+    # Compare every key, so that the time taken does not tell which one nearly matched.
     matches = [hmac.compare_digest(given.strip().encode(), key.encode()) for key in keys]
     if scheme.lower() != "bearer" or not any(matches):
         abort(401, message="A valid bearer key is needed.", headers={"WWW-Authenticate": "Bearer"})
@@ -98,12 +98,12 @@ def _read_ids() -> None:
     try:
         request.view_args = {name: read_id(value) for name, value in (request.view_args or {}).items()}
     except marshmallow.ValidationError:
-        abort(422, message="The path holds no valid id.")
+        abort(422, message="The path contains an invalid id.")
 
 
-def _finish(response: Response) -> Response:
+def _finish_request(response: Response) -> Response:
     if response.status_code >= 400:
-        _drain()
+        _drain_body()
     response.headers["X-Request-ID"] = g.request_id
     facts = {
         "method": request.method if request.url_rule else "?",
@@ -116,10 +116,10 @@ def _finish(response: Response) -> Response:
     return response
 
 
-def _drain() -> None:
-    """Read what is left of a refused request: a client that still sends would see a broken connection, no answer."""
-    rest, left = request.environ["wsgi.input"], _MOST_DRAINED_BYTES
-    with suppress(*BROKEN):
+def _drain_body() -> None:
+    """Read the rest of a refused request: a client still sending would get a reset connection and no response."""
+    rest, left = request.environ["wsgi.input"], _MAX_DRAINED_BYTES
+    with suppress(*BROKEN_BODY):
         while left > 0 and (part := rest.read(_CHUNK_BYTES)):
             left -= len(part)
 
@@ -135,7 +135,7 @@ def _health(storage: Storage) -> tuple[Response, int, dict[str, str]]:
 
 def _storage_failed(error: SQLAlchemyError) -> tuple[Response, int, dict[str, str]]:
     log_failure(error, {"request_id": g.request_id})
-    return jsonify(error_body(503, "The database does not answer.")), 503, {"Retry-After": "1"}
+    return jsonify(error_body(503, "The database does not respond.")), 503, {"Retry-After": "1"}
 
 
 def _failed(error: Exception) -> Any:

@@ -1,4 +1,4 @@
-"""The answer to bytes that are no HTTP request: JSON as all others, and nothing of what was sent."""
+"""The response to bytes that are not an HTTP request: JSON like all errors, quoting nothing of what was sent."""
 
 import json
 from typing import Any
@@ -18,18 +18,18 @@ from .openapi_parts import error_body
 _REASONS: dict[type[Exception], tuple[int, str]] = {
     LimitRequestLine: (414, "The address is too long."),
     LimitRequestHeaders: (431, "The headers are too many or too large."),
-    ExpectationFailed: (417, "No expectation is met but 100-continue."),
-    UnsupportedTransferCoding: (501, "A body comes whole or chunked, in no other transfer coding."),
-    ParseException: (400, "This is not HTTP as the service reads it."),
+    ExpectationFailed: (417, "The only expectation that is met is 100-continue."),
+    UnsupportedTransferCoding: (501, "The only transfer coding that is read is chunked."),
+    ParseException: (400, "The request is not valid HTTP."),
     Exception: (500, "The service failed."),
 }
 
 
-def refusal(error: BaseException) -> bytes:
-    """Log that a request could not be read, and make the answer, after which the connection ends."""
-    status, reason = next(said for kind, said in _REASONS.items() if isinstance(error, kind))
-    identity = request_id(None)
-    facts: dict[str, Any] = {"method": "?", "route": None, "status": status, "request_id": identity}
+def bad_request_response(error: BaseException) -> bytes:
+    """Log that a request could not be parsed, and make the response; the connection closes after it."""
+    status, reason = next(reply for kind, reply in _REASONS.items() if isinstance(error, kind))
+    new_id = request_id(None)
+    facts: dict[str, Any] = {"method": "?", "route": None, "status": status, "request_id": new_id}
     LOGGER.info("request", extra={"facts": facts})
     body = json.dumps(error_body(status, reason))
     lines = (
@@ -37,6 +37,6 @@ def refusal(error: BaseException) -> bytes:
         "Connection: close",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
-        f"X-Request-ID: {identity}",
+        f"X-Request-ID: {new_id}",
     )
     return "\r\n".join((*lines, "", body)).encode()

@@ -1,4 +1,4 @@
-"""Gunicorn, run by program: quiet, threaded, gone after a TERM as soon as the requests in hand are answered."""
+"""Gunicorn, configured by code: logs nothing of a request, and ends after SIGTERM once in-flight requests are done."""
 
 import sys
 import time
@@ -16,33 +16,33 @@ from gunicorn.http.errors import ParseException  # pyright: ignore[reportMissing
 from gunicorn.util import write_nonblock  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.workers.gthread import ThreadWorker  # pyright: ignore[reportMissingTypeStubs]
 
-from .bad_request import refusal
+from .bad_request import bad_request_response
 from .config import ServerConfig, address
 
-# Longer than the 90 s for which the contract's clients keep an idle connection: the client closes first.
+# Clients keep an idle connection for 90 s; being longer lets them close first.
 _KEEPALIVE_SECS = 95
-# Below the 10 s after which container engines kill by default.
+# Container engines kill after 10 s by default.
 _STOP_SECS = 8
 _LINGER_SECS = 0.2
 
 
 class QuietLogger(Logger):
-    """Gunicorn's log without what it quotes of a request: addresses hold ids, headers hold keys."""
+    """Gunicorn's log without quotes from requests: paths hold ids, headers hold keys."""
 
     def warning(self, msg: Any, *args: Any, **kwargs: Any) -> None:
-        """Drop it: a bad request is the sender's affair."""
+        """Drop it: a bad request is the sender's mistake."""
 
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
-        """Keep the kind of the error alone."""
+        """Log the error's type alone."""
         kind = getattr(sys.exc_info()[0], "__name__", "error")
         self.error("gunicorn: %s", kind)
 
 
 class Worker(ThreadWorker):
-    """A threaded worker that lets go of idle connections soon after a TERM."""
+    """A threaded worker that closes idle connections soon after SIGTERM."""
 
     def enqueue_req(self, conn: Any) -> None:
-        """Give a thread to a connection that sends, and not to one that is only open."""
+        """Give a thread only to a connection that sends, not to an idle one."""
         if conn.initialized or conn.data_ready:
             super().enqueue_req(conn)
             return
@@ -51,18 +51,18 @@ class Worker(ThreadWorker):
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))  # pyright: ignore
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what cannot be read as a request."""
+        """Respond to a request that cannot be parsed."""
         if not isinstance(exc, ParseException):
-            self.log.exception("unreadable")  # noqa: LOG004 - it is called where the error is handled
+            self.log.exception("request")  # noqa: LOG004 - called while the error is handled
         with suppress(OSError):
-            write_nonblock(client, refusal(exc))
+            write_nonblock(client, bad_request_response(exc))
 
     def _cap_keepalive(self, deadline: float) -> None:
         soon = min(deadline, time.monotonic() + _LINGER_SECS)
         cast("Any", super())._cap_keepalive(soon)
         for conn in cast("Any", self.pending_conns):
             conn.timeout = min(conn.timeout, soon)
-        if self.pending_conns:  # nothing else wakes the worker for them before a second is over
+        if self.pending_conns:  # nothing else wakes the worker for them within a second
             Timer(_LINGER_SECS, self.method_queue.defer, [self.murder_pending]).start()
 
 
@@ -74,12 +74,12 @@ class HttpServer(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """Take the settings from here alone, not from files or GUNICORN_CMD_ARGS."""
+        """Use these settings alone, neither files nor GUNICORN_CMD_ARGS."""
         for key, value in self._settings().items():
             cast("Any", self.cfg).set(key, value)
 
     def load(self) -> Any:
-        """Make the application, in the worker's own process."""
+        """Make the application in the worker's process."""
         return self._make_app()
 
     def _settings(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One JSON line on stderr for each request, with nothing that the request carried."""
+"""One JSON line on stderr for each request, without anything that the request carried."""
 
 import json
 import logging
@@ -10,14 +10,14 @@ from typing import Any
 from uuid import uuid4
 
 LOGGER = logging.getLogger("memory_graph_workers.services")
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class JsonFormatter(logging.Formatter):
     """A record as one JSON object; `extra={"facts": {...}}` adds to it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the object."""
+        """Write the JSON object."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         facts: dict[str, Any] = getattr(record, "facts", {})
         return json.dumps({"at": at, "level": record.levelname.lower(), "event": record.getMessage(), **facts})
@@ -32,13 +32,13 @@ def log_to_stderr() -> None:
     LOGGER.propagate = False
 
 
-def request_id(offered: str | None) -> str:
-    """The id the caller gave, if it is a plain token, else a new one."""
-    return offered if offered and _SANE_ID.fullmatch(offered) else str(uuid4())
+def request_id(given: str | None) -> str:
+    """The caller's request id if it is a plain token, else a new one."""
+    return given if given and _VALID_ID.fullmatch(given) else str(uuid4())
 
 
 def log_failure(error: BaseException, facts: dict[str, Any]) -> None:
-    """Say what kind of error came from where; its text may quote a payload and is left out."""
+    """Log an error's type and where it came from; its text is left out because it may quote a payload."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames[-4:]]
     LOGGER.error("failure", extra={"facts": {**facts, "error": type(error).__name__, "at_lines": places}})

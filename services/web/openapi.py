@@ -1,4 +1,4 @@
-"""The published contract of an HTTP service: OpenAPI 3.1, made from its routes and its schemas."""
+"""The published contract of an HTTP service: OpenAPI 3.1, made from its routes and schemas."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,18 +18,18 @@ Operation = dict[str, Any]
 _JSON = "application/json"
 _ALWAYS = {401, 500, 503}
 _WITH_BODY = {400, 413, 422}
-_KEYED = "bearer"
+_BEARER = "bearer"
 _ORDER = ("openapi", "info", "servers", "security", "tags", "paths", "components")
 _OPERATION_ORDER = ("operationId", "summary", "description", "tags", "security", "parameters", "requestBody")
 
 
-class HousePlugin(BasePlugin):
-    """Adds to each operation what all of its kind have: request ids, idempotency keys, errors."""
+class SharedPartsPlugin(BasePlugin):
+    """Adds to each operation the parts that all share: request ids, idempotency keys, errors."""
 
     def init_spec(self, spec: APISpec) -> None:
-        """Describe what operations refer to."""
+        """Define the components that operations refer to."""
         components = spec.components
-        components.security_scheme(_KEYED, {"type": "http", "scheme": "bearer"})
+        components.security_scheme(_BEARER, {"type": "http", "scheme": "bearer"})
         components.schema("Error", ERROR)
         components.schema("Health", HEALTH)
         for name, header in HEADERS.items():
@@ -48,43 +48,43 @@ class HousePlugin(BasePlugin):
 
 
 @dataclass(frozen=True)
-class About:
-    """What a contract says of its service."""
+class ServiceInfo:
+    """What a contract says about its service."""
 
     title: str
     description: str
     key_needed: bool
 
 
-def settings(about: About) -> dict[str, Any]:
-    """What flask-smorest asks for."""
-    info = {"description": about.description, "license": {"name": "MIT OR Apache-2.0"}}
-    servers = [{"url": "/", "description": "The service that this document comes from."}]
-    security = [{_KEYED: []}] if about.key_needed else [{_KEYED: []}, {}]
+def settings(info: ServiceInfo) -> dict[str, Any]:
+    """The settings that flask-smorest reads."""
+    facts = {"description": info.description, "license": {"name": "MIT OR Apache-2.0"}}
+    servers = [{"url": "/", "description": "The service that serves this document."}]
+    security = [{_BEARER: []}] if info.key_needed else [{_BEARER: []}, {}]
     return {
-        "API_TITLE": about.title,
+        "API_TITLE": info.title,
         "API_VERSION": version("memory-graph-workers"),
         "OPENAPI_VERSION": OPENAPI_VERSION,
-        "API_SPEC_OPTIONS": {"info": info, "servers": servers, "security": security},
+        "API_SPEC_OPTIONS": {"info": facts, "servers": servers, "security": security},
     }
 
 
 def describe(app: Flask, api: Api) -> None:
-    """Tell the contract of what no blueprint tells: ids in paths, and health."""
+    """Add to the contract what no blueprint says: ids in paths, and health."""
     untyped: Any = api
     untyped.register_converter(IdConverter, partial(_id, untyped))
     untyped.spec.path(rule=next(app.url_map.iter_rules("health")), operations={"get": _health()})
 
 
 def plugins() -> dict[str, Any]:
-    """What makes flask-smorest speak of our fields and our errors."""
-    return {"marshmallow_plugin": JsonSchemaPlugin(), "extra_plugins": [HousePlugin()]}
+    """The plugins that let flask-smorest describe our fields and errors."""
+    return {"marshmallow_plugin": JsonSchemaPlugin(), "extra_plugins": [SharedPartsPlugin()]}
 
 
 def document(api: Api) -> dict[str, Any]:
-    """The whole contract, in the order in which one reads it."""
+    """The whole contract, ordered for reading."""
     made = cast("Any", api).spec.to_dict()
-    made["components"]["schemas"].pop("PaginationMetadata", None)  # of a way to page that is not ours
+    made["components"]["schemas"].pop("PaginationMetadata", None)  # flask-smorest's own paging, which we do not use
     return {name: made[name] for name in _ORDER if name in made}
 
 
@@ -119,13 +119,13 @@ def _refusal(code: int) -> dict[str, Any]:
 
 def _health() -> Operation:
     body = {"content": {_JSON: {"schema": "Health"}}}
-    away = {"description": "The database does not answer.", "headers": dict(ERROR_HEADERS[503]), **body}
+    down = {"description": "The database does not respond.", "headers": dict(ERROR_HEADERS[503]), **body}
     return {
         "operationId": "health_check",
         "summary": "Say whether the service can work.",
         "tags": ["health"],
         "security": [],
-        "responses": {200: {"description": "It can.", **body}, 503: away},
+        "responses": {200: {"description": "It can.", **body}, 503: down},
     }
 
 

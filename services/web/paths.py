@@ -1,4 +1,4 @@
-"""Ids out of the raw request line: percent-encoded or not, with slashes, colons and any Unicode."""
+"""Ids from the raw request line: percent-encoded or not, with slashes, colons and any Unicode."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,13 @@ class IdConverter(BaseConverter):
 
 
 class RawPath:
-    """Route on the path as it was sent, so that `%2F` in an id is no separator."""
+    """Routes on the path as it was sent, so that `%2F` in an id does not separate."""
 
     def __init__(self, application: "WSGIApplication") -> None:
         self._application = application
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Put the encoded path where the router looks."""
+        """Handle a request by its encoded path."""
         environ["PATH_INFO"] = _raw_path(environ)
         return self._application(environ, start_response)
 
@@ -36,7 +36,7 @@ class RawPath:
 def read_id(encoded: Any) -> str:
     """Decode one id of a path.
 
-    Raises: marshmallow.ValidationError where it is no id.
+    Raises: marshmallow.ValidationError if it is not a valid id.
     """
     try:
         text = unquote(encoded, errors="strict")

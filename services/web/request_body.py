@@ -1,4 +1,4 @@
-"""Request bodies: JSON whatever the Content-Type says, strictly read."""
+"""Request bodies, parsed strictly as JSON whatever the Content-Type says."""
 
 import json
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from .openapi_parts import ERRORS
 
 M = TypeVar("M")
 View = Callable[..., Response]
-_DEEPEST = 100
-# What the server raises where a body does not come as it was announced.
-BROKEN: tuple[type[Exception], ...] = (ParseException, OSError)
+_MAX_DEPTH = 100
+# What Gunicorn raises if a body does not arrive as its headers announce.
+BROKEN_BODY: tuple[type[Exception], ...] = (ParseException, OSError)
 
 
-class Number(fields.Integer):
-    """A whole number of a query, from 1 to 10**9: digits and nothing else."""
+class QueryNumber(fields.Integer):
+    """A whole number in a query, from 1 to 10**9, of digits alone."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=validate.Range(1, 10**9), **kwargs)
@@ -34,30 +34,30 @@ class Number(fields.Integer):
 
 
 class BodyParser(FlaskParser):
-    """Reads a body as JSON without asking for its Content-Type."""
+    """Parses a body as JSON without looking at its Content-Type."""
 
     def load_json(self, req: HttpRequest, schema: Schema) -> Any:
-        """Read the body."""
+        """Parse the body."""
         return read_json()
 
 
 class JsonBlueprint(Blueprint):
-    """A blueprint whose bodies are read by `BodyParser`, and whose decorators have types."""
+    """A blueprint that parses bodies by `BodyParser` and has typed decorators."""
 
     ARGUMENTS_PARSER = BodyParser()
 
-    def accepts(self, schema: Schema) -> Callable[[View], View]:
-        """Give the view the body, checked by `schema`."""
+    def takes_body(self, schema: Schema) -> Callable[[View], View]:
+        """Pass the view the body, validated by `schema`."""
         return cast("Any", self).arguments(schema)
 
-    def asks(self, schema: Schema) -> Callable[[View], View]:
-        """Give the view the query parameters, checked by `schema`; unknown ones are typos."""
+    def takes_query(self, schema: Schema) -> Callable[[View], View]:
+        """Pass the view the query parameters, validated by `schema`; an unknown one is a 422."""
         return cast("Any", self).arguments(schema, location="query", unknown=RAISE)
 
-    def answers(
+    def responds(
         self, status: int, schema: Schema | None = None, *, errors: tuple[int, ...] = ()
     ) -> Callable[[Callable[..., Any]], View]:
-        """Make the view's model a response, and pass a response on; `errors` are those that not every view has."""
+        """Turn the view's model into a response; `errors` lists the statuses that only some operations have."""
         refusals = {code: ERRORS[code][0] for code in errors}
 
         def decorate(view: Callable[..., Any]) -> View:
@@ -67,12 +67,12 @@ class JsonBlueprint(Blueprint):
         return decorate
 
     def documents(self, **facts: Any) -> Callable[[View], View]:
-        """Say in the contract what the code does not."""
+        """Add to the contract what the code does not say."""
         return cast("Any", self).doc(**facts)
 
 
-def received(schema: type[Request[M]]) -> Request[M]:
-    """A schema for a payload that may come twice: absent ids derive from the body, absent moments stay absent."""
+def with_derived_ids(schema: type[Request[M]]) -> Request[M]:
+    """A schema for a payload that may be repeated: a missing id derives from the body, a missing time stays missing."""
     plain, adapted = schema(), schema()
 
     def load(payload: Any, **kwargs: Any) -> M:
@@ -83,18 +83,18 @@ def received(schema: type[Request[M]]) -> Request[M]:
 
 
 def read_json() -> Any:
-    """The request's body as a JSON value; anything else is a 400."""
+    """The request's body as a JSON value; a 400 if it is not JSON."""
     try:
-        value = json.loads(_whole_body().decode(), parse_constant=_refuse, object_pairs_hook=_without_repeats)
+        value = json.loads(_whole_body().decode(), parse_constant=_refuse, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):
         abort(400, message="The body is not JSON in UTF-8.")
-    if _is_deeper(value, _DEEPEST):
-        abort(400, message=f"The body is nested deeper than {_DEEPEST} levels.")
+    if _is_deeper(value, _MAX_DEPTH):
+        abort(400, message=f"The body is nested deeper than {_MAX_DEPTH} levels.")
     return value
 
 
 def body_digest() -> str:
-    """The same for the same bytes."""
+    """A digest of the request's body."""
     return digest(request.get_data().decode("latin-1"))
 
 
@@ -102,10 +102,10 @@ def _whole_body() -> bytes:
     announced, most = request.content_length, request.max_content_length
     try:
         data = request.get_data()
-    except BROKEN:
-        abort(400, message="The body broke off, or is not in the chunks that it should be in.")
+    except BROKEN_BODY:
+        abort(400, message="The body ended early, or its chunks are malformed.")
     if announced is None and most is not None and len(data) >= most:
-        abort(413, message="The body is too large.")  # a chunked one was cut at the limit
+        abort(413, message="The body is too large.")  # a chunked body is cut at the limit
     if announced is not None and announced != len(data):
         abort(400, message="The body ended early.")
     return data
@@ -115,10 +115,10 @@ def _refuse(constant: str) -> None:
     raise ValueError("not a JSON number")
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("a name twice in one object")
+        raise ValueError("a duplicate name in an object")
     return members
 
 

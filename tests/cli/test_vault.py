@@ -13,10 +13,10 @@ from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, Re
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.vault import archives as vault_archives
 from memory_graph_workers.services.vault import policies as vault_policies
-from memory_graph_workers.services.vault.archives import Terms
+from memory_graph_workers.services.vault.archives import ArchiveOptions
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from memory_graph_workers.services.vault.records import Base
-from memory_graph_workers.services.vault.seal import Wishes
+from memory_graph_workers.services.vault.seal import SealOptions
 from support.waiting import LONGEST_SECS
 
 THEN = datetime(2020, 1, 1, tzinfo=UTC)
@@ -51,7 +51,9 @@ class Vault:
 def store(session, name):
     entry = ArchiveEntry(f"session-of-{name}", [name], 365, id=name, archived_at=THEN)
     ring = read_ring([OLD])
-    made = vault_archives.draft(entry, Terms(10_000, Wishes(encryption=True, compression=True), ring))
+    made = vault_archives.make_draft(
+        entry, ArchiveOptions(10_000, SealOptions(encryption=True, compression=True), ring)
+    )
     vault_archives.store(session, made, ring, THEN)
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from memory_graph_workers.services.database.engines import migrating_engine
+from memory_graph_workers.services.database.engines import migration_engine
 from memory_graph_workers.services.database.migrate import FOLDER, Migrations, State
 from memory_graph_workers.services.databases import DATABASES
 from memory_graph_workers.services.vault.keys import new_key
@@ -50,7 +50,7 @@ def migrations(name, url, folder=FOLDER):
 
 
 def run(url, statement, schema="registry"):
-    with migrating_engine(url.replace("postgresql://", "postgresql+psycopg://"), schema).begin() as connection:
+    with migration_engine(url.replace("postgresql://", "postgresql+psycopg://"), schema).begin() as connection:
         found = connection.execute(text(statement))
         return found.all() if found.returns_rows else []
 
@@ -73,7 +73,7 @@ def serve(name, url):
 def test_the_revisions_make_the_very_tables_that_the_code_uses(database, name):
     made = migrations(name, database)
     assert made.upgrade().state is State.EMPTY
-    with migrating_engine(made._url, made.schema).connect() as connection:
+    with migration_engine(made._url, made.schema).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, DATABASES[name].tables) == []
 
@@ -82,7 +82,7 @@ def test_a_change_of_the_code_that_no_revision_makes_is_noticed(database):
     made = migrations("registry", database)
     made.upgrade()
     run(database, "DROP INDEX sessions_by_status")
-    with migrating_engine(made._url, made.schema).connect() as connection:
+    with migration_engine(made._url, made.schema).connect() as connection:
         (difference,) = compare_metadata(MigrationContext.configure(connection), DATABASES["registry"].tables)
     assert (difference[0], difference[1].name) == ("add_index", "sessions_by_status")
 
@@ -104,7 +104,7 @@ def test_a_migration_that_fails_changes_nothing(database, later):
     broken.write_text(SECOND + '    op.execute("SELECT * FROM no_such_table")\n')
     with pytest.raises(Exception, match="no_such_table"):
         migrations("registry", database, later).upgrade()
-    assert migrations("registry", database).standing().state is State.CURRENT
+    assert migrations("registry", database).status().state is State.CURRENT
     assert run(database, "SELECT * FROM sessions") == []
     with pytest.raises(Exception, match="colour"):
         run(database, "SELECT colour FROM sessions")
@@ -151,7 +151,7 @@ def test_three_services_share_one_postgresql_database_a_schema_each(database):
 def test_many_processes_that_start_at_once_make_the_tables_once(database, name):
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: migrations(name, database).prepare(), range(12)))
-    assert migrations(name, database).standing().state is State.CURRENT
+    assert migrations(name, database).status().state is State.CURRENT
 
 
 def test_mgw_migrate_checks_then_makes_then_has_nothing_to_do(database):
@@ -190,5 +190,5 @@ def test_a_revision_is_drafted_from_what_the_code_says(tmp_path):
     drafting.draft("registry", "The first tables", f"sqlite:///{tmp_path}/draft.db", folder)
     made = migrations("registry", f"sqlite:///{tmp_path}/made.db", folder)
     made.upgrade()
-    with migrating_engine(made._url, made.schema).connect() as connection:
+    with migration_engine(made._url, made.schema).connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), DATABASES["registry"].tables) == []

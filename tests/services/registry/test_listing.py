@@ -60,7 +60,7 @@ def act(session, names, chance):
         elif kind < 0.9:
             registry_sessions.change_status(session, name, chance.choice(STATUSES), START)
         else:
-            registry_sessions.remove(session, name)
+            registry_sessions.delete(session, name)
     except HTTPException:
         pass
 
@@ -71,9 +71,9 @@ def skip_a_block(storage, names, chance):
     def work(session):
         name = uuid4().hex
         register(session, name, chance)
-        record = registry_sessions.found(session, name)
+        record = registry_sessions.get(session, name)
         number = record.number + BLOCK
-        registry_sessions.remove(session, name)
+        registry_sessions.delete(session, name)
         session.flush()
         if session.get_bind().dialect.name == "postgresql":
             session.execute(text(f"SELECT setval('sessions_number_seq', {number})"))
@@ -117,7 +117,7 @@ def test_pages_totals_and_sums_equal_a_count_of_every_row(storage, seed):
             page, size = chance.randrange(1, 6), chance.randrange(1, 60)
             status = chance.choice([None, *STATUSES])
             before = chance.choice([None, START + timedelta(minutes=chance.randrange(10_000))])
-            answer = registry_sessions.listed(session, page, size, status, before)
+            answer = registry_sessions.list_page(session, page, size, status, before)
             found = [info.session_id for info in answer.sessions], answer.total
             assert found == naive_page(session, page, size, status, before)
         for record in session.scalars(select(SessionRecord)):
@@ -203,13 +203,13 @@ def filled(new_database):
 
 
 READS = {
-    "first page": lambda session: registry_sessions.listed(session, 1, 50, None, None),
-    "deep page": lambda session: registry_sessions.listed(session, 390, 50, None, None),
-    "filtered page": lambda session: registry_sessions.listed(session, 90, 50, SessionStatus.FAILED, None),
-    "page before a moment": lambda session: registry_sessions.listed(
+    "first page": lambda session: registry_sessions.list_page(session, 1, 50, None, None),
+    "deep page": lambda session: registry_sessions.list_page(session, 390, 50, None, None),
+    "filtered page": lambda session: registry_sessions.list_page(session, 90, 50, SessionStatus.FAILED, None),
+    "page before a moment": lambda session: registry_sessions.list_page(
         session, 150, 50, None, START + timedelta(minutes=9_999)
     ),
-    "filtered page before a moment": lambda session: registry_sessions.listed(
+    "filtered page before a moment": lambda session: registry_sessions.list_page(
         session, 40, 50, SessionStatus.ACTIVE, START + timedelta(minutes=9_999)
     ),
     "usage of a session": lambda session: registry_usage.of_session(session, "s7"),

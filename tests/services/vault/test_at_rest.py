@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from memory_graph_workers.services.database.config import DatabaseUrl
-from memory_graph_workers.services.database.engines import BEGIN, WRITING, working_engine
+from memory_graph_workers.services.database.engines import BEGIN, WRITING, service_engine
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from sqlalchemy import text
 from support.waiting import LONGEST_SECS
@@ -47,7 +47,7 @@ def stored(vault):
 @contextmanager
 def database(vault):
     url = DatabaseUrl().deserialize(vault.database_url)
-    engine = working_engine(url, "vault", 1).execution_options(**{BEGIN: WRITING})
+    engine = service_engine(url, "vault", 1).execution_options(**{BEGIN: WRITING})
     with engine.connect() as connection:
         yield connection
         connection.commit()

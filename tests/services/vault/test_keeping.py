@@ -15,10 +15,10 @@ from memory_graph_workers.services.vault import archives as vault_archives
 from memory_graph_workers.services.vault import deletions as vault_deletions
 from memory_graph_workers.services.vault import policies as vault_policies
 from memory_graph_workers.services.vault import rotation as vault_rotation
-from memory_graph_workers.services.vault.archives import Terms
+from memory_graph_workers.services.vault.archives import ArchiveOptions
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from memory_graph_workers.services.vault.records import ArchiveRecord, Base
-from memory_graph_workers.services.vault.seal import Wishes
+from memory_graph_workers.services.vault.seal import SealOptions
 from sqlalchemy import insert, select
 from support.waiting import LONGEST_SECS
 
@@ -38,7 +38,9 @@ class Keeping:
 
     def archive(self, archive_id, policy_id=None, days=365, archived_at=LONG_AGO):
         entry = ArchiveEntry("s", {"said": archive_id}, days, id=archive_id, archived_at=archived_at)
-        made = vault_archives.draft(entry, Terms(2**20, Wishes(encryption=True, compression=True), self.ring))
+        made = vault_archives.make_draft(
+            entry, ArchiveOptions(2**20, SealOptions(encryption=True, compression=True), self.ring)
+        )
         self.storage.write(lambda session: vault_archives.store(session, made, self.ring, NOW))
         if policy_id:
             self.apply(archive_id, policy_id)
@@ -63,7 +65,7 @@ class Keeping:
         self.storage.write(lambda session: vault_policies.apply(session, archive_id, policy_id))
 
     def remove(self, archive_id):
-        self.storage.write(lambda session: vault_archives.remove(session, archive_id, NOW))
+        self.storage.write(lambda session: vault_archives.delete(session, archive_id, NOW))
 
     def expire(self):
         return [one.archive_id for page in vault_deletions.expire(self.storage, NOW) for one in page]
@@ -128,13 +130,13 @@ def test_each_deletion_is_written_down_with_its_reason(policies):
     policies.expire()
     for _ in range(2):
         policies.remove("asked-for")
-    found = vault_deletions.newest(policies.storage, 10)
+    found = vault_deletions.latest(policies.storage, 10)
     assert [(one.archive_id, one.policy_id, one.why) for one in found] == [
         ("asked-for", None, "request"),
         ("expired", "deletes", "auto_delete"),
     ]
     assert {(one.session_id, one.archived_at, one.deleted_at) for one in found} == {("s", LONG_AGO, NOW)}
-    assert vault_deletions.newest(policies.storage, 10, "another") == []
+    assert vault_deletions.latest(policies.storage, 10, "another") == []
 
 
 def test_an_archive_that_a_policy_lengthened_meanwhile_is_not_deleted(policies):
@@ -145,7 +147,7 @@ def test_an_archive_that_a_policy_lengthened_meanwhile_is_not_deleted(policies):
     gone = policies.storage.write(lambda session: vault_deletions.delete_expired(session, page, NOW))
     assert [one.archive_id for one in gone] == ["gone"]
     assert policies.ids() == {"lengthened"}
-    assert [one.archive_id for one in vault_deletions.newest(policies.storage, 10)] == ["gone"]
+    assert [one.archive_id for one in vault_deletions.latest(policies.storage, 10)] == ["gone"]
 
 
 def test_expiring_waits_for_a_policy_that_is_being_applied(policies):
@@ -176,7 +178,7 @@ def test_two_who_expire_at_once_write_each_deletion_down_once(policies):
         thread.start()
     for thread in threads:
         thread.join()
-    written = [one.archive_id for one in vault_deletions.newest(policies.storage, 1000)]
+    written = [one.archive_id for one in vault_deletions.latest(policies.storage, 1000)]
     assert (policies.ids(), len(written), len(set(written))) == (set(), 300, 300)
 
 
@@ -200,7 +202,7 @@ def test_rotation_changes_the_wrapped_keys_and_no_body(keeping):
     assert keeping.rows(ArchiveRecord.archive_id, ArchiveRecord.body) == before
     assert keeping.rows(ArchiveRecord.key_id) == [(read_ring([NEW]).first.id,)] * 3
     with keeping.storage.read() as session:
-        assert '"said":"b"' in vault_archives.retrieved(session, "b", read_ring([NEW]))
+        assert '"said":"b"' in vault_archives.retrieve(session, "b", read_ring([NEW]))
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_rotated(keeping):

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memory_graph_workers.schemas.base import canonical_json
 from memory_graph_workers.services.vault.keys import Damaged, LostKey, MasterKey, new_key, read_ring
-from memory_graph_workers.services.vault.seal import Ids, Sealed, Wishes, seal, unseal
+from memory_graph_workers.services.vault.seal import Ids, Sealed, SealOptions, seal, unseal
 
 RING = read_ring([new_key()])
 IDS = Ids("archive-1", "session-1")
-WISHES = [Wishes(encryption, compression) for encryption in (True, False) for compression in (True, False)]
+WISHES = [SealOptions(encryption, compression) for encryption in (True, False) for compression in (True, False)]
 TEXT = b"the patient asked about the same dose " * 50
 WORDS = st.text(st.characters(codec="utf-8"))
 JSON = st.recursive(
@@ -38,12 +38,12 @@ def test_nothing_of_the_content_shows_where_it_is_encrypted(wishes):
 
 
 def test_content_in_the_clear_can_be_read_without_a_key():
-    assert TEXT in seal(TEXT, IDS, Wishes(encryption=False, compression=False), RING).body
+    assert TEXT in seal(TEXT, IDS, SealOptions(encryption=False, compression=False), RING).body
 
 
 @pytest.mark.parametrize("encryption", [True, False])
 def test_compression_makes_it_small(encryption):
-    assert len(seal(TEXT, IDS, Wishes(encryption, compression=True), RING).body) < len(TEXT) / 10
+    assert len(seal(TEXT, IDS, SealOptions(encryption, compression=True), RING).body) < len(TEXT) / 10
 
 
 @every_way
