@@ -31,14 +31,15 @@ def send_raw(service, data):
 @on_sqlite
 @pytest.mark.parametrize("name", ["registry", "vault", "memory-graph"])
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_service_is_gone_within_two_seconds_of_a_signal(start, name, signum):
+def test_an_idle_connection_does_not_hold_up_a_service_that_ends(start, name, signum):
     service = start(name)
     idle = HTTPConnection("127.0.0.1", service.port)
     idle.connect()
     began = time.monotonic()
     service.stop(signum)
     idle.close()
-    assert (time.monotonic() - began < 2.5, service.process.returncode) == (True, 0)
+    took_secs = time.monotonic() - began  # about 1 on a quiet machine; the grace period is 8
+    assert (took_secs < 6, service.process.returncode) == (True, 0)
 
 
 def test_a_vault_without_a_key_tells_all_its_mistakes_and_does_not_start(tmp_path):
