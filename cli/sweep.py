@@ -9,8 +9,8 @@ from rich.console import Console
 from ..schemas.archival import ArchivalStats
 from ..tasks.app import ARCHIVAL
 from ..tasks.archival.preview import Candidate, candidates
-from ..tasks.archival.state import Status
-from ..tasks.archival.tasks import sweep, sweeps
+from ..tasks.archival.state import Status, sweeps
+from ..tasks.archival.tasks import sweep
 from .queues import held
 from .terminal.failure import Failure
 from .terminal.output import show_json, show_table
@@ -74,7 +74,7 @@ def start(wait: bool, as_json: bool) -> None:
         raise Failure(_untaken()) from error
     if answer["status"] != "started":
         raise Failure(f"No sweep was started: {answer['status']}." + _hint(answer["status"]))
-    ended = _follow(answer["sweep_id"])
+    ended = _follow(sent.id)
     _tell(ended, as_json)
     if ended["status"] != Status.COMPLETED or ended["failed_count"]:
         raise SystemExit(1)

@@ -2,7 +2,7 @@
 
 import click
 
-from ..tasks.archival.tasks import sweeps
+from ..tasks.archival.state import sweeps
 from .sweep import summary
 from .terminal.failure import Failure
 from .terminal.output import show_json, show_table

@@ -52,9 +52,11 @@ def stop() -> None:
 
 def send_sweep() -> str:
     """Send the task that beat sends, and return the id of the running sweep."""
-    result = sweep.delay(Trigger.MANUAL).get(timeout=TIMEOUT_SECS)
-    print(f"Sweep {result['sweep_id']}: {result['status']}")
-    return result["sweep_id"]
+    sent = sweep.delay(Trigger.MANUAL)
+    result = sent.get(timeout=TIMEOUT_SECS)
+    sweep_id = result.get("sweep_id", sent.id)
+    print(f"Sweep {sweep_id}: {result['status']}")
+    return sweep_id
 
 
 def follow(sweep_id: str) -> str:

@@ -116,3 +116,25 @@ class BatchArchiveResponseDict(TypedDict):
     total: int
     success_count: int
     failed: list[ArchiveFailureDict]
+
+
+class SweepAnswerDict(TypedDict):
+    """What `archival.sweep` or `archival.watch` did, to which sweep, and which service it waits for."""
+
+    status: str
+    sweep_id: NotRequired[str]
+    service: NotRequired[str]
+
+
+class ArchivedSessionDict(TypedDict):
+    """The archive of a session."""
+
+    session_id: str
+    archive_id: str
+
+
+class ArchivedByHandDict(TypedDict):
+    """The archive id of each session that was archived, and the reason of each that was not."""
+
+    archived: dict[str, str]
+    failed: dict[str, str]

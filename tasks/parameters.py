@@ -17,7 +17,7 @@ PAYLOADS: dict[Any, Request[Any]] = {}
 WRITERS: dict[Any, Payload[Any]] = {}
 
 
-def carry(*schemas: Payload[Any]) -> None:
+def payloads(*schemas: Payload[Any]) -> None:
     """Let tasks take the models of these requests, and answer with those of all."""
     for schema in schemas:
         WRITERS[schema.model] = schema

@@ -3,10 +3,10 @@
 from ..clients.registry import MODEL, MODELS, REGISTRATION, SESSION, SESSIONS, STATS, USAGE, RegistryClient
 from ..schemas import calls, results
 from .operation import operation
-from .parameters import carry
+from .parameters import payloads
 from .usage_batch import track_usage_batch as track_usage_batch
 
-carry(REGISTRATION, USAGE, SESSION, SESSIONS, MODEL, MODELS, STATS)
+payloads(REGISTRATION, USAGE, SESSION, SESSIONS, MODEL, MODELS, STATS)
 
 register_session = operation(
     RegistryClient.register_session, fields=calls.session_registration, returns=results.SessionInfoDict

@@ -11,9 +11,9 @@ from ..schemas.registry import KeyedUsageReport
 from . import connections, side_by_side
 from .app import PREFIX, REGISTRY
 from .operation import KEY, task
-from .parameters import carry
+from .parameters import payloads
 
-carry(KEYED_USAGE)
+payloads(KEYED_USAGE)
 
 ONE = f"{PREFIX}.registry.track_usage"
 

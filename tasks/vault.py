@@ -3,9 +3,9 @@
 from ..clients.vault import ARCHIVE, BATCH, ENTRY, POLICY, RECEIPT, VaultClient
 from ..schemas import calls, results
 from .operation import operation
-from .parameters import carry
+from .parameters import payloads
 
-carry(ENTRY, POLICY, RECEIPT, BATCH, ARCHIVE)
+payloads(ENTRY, POLICY, RECEIPT, BATCH, ARCHIVE)
 
 archive_session = operation(
     VaultClient.archive_session, fields=calls.archive_entry, returns=results.ArchiveResponseDict

@@ -13,7 +13,7 @@ from ...clients.memory_graph import MemoryGraphClient
 from ...clients.registry import RegistryClient
 from ...clients.vault import VaultClient
 from ...schemas.registry import SessionInfo, SessionStatus
-from ...tasks.archival.storing import archive_id_of
+from ...tasks.archival.session import archive_id_of
 from .conversations import OPENING, RESPONSE, TOOL, Conversation, Message
 from .ledger import Entry
 

@@ -2,10 +2,11 @@
 
 import inspect
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
-from typing import Any, cast, get_args, get_origin
+from typing import Any, cast, get_args, get_origin, get_type_hints, is_typeddict
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import EXCLUDE, RAISE, Schema, fields
 
 from ...schemas.json_schema import DIALECT, components, name_of
 from ...tasks import archival, registry, vault
@@ -24,6 +25,12 @@ _PLAIN: dict[Any, type[fields.Field[Any]]] = {
 class _Call(Schema):
     class Meta:
         unknown = RAISE
+        register = False
+
+
+class _Result(Schema):
+    class Meta:
+        unknown = EXCLUDE  # a later release may return more
         register = False
 
 
@@ -110,6 +117,16 @@ def _written(hint: Any) -> fields.Field[Any]:
         return field
     if get_origin(hint) is dict:
         return fields.Dict(keys=fields.String(), values=_written(get_args(hint)[1]))
+    if is_typeddict(hint):
+        return fields.Nested(_typed_dict(hint))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return fields.Enum(hint, by_value=True)
     return _PLAIN[hint]()
+
+
+@cache  # one schema each, since several tasks may return the same
+def _typed_dict(hint: Any) -> type[Schema]:
+    members = {name: _written(kind) for name, kind in get_type_hints(hint).items()}
+    for name in hint.__required_keys__:
+        members[name].required = True
+    return _schema(hint.__name__, _Result, inspect.getdoc(hint) or "", members)

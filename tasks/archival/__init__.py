@@ -1,5 +1,6 @@
-"""The archival sweep: find aged sessions, archive them in batches, mark them archived."""
+"""The archival sweep: find aged sessions, archive them in batches, mark them as archived."""
 
+from .state import sweeps
 from .tasks import (
     archive_batch,
     archive_session,
@@ -7,7 +8,6 @@ from .tasks import (
     create_compliance_policy,
     create_standard_policy,
     sweep,
-    sweeps,
     walk_page,
     watch,
 )

@@ -1,4 +1,4 @@
-"""One batch of a sweep: read, store, put under the policy, mark; every session ends with an outcome."""
+"""One batch of a sweep: read, store, place under the policy, mark as archived; every session ends with an outcome."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from ...clients.errors import IntegrationError, TransientError
 from ...schemas.archival import BatchResult
 from ...schemas.registry import SessionStatus
 from .. import connections, side_by_side
-from . import storing as archiving
+from .session import Prepared, is_due, prepare, read_session
 from .state import Sweep, Sweeps
-from .storing import Prepared
+from .storing import ensure_policy, finish, store
 
 REMEMBERED_TOGETHER = 10
 
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 @dataclass
 class Batch:
-    """The work on a batch's sessions; killed anywhere, a second run comes to the same end."""
+    """The work on a batch's sessions; if a worker is killed at any line, a second run has the same outcome."""
 
     sweeps: Sweeps
     sweep: Sweep
@@ -35,13 +35,14 @@ class Batch:
 
     @property
     def made_progress(self) -> bool:
-        """Whether this attempt archived something; such a one is not counted, since the next has less to do."""
+        """Whether this attempt archived something; then it is not counted, since the next one has less to do."""
         return len(self.archived) > self.marked_earlier
 
     def run(self, session_ids: Sequence[str]) -> None:
-        """Archive the sessions; those that a service's outage kept from it are left `unsettled`.
+        """Archive the sessions; those that a service's outage prevented are left `unsettled`.
 
-        What an earlier attempt archived and marked is not asked about again: of many calls one always fails.
+        The Registry is not asked again about sessions that an earlier attempt archived and marked: among many calls,
+        one always fails.
         """
         done = self.sweeps.marked(self.sweep.sweep_id, self.batch_id)
         self.archived.extend(session_id for session_id in session_ids if session_id in done)
@@ -54,8 +55,17 @@ class Batch:
         finally:
             self._remember()
 
+    def give_up(self) -> None:
+        """Count what is still unsettled as failed, with its reason."""
+        self.failed.update({session_id: str(error) for session_id, error in self.unsettled.items()})
+        self.unsettled.clear()
+
+    def result(self) -> BatchResult:
+        """Return what became of the sessions."""
+        return BatchResult(len(self.archived), self.failed, self.skipped)
+
     def _slices(self, prepared: Iterable[Prepared | None]) -> Iterator[list[Prepared]]:
-        """What was read, in parts of about one request's bytes; one part and what is being read are in memory."""
+        """Yield prepared sessions in parts of one request's size; memory holds one part and the reads under way."""
         some: list[Prepared] = []
         size_bytes, most_bytes = 0, connections.config().vault.batch_max_bytes
         for item in filter(None, prepared):
@@ -70,7 +80,7 @@ class Batch:
     def _archive(self, prepared: Sequence[Prepared]) -> None:
         try:
             policy_id = self._policy()
-            stored = archiving.store(prepared, self.batch_id)
+            stored = store(prepared, self.batch_id)
         except TransientError as error:
             self.unsettled.update({item.session.session_id: error for item in prepared})
             return
@@ -79,56 +89,51 @@ class Batch:
             return
         self.failed.update(stored.refused)
         self.unsettled.update(stored.unsettled)
-        self.sweeps.mark_stored(self.sweep.sweep_id, self.batch_id, stored.archive_ids)
+        self.sweeps.remember_stored(self.sweep.sweep_id, self.batch_id, stored.archive_ids)
+        kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
+        self._finish(kept, stored.archive_ids, policy_id)
 
-        def mark(item: Prepared) -> None:
+    def _finish(self, kept: Iterable[Prepared], archive_ids: dict[str, str], policy_id: str) -> None:
+        """Place stored sessions under the policy and set them to `archived` in the Registry."""
+
+        def one(item: Prepared) -> None:
             session_id = item.session.session_id
-            archiving.finish(item, stored.archive_ids[session_id], policy_id)
+            finish(item, archive_ids[session_id], policy_id)
             self.archived.append(session_id)
 
-        kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
-        for _ in self._each(kept, mark, lambda item: item.session.session_id):
+        for _ in self._each(kept, one, lambda item: item.session.session_id):
             if len(self.archived) - self._remembered >= REMEMBERED_TOGETHER:
                 self._remember()
 
-    def give_up(self) -> None:
-        """Count what is still unsettled as failed, with its reason."""
-        self.failed.update({session_id: str(error) for session_id, error in self.unsettled.items()})
-        self.unsettled.clear()
-
-    def result(self) -> BatchResult:
-        """What became of the sessions."""
-        return BatchResult(len(self.archived), self.failed, self.skipped)
-
     def _prepare(self, session_id: str) -> Prepared | None:
-        session = archiving.read_session(session_id)
+        session = read_session(session_id)
         if session.status is SessionStatus.ARCHIVED:
-            # Marked by a run that was killed before it could say so, or by somebody else.
+            # By an attempt that was killed before it could remember this, or by somebody else.
             if self.sweeps.is_stored(self.sweep.sweep_id, self.batch_id, session_id):
                 self.archived.append(session_id)
             else:
                 self.skipped[session_id] = "archived already"
             return None
-        if not archiving.is_due(session, self.sweep.cutoff):
+        if not is_due(session, self.sweep.cutoff):
             self.skipped[session_id] = "not due any more"
             return None
         extra = {"sweep_id": self.sweep.sweep_id}
-        return archiving.prepare(session, ["batch"], connections.config().scheduler, extra)
+        return prepare(session, ["batch"], connections.config().scheduler, extra)
 
     def _remember(self) -> None:
-        """Note what is archived, some in one go: what a killed run had not noted, the next asks the Registry about."""
+        """Remember what is archived, a few sessions at a time; if killed before, the next attempt asks the Registry."""
         new = self.archived[self._remembered :]
-        self.sweeps.mark_marked(self.sweep.sweep_id, self.batch_id, new)
+        self.sweeps.remember_marked(self.sweep.sweep_id, self.batch_id, new)
         self._remembered += len(new)
 
     def _policy(self) -> str:
         if not self.policy_id:
             scheduler = connections.config().scheduler
-            self.policy_id = archiving.ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
+            self.policy_id = ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
         return self.policy_id
 
     def _each(self, items: Iterable[T], work: Callable[[T], R], id_of: Callable[[T], str]) -> Iterator[R | None]:
-        """Work on all items side by side, and sort what goes wrong."""
+        """Work on all items side by side, and sort their failures into `unsettled` and `failed`."""
 
         def one(item: T) -> R | None:
             try:

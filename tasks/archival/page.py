@@ -1,4 +1,4 @@
-"""The pages of a sweep's walk: where each stands, what it did, and which comes next."""
+"""The pages of a sweep's walk: their positions, what each one did, and which comes next."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
@@ -13,23 +13,24 @@ HINTS = (SessionStatus.COMPLETED, SessionStatus.FAILED)
 
 @dataclass(frozen=True)
 class Position:
-    """Where a walk stands: the pass over the whole listing, the page of that pass, and what to ask for."""
+    """A position in a walk: the pass through the whole listing, the page of that pass, and the cursor to list from."""
 
     pass_number: int = 1
     index: int = 0
     cursor: Cursor = field(default_factory=Cursor)
 
     def is_before(self, other: "Position") -> bool:
-        """Whether the walk comes here earlier."""
+        """Whether the walk reaches this position first."""
         return (self.pass_number, self.index) < (other.pass_number, other.index)
 
 
 @dataclass(frozen=True)
 class Page:
-    """What one page task did: its batches, and where the pass goes on (None: it is over).
+    """What one page task did: its batches, and where the pass continues (None: it is over).
 
-    `carried` are due sessions too few for a batch; the next page takes them on. `found` and `listed` are those of
-    the pass so far, the `round`th with this `hint`; `hint_is_ignored` once the Registry listed another status.
+    `carried` are due sessions that are too few for a batch; the next page continues with them. `found` and `listed`
+    count the sessions of the pass so far, which is number `round` with this `hint`; `hint_is_ignored` is true once the
+    Registry listed another status.
     """
 
     position: Position
@@ -45,12 +46,12 @@ class Page:
 
     @property
     def taken(self) -> list[str]:
-        """The sessions that later pages must not take again."""
+        """The sessions of this page, which later pages must not take again."""
         return [*(one for ids in self.batches.values() for one in ids), *self.carried]
 
     @classmethod
     def begun(cls, here: Position, last: "Page | None") -> "Page":
-        """A page before anything is listed, given the one that was done before it."""
+        """Return a page before anything is listed, given the page before it."""
         if last is None:
             return cls(here, {}, here.cursor)
         page = replace(last, position=here, batches={}, following=here.cursor)
@@ -61,7 +62,7 @@ class Page:
 
     @property
     def next_position(self) -> Position | None:
-        """Where the walk goes on; None at its end."""
+        """Where the walk continues; None at its end."""
         here = self.position
         if self.following:
             return Position(here.pass_number, here.index + 1, self.following)
@@ -70,12 +71,12 @@ class Page:
 
     @property
     def why_incomplete(self) -> str:
-        """Why the walk ends though it might find more; empty where it does not.
+        """Why the walk ends although it might find more; empty if it does not.
 
-        Archiving changes the listing that is walked: where the Registry keeps to the hint, what is archived leaves
-        it, and what comes after moves up, unseen. So a pass that found something is followed by another. The third
-        is the last, unless a pass found a tenth of what it listed, or the hint is kept and it found a quarter less
-        than the one before: then the cost of all passes is in proportion to what they find.
+        Archiving changes the listing that is walked: if the Registry filters by the hint, archived sessions leave the
+        listing and later ones move up, unseen. Therefore a pass that found something is followed by another. The
+        third pass is the last, unless it found a tenth of what it listed, or the hint works and it found a quarter
+        less than the pass before: then the cost of all passes is proportional to what they find.
         """
         productive = 10 * self.found >= self.listed
         shrinking = not self.hint_is_ignored and 4 * self.found <= 3 * self.found_before
@@ -85,17 +86,17 @@ class Page:
 
     @property
     def _next_hint(self) -> str | None:
-        """The status to ask for once none is left with this one; a Registry that ignores hints has shown all."""
+        """The status to list after this one; None after the last, or if the Registry ignores hints and listed all."""
         later = HINTS[HINTS.index(SessionStatus(self.hint)) + 1 :]
         return str(later[0]) if later and not self.hint_is_ignored else None
 
     def write(self) -> str:
-        """As it is kept; the sessions of its batches are kept with these."""
+        """Return the page as text; the sessions of its batches are kept with the batches."""
         return json.dumps({**asdict(self), "batches": list(self.batches)})
 
     @classmethod
     def read(cls, text: bytes) -> "Page":
-        """A page that was kept, its batches without their sessions."""
+        """Return the page of such a text, its batches without their sessions."""
         values: dict[str, Any] = json.loads(text)
         where, following = values.pop("position"), values.pop("following")
         batches = {batch_id: list[str]() for batch_id in values.pop("batches")}

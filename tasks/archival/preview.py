@@ -1,4 +1,4 @@
-"""What a sweep would archive, found without changing anything."""
+"""A preview of a sweep: what it would archive, found without changing anything."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from ...clients.errors import IntegrationError
 from ...schemas.fields import format_timestamp, now
 from ...schemas.registry import SessionInfo
 from .. import connections, side_by_side
-from . import storing as archiving
+from .session import is_due, prepare
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A session that is due: why, how much it is (bytes of canonical JSON), or the problem with it."""
+    """A session that is due: why, its size (bytes of canonical JSON), or why it cannot be archived."""
 
     session_id: str
     model_id: str
@@ -22,16 +22,16 @@ class Candidate:
 
 
 def candidates() -> Iterator[Candidate]:
-    """Every session that a sweep started now would archive, as the Registry is walked.
+    """Yield every session that a sweep would archive now, in the Registry's order.
 
-    Raises: IntegrationError where the Registry cannot be listed.
+    Raises: IntegrationError if the Registry cannot be listed.
     """
     scheduler = connections.config().scheduler
     cutoff = scheduler.cutoff(now())
     seen: set[str] = set()
     due: list[SessionInfo] = []
     for session in connections.registry().iter_sessions(scheduler.batch_size):
-        if archiving.is_due(session, cutoff) and session.session_id not in seen:
+        if is_due(session, cutoff) and session.session_id not in seen:
             due.append(session)
             seen.add(session.session_id)
         if len(due) == scheduler.batch_size:
@@ -43,7 +43,7 @@ def candidates() -> Iterator[Candidate]:
 def _candidate(session: SessionInfo) -> Candidate:
     why = f"{session.status} {format_timestamp(session.ended_at or session.started_at)}"
     try:
-        prepared = archiving.prepare(session, [], connections.config().scheduler, {})
+        prepared = prepare(session, [], connections.config().scheduler, {})
     except IntegrationError as error:
         return Candidate(session.session_id, session.model_id, why, problem=str(error))
     return Candidate(session.session_id, session.model_id, why, prepared.size_bytes)

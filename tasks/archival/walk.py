@@ -1,4 +1,4 @@
-"""One page of a sweep's walk: the Registry is listed until a batch is full, and nothing is changed."""
+"""One page of a sweep's walk through the Registry's listing: it changes no session."""
 
 import time
 from dataclasses import replace
@@ -9,8 +9,8 @@ from ...clients.paging import Cursor
 from ...schemas.base import derived_id, digest
 from ...schemas.registry import SessionList, SessionStatus
 from .. import connections
-from . import storing as archiving
 from .page import Page, Position
+from .session import is_due
 from .state import Sweep, Sweeps
 
 LONGEST_PAGE_SECS = 5.0
@@ -19,10 +19,23 @@ REFUSED = (400, 422)
 CLOCKS_DIFFER = timedelta(days=1)
 
 
+def page_at(state: Sweeps, running: Sweep, here: Position) -> Page | None:
+    """Return the page at a position, listed and kept; None if the walk is past it.
+
+    A page that was kept before is returned with those of its batches that are still pending.
+    Raises: TransientError if the Registry is down, IntegrationError if its response is unusable.
+    """
+    last = state.page(running.sweep_id)
+    if last is None or last.position.is_before(here):
+        page = list_page(state, running, here, last)
+        last = page if state.keep_page(running.sweep_id, page) else state.page(running.sweep_id)
+    return last if last and not here.is_before(last.position) else None
+
+
 def list_page(state: Sweeps, running: Sweep, here: Position, last: Page | None) -> Page:
     """List sessions from here until a batch is full, the pass is over, or five seconds have passed.
 
-    Raises: TransientError where the Registry is down, IntegrationError where its answer is of no use.
+    Raises: TransientError if the Registry is down, IntegrationError if its response is unusable.
     """
     size, end = connections.config().scheduler.batch_size, time.monotonic() + LONGEST_PAGE_SECS
     page = Page.begun(here, last)
@@ -34,30 +47,30 @@ def list_page(state: Sweeps, running: Sweep, here: Position, last: Page | None) 
         except TransientError:
             if page.following == here.cursor:
                 raise
-            break  # what was listed until now counts; the next page tries again
+            break  # keep what was listed; the next page tries again
     return _in_batches(running.sweep_id, page, size)
 
 
 def _listed_on(state: Sweeps, running: Sweep, page: Page, cursor: Cursor, size: int) -> Page:
-    """The page with what one more listing finds."""
-    answer = _answer(cursor, size, SessionStatus(page.hint), running.started_at)
-    due = [session.session_id for session in answer.sessions if archiving.is_due(session, running.cutoff)]
+    """Return the page with what one more listing adds."""
+    listing = _listing(cursor, size, SessionStatus(page.hint), running.started_at)
+    due = [session.session_id for session in listing.sessions if is_due(session, running.cutoff)]
     new = [one for one in state.untaken(running.sweep_id, due) if one not in page.carried]
     return replace(
         page,
-        following=cursor.after([session.session_id for session in answer.sessions], answer),
+        following=cursor.after([session.session_id for session in listing.sessions], listing),
         carried=page.carried + new,
         found=page.found + len(new),
-        listed=page.listed + len(answer.sessions),
-        hint_is_ignored=page.hint_is_ignored or any(session.status != page.hint for session in answer.sessions),
+        listed=page.listed + len(listing.sessions),
+        hint_is_ignored=page.hint_is_ignored or any(session.status != page.hint for session in listing.sessions),
     )
 
 
-def _answer(cursor: Cursor, size: int, status: SessionStatus, begun: datetime) -> SessionList:
-    """A listing of what started before the sweep, and a day; a Registry that refuses the hints is asked without.
+def _listing(cursor: Cursor, size: int, status: SessionStatus, begun: datetime) -> SessionList:
+    """Return a listing of sessions that started up to a day after the sweep; a Registry that refuses hints gets none.
 
-    Not of what started before the cutoff: a session's start is told by its producer's clock, its end by the Registry's
-    and the sweep's by a worker's, and one that is due by its end must be found whatever the others say.
+    The cutoff is no hint for the start: a producer's clock says when a session started, the Registry's clock when it
+    ended, and a session that is due by its end must be found although these clocks differ.
     """
     try:
         return connections.registry().list_sessions(cursor.page, size, status, begun + CLOCKS_DIFFER)
@@ -68,11 +81,10 @@ def _answer(cursor: Cursor, size: int, status: SessionStatus, begun: datetime) -
 
 
 def _in_batches(sweep_id: str, page: Page, size: int) -> Page:
-    """The sessions in batches; what does not fill one is carried on, until the pass is over."""
+    """Return the page with its sessions in batches; those that fill none are carried to the next page of the pass."""
     ids = page.carried
     whole = len(ids) - len(ids) % size if page.following else len(ids)
     where = (page.position.pass_number, page.position.index)
-    batches = {
-        derived_id("batch", sweep_id, *where, digest(part)): part for part in archiving.chunks(ids[:whole], size)
-    }
+    parts = [ids[start : min(start + size, whole)] for start in range(0, whole, size)]
+    batches = {derived_id("batch", sweep_id, *where, digest(part)): part for part in parts}
     return replace(page, batches=batches, carried=ids[whole:])

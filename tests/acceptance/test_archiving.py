@@ -10,13 +10,12 @@ from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
-from memory_graph_workers.tasks import connections
+from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import app
-from memory_graph_workers.tasks.archival import storing as archiving
-from memory_graph_workers.tasks.archival import tasks as archival
+from memory_graph_workers.tasks.archival import storing
 from memory_graph_workers.tasks.archival.page import Page, Position
+from memory_graph_workers.tasks.archival.session import Prepared
 from memory_graph_workers.tasks.archival.state import MAX_RESUMES, Status, Sweeps
-from memory_graph_workers.tasks.archival.storing import Prepared
 from support.fakes.http_server import FakeServer, answer
 from support.our_app import stores_at
 
@@ -56,19 +55,19 @@ def test_a_session_that_cannot_be_settled_leaves_the_others_archived(
     failed = [{"session_id": "bad", "error": "busy"}]
     batch = {"archived": ["archive-good"], "failed": failed, "total": 2, "success_count": 1}
     vault.answers(answer(200, batch), status)
-    stored = archiving.store([prepared("bad"), prepared("good")], "key")
+    stored = storing.store([prepared("bad"), prepared("good")], "key")
     assert stored.archive_ids == {"good": "archive-good"}
     assert set(getattr(stored, outcome)) == {"bad"}
 
 
 def test_a_vault_that_is_down_settles_nothing(vault: FakeServer) -> None:
     vault.answers(503)
-    assert set(archiving.store([prepared("a"), prepared("b")], "key").unsettled) == {"a", "b"}
+    assert set(storing.store([prepared("a"), prepared("b")], "key").unsettled) == {"a", "b"}
 
 
 def test_the_half_of_a_refused_batch_that_went_through_counts(vault: FakeServer) -> None:
     vault.answers(413, answer(200, {"archived": ["archive-a"], "total": 1, "success_count": 1}), 503)
-    stored = archiving.store([prepared("a"), prepared("b")], "key")
+    stored = storing.store([prepared("a"), prepared("b")], "key")
     assert (set(stored.archive_ids), set(stored.unsettled)) == ({"a"}, {"b"})
 
 
@@ -88,7 +87,7 @@ def test_a_sweep_whose_messages_wait_on_a_held_queue_has_not_stalled(state: Swee
     for _ in range(10):
         connections.redis().delete("memory_graph:sweep:lease")  # ten minutes later
         assert archival.watch()["status"] == "held"
-    assert state.lease_holder() == "waits"
+    assert state.lock.holder() == "waits"
     assert state.get("waits").status is Status.RUNNING
     assert not connections.redis().exists("memory_graph.archival")
 
@@ -103,7 +102,7 @@ def test_a_sweep_that_is_broken_off_counts_what_its_batches_had_done(state: Swee
     installed(app).holds.release("vault")
     state.begin("broken", Trigger.MANUAL, now())
     state.keep_page("broken", Page(Position(), {"half": ["a", "b", "c"], "none": ["d"]}, None, found=4))
-    state.mark_marked("broken", "half", ["a", "c"])
+    state.remember_marked("broken", "half", ["a", "c"])
     for _ in range(MAX_RESUMES):
         state.count_resume("broken")
     connections.redis().delete("memory_graph:sweep:lease")

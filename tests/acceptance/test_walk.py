@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from memory_graph_workers.delivery.transport import broker_settings
 from memory_graph_workers.schemas.archival import ArchivalStats
-from memory_graph_workers.tasks import connections
+from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import ARCHIVAL, app
-from memory_graph_workers.tasks.archival import tasks as archival
 from memory_graph_workers.tasks.archival.state import Status
 from redis import Redis
 from support.fakes.archival_server import ArchivalServer

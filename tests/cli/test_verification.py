@@ -15,7 +15,7 @@ from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry
-from memory_graph_workers.tasks.archival.storing import archive_id_of, conversation
+from memory_graph_workers.tasks.archival.session import archive_id_of, conversation
 
 SAID = (Message("user", "How many?"), Message("assistant", "Forty-two."))
 CONVERSATIONS = [Conversation("c-1", "m:1", "", "", SAID)]

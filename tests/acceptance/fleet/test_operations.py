@@ -15,10 +15,9 @@ from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, 
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
-from memory_graph_workers.tasks import connections
+from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks import registry as registry_tasks
 from memory_graph_workers.tasks import vault as vault_tasks
-from memory_graph_workers.tasks.archival import tasks as archival
 from support.our_app import KEYS
 from support.waiting import LONGEST_SECS, until
 

@@ -14,14 +14,13 @@ from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.delivery.dead_letters import DeadLetters
 from memory_graph_workers.schemas.archival import BatchResult, Trigger
 from memory_graph_workers.schemas.base import digest
-from memory_graph_workers.schemas.fields import format_timestamp
+from memory_graph_workers.schemas.fields import format_timestamp, now
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
-from memory_graph_workers.tasks import connections
+from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import app
-from memory_graph_workers.tasks.archival import tasks as archival
 from memory_graph_workers.tasks.archival.page import Page, Position
+from memory_graph_workers.tasks.archival.session import archive_id_of
 from memory_graph_workers.tasks.archival.state import Status, Sweeps
-from memory_graph_workers.tasks.archival.storing import archive_id_of
 from support.our_app import KEYS
 from support.waiting import LONGEST_SECS, until
 
@@ -143,7 +142,7 @@ def test_messages_delivered_twice_come_to_the_same_end(finished: Callable[..., s
 
 def test_a_second_sweep_is_refused_while_one_runs(fleet: Stack) -> None:
     state = archival.sweeps()
-    assert state.begin("somebody-else", Trigger.MANUAL, archival.now())
+    assert state.begin("somebody-else", Trigger.MANUAL, now())
     assert archival.sweep.delay().get(timeout=LONGEST_SECS)["status"] == "running already"
     state.close("somebody-else")
 
@@ -155,7 +154,7 @@ def test_beat_does_not_sweep_twice_in_an_interval(fleet: Stack) -> None:
 
 def test_a_sweep_whose_worker_died_at_its_start_goes_on(finished: Callable[..., str]) -> None:
     finished()
-    archival.sweeps().begin("died-early", Trigger.BEAT, archival.now())
+    archival.sweeps().begin("died-early", Trigger.BEAT, now())
     answer = archival.sweep.apply_async((Trigger.BEAT,), task_id="died-early").get(timeout=LONGEST_SECS)
     assert answer["status"] == "started"
     assert ended("died-early").stats("died-early").archived_count == 1
@@ -163,7 +162,7 @@ def test_a_sweep_whose_worker_died_at_its_start_goes_on(finished: Callable[..., 
 
 def test_a_batch_whose_worker_died_at_its_end_closes_the_sweep(fleet: Stack) -> None:
     state = archival.sweeps()
-    state.begin("died-late", Trigger.MANUAL, archival.now())
+    state.begin("died-late", Trigger.MANUAL, now())
     state.keep_page("died-late", Page(Position(), {"last": ["s"]}, None))
     state.end_walk("died-late")
     state.finish_batch("died-late", "last", ["s"], BatchResult(archived=1))
@@ -175,7 +174,7 @@ def test_the_watch_starts_a_sweep_that_beat_missed(finished: Callable[..., str])
     finished()
     state = archival.sweeps()
     for sweep in list(state.newest(100)):  # the last one started a day ago
-        long_ago = format_timestamp(archival.now() - timedelta(hours=25))
+        long_ago = format_timestamp(now() - timedelta(hours=25))
         connections.redis().hset(f"memory_graph:sweep:{sweep.sweep_id}", "started_at", long_ago)
     sent = archival.watch.delay().get(timeout=LONGEST_SECS)
     assert sent["status"] == "overdue sweep sent"
@@ -203,7 +202,7 @@ def test_a_pause_stops_sweeps_until_it_is_taken_back(fleet: Stack) -> None:
 def test_the_watch_takes_up_a_stalled_sweep(finished: Callable[..., str], registry: RegistryClient) -> None:
     session_id = finished()
     state = archival.sweeps()
-    assert state.begin("stalled", Trigger.MANUAL, archival.now())
+    assert state.begin("stalled", Trigger.MANUAL, now())
     state.keep_page("stalled", Page(Position(), {"lost-batch": [session_id]}, None, found=1))
     connections.redis().delete("memory_graph:sweep:lease")
     assert archival.watch.delay().get(timeout=LONGEST_SECS)["status"] == "resumed"
@@ -213,7 +212,7 @@ def test_the_watch_takes_up_a_stalled_sweep(finished: Callable[..., str], regist
 
 def test_the_watch_closes_a_sweep_that_stalls_again_and_again(fleet: Stack) -> None:
     state = archival.sweeps()
-    assert state.begin("hopeless", Trigger.MANUAL, archival.now())
+    assert state.begin("hopeless", Trigger.MANUAL, now())
     for _ in range(3):
         state.count_resume("hopeless")
     connections.redis().delete("memory_graph:sweep:lease")
@@ -222,6 +221,6 @@ def test_the_watch_closes_a_sweep_that_stalls_again_and_again(fleet: Stack) -> N
 
 
 def _conversation(session_id: str, nodes: list[Any]) -> Any:
-    from memory_graph_workers.tasks.archival.storing import conversation
+    from memory_graph_workers.tasks.archival.session import conversation
 
     return conversation(session_id, nodes)

@@ -12,10 +12,11 @@ from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import connections
-from memory_graph_workers.tasks.archival import storing as archiving
+from memory_graph_workers.tasks.archival import batch as batch_module
 from memory_graph_workers.tasks.archival.batch import REMEMBERED_TOGETHER, Batch
+from memory_graph_workers.tasks.archival.session import Prepared
 from memory_graph_workers.tasks.archival.state import Status, Sweep, Sweeps
-from memory_graph_workers.tasks.archival.storing import Prepared, Stored
+from memory_graph_workers.tasks.archival.storing import Stored
 
 IDS = [f"s-{number:02}" for number in range(25)]
 
@@ -69,11 +70,11 @@ def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
         monkeypatch.setenv(f"{name}_URL", "http://127.0.0.1:1")
         monkeypatch.setenv(f"{name}_API_KEY", "k")
     monkeypatch.setenv("MEMORY_GRAPH_URL", "grpc://127.0.0.1:1")
-    monkeypatch.setattr(archiving, "read_session", found.read)
-    monkeypatch.setattr(archiving, "prepare", prepared)
-    monkeypatch.setattr(archiving, "store", stored)
-    monkeypatch.setattr(archiving, "finish", found.finish)
-    monkeypatch.setattr(archiving, "ensure_policy", lambda *_: "p")
+    monkeypatch.setattr(batch_module, "read_session", found.read)
+    monkeypatch.setattr(batch_module, "prepare", prepared)
+    monkeypatch.setattr(batch_module, "store", stored)
+    monkeypatch.setattr(batch_module, "finish", found.finish)
+    monkeypatch.setattr(batch_module, "ensure_policy", lambda *_: "p")
     connections.forget()
     yield found
     connections.forget()

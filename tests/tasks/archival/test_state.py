@@ -31,7 +31,7 @@ def page(index: int, *ids: str) -> Page:
 def test_one_sweep_runs_at_a_time(state: Sweeps) -> None:
     begun(state)
     assert not state.begin("two", Trigger.BEAT, now())
-    assert state.lease_holder() == "one"
+    assert state.lock.holder() == "one"
 
 
 def test_a_sweep_that_is_delivered_again_goes_on(state: Sweeps) -> None:
@@ -44,7 +44,7 @@ def test_a_sweep_that_is_delivered_again_goes_on(state: Sweeps) -> None:
 def test_a_sweep_that_is_over_does_not_start_again(state: Sweeps) -> None:
     state.close(begun(state))
     assert not state.begin("one", Trigger.MANUAL, now())
-    assert state.lease_holder() is None
+    assert state.lock.holder() is None
 
 
 def test_what_a_page_found_first_stays(state: Sweeps) -> None:
@@ -121,9 +121,9 @@ def test_a_walk_without_room_is_called_once_by_the_end_of_a_batch(state: Sweeps)
         state.keep_page("one", page(index, str(index)))
     assert state.waits_for_room("one", 3)
     assert [_finish(state, index, 3) for index in range(3)] == [True, False, False]
-    assert state.is_called("one", 3)  # as long as no page came
+    assert state.walk_may_resume("one", 3)  # as long as no page came
     state.keep_page("one", page(3))
-    assert not state.is_called("one", 3)
+    assert not state.walk_may_resume("one", 3)
 
 
 def test_a_walk_with_room_does_not_wait(state: Sweeps) -> None:
@@ -133,11 +133,11 @@ def test_a_walk_with_room_does_not_wait(state: Sweeps) -> None:
     assert not _finish(state, 0, 2)
 
 
-def test_a_lease_that_outlived_its_sweep_is_dropped_by_late_work(state: Sweeps) -> None:
+def test_a_lock_that_outlived_its_sweep_is_released_by_late_work(state: Sweeps) -> None:
     state.close(begun(state))
     state._redis.set("memory_graph:sweep:lease", "one")
     assert state.progress("one") is None
-    assert state.lease_holder() is None
+    assert state.lock.holder() is None
 
 
 def test_a_result_counts_once(state: Sweeps) -> None:
@@ -168,7 +168,7 @@ def test_a_sweep_ends_when_walk_and_batches_are_done(state: Sweeps) -> None:
     _finish(state, 0)
     assert state.close_if_done("one")
     assert state.get("one").status is Status.COMPLETED
-    assert state.lease_holder() is None
+    assert state.lock.holder() is None
 
 
 def test_a_walk_that_broke_off_makes_the_sweep_incomplete_with_its_reason(state: Sweeps) -> None:
@@ -201,19 +201,19 @@ def test_a_pause_holds_until_it_is_taken_back(state: Sweeps) -> None:
     assert not state.paused()
 
 
-def test_work_on_a_sweep_that_is_over_does_not_take_the_lease_back(state: Sweeps) -> None:
+def test_work_on_a_sweep_that_is_over_does_not_take_the_lock_back(state: Sweeps) -> None:
     state.close(begun(state))
     assert state.progress("one") is None
     assert state.progress("never was") is None
-    assert state.lease_holder() is None
+    assert state.lock.holder() is None
 
 
-def test_work_on_a_sweep_takes_a_lapsed_lease_again(state: Sweeps) -> None:
+def test_work_on_a_sweep_takes_a_lapsed_lock_again(state: Sweeps) -> None:
     begun(state)
     state._redis.delete("memory_graph:sweep:lease")
     found = state.progress("one")
     assert found
-    assert found.sweep_id == state.lease_holder() == "one"
+    assert found.sweep_id == state.lock.holder() == "one"
 
 
 def test_progress_starts_the_count_of_resumes_anew(state: Sweeps) -> None:
@@ -228,7 +228,7 @@ def test_progress_starts_the_count_of_resumes_anew(state: Sweeps) -> None:
 def test_what_a_batch_has_marked_is_forgotten_with_its_result(state: Sweeps) -> None:
     begun(state)
     state.keep_page("one", page(0, "a"))
-    state.mark_marked("one", "0", ["a"])
+    state.remember_marked("one", "0", ["a"])
     assert state.marked("one", "0") == {"a"}
     _finish(state, 0)
     assert state.marked("one", "0") == set()

@@ -1,0 +1,49 @@
+"""Archiving sessions that somebody names, whatever their age; their status stays, and the sweep changes it later."""
+
+from collections.abc import Sequence
+
+from ...clients.errors import NotArchivable
+from ...schemas.results import ArchivedByHandDict
+from .. import connections, side_by_side
+from .session import Prepared, prepare, read_session
+from .storing import Stored, ensure_policy, finish, store
+
+
+def archive(session_ids: Sequence[str], tags: list[str], key: str) -> ArchivedByHandDict:
+    """Archive sessions under an idempotency key; returns the archive id of each, or why it was not archived.
+
+    Raises: TransientError if a service is down; another attempt finds what this one stored.
+    """
+    scheduler = connections.config().scheduler
+    failed: dict[str, str] = {}
+
+    def prepared(session_id: str) -> Prepared | None:
+        try:
+            return prepare(read_session(session_id), tags, scheduler, {})
+        except NotArchivable as error:
+            failed[session_id] = str(error)
+            return None
+
+    ready = [item for item in side_by_side.results(prepared, dict.fromkeys(session_ids)) if item]
+    if not ready:
+        return {"archived": {}, "failed": failed}
+    policy_id = ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
+    stored = store(ready, key)
+    for error in stored.unsettled.values():
+        raise error
+    failed |= stored.refused | _placed_under(policy_id, ready, stored)
+    archived = {session_id: kept for session_id, kept in stored.archive_ids.items() if session_id not in failed}
+    return {"archived": archived, "failed": failed}
+
+
+def _placed_under(policy_id: str, ready: Sequence[Prepared], stored: Stored) -> dict[str, str]:
+    """Place archives under their policy; returns why that failed, by session."""
+    failed: dict[str, str] = {}
+    for item in ready:
+        session_id = item.session.session_id
+        try:
+            if session_id in stored.archive_ids:
+                finish(item, stored.archive_ids[session_id], policy_id, mark=False)
+        except NotArchivable as error:
+            failed[session_id] = str(error)
+    return failed

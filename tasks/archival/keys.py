@@ -1,0 +1,17 @@
+"""The names of a sweep's keys in Redis."""
+
+_PREFIX = "memory_graph:sweep"
+
+LOCK, INDEX, PAUSED = f"{_PREFIX}:lease", f"{_PREFIX}:index", f"{_PREFIX}:paused"
+SCRATCH = ("page", "taken", "over", "batches")  # parts of a sweep under way
+KEPT = ("", "failed", "skipped")  # parts of a sweep that outlive it
+
+
+def key(sweep_id: str, *parts: str) -> str:
+    """Return the key of one part of a sweep; without a part, that of the sweep itself."""
+    return ":".join([_PREFIX, sweep_id, *(part for part in parts if part)])
+
+
+def keys(sweep_id: str, *parts: str) -> list[str]:
+    """Return the keys of some parts of a sweep."""
+    return [key(sweep_id, part) for part in parts]
