@@ -2,9 +2,11 @@
 
 import os
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -31,30 +33,46 @@ LONGEST_FIRST = (
 )
 
 
+class Lanes(LoadScopeScheduling):
+    """Gives whole lanes to processes: tests of one lane run in order in one process, lanes run side by side."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes | None:
+    """Run lanes (`--dist loadscope`) in the order of their tests."""
+    config.option.loadscopereorder = False
+    return Lanes(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """More processes than processors (`-n auto`): most of these tests wait for other programs."""
     return min(3 * (os.cpu_count() or 2), 12)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put each test in its lane: those of one lane run in order in one process, lanes run side by side."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(lane_of(item)))
-    items.sort(key=place_of)
+    """Put the tests of the longest lanes first."""
+    items.sort(key=lambda item: place_of(item.nodeid))
 
 
-def lane_of(item: pytest.Item) -> str:
-    """Tests that share a database are a lane: a file, and each kind of database of it; or a folder, or one test."""
-    path = item.path.relative_to(HERE)
+def lane_of(nodeid: str) -> str:
+    """The lane of a test: its folder, its file and the kind of database that it needs, or the test by itself."""
+    path = _path(nodeid)
     if str(path.parent) in TOGETHER:
         return str(path.parent)
     if str(path) in APART:
-        return item.nodeid
-    return "-".join([str(path), *(kind for kind in ("sqlite", "postgresql") if kind in item.name)])
+        return nodeid
+    return "-".join([str(path), *(kind for kind in ("sqlite", "postgresql") if kind in nodeid)])
 
 
-def place_of(item: pytest.Item) -> int:
+def place_of(nodeid: str) -> int:
     """When a test's lane starts."""
-    folder = item.path.relative_to(HERE).parts[0]
+    folder = _path(nodeid).parts[0]
     return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+def _path(nodeid: str) -> PurePosixPath:
+    """A test's file, from the folder of all tests on."""
+    return PurePosixPath(nodeid.partition("::")[0].removeprefix("tests/"))
