@@ -3,13 +3,16 @@ BIN = .venv/bin
 STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
 
-.PHONY: help venv demo dev test lint format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing clean
+.PHONY: help venv demo dev quick quick-tests test test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
 	@echo 'make dev          keep the same stack running'
-	@echo 'make test         lint, types and all tests'
+	@echo 'make quick        lint, types, and the tests that start no stack (about a minute)'
+	@echo 'make test         lint, types and all tests, in parallel lanes (ARGS="tests/cli -x"; LANES= for one after another)'
 	@echo 'make lint         ruff and pyright alone'
+	@echo 'make coverage     all tests, and which lines and branches they reach, child processes included'
+	@echo 'make test-under-load  all tests three times beside eight busy loops (LOAD=8 ROUNDS=3)'
 	@echo 'make format       let ruff format the code'
 	@echo 'make chaos        break everything on purpose, and write docs/faults.md (a quarter of an hour)'
 	@echo 'make chaos-proof  switch each mechanism off, and see that the matrix notices'
@@ -37,19 +40,53 @@ demo: $(STAMP)
 dev: $(STAMP)
 	@$(BIN)/mgw dev $(ARGS)
 
+# Its parts run beside each other.
+quick: $(STAMP)
+	@$(MAKE) --no-print-directory -j3 style types quick-tests
+
 test: lint unit
 
-lint: $(STAMP)
+lint: style types
+
+style: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)
 	$(BIN)/pyright
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# tests/conftest.py says how many processes there are, and which tests share one.
+LANES = -n auto --dist loadscope
+
 unit: $(STAMP)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(LANES) $(ARGS)
+
+quick-tests: $(STAMP)
+	$(BIN)/pytest -q $(LANES) tests/schemas tests/clients tests/delivery tests/tasks tests/guards $(ARGS)
+
+# A busy loop ends with the shell that started it, whatever ends that.
+LOAD = 8
+ROUNDS = 3
+BUSY = import os; shell = os.getppid(); any(os.getppid() != shell for _ in iter(int, 1))
+
+test-under-load: $(STAMP)
+	@for loop in $$(seq $(LOAD)); do $(BIN)/python -c '$(BUSY)' & busy="$$busy $$!"; done; \
+		trap "kill $$busy" EXIT; trap 'exit 130' INT TERM; \
+		for round in $$(seq $(ROUNDS)); do $(BIN)/pytest $(LANES) $(ARGS) || exit 1; done
+
+# A report and no gate; processes that are killed outright leave no figures.
+coverage: $(STAMP)
+	rm -rf build/coverage
+	-COVERAGE_FILE=$(CURDIR)/build/coverage/data $(BIN)/coverage run -m pytest $(LANES) $(ARGS)
+	$(BIN)/coverage combine -q --data-file build/coverage/all build/coverage
+	$(BIN)/coverage json -q --data-file build/coverage/all -o build/coverage/all.json
+	$(BIN)/coverage report --data-file build/coverage/all
+	@$(BIN)/python -c 'import json; lines = json.load(open("build/coverage/all.json"))["totals"]; \
+		print(lines["excluded_lines"], "lines are excluded.")'
 
 chaos: $(STAMP)
 	$(BIN)/python tests/faults/chaos.py

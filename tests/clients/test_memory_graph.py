@@ -105,7 +105,7 @@ def graph() -> Iterator[Graph]:
 
 @pytest.fixture
 def client(graph: Graph) -> Iterator[MemoryGraphClient]:
-    config = MemoryGraphConfig(f"grpc://127.0.0.1:{graph.port}", timeout_secs=2)
+    config = MemoryGraphConfig(f"grpc://127.0.0.1:{graph.port}", timeout_secs=30)
     with MemoryGraphClient(config, retry_policy=QUICK) as made:
         yield made
 

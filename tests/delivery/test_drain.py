@@ -64,7 +64,7 @@ def test_a_kill_in_the_grace_is_a_crash_and_loses_nothing(
     broker: Any, producer: Celery, start_worker: Any, until: Any
 ) -> None:
     worker = start_worker("one", DELIVERY_GRACE_SECS="60")
-    producer.send_task("slow", ("long", 6))
+    producer.send_task("slow", ("long", 15))
     until(lambda: broker.redis.exists("runs:long"))
     worker.process.terminate()
     time.sleep(1)

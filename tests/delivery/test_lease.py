@@ -19,7 +19,7 @@ def test_work_that_outlasts_the_timeout_runs_once(broker: Any, producer: Celery,
 
 def test_a_killed_workers_work_comes_back(broker: Any, producer: Celery, start_worker: Any, until: Any) -> None:
     doomed = start_worker("doomed")
-    producer.send_task("slow", ("lost", 2))
+    producer.send_task("slow", ("lost", 20))  # longer than the other worker needs to start
     until(lambda: broker.redis.llen("runs:lost") == 1)
     doomed.kill()
     start_worker("heir")
