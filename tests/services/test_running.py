@@ -28,18 +28,23 @@ def send_raw(service, data):
         connection.recv(1000)
 
 
-@on_sqlite
-@pytest.mark.parametrize("name", ["registry", "vault", "memory-graph"])
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_connection_does_not_hold_up_a_service_that_ends(start, name, signum):
-    service = start(name)
+def secs_to_end(service, signum):
+    """How long a service with an idle connection takes to end."""
     idle = HTTPConnection("127.0.0.1", service.port)
     idle.connect()
     began = time.monotonic()
     service.stop(signum)
     idle.close()
-    took_secs = time.monotonic() - began  # about 1 on a quiet machine; the grace period is 8
-    assert (took_secs < 6, service.process.returncode) == (True, 0)
+    assert service.process.returncode == 0
+    return time.monotonic() - began
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["registry", "vault", "memory-graph"])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_connection_does_not_hold_up_a_service_that_ends(start, name, signum):
+    # It takes 1 or 2 s, and more on a busy machine; one that waited for the connection would never be below its 8 s.
+    assert any(secs_to_end(start(name), signum) < 6 for _ in range(3))
 
 
 def test_a_vault_without_a_key_tells_all_its_mistakes_and_does_not_start(tmp_path):
