@@ -72,7 +72,7 @@ def installed(app: Any) -> Installed:
     found = installed_or_none(app)
     if found is None:
         raise InvalidConfig(
-            f"Delivery is not installed on the app {app.main!r}: call delivery.install(app, url) in it."
+            f"Delivery is not installed on the app {app.main!r}: call install(app, url) where it is made."
         )
     return found
 

@@ -14,6 +14,7 @@ from .envelope import is_name
 from .errors import InvalidConfig
 from .installation import BreakerOf, Installed, Probe, installed_or_none, remember
 from .keys import Keys
+from .probes import command_of
 from .transport import broker_settings
 
 _STEPS = ("lease:Lease", "holding:HoldQueues", "drain:Drain")  # by name: a producer loads none of them
@@ -72,6 +73,8 @@ def install(
         pause_secs=pause_secs,
     )
     _refuse_needs(found)
+    if probe:
+        command_of(probe)
     _use_kept_tasks(app)
     app.conf.update(
         broker_settings(url),
@@ -122,8 +125,8 @@ def _refuse_broker(url: str, other_broker: bool) -> None:
 
 
 def _prefix(app: Any, prefix: str | None) -> str:
-    found = prefix or app.main
-    if not found or not is_name(found):
+    found = prefix or app.main or ""
+    if not is_name(found):
         raise InvalidConfig(
             f"{found!r} cannot begin the names of keys in Redis: give install a prefix of printable ASCII without "
             "spaces, one that no other app in this database has."

@@ -1,5 +1,6 @@
 """The start of a worker: what would lose tasks is refused, and it waits longer for its broker than a producer does."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,8 @@ from .base import KeptTask
 from .errors import InvalidConfig
 from .installation import BreakerOf, Installed, installed_or_none
 from .redaction import name_of
+
+logger = logging.getLogger(__name__)
 
 # A producer is told within seconds that the broker is away; a worker's retry waits for it (`KeptTask.retry`).
 BRIEF = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
@@ -58,7 +61,9 @@ def refuse_setup(sender: Any = None, **kwargs: Any) -> None:
     found = installed_or_none(app)
     if app is None or found is None:
         return
-    mistakes = [*_changed(app.conf), *_tasks(app), *_queues(found, app.conf), *_breakers(found)]
+    for warning in _lost_tasks(app):
+        logger.warning("%s", warning)
+    mistakes = [*_changed(app.conf), *_queues(found, app.conf), *_breakers(found)]
     if mistakes:
         sys.exit("\n".join(mistakes))
 
@@ -104,7 +109,7 @@ def _changed(conf: Any) -> Iterator[str]:
             )
 
 
-def _tasks(app: Any) -> Iterator[str]:
+def _lost_tasks(app: Any) -> Iterator[str]:
     ours = {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
     foreign = [name for name, task in ours.items() if not isinstance(task, KeptTask)]
     early = [name for name, task in ours.items() if isinstance(task, KeptTask) and not task.acks_late]
@@ -115,7 +120,7 @@ def _tasks(app: Any) -> Iterator[str]:
 
 
 def _queues(found: Installed, conf: Any) -> Iterator[str]:
-    known = {queue.name for queue in conf.task_queues or ()}
+    known = {getattr(queue, "name", queue) for queue in conf.task_queues or ()}  # a list of queues, or names to options
     for queue in found.needs:
         if known and queue not in known:
             yield f"The queue {queue} of `needs` is not among task_queues: it would never be held. Is it misspelt?"

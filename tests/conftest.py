@@ -16,7 +16,7 @@ TOGETHER = ("acceptance/fleet", "deployment", "docs", "examples", "faults", "pro
 # Files whose every test starts servers of its own: any process may take any of their tests.
 APART = (
     *(f"acceptance/test_{name}.py" for name in ("beat", "hold", "walk")),
-    *(f"delivery/test_{name}.py" for name in ("drain", "junk", "lease", "lost_work")),
+    *(f"delivery/test_{name}.py" for name in ("drain", "junk", "lease", "lost_work", "shop")),
 )
 # What takes longest starts first, and what is short fills the gaps at the end.
 LONGEST_FIRST = (

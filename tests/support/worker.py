@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from celery import Celery
@@ -16,18 +17,28 @@ TESTS = Path(__file__).parent.parent
 
 
 class Worker:
-    """One `celery worker` process of the delivery app, and what it wrote."""
+    """One `celery worker` process of an app, and what it wrote."""
 
-    def __init__(self, broker: Broker, name: str, log: Path, options: dict[str, str], level: str) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        name: str,
+        log: Path,
+        options: Mapping[str, str] | None = None,
+        level: str = "INFO",
+        app: str = "delivery.delivery_app",
+        folder: Path = TESTS,
+        queues: str = "work",
+    ) -> None:
         self.log = log
-        command = ["celery", "-A", "delivery.delivery_app", "worker", "--pool", "prefork", "-c", "2", "-l", level]
+        command = ["celery", "-A", app, "worker", "--pool", "prefork", "-c", "2", "-l", level, "-Q", queues]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *command, "-n", name, "-E", "--without-mingle", "--without-gossip"],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=TESTS,
-                env={**os.environ, "DELIVERY_URL": broker.url, **options},
+                cwd=folder,
+                env={**os.environ, "DELIVERY_URL": broker.url, **(options or {})},
                 start_new_session=True,
             )
 

@@ -1,0 +1,181 @@
+"""What `install` gives an app, and what it refuses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery import Celery, Task
+from memory_graph_workers.delivery import InvalidConfig, KeptTask, install, installed, starting
+
+URL = "redis://:secret@localhost:1/0"
+
+
+class State:
+    state = "closed"
+
+
+def breaker(service: str) -> State:
+    if service == "unknown":
+        raise LookupError(service)
+    return State()
+
+
+def probe(service: str) -> bool:
+    return True
+
+
+def nothing() -> None:
+    pass
+
+
+def app_of(main: str | None = "shop", **options: Any) -> Celery:
+    return Celery(main, set_as_current=False, **options)
+
+
+def refused(app: Celery, url: str = URL, **options: Any) -> str:
+    with pytest.raises(InvalidConfig) as caught:
+        install(app, url, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["amqp://localhost", "sqs://", "redis+cluster://localhost", "sentinel://a:1", ""])
+def test_a_broker_that_cannot_be_kept_is_refused(url: str) -> None:
+    app = app_of()
+    assert "redis://host:port" in refused(app, url)
+    install(app, URL)  # nothing was done to it
+
+
+def test_another_broker_may_be_accepted_for_its_dead_letters() -> None:
+    assert not install(app_of(), "amqp://localhost", state_url=URL, other_broker=True).keeps_broker
+
+
+def test_a_second_call_is_refused() -> None:
+    app = app_of()
+    found = install(app, URL)
+    assert "already" in refused(app)
+    assert installed(app) is found
+
+
+def test_an_app_whose_tasks_are_made_is_refused() -> None:
+    late, started = app_of(), app_of()
+    late.task(nothing, shared=False, name="made").delay  # noqa: B018  makes the task
+    started.finalize()
+    assert "right after Celery" in refused(late)
+    assert "started its worker" in refused(started)
+
+
+class Ours(Task):
+    abstract = True
+
+
+class Kept(KeptTask):
+    abstract = True
+
+
+def test_a_base_of_tasks_that_are_not_kept_is_refused_and_one_that_is_stays() -> None:
+    assert "let Ours inherit from" in refused(app_of(task_cls=Ours))
+    app = app_of(task_cls=Kept)
+    install(app, URL)
+    assert issubclass(app.Task, Kept)
+
+
+@pytest.mark.parametrize("main", [None, "", "two words"])
+def test_an_app_without_a_name_needs_a_prefix(main: str | None) -> None:
+    assert "prefix" in refused(app_of(main))
+    assert install(app_of(main), URL, prefix="shop").keys.letters == "shop:dead:letters"
+
+
+def test_a_needed_service_without_breaker_is_refused() -> None:
+    assert "breaker" in refused(app_of(), needs={"payments": ["bank"]})
+
+
+@pytest.mark.parametrize("given", [lambda service: True, probe.__call__])
+def test_a_probe_that_another_process_cannot_import_is_refused(given: Callable[[str], bool]) -> None:
+    assert "top of a module" in refused(app_of(), needs={"payments": ["bank"]}, breaker=breaker, probe=given)
+
+
+def test_nothing_installed_is_an_error_that_says_what_to_call() -> None:
+    with pytest.raises(InvalidConfig, match="call install"):
+        installed(app_of())
+
+
+def test_no_password_is_in_what_a_worker_tells() -> None:
+    app = app_of()
+    found = install(app, URL)
+    assert "secret" not in repr(found) + repr(app.conf.broker_transport_options)
+    assert found.redis.connection_pool.connection_kwargs["password"] == "secret"
+
+
+def test_keeps_transport_options_of_the_app() -> None:
+    app = app_of()
+    app.conf.broker_transport_options = {"priority_steps": [0, 5]}
+    install(app, URL)
+    assert app.conf.broker_transport_options["priority_steps"] == [0, 5]
+
+
+class Starting:
+    """A worker that starts."""
+
+    def __init__(self, app: Celery) -> None:
+        self.app = app
+
+    def says(self) -> str:
+        with pytest.raises(SystemExit) as caught:
+            starting.refuse_setup(sender=self)
+        return str(caught.value)
+
+
+@pytest.mark.parametrize("pool", ["gevent", "celery.concurrency.eventlet:TaskPool"])
+def test_a_pool_that_loses_tasks_is_refused(pool: str) -> None:
+    app = app_of()
+    starting.refuse_pool(instance=Starting(app), options={"pool": pool}, conf=app.conf)  # not installed: not ours
+    install(app, URL)
+    with pytest.raises(SystemExit, match="prefork"):
+        starting.refuse_pool(instance=Starting(app), options={"pool": pool}, conf=app.conf)
+    starting.refuse_pool(instance=Starting(app), options={"pool": "prefork"}, conf=app.conf)
+
+
+def test_a_worker_does_not_start_with_what_would_lose_tasks_and_names_it_all() -> None:
+    app = app_of()
+    install(app, URL, needs={"payments": ["bank", "unknown"]}, breaker=breaker)
+    app.conf.update(task_acks_late=False)
+    said = Starting(app).says()
+    assert "task_acks_late is False" in said
+    assert "unknown (LookupError)" in said
+    assert "bank" not in said
+
+
+def test_a_worker_warns_of_tasks_that_are_not_kept(caplog: pytest.LogCaptureFixture) -> None:
+    app = app_of()
+    install(app, URL)
+    app.task(nothing, shared=False, name="kept")
+    app.task(nothing, shared=False, name="plain", base=Ours)
+    app.task(nothing, shared=False, name="early", acks_late=False)
+    starting.refuse_setup(sender=Starting(app))
+    assert ["plain" in caplog.messages[0], "early" in caplog.messages[1], len(caplog.messages)] == [True, True, 2]
+
+
+def test_a_worker_does_not_start_with_a_misspelt_queue_or_breaker() -> None:
+    app = app_of()
+    install(app, URL, needs={"payment": ["bank"]}, breaker=f"{__name__}:nowhere")
+    app.conf.task_queues = {"payments": {}}
+    said = Starting(app).says()
+    assert "payment of `needs`" in said
+    assert "breaker for bank (InvalidConfig)" in said
+
+
+def test_a_worker_starts_where_all_is_well() -> None:
+    app = app_of()
+    install(app, URL, needs={"payments": ["bank"]}, breaker=breaker, probe=probe)
+    app.task(nothing, shared=False, name="kept")
+    starting.refuse_setup(sender=Starting(app))
+
+
+def test_a_worker_waits_longer_than_a_producer() -> None:
+    app = app_of()
+    app.conf.result_backend_transport_options = {"master_name": "m"}
+    install(app, URL)
+    assert app.conf.broker_transport_options["socket_timeout"] == 3
+    starting.wait_longer(instance=Starting(app), conf=app.conf)
+    assert app.conf.broker_transport_options["socket_timeout"] == 30
+    assert app.conf.result_backend_transport_options == {"master_name": "m"}
