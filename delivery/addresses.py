@@ -24,9 +24,14 @@ def shown(url: str) -> str:
     return name
 
 
+def whole(url: str) -> str:
+    """The address with its password, of one that `shown` gave."""
+    return _whole.get(url, url)
+
+
 def connect(url: str, *, timeout_secs: float, connect_timeout_secs: float, **options: Any) -> "redis.Redis":
     """A client of the Redis at an address, also at one that `shown` gave."""
-    address = _whole.get(url, url).replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
+    address = whole(url).replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
     return redis.Redis.from_url(
         address, socket_timeout=timeout_secs, socket_connect_timeout=connect_timeout_secs, **options
     )

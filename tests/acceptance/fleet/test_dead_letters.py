@@ -166,7 +166,7 @@ def test_what_is_no_task_or_unknown_here_stays(letters: DeadLetters, put: Callab
     unknown = put(Reason.UNKNOWN_TASK, task="memory_graph.registry.of_tomorrow")
     junk = letters.quarantine(b"not json", "memory_graph.registry")
     left = told("replay", unknown, junk)["left"]
-    assert "deploy the release" in left[unknown]
+    assert "Deploy the release" in left[unknown]
     assert "only bytes" in left[junk]
     assert letters.count() == 2
 

@@ -1,0 +1,100 @@
+"""Replay: send a dead letter's task again, under the same id, or with corrected parameters under a new id.
+
+The task's id is the idempotency key that a service sees, so a letter has one effect however often it is replayed.
+A letter is removed only after its task was sent: if the process is killed in between, the message is sent twice.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from .dead_letters import DeadLetter, DeadLetters, Reason
+from .installation import installed
+from .redaction import HIDDEN
+
+# The effect of these tasks is unknown; repeating one is safe, sending something else in its place is not.
+_UNKNOWN_OUTCOME = {Reason.UNCERTAIN, Reason.ATTEMPTS_EXHAUSTED, Reason.HARD_TIME_LIMIT, Reason.LOST_WORKER}
+
+
+Check = Callable[[Any, dict[str, Any]], dict[str, Any]]
+
+
+class NotReplayable(Exception):
+    """The letter stays where it is; the text says why, and what to do."""
+
+
+def replay(app: Any, letters: DeadLetters, letter: DeadLetter) -> str:
+    """Send a letter's task again, with its callbacks and the rest of its chain, and remove the letter.
+
+    Attempts and losses are counted from one again. Returns the task's id.
+    Raises: NotReplayable.
+    """
+    task_of(app, letter)
+    call = letter.payload or {}
+    embed = call.get("embed") or {}
+    options = {"link": embed.get("callbacks"), "link_error": embed.get("errbacks"), "chain": embed.get("chain")}
+    return _instead_of(letters, letter, lambda: _send(app, letter, call["args"], call["kwargs"], letter.id, options))
+
+
+def replay_corrected(
+    app: Any, letters: DeadLetters, letter: DeadLetter, kwargs: dict[str, Any], check: Check | None = None
+) -> str:
+    """Send a letter's task with other parameters and a new id, without what followed it, and remove the letter.
+
+    `check` takes the task and the parameters, and returns the parameters to send; without it they must fit the task's
+    signature. Returns the new task's id.
+    Raises: NotReplayable if the first attempt may have taken effect; what `check` raises, or TypeError.
+    """
+    task = task_of(app, letter)
+    if may_have_happened(letter):
+        raise NotReplayable(
+            f"What the first attempt did is not known ({letter.reason}): replay it as it was, or purge the letter "
+            "when you have seen what the service holds."
+        )
+    checked = (check or _fits_signature)(task, kwargs)
+    return _instead_of(letters, letter, lambda: _send(app, letter, [], checked, str(uuid4()), {}))
+
+
+def may_have_happened(letter: DeadLetter) -> bool:
+    """Whether an attempt may have taken effect; after a refusal by the service (4xx) or a wrong payload it has not."""
+    refused = letter.status is not None and 400 <= letter.status < 500
+    return letter.reason in _UNKNOWN_OUTCOME or (letter.reason is Reason.FAILED and not refused)
+
+
+def task_of(app: Any, letter: DeadLetter) -> Any:
+    """The app's task that a letter is about.
+
+    Raises: NotReplayable if the letter holds no call of a task, or the app does not know the task.
+    """
+    if "kwargs" not in (letter.payload or {}):
+        raise NotReplayable("It is not a task message, only bytes. Look at it (--payload), then purge it.")
+    task = app.tasks.get(letter.task or "")
+    if task is None:
+        raise NotReplayable(f"No task here is called {letter.task}. Deploy the release that has it, then replay.")
+    return task
+
+
+def _fits_signature(task: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    if task.typing:
+        task.__header__(**kwargs)
+    return kwargs
+
+
+def _instead_of(letters: DeadLetters, letter: DeadLetter, send: Callable[[], str]) -> str:
+    with letters.replaying(letter.id) as mine:
+        if not mine or letters.get(letter.id) is None:
+            raise NotReplayable("Somebody else is replaying it or has removed it. See: mgw dead list")
+        letters.forget_losses(letter.id)
+        sent = send()
+        letters.remove(letter.id, failed_at=letter.failed_at)
+    return sent
+
+
+def _send(
+    app: Any, letter: DeadLetter, args: list[Any], kwargs: dict[str, Any], task_id: str, options: dict[str, Any]
+) -> str:
+    shown = {"argsrepr": HIDDEN, "kwargsrepr": HIDDEN}
+    # Of another broker's message only the routing key is known: there the app's own routes decide.
+    queue = {"queue": letter.queue} if letter.queue and installed(app).keeps_broker else {}
+    app.send_task(letter.task or "", args, kwargs, task_id=task_id, **queue, **shown, **options)
+    return task_id
