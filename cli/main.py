@@ -95,9 +95,8 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
     except Exception as error:
         if not _is_about_redis(error):
             raise
-        click.echo(
-            f"Error: Redis does not answer ({type(error).__name__}). Is it up, and is REDIS_URL right?", err=True
-        )
+        away = f"Redis does not answer ({type(error).__name__})"
+        click.echo(f"Error: {away}. Is it up, and is its address (REDIS_URL) right?", err=True)
         sys.exit(1)
 
 

@@ -11,7 +11,7 @@ from ..tasks.app import ARCHIVAL
 from ..tasks.archival.preview import Candidate, candidates
 from ..tasks.archival.state import Status, sweeps
 from ..tasks.archival.tasks import sweep
-from .queues import held
+from .target import target_of
 from .terminal.failure import Failure
 from .terminal.output import show_json, show_table
 
@@ -81,7 +81,7 @@ def start(wait: bool, as_json: bool) -> None:
 
 
 def _untaken() -> str:
-    waits_for = held(ARCHIVAL)
+    waits_for = target_of(None).hold(ARCHIVAL)
     if waits_for:
         return f"The sweep has not started: its queue is held until {waits_for.service} is back (see: mgw queues)."
     return "No worker has taken the sweep. Is one running (celery -A memory_graph_workers.tasks.app worker)?"

@@ -1,4 +1,4 @@
-"""`mgw dead`: the messages that failed for good, and those that were set aside."""
+"""`mgw dead`: the messages that failed for good, and those that were quarantined."""
 
 import json
 import sys
@@ -10,20 +10,25 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from ...delivery import DeadLetter, DeadLetters, installed
+from ...delivery import DeadLetter, DeadLetters
+from ...delivery.replay import NotReplayable
 from ...schemas.base import ValidationError
+from ..target import Target, app_option, target_of
 from ..terminal.failure import Failure
 from ..terminal.output import show_json, show_table
+from .replaying import Replay, replay_of
 from .selection import Selection, selecting
 
 _COLUMNS = ["failed_at", "id", "task", "reason", "error", "message"]
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 @click.group()
-def command() -> None:
-    """Look at what failed for good, send it again, or remove it.
+@app_option
+@click.pass_context
+def command(context: click.Context, app_name: str | None) -> None:
+    """List dead letters (what failed for good), show them, replay them, or purge them.
 
     \b
     Example:
@@ -31,62 +36,75 @@ def command() -> None:
       mgw dead show LETTER_ID
       mgw dead replay --reason attempts_exhausted
       mgw dead purge --older-than 30d
+      mgw dead --app shop:app list
     """
+    context.obj = app_name  # the app is imported when a command needs it, not for --help
 
 
 @command.command("list")
 @selecting
-@click.option("--limit", default=50, show_default=True, help="How many, newest first.")
+@click.option("--limit", default=50, show_default=True, help="How many to list.")
 @_as_json
-def list_(selection: Selection, limit: int, as_json: bool) -> None:
+@click.pass_obj
+def list_(app_name: str | None, selection: Selection, limit: int, as_json: bool) -> None:
     """List dead letters, newest first, without their payloads.
 
     \b
     Example:
       mgw dead list --task 'memory_graph.registry.*' --newer-than 12h
     """
-    letters = _letters()
+    target = target_of(app_name)
+    letters = target.delivery.dead_letters
     found = selection.first(letters, limit)
     warning = letters.warning()
     if as_json:
         show_json({"count": letters.count(), "warning": warning, "letters": [_facts(letter) for letter in found]})
         return
     show_table(_COLUMNS, [[getattr(letter, name) or "" for name in _COLUMNS] for letter in found])
-    click.echo(f"{letters.count()} dead letters; look at one with: mgw dead show ID")
+    click.echo(f"{letters.count()} dead letters. To show one: {target.mgw('dead show ID')}")
     if warning:
-        click.echo(f"{warning} See: mgw dead replay --help, mgw dead purge --help", err=True)
+        click.echo(f"{warning} To make room: {target.mgw('dead replay')}, {target.mgw('dead purge')}", err=True)
 
 
 @command.command()
 @click.argument("letter_id")
-@click.option("--payload", is_flag=True, help="Show the payload too; it may be a conversation.")
+@click.option("--payload", is_flag=True, help="Show the payload, too; it may be private, for example a conversation.")
 @_as_json
-def show(letter_id: str, payload: bool, as_json: bool) -> None:
+@click.pass_obj
+def show(app_name: str | None, letter_id: str, payload: bool, as_json: bool) -> None:
     """Show one dead letter.
 
     \b
     Example:
       mgw dead show LETTER_ID --payload
     """
-    letter = _letter(letter_id)
+    letter = _letter(target_of(app_name), letter_id)
     values = asdict(letter) if payload else _facts(letter)
     if as_json:
         show_json(values)
     else:
-        show_table(["what", "value"], [(name, value) for name, value in values.items() if value not in (None, "")])
+        show_table(["field", "value"], [(name, value) for name, value in values.items() if value not in (None, "")])
 
 
 @command.command()
 @selecting
-@click.option("--corrected", type=click.File(), help="Send these parameters (one JSON object; - is stdin) instead.")
-@click.option("--even-if-done", is_flag=True, help="Also usage that may be counted already: it may count twice.")
+@click.option("--corrected", type=click.File(), help="Replay with these parameters: a JSON object; - reads stdin.")
+@click.option("--even-if-done", is_flag=True, help="Also replay usage that may have been counted; it may count twice.")
 @_yes
 @_as_json
-def replay(selection: Selection, corrected: TextIO | None, even_if_done: bool, yes: bool, as_json: bool) -> None:
-    """Send dead letters again, each under its own id: a service that honours idempotency keys sees one effect.
+@click.pass_obj
+def replay(
+    app_name: str | None,
+    selection: Selection,
+    corrected: TextIO | None,
+    even_if_done: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Send dead letters' tasks again, each under its own id: a service that honours idempotency keys sees one effect.
 
-    With --corrected one letter is sent with other parameters and a new id, after they were checked; refused
-    where the first attempt may have taken effect.
+    With --corrected, one task is sent with other parameters and a new id. The parameters are checked first, and the
+    replay is refused if the first attempt may have taken effect.
 
     \b
     Example:
@@ -94,63 +112,61 @@ def replay(selection: Selection, corrected: TextIO | None, even_if_done: bool, y
       mgw dead replay --task 'memory_graph.vault.*' --newer-than 1d --yes
       mgw dead replay LETTER_ID --corrected parameters.json
     """
-    from ...tasks.replay import replay, replay_corrected
-
-    letters = _letters()
-    if corrected is not None:
-        kwargs = _parameters(corrected)
-        _each(_chosen(letters, selection, one=True), lambda one: replay_corrected(letters, one, kwargs), as_json)
-        return
-    found = _chosen(letters, selection)
+    if even_if_done and app_name:
+        raise click.UsageError("--even-if-done is only for this package's own usage reports. Leave it out.")
+    target = target_of(app_name)
+    kwargs = _parameters(corrected) if corrected else None
+    found = _chosen(target, selection, one=corrected is not None)
     if not selection.ids:
-        _ask(f"Send {len(found)} dead letters again?", yes)
-    _each(found, lambda one: replay(letters, one, even_if_done=even_if_done), as_json)
+        _ask(f"Replay {len(found)} dead letters?", yes)
+    _each(found, _sending(replay_of(target, even_if_done=even_if_done), kwargs), as_json)
 
 
 @command.command()
 @selecting
 @_yes
 @_as_json
-def purge(selection: Selection, yes: bool, as_json: bool) -> None:
-    """Remove dead letters for good, with their payloads.
+@click.pass_obj
+def purge(app_name: str | None, selection: Selection, yes: bool, as_json: bool) -> None:
+    """Delete dead letters for good, with their payloads.
 
     \b
     Example:
       mgw dead purge LETTER_ID
       mgw dead purge --reason broken_envelope --older-than 30d
     """
-    letters = _letters()
-    found = _chosen(letters, selection)
-    _ask(f"Remove {len(found)} dead letters for good?", yes)
-    _each(found, lambda one: _removed(letters, one), as_json)
+    target = target_of(app_name)
+    found = _chosen(target, selection)
+    _ask(f"Purge {len(found)} dead letters for good?", yes)
+    _each(found, lambda one: _purged(target.delivery.dead_letters, one), as_json)
 
 
-def _letters() -> DeadLetters:
-    from ...tasks.app import app
-
-    return installed(app).dead_letters
-
-
-def _letter(letter_id: str) -> DeadLetter:
-    letter = _letters().get(letter_id)
+def _letter(target: Target, letter_id: str) -> DeadLetter:
+    letter = target.delivery.dead_letters.get(letter_id)
     if letter is None:
-        raise Failure(f"There is no dead letter {letter_id}; see: mgw dead list")
+        raise Failure(f"There is no dead letter {letter_id}. To list them: {target.mgw('dead list')}")
     return letter
 
 
-def _chosen(letters: DeadLetters, selection: Selection, *, one: bool = False) -> list[DeadLetter]:
+def _chosen(target: Target, selection: Selection, *, one: bool = False) -> list[DeadLetter]:
     if one and len(selection.ids) != 1:
-        raise click.UsageError("--corrected goes with the id of one letter.")
+        raise click.UsageError("--corrected needs the id of exactly one letter.")
     if selection.ids:
-        return [_letter(letter_id) for letter_id in selection.ids]
+        return [_letter(target, letter_id) for letter_id in selection.ids]
     if not selection.is_given:
-        raise click.UsageError("Say which: ids, --task, --reason, --error, --older-than, --newer-than, or --all.")
-    return list(selection.of(letters.all()))
+        raise click.UsageError(
+            "Choose letters: by id, with --task, --reason, --error, --older-than or --newer-than, or --all."
+        )
+    return list(selection.of(target.delivery.dead_letters.all()))
 
 
-def _removed(letters: DeadLetters, letter: DeadLetter) -> str:
+def _sending(replay: Replay, kwargs: dict[str, Any] | None) -> Callable[[DeadLetter], str]:
+    return replay.as_it_was if kwargs is None else lambda letter: replay.corrected(letter, kwargs)
+
+
+def _purged(letters: DeadLetters, letter: DeadLetter) -> str:
     if not letters.remove(letter.id, failed_at=letter.failed_at):
-        raise Failure("It is gone, or has failed again since it was read.")
+        raise Failure("It is gone, or its task has failed again since the letter was read.")
     return letter.id
 
 
@@ -158,9 +174,9 @@ def _parameters(file: TextIO) -> dict[str, Any]:
     try:
         value = json.load(file)
     except ValueError as error:
-        raise click.UsageError("--corrected: not JSON.") from error
+        raise click.UsageError("--corrected is not JSON.") from error
     if not isinstance(value, dict):
-        raise click.UsageError('--corrected: one JSON object, like {"session_id": "s-1"}.')
+        raise click.UsageError('--corrected must be a JSON object, like {"session_id": "s-1"}.')
     return value
 
 
@@ -168,14 +184,12 @@ def _ask(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Nobody can answer here: say --yes.")
+        raise click.UsageError(f"{question} Not an interactive terminal: pass --yes to confirm.")
     click.confirm(question, abort=True, err=True)
 
 
 def _each(found: Iterable[DeadLetter], work: Callable[[DeadLetter], str], as_json: bool) -> None:
-    """Do the work for each letter; exit code 1 where one was left."""
-    from ...tasks.replay import NotReplayable
-
+    """Do the work for each letter; exit with 1 if it failed for any of them."""
     console, letters = Console(stderr=True), list(found)
     done: list[dict[str, str]] = []
     left: dict[str, str] = {}
@@ -195,7 +209,7 @@ def _tell(done: list[dict[str, str]], left: dict[str, str], as_json: bool) -> No
         return
     click.echo(f"{len(done)} done, {len(left)} left.")
     if left:
-        show_table(["letter", "left because"], left.items())
+        show_table(["letter", "why it is left"], left.items())
 
 
 def _facts(letter: DeadLetter) -> dict[str, Any]:

@@ -18,23 +18,23 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Age(click.ParamType[timedelta]):
-    """A span of time, like 30m, 12h or 7d."""
+    """A duration like 30m, 12h or 7d."""
 
     name = "age"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read it."""
+        """The duration that the text names."""
         if isinstance(value, timedelta):
             return value
         match = re.fullmatch(r"(\d{1,6})([smhd])", value)
         if match is None:
-            self.fail(f"{value!r} is no age; write 30m, 12h or 7d.", param, ctx)
+            self.fail(f"{value!r} is not an age. Write it like 30m, 12h or 7d.", param, ctx)
         return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a letter must be like; what is not said does not matter."""
+    """The criteria that a letter must meet; a criterion that is not given always holds."""
 
     ids: tuple[str, ...] = ()
     task: str | None = None
@@ -46,17 +46,17 @@ class Selection:
 
     @property
     def is_given(self) -> bool:
-        """Whether anything was said."""
+        """Whether any criterion is given."""
         return self != Selection()
 
     def first(self, letters: DeadLetters, limit: int) -> list[DeadLetter]:
-        """The newest letters that fit."""
+        """The newest letters that meet the criteria."""
         return list(islice(self.of(letters.all()), max(limit, 0)))
 
     def of(self, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
-        """The letters that fit."""
-        moment = datetime.now(UTC)
-        return (letter for letter in letters if self._fits(letter, moment - parse_timestamp(letter.failed_at)))
+        """The letters that meet the criteria."""
+        now = datetime.now(UTC)
+        return (letter for letter in letters if self._fits(letter, now - parse_timestamp(letter.failed_at)))
 
     def _fits(self, letter: DeadLetter, age: timedelta) -> bool:
         texts = ((self.task, letter.task), (self.error, letter.error))
@@ -70,15 +70,15 @@ class Selection:
 
 
 def selecting(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ids and options, and call it with the `selection` made of them."""
+    """Give a command arguments and options that choose letters, and pass it the resulting `selection`."""
 
     @click.argument("ids", nargs=-1, metavar="[LETTER_ID]...")
-    @click.option("--task", help="Of the task with this name; * stands for any text.")
-    @click.option("--reason", type=click.Choice([str(reason) for reason in Reason]), help="With this reason.")
-    @click.option("--error", help="With this error, like Refused; * stands for any text.")
-    @click.option("--older-than", type=Age(), help="That failed longer ago, like 7d.")
-    @click.option("--newer-than", type=Age(), help="That failed since, like 12h.")
-    @click.option("--all", "everything", is_flag=True, help="All of them.")
+    @click.option("--task", help="Name of the task; * matches any text.")
+    @click.option("--reason", type=click.Choice([str(reason) for reason in Reason]), help="Reason of the failure.")
+    @click.option("--error", help="Class of the error, like Refused; * matches any text.")
+    @click.option("--older-than", type=Age(), help="Failed longer ago than this, like 7d.")
+    @click.option("--newer-than", type=Age(), help="Failed more recently than this, like 12h.")
+    @click.option("--all", "everything", is_flag=True, help="All letters.")
     @wraps(command)
     def selected(**options: Any) -> None:
         names = Selection.__dataclass_fields__

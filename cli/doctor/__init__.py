@@ -1,1 +1,1 @@
-"""`mgw doctor`: check a deployment, and say what to do about what it finds."""
+"""`mgw doctor`: check a deployment, and say how to fix what is wrong."""

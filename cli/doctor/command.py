@@ -1,4 +1,4 @@
-"""`mgw doctor`: connects to everything, and says what loses jobs and how to mend it."""
+"""`mgw doctor`: check everything that can lose tasks, and say how to fix it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -10,28 +10,34 @@ from rich.console import Console
 
 from ...clients.errors import InvalidConfig
 from ...tasks.config import WorkerConfig
+from ..target import Target, app_option, target_of
 from ..terminal.output import show_json, show_table
-from . import fleet as doctor_fleet
-from . import redis_server as doctor_redis
-from . import services as doctor_services
 from .finding import Check, Finding, State
+from .messages import check_stores, check_timeout, check_waiting
+from .redis_server import check_all
+from .services import check_memory_graph, check_registry, check_vault
+from .sweeps import check_sweeps
+from .versions import check_versions
+from .workers import check_workers
 
 
 @click.command(name="doctor")
+@app_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(as_json: bool) -> None:
-    """Connect to everything and check what loses jobs, each with its fix. Changes nothing.
+def command(app_name: str | None, as_json: bool) -> None:
+    """Connect to everything, check what can lose tasks, and say how to fix it. Changes nothing.
 
-    Run it with the workers' environment. Exit code 1 where a check fails; warnings alone are 0. As a readiness
-    probe it takes a few seconds.
+    Run it with the environment of the workers. Exits with 1 if a check fails, but not for warnings. It takes a few
+    seconds, also as a readiness probe. With --app it checks Redis, workers, queues and dead letters of your own app.
 
     \b
     Example:
       mgw doctor
       mgw doctor --json
+      mgw doctor --app shop:app
     """
-    with Console(stderr=True).status("Looking …"):
-        findings = examine()
+    with Console(stderr=True).status("Checking …"):
+        findings = examine_ours() if app_name is None else examine(checks_of(target_of(app_name)))
     failed = any(finding.state is State.FAILURE for finding in findings)
     if as_json:
         show_json({"ok": not failed, "findings": [asdict(finding) for finding in findings]})
@@ -41,23 +47,35 @@ def command(as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def examine() -> list[Finding]:
-    """Run every check, side by side; one that cannot be made is a failure of its own."""
+def examine_ours() -> list[Finding]:
+    """The findings about this package's own app, its services and its sweeps."""
     try:
-        config = WorkerConfig.from_env()
+        config, target = WorkerConfig.from_env(), target_of(None)
     except InvalidConfig as error:
-        return [Finding("settings", State.FAILURE, error.message, "Set the variables that are named.")]
-    checks: dict[str, Check] = {
-        "versions": doctor_fleet.check_versions,
-        "limits": partial(doctor_fleet.check_limits, config),
-        "redis": partial(doctor_redis.check_all, config.broker),
-        "registry": partial(doctor_services.check_registry, config),
-        "vault": partial(doctor_services.check_vault, config),
-        "memory-graph": partial(doctor_services.check_memory_graph, config),
-        "workers": partial(doctor_fleet.check_workers, config),
-        "waiting": partial(doctor_fleet.check_waiting, config.broker),
-        "store": partial(doctor_fleet.check_store, config),
+        return [Finding("settings", State.FAILURE, error.message, "Correct the variables that are named.")]
+    services = {
+        "registry": partial(check_registry, config),
+        "vault": partial(check_vault, config),
+        "memory-graph": partial(check_memory_graph, config),
     }
+    limit = Finding("time limit", State.OK, f"{config.tasks.time_limit_secs:g} s; the lease is renewed meanwhile")
+    return [limit, *examine({**checks_of(target), **services, "sweeps": check_sweeps})]
+
+
+def checks_of(target: Target) -> dict[str, Check]:
+    """The checks that make sense for any app, by name."""
+    return {
+        "versions": check_versions,
+        "timeout": partial(check_timeout, target),
+        "redis": partial(check_all, target),
+        "workers": partial(check_workers, target),
+        "waiting": partial(check_waiting, target),
+        "stores": partial(check_stores, target),
+    }
+
+
+def examine(checks: dict[str, Check]) -> list[Finding]:
+    """The findings of all checks, which run in parallel; a check that cannot be made is a failure of its own."""
     with ThreadPoolExecutor(len(checks)) as pool:
         found = list(pool.map(_made, checks, checks.values()))
     return [finding for group in found for finding in group]
@@ -66,9 +84,9 @@ def examine() -> list[Finding]:
 def _made(name: str, check: Check) -> list[Finding]:
     try:
         return list(check())
-    except Exception as error:  # noqa: BLE001  what keeps one check from being made must not hide the others
+    except Exception as error:  # noqa: BLE001  a check that breaks must not hide the others
         fix = "See the findings about Redis and the services."
-        return [Finding(name, State.FAILURE, f"could not be looked at ({type(error).__name__})", fix)]
+        return [Finding(name, State.FAILURE, f"could not be checked ({type(error).__name__})", fix)]
 
 
 def _show(findings: list[Finding]) -> None:
@@ -76,4 +94,4 @@ def _show(findings: list[Finding]) -> None:
     rows: list[list[Any]] = [[marks[one.state], one.check, one.found, one.fix] for one in findings]
     show_table(["", "check", "found", "what to do"], rows)
     counts = {state: sum(one.state is state for one in findings) for state in State}
-    click.echo(f"{counts[State.OK]} fine, {counts[State.WARNING]} warnings, {counts[State.FAILURE]} failures.")
+    click.echo(f"{counts[State.OK]} ok, {counts[State.WARNING]} warnings, {counts[State.FAILURE]} failures.")

@@ -1,4 +1,4 @@
-"""What a check of the doctor found."""
+"""What the doctor's checks find."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How bad it is: a failure loses jobs or stops work, a warning may."""
+    """How bad a finding is: a failure loses tasks or stops work, a warning may do so."""
 
     OK = "ok"
     WARNING = "warning"
@@ -15,7 +15,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `fix` says what to do where it is not as it should be."""
+    """The result of one check; `fix` says what to do if something is wrong."""
 
     check: str
     state: State
@@ -27,5 +27,5 @@ Check = Callable[[], Iterator[Finding]]
 
 
 def judged(check: str, holds: bool, found: str, fix: str, otherwise: State = State.FAILURE) -> Finding:
-    """A finding that is fine where `holds`; else `otherwise`, with the fix."""
+    """A finding that is OK if `holds`; otherwise it has the state `otherwise` and the fix."""
     return Finding(check, State.OK, found) if holds else Finding(check, otherwise, found, fix)

@@ -1,4 +1,4 @@
-"""The doctor's look at Redis: does it keep what it is given, for whom, and how full is it?"""
+"""The doctor's look at Redis: its version, role, persistence, eviction, memory, address and clock."""
 
 import time
 from collections.abc import Iterator
@@ -8,64 +8,87 @@ from urllib.parse import urlsplit
 import redis
 
 from ...clients.config import is_loopback
-from ...tasks.config import BrokerConfig
+from ...delivery.addresses import connect, is_redis, whole
+from ..target import Target
 from .finding import Finding, State, judged
 
 _TIMEOUT_SECS = 5
 _NEARLY_FULL = 0.8
+_OLDEST = (6, 2)
 MOST_SKEW_SECS = 5.0
 
 
-def check_all(config: BrokerConfig) -> Iterator[Finding]:
-    """Look at each server once, by the first name that it goes by."""
-    roles = {"state": config.redis_url, "broker": config.broker, "results": config.results}
-    for url in dict.fromkeys(roles.values()):
-        name = "redis (" + ", ".join(role for role, address in roles.items() if address == url) + ")"
-        if url.startswith(("redis://", "rediss://")):
+def check_all(target: Target) -> Iterator[Finding]:
+    """Check each server once; its name lists everything that it is used for."""
+    uses = {"state": whole(target.delivery.state_url), "broker": target.delivery.url, "results": _results(target)}
+    for url in dict.fromkeys(filter(None, uses.values())):
+        name = "redis (" + ", ".join(use for use, address in uses.items() if address == url) + ")"
+        if is_redis(url):
             yield from check_server(name, url)
         else:
-            yield Finding(name, State.WARNING, "is no Redis: its own doctor must look at it", "See its documentation.")
+            yield Finding(name, State.WARNING, "is not Redis, so it is not checked", "Use its own tools to check it.")
+
+
+def _results(target: Target) -> str:
+    backend = str(target.app.conf.result_backend or "")
+    return "" if backend.startswith("disabled") else backend
 
 
 def check_server(name: str, url: str) -> Iterator[Finding]:
-    """Look at one server."""
+    """Check one server."""
     yield check_address(name, url)
     try:
-        with redis.Redis.from_url(url, socket_timeout=_TIMEOUT_SECS, socket_connect_timeout=_TIMEOUT_SECS) as server:
+        with connect(url, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS) as server:
             yield from _check_answers(name, server)
     except redis.RedisError as error:
-        fix = "Is it up, and are address and password right (REDIS_URL)?"
+        fix = "Is it up, and are its address and password right (REDIS_URL)?"
         yield Finding(name, State.FAILURE, f"does not answer ({type(error).__name__})", fix)
 
 
 def check_address(name: str, url: str) -> Finding:
-    """Refuse an address that lets others read conversations: no password, or none of TLS, off this host."""
+    """A server on another host needs a password and should use TLS, or others can read what tasks carry."""
     parts = urlsplit(url)
     near = is_loopback(parts.hostname or "localhost")
     lacks = [text for text, there in {"password": parts.password, "TLS": parts.scheme == "rediss"}.items() if not there]
     found = f"without {' and '.join(lacks)}" if lacks else "password and TLS"
     bad = State.FAILURE if "password" in lacks else State.WARNING
-    fix = "Set a password (requirepass) and use rediss:// where the network is not private: tasks carry conversations."
+    fix = "Set a password (requirepass), and use rediss:// unless the network is private: tasks carry private content."
     return judged(f"{name}: address", near or not lacks, f"{'on this host, ' if near else ''}{found}", fix, bad)
 
 
 def _check_answers(name: str, server: "redis.Redis") -> Iterator[Finding]:
     info = server.info()
+    mode = str(info.get("redis_mode") or info.get("server_mode", "unknown"))  # Valkey has the second name, too
     yield judged(
         f"{name}: kind",
-        info.get("redis_mode") != "cluster",
-        str(info.get("redis_mode", "unknown")),
+        mode != "cluster",
+        mode,
         "Redis Cluster cannot carry queues: use one server, or one with Sentinel.",
     )
+    yield _version(name, info)
+    yield _role(name, info)
     yield _eviction(name, info)
     yield _persistence(name, info)
     yield _memory(name, info)
     yield _clock(name, server)
 
 
+def _version(name: str, info: dict[str, Any]) -> Finding:
+    kind = "Valkey" if info.get("valkey_version") else "Redis"
+    found = str(info.get("valkey_version") or info["redis_version"])
+    recent = tuple(int(part) for part in found.split(".")[:2]) >= _OLDEST
+    return judged(f"{name}: version", recent, f"{kind} {found}", "Use Redis 6.2 or newer, or Valkey.", State.WARNING)
+
+
+def _role(name: str, info: dict[str, Any]) -> Finding:
+    role = str(info.get("role", "unknown"))
+    fix = "Connect to the primary: a replica refuses writes, and may lack the newest messages."
+    return judged(f"{name}: role", role == "master", "primary" if role == "master" else role, fix)
+
+
 def _eviction(name: str, info: dict[str, Any]) -> Finding:
     policy = str(info.get("maxmemory_policy", "unknown"))
-    fix = "CONFIG SET maxmemory-policy noeviction (and in redis.conf): any other deletes tasks when memory is full."
+    fix = "CONFIG SET maxmemory-policy noeviction (and in redis.conf): others delete tasks when memory is full."
     return judged(f"{name}: eviction", policy == "noeviction", f"maxmemory-policy {policy}", fix)
 
 
@@ -74,13 +97,13 @@ def _persistence(name: str, info: dict[str, Any]) -> Finding:
     if not info.get("aof_enabled"):
         return Finding(check, State.FAILURE, "no append-only file: a restart loses tasks", fix)
     written = info.get("aof_last_write_status") == "ok"
-    return judged(check, written, "append-only file", "Its last write failed: is the disk full? See its log.")
+    return judged(check, written, "append-only file", "Its last write failed. Is the disk full? See its log.")
 
 
 def _memory(name: str, info: dict[str, Any]) -> Finding:
     used, most = int(info["used_memory"]), int(info.get("maxmemory") or 0)
     found = f"{used / 2**20:,.0f} MiB" + (f" of {most / 2**20:,.0f}" if most else ", no limit set")
-    fix = "Give it more memory, or let workers catch up: full, it refuses new tasks."
+    fix = "Give it more memory, or let workers catch up: a full server refuses new tasks."
     return judged(f"{name}: memory", not most or used < _NEARLY_FULL * most, found, fix, State.WARNING)
 
 
@@ -92,7 +115,7 @@ def _clock(name: str, server: "redis.Redis") -> Finding:
 
 
 def judged_clock(name: str, theirs: float, before: float, after: float, resolution_secs: float = 0.0) -> Finding:
-    """Compare a clock that was read between two moments of ours."""
+    """Compare a clock with ours, which was read `before` and `after` it."""
     skew = theirs - min(max(theirs, before - resolution_secs), after)
-    fix = "Set the clocks by NTP: the sweep's cutoff and what ended when go by them."
+    fix = "Synchronise the clocks by NTP: leases, countdowns and cutoffs depend on them."
     return judged(f"{name}: clock", abs(skew) <= MOST_SKEW_SECS, f"{skew:+.1f} s", fix, State.WARNING)

@@ -1,4 +1,4 @@
-"""The doctor's look at the services: do they answer, take our keys, and agree on the time? Nothing is written."""
+"""The doctor's look at the services: health, keys and clocks. It writes nothing."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ _NOT_FOUND = 404
 
 
 def check_registry(config: WorkerConfig) -> Iterator[Finding]:
-    """Health, key (a listing of one session), clock, and what its repeats mean for billing."""
+    """Health, key (by listing one session), clock, and whether it deduplicates usage reports."""
     with RegistryClient(config.registry, retry_policy=_ONCE) as registry:
         yield from _check("registry", registry.health_check, lambda: registry.list_sessions(page_size=1))
     yield from _clock("registry", config.registry.base_url)
@@ -31,21 +31,21 @@ def check_registry(config: WorkerConfig) -> Iterator[Finding]:
         "registry: repeats",
         config.registry.honours_idempotency,
         f"REGISTRY_HONOURS_IDEMPOTENCY={str(config.registry.honours_idempotency).lower()}",
-        "If the Registry recognises a repeated Idempotency-Key, set it to true; else a usage report without an answer "
-        "becomes a dead letter that a person must look at.",
+        "Set it to true if the Registry deduplicates by Idempotency-Key. Otherwise a usage report that gets no "
+        "response becomes a dead letter, which a person must decide about.",
         State.WARNING,
     )
 
 
 def check_vault(config: WorkerConfig) -> Iterator[Finding]:
-    """Health, key (an archive that cannot be there), clock."""
+    """Health, key (by reading an archive that does not exist), and clock."""
     with VaultClient(config.vault, retry_policy=_ONCE) as vault:
         yield from _check("vault", vault.health_check, lambda: _expect_none(vault))
     yield from _clock("vault", config.vault.base_url)
 
 
 def check_memory_graph(config: WorkerConfig) -> Iterator[Finding]:
-    """Health; its protocol has neither keys nor a clock."""
+    """Health only: its protocol has neither keys nor a clock."""
     with MemoryGraphClient(config.memory_graph, retry_policy=_ONCE) as graph:
         yield from _check("memory-graph", graph.health_check, None)
 
@@ -76,11 +76,11 @@ def _expect_none(vault: VaultClient) -> None:
 
 
 def _clock(name: str, base_url: str) -> Iterator[Finding]:
-    """Compare clocks by the Date of an answer, which has whole seconds."""
+    """Compare clocks by the Date header of a response, which has a resolution of one second."""
     before = time.time()
     try:
-        answer = requests.get(f"{base_url.rstrip('/')}/health", timeout=_HEALTH_SECS, allow_redirects=False)
-        theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+        response = requests.get(f"{base_url.rstrip('/')}/health", timeout=_HEALTH_SECS, allow_redirects=False)
+        theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()
     except (requests.RequestException, KeyError, ValueError):
-        return  # that it does not answer is said already, and a Date is not promised
+        return  # another finding says that it does not respond, and a Date header is optional
     yield judged_clock(name, theirs, before, time.time(), resolution_secs=1.0)

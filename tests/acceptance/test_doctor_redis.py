@@ -2,13 +2,15 @@
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from memory_graph_workers.cli.doctor.finding import State
-from memory_graph_workers.cli.doctor.fleet import check_waiting
+from memory_graph_workers.cli.doctor.messages import check_waiting
 from memory_graph_workers.cli.doctor.redis_server import check_address, check_server, judged_clock
-from memory_graph_workers.tasks.config import BrokerConfig
+from memory_graph_workers.cli.target import Target, target_of
+from support.our_app import delivery_with
 
 
 def states(broker: Any) -> dict[str, State]:
@@ -60,18 +62,25 @@ def test_clocks_minutes_apart_are_seen(theirs: float, state: State) -> None:
     assert judged_clock("redis", theirs, 100.0, 100.5).state is state
 
 
+@pytest.fixture
+def target(broker: Any) -> Iterator[Target]:
+    """Our app, whose broker is a server of the test's."""
+    with delivery_with(url=broker.url):
+        yield target_of(None)
+
+
 @pytest.mark.parametrize(("waited_secs", "state"), [(10, State.OK), (3600, State.WARNING)])
-def test_a_message_that_waits_for_long_is_seen(broker: Any, waited_secs: int, state: State) -> None:
+def test_a_message_that_waits_for_long_is_seen(broker: Any, target: Target, waited_secs: int, state: State) -> None:
     for seconds in (1, waited_secs):
         broker.redis.rpush("memory_graph.vault", json.dumps({"headers": {"sent_at": time.time() - seconds}}))
     broker.redis.lpush("memory_graph.vault", "junk")
-    found = {one.check: one for one in check_waiting(BrokerConfig(redis_url=broker.url))}
+    found = {one.check: one for one in check_waiting(target)}
     assert found["waiting: memory_graph.vault"].state is state
     assert f"3, the oldest for {waited_secs}" in found["waiting: memory_graph.vault"].found
     assert found["waiting: memory_graph.registry"].found == "0"
 
 
-def test_what_dead_workers_hold_is_seen(broker: Any) -> None:
+def test_what_dead_workers_hold_is_seen(broker: Any, target: Target) -> None:
     broker.redis.zadd("unacked_index", {"long ago": time.time() - 600, "just now": time.time()})
-    *_, held = check_waiting(BrokerConfig(redis_url=broker.url))
+    *_, held = check_waiting(target)
     assert (held.state, held.found) == (State.WARNING, "1")

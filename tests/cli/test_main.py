@@ -82,5 +82,8 @@ def test_a_missing_redis_is_told_within_seconds(arguments):
     started = time.monotonic()
     told = mgw(*arguments, PATH="/usr/bin:/bin", **away)
     assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr == "Error: Redis does not answer (ConnectionError). Is it up, and is REDIS_URL right?\n"
+    assert (
+        told.stderr
+        == "Error: Redis does not answer (ConnectionError). Is it up, and is its address (REDIS_URL) right?\n"
+    )
     assert time.monotonic() - started < 60

@@ -1,8 +1,9 @@
-"""This project's own app in a test's process: its keys in Redis, and its stores at another address."""
+"""This project's own app in a test's process: its keys in Redis, and delivery set up in another way."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from memory_graph_workers.delivery import installed
 from memory_graph_workers.delivery.installation import remember
@@ -14,8 +15,15 @@ KEYS = installed(app).keys
 @contextmanager
 def stores_at(url: str) -> Generator[None]:
     """Let this process keep dead letters and holds at `url`."""
+    with delivery_with(state_url=url):
+        yield
+
+
+@contextmanager
+def delivery_with(**changes: Any) -> Generator[None]:
+    """Let `installed(app)` say something else in this process."""
     before = installed(app)
-    remember(app, replace(before, state_url=url))
+    remember(app, replace(before, **changes))
     try:
         yield
     finally:

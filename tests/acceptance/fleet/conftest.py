@@ -15,7 +15,7 @@ from memory_graph_workers.delivery.transport import broker_settings
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
-from support.our_app import stores_at
+from support.our_app import delivery_with
 
 # Sessions are due at once, and a task gives up after the second attempt.
 SETTINGS = {
@@ -36,7 +36,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.start_services()
         stack.start_worker()
         app.conf.update(broker_settings(stack.environ["REDIS_URL"]), result_backend=stack.environ["REDIS_URL"])
-        with stores_at(stack.environ["REDIS_URL"]):
+        with delivery_with(url=stack.environ["REDIS_URL"], state_url=stack.environ["REDIS_URL"]):
             yield stack
         gc.collect()  # results let go of their subscriptions while the store is still there
         app.backend.result_consumer.stop()

@@ -11,6 +11,7 @@ from memory_graph_workers.cli.main import mgw
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.registry import get_session
+from support.our_app import delivery_with
 
 
 def examined(expected_exit: int = 0) -> dict[str, tuple[str, str]]:
@@ -46,9 +47,9 @@ def test_services_that_are_down_are_failures(fleet: Stack, monkeypatch: pytest.M
     assert (found["vault: health"][0], found["memory-graph: health"][0]) == ("failure", "failure")
 
 
-def test_workers_with_another_timeout_are_a_failure(fleet: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VISIBILITY_TIMEOUT_SECS", "50")
-    state, text = examined(1)["visibility timeout of the workers"]
+def test_workers_with_another_timeout_are_a_failure(fleet: Stack) -> None:
+    with delivery_with(visibility_timeout_secs=50):
+        state, text = examined(1)["visibility timeout of the workers"]
     assert state == "failure"
     assert "60 s" in text
 

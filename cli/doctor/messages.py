@@ -1,0 +1,84 @@
+"""The doctor's look at what is in Redis: messages that wait, that dead workers left, held queues, dead letters."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from redis import Redis
+
+from ...tasks.operation import SENT_AT
+from ..target import Target
+from .finding import Finding, State, judged
+
+_LONG_WAIT_SECS = 900
+_PLAIN_KEY = "unacked"  # what kombu's own transport calls the messages in flight
+# A worker that lost its connection waits up to half a minute before it reconnects, and its lease must outlast that.
+_SHORTEST_TIMEOUT_SECS = 45
+
+
+def check_timeout(target: Target) -> Iterator[Finding]:
+    """The visibility timeout against what it must outlast."""
+    timeout_secs = target.delivery.visibility_timeout_secs
+    setting = "VISIBILITY_TIMEOUT_SECS" if target.is_ours else "install's visibility_timeout_secs"
+    fix = f"Set {setting} to {_SHORTEST_TIMEOUT_SECS} or more, the same everywhere: a worker needs up to 30 s to "
+    fix += "reconnect after an outage, and until then others take its tasks."
+    yield judged("visibility timeout", timeout_secs >= _SHORTEST_TIMEOUT_SECS, f"{timeout_secs} s", fix, State.WARNING)
+
+
+def check_waiting(target: Target) -> Iterator[Finding]:
+    """What waits on each queue and for how long, and what dead workers left."""
+    if not target.delivery.keeps_broker:
+        return
+    with target.broker() as broker:
+        for queue in target.queues:
+            yield _waiting(target, broker, queue)
+        yield _abandoned(target, broker)
+        yield from _kombus_own(target, broker)
+
+
+def check_stores(target: Target) -> Iterator[Finding]:
+    """Dead letters and held queues."""
+    letters = target.delivery.dead_letters
+    count, warning = letters.count(), letters.warning()
+    fix = f"{target.mgw('dead list')}; then {target.mgw('dead replay')} or {target.mgw('dead purge')}."
+    yield judged("dead letters", not count, warning or str(count), fix, State.WARNING)
+    for queue in target.queues:
+        hold = target.hold(queue)
+        if hold is not None:
+            found = f"for {hold.service} since {hold.since:%Y-%m-%d %H:%M:%S} UTC: {hold.why}"
+            fix = "Bring the service back; the queue is then released by itself."
+            yield Finding(f"held: {queue}", State.WARNING, found, fix)
+
+
+def _waiting(target: Target, broker: Redis, queue: str) -> Finding:
+    ages = [age for key in target.lists(queue) if (age := _age_secs(broker.lindex(key, -1))) is not None]
+    oldest = f", the oldest for {max(ages):.0f} s" if ages else ""
+    fix = "Are workers running, and their services up? Add workers if the queue keeps growing."
+    found = f"{target.waiting(broker, queue)}{oldest}"
+    return judged(f"waiting: {queue}", max(ages, default=0) < _LONG_WAIT_SECS, found, fix, State.WARNING)
+
+
+def _age_secs(item: Any) -> float | None:
+    """How long a message has waited, if it says when it was sent and has no countdown."""
+    try:
+        headers = json.loads(item)["headers"]
+        return max(0.0, time.time() - float(headers[SENT_AT])) if not headers.get("eta") else None
+    except (TypeError, ValueError, KeyError):
+        return None
+
+
+def _abandoned(target: Target, broker: Redis) -> Finding:
+    seconds, _ = broker.time()
+    oldest = seconds - target.delivery.visibility_timeout_secs - 10
+    left = broker.zcount(target.delivery.keys.unacked_index, "-inf", oldest)
+    fix = "Start a worker: it puts the messages of dead workers back on their queues."
+    return judged("in flight with dead workers", not left, str(left), fix, State.WARNING)
+
+
+def _kombus_own(target: Target, broker: Redis) -> Iterator[Finding]:
+    """Messages in flight under kombu's own name, which a plain Celery app on the same database has put there."""
+    if target.delivery.keys.unacked != _PLAIN_KEY and (left := broker.hlen(_PLAIN_KEY)):
+        fix = "Give each app another database number (redis://host:port/1), or see that no queue is in both apps."
+        found = f"{left} messages in flight of an app on kombu's own transport"
+        yield Finding("a plain Celery app on this database", State.WARNING, found, fix)
