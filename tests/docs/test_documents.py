@@ -47,6 +47,7 @@ VAULT = [line for line in COMMANDS if line.startswith("mgw vault ")]
 MIGRATE = [line for line in COMMANDS if line.startswith("mgw migrate")]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 COMPOSE = [line for line in COMMANDS if line.startswith(("docker compose ", "cp .env.example ", "sh deploy/"))]
+FLOORS = ("clients", "delivery", "tasks", "services")
 INNER = ("walk_page", "archive_batch")
 SIGNS = {"worker": "ready", "beat": "beat: Starting", "flower": "Listening on", "serve": "ready on"}
 
@@ -92,6 +93,17 @@ def test_every_error_and_every_reason_of_a_dead_letter_is_explained() -> None:
     known = {name for name, value in vars(errors).items() if isinstance(value, type)} | {str(one) for one in Reason}
     text = "".join(path.read_text() for path in DOCUMENTS)
     assert [name for name in known - {"IntegrationError", "TransientError"} if f"`{name}`" not in text] == []
+
+
+def test_every_message_that_the_operators_page_quotes_is_in_the_code() -> None:
+    code = "".join(path.read_text() for folder in FLOORS for path in (ROOT / folder).rglob("*.py"))
+    page = (ROOT / "docs" / "operations.md").read_text()
+    tables = re.findall(r"^\| (?:reason|what the vault says) \| what .*?(?:\n\n|\Z)", page, re.DOTALL | re.MULTILINE)
+    cells = [cell for table in tables for cell in re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)]
+    quoted = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
+    parts = [part.strip(" :,") for text in quoted for part in re.split(r"…|\d+", text)]
+    assert len(quoted) > 10
+    assert [part for part in parts if part not in code] == []
 
 
 def test_every_error_that_a_service_answers_with_is_explained() -> None:
