@@ -1,1 +1,1 @@
-"""Who we talk to: LLM-Registry, Data-Vault and LLM-Memory-Graph, each a client usable by itself."""
+"""Clients of LLM-Registry, Data-Vault and LLM-Memory-Graph; each also works without Celery."""

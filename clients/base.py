@@ -1,4 +1,4 @@
-"""What every client does with a call: deadline, breaker, retry, status to error, loading on the way in."""
+"""The base of the HTTP clients: each call gets a deadline, a circuit breaker, retries, and a typed result or error."""
 
 import json
 import logging
@@ -37,9 +37,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Call:
-    """One request: `ids` fill the route's braces, `body` is JSON of `schema`.
+    """One request: `ids` fill the braces of the route, `body` is JSON that follows `schema`.
 
-    What is not `repeatable` is never sent again where the service may have done it.
+    A call that is not `repeatable` is not sent again if the service may have done it.
     """
 
     operation: str
@@ -57,10 +57,9 @@ class Call:
     path: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the path: the route with the ids in it, percent-encoded, and the query.
+        """Build the path from the route, the percent-encoded ids and the query.
 
-        Raises: ValidationError where an id is empty, too long, `.` or `..`: before a breaker counts it and a line is
-        logged.
+        Raises: ValidationError if an id is empty, too long, `.` or `..`, before the breaker or the log sees the call.
         """
         ids = {name: path_id(name, value) for name, value in self.ids.items()}
         query = urlencode({name: value for name, value in self.query.items() if value is not None})
@@ -68,7 +67,7 @@ class Call:
 
 
 class Closing:
-    """A client whose connections are closed at the end of a `with` block."""
+    """A client that closes its connections at the end of a `with` block."""
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +84,7 @@ class Closing:
 class ServiceClient(Closing):
     """Calls of one HTTP service over pooled connections; thread-safe, and a context manager.
 
-    Used by itself it tries again by `retry_policy`, and guards the service with a breaker of its own.
+    Without Celery it retries by `retry_policy`, and has a circuit breaker of its own.
     """
 
     service: ClassVar[str]
@@ -98,7 +97,7 @@ class ServiceClient(Closing):
         breaker: "Breaker | None",
         idle_connections: int,
     ) -> None:
-        # A producer calls no service, and need not load what this takes.
+        # Imported here because a producer calls no service and should not load them.
         from .breaker import Breaker
         from .http import USER_AGENT, Transport
 
@@ -124,7 +123,7 @@ class ServiceClient(Closing):
     @overload
     def _call(self, call: Call, returns: None = None) -> None: ...
     def _call(self, call: Call, returns: Payload[R] | None = None) -> R | None:
-        """Send a call, again where that can help, and load its answer."""
+        """Send a call, retry it if that may help, and return its result."""
         key = header_key(call.idempotency_key or str(uuid4()))
         longest_wait_secs = self._settings.timeout_secs
         try:
@@ -132,11 +131,11 @@ class ServiceClient(Closing):
         except TransientError as error:
             if call.repeatable or not error.maybe_done:
                 raise
-            told = "sent, but no answer came; look whether it happened before you send it again"
+            told = "sent, but no response came; check whether it happened before you send it again"
             raise UncertainOutcome(told, *error.args[1:]) from error
 
     def _delete(self, call: Call) -> None:
-        """Send a delete; what is gone already is deleted."""
+        """Send a delete; a 404 counts as deleted."""
         try:
             self._call(call)
         except Refused as error:
@@ -189,22 +188,22 @@ class ServiceClient(Closing):
 
 
 def encode(payload: Any) -> bytes:
-    """The bytes that go onto the wire."""
+    """Return the payload as the JSON bytes to send."""
     try:
         return orjson.dumps(payload)
-    except TypeError:  # whole numbers of over 64 bits, keys that are no text
+    except TypeError:  # integers over 64 bits, keys that are not text
         return json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def header_key(key: str) -> str:
-    """A key as a header can carry it: another sender's task id may be any text, and then a UUID stands for it."""
+    """Return the key if a header can carry it, else a UUID derived from it: a task id may be any text."""
     return key if re.fullmatch(r"[\x21-\x7e]{1,255}", key) else derived_id("idempotency", key)
 
 
 def path_id(name: str, value: str) -> str:
-    """An id as one segment of a path, percent-encoded.
+    """Return an id as one percent-encoded segment of a path.
 
-    Raises: ValidationError where it is empty, too long, `.` or `..`.
+    Raises: ValidationError if it is empty, too long, `.` or `..`.
     """
     try:
         return quote(_ID.deserialize(value), safe="")

@@ -1,7 +1,7 @@
-"""The circuit breaker of a service: opens after 5 failures in a row, tries again after 60 s.
+"""The circuit breaker of a service: it opens after 5 failures in a row and lets a probe through after 60 s.
 
-pybreaker decides; what is added is a state that workers share in Redis, one probe at a time while
-half-open, and a breaker object a thread (pybreaker holds a lock while the guarded call runs).
+pybreaker decides. Added here: a state that workers share in Redis, one probe at a time while half-open, and one
+breaker object for each thread, because pybreaker holds a lock while the guarded call runs.
 """
 
 import threading
@@ -22,14 +22,15 @@ T = TypeVar("T")
 FAIL_MAX = 5
 RESET_SECS = 60.0
 SUCCESS_THRESHOLD = 2
-# A probe that neither succeeded nor failed in this time was killed; the next one may go.
+# A probe that has neither succeeded nor failed after this time was killed; the next one may start.
 PROBE_SECS = 90.0
 CACHE_SECS = 0.2
+KEY_PREFIX = "memory_graph:breaker"
 _BUSY = (429, 8)  # HTTP: too many requests; gRPC: RESOURCE_EXHAUSTED
 
 
 class Breaker:
-    """Guards the calls of one service; safe in threads, whose calls it does not serialise."""
+    """The circuit breaker of one service; thread-safe, and it does not serialise the calls of threads."""
 
     def __init__(self, service: str, storage: "Storage | None" = None, reset_secs: float = RESET_SECS) -> None:
         self.service = service
@@ -38,9 +39,9 @@ class Breaker:
         self._local = threading.local()
 
     def call(self, guarded: Callable[[], T], operation: str | None = None) -> T:
-        """Call the service, unless it is known to be down; `operation` is what the error then names.
+        """Call the service unless the breaker is open; the error then names `operation`.
 
-        Raises: CircuitBreakerOpen, with the seconds until the service is tried again.
+        Raises: CircuitBreakerOpen, with the seconds until the next probe.
         """
         try:
             return self._of_this_thread().call(guarded)
@@ -65,7 +66,7 @@ class Breaker:
                 fail_max=FAIL_MAX,
                 reset_timeout=self._reset_secs,
                 success_threshold=SUCCESS_THRESHOLD,
-                exclude=[is_answer],
+                exclude=[is_response],
                 listeners=[_OneProbe(self._storage)],
                 state_storage=self._storage,
                 throw_new_error_on_trip=False,
@@ -73,33 +74,33 @@ class Breaker:
         return breaker
 
 
-def is_answer(error: BaseException) -> bool:
-    """Whether the service answered: a refusal, that it has too much to do included, says that it is up."""
-    answered = isinstance(error, IntegrationError) and not isinstance(error, TransientError)
-    return answered or (isinstance(error, ApiError) and error.status in _BUSY)
+def is_response(error: BaseException) -> bool:
+    """Return whether the service responded: a refusal, also of one that is overloaded, says that it is up."""
+    responded = isinstance(error, IntegrationError) and not isinstance(error, TransientError)
+    return responded or (isinstance(error, ApiError) and error.status in _BUSY)
 
 
 class Storage(pybreaker.CircuitBreakerStorage):
-    """What pybreaker asks of a storage, and the gate for probes. Setting the state starts its counters at 0."""
+    """The storage that pybreaker needs, and a gate for probes. Setting the state resets the counters to 0."""
 
     def reset_success_counter(self) -> None:
-        """Nothing: setting the state does it (pybreaker asks once a thread that notices a new state)."""
+        """Do nothing: setting the state resets it, and pybreaker calls this in each thread that sees a new state."""
 
     @abstractmethod
     def pause_left_secs(self) -> float:
-        """Seconds until an open breaker tries the service again."""
+        """Return the seconds until an open breaker lets a probe through."""
 
     @abstractmethod
     def take_probe(self) -> bool:
-        """Take the right to the one probe; False where somebody has it."""
+        """Take the right to send the one probe; False if it is taken."""
 
     @abstractmethod
     def release_probe(self) -> None:
-        """Give the right to the one probe back."""
+        """Give back the right to send the one probe."""
 
 
 class _OneProbe(pybreaker.CircuitBreakerListener):
-    """Lets one call at a time through a half-open breaker. One object a thread, as the breaker."""
+    """Lets one call at a time through a half-open breaker; one object for each thread, like the breaker."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -108,7 +109,7 @@ class _OneProbe(pybreaker.CircuitBreakerListener):
     def before_call(self, cb: pybreaker.CircuitBreaker, func: Any, *args: Any, **kwargs: Any) -> None:
         if cb.current_state == pybreaker.STATE_HALF_OPEN:
             if not self._storage.take_probe():
-                raise pybreaker.CircuitBreakerError("a probe is under way")
+                raise pybreaker.CircuitBreakerError("a probe is in flight")
             self._probing = True
 
     def success(self, cb: pybreaker.CircuitBreaker) -> None:
@@ -137,7 +138,7 @@ class MemoryStorage(Storage):
 
     @property
     def state(self) -> str:
-        """The state; setting it starts its counters at 0."""
+        """The state; setting it resets the counters to 0."""
         return self._state
 
     @state.setter
@@ -151,7 +152,7 @@ class MemoryStorage(Storage):
             self._failures += 1
 
     def reset_counter(self) -> None:
-        """Forget the failures: one call succeeded."""
+        """Reset the failures: a call succeeded."""
         self._failures = 0
 
     def increment_success_counter(self) -> None:
@@ -171,7 +172,7 @@ class MemoryStorage(Storage):
 
     @property
     def opened_at(self) -> datetime | None:
-        """When it opened last."""
+        """When the breaker last opened."""
         return self._opened_at
 
     @opened_at.setter
@@ -179,31 +180,30 @@ class MemoryStorage(Storage):
         self._opened_at = datetime
 
     def pause_left_secs(self) -> float:
-        """Seconds until an open breaker tries the service again."""
+        """Return the seconds until an open breaker lets a probe through."""
         opened = self._opened_at
         return max(0.0, (opened - datetime.now(UTC)).total_seconds() + self._reset_secs) if opened else 0.0
 
     def take_probe(self) -> bool:
-        """Take the right to the one probe; False where another thread has it."""
+        """Take the right to send the one probe; False if another thread has it."""
         return self._probe.acquire(blocking=False)
 
     def release_probe(self) -> None:
-        """Give the right to the one probe back."""
+        """Give back the right to send the one probe."""
         self._probe.release()
 
 
 class RedisStorage(Storage):
     """The state of a breaker in Redis, shared by all workers.
 
-    It is read at most every 0.2 s, a success writes only where there is a failure to forget, and the pause
-    is an expiring key, so that Redis' clock decides and not the worker's. While Redis is away the last
-    known state holds.
+    It is read at most every 0.2 s, and a success writes only if there are failures to reset. The pause is an expiring
+    key, so the clock of Redis decides and not the worker's. While Redis is unreachable, the last known state holds.
     """
 
     def __init__(self, redis: "Redis", service: str, reset_secs: float = RESET_SECS) -> None:
         super().__init__("redis")
         self._redis = redis
-        self._key = f"memory_graph:breaker:{service}"
+        self._key = f"{KEY_PREFIX}:{service}"
         self._reset_secs = reset_secs
         self._known: dict[str, str] = {}
         self._read_at = -CACHE_SECS
@@ -211,7 +211,7 @@ class RedisStorage(Storage):
 
     @property
     def state(self) -> str:
-        """The state; setting it starts its counters at 0."""
+        """The state; setting it resets the counters to 0."""
         return self._value("state", pybreaker.STATE_CLOSED)
 
     @state.setter
@@ -223,7 +223,7 @@ class RedisStorage(Storage):
         self._count("failures")
 
     def reset_counter(self) -> None:
-        """Forget the failures: one call succeeded."""
+        """Reset the failures: a call succeeded."""
         if self.counter:
             self._write({"failures": "0"})
 
@@ -243,48 +243,48 @@ class RedisStorage(Storage):
 
     @property
     def opened_at(self) -> datetime | None:
-        """When it opened last, on this worker's clock; None once the pause is over."""
+        """When the breaker last opened, by this worker's clock; None after the pause."""
         left = self.pause_left_secs()
         return datetime.now(UTC) + timedelta(seconds=left - self._reset_secs) if left else None
 
     @opened_at.setter
     def opened_at(self, datetime: datetime) -> None:
         self._open_until = time.monotonic() + self._reset_secs
-        self._quietly(lambda: self._redis.set(f"{self._key}:pause", "1", px=int(self._reset_secs * 1000)))
+        self._unless_away(lambda: self._redis.set(f"{self._key}:pause", "1", px=int(self._reset_secs * 1000)))
 
     def pause_left_secs(self) -> float:
-        """Seconds until an open breaker tries the service again."""
-        left_ms = self._quietly(lambda: self._redis.pttl(f"{self._key}:pause"))
+        """Return the seconds until an open breaker lets a probe through."""
+        left_ms = self._unless_away(lambda: self._redis.pttl(f"{self._key}:pause"))
         return max(0.0, self._open_until - time.monotonic() if left_ms is None else left_ms / 1000)
 
     def take_probe(self) -> bool:
-        """Take the right to the one probe; False where another worker has it."""
+        """Take the right to send the one probe; False if another worker has it."""
         key, expiry_ms = f"{self._key}:probe", int(PROBE_SECS * 1000)
-        taken = self._quietly(lambda: bool(self._redis.set(key, "1", nx=True, px=expiry_ms)))
-        return taken is not False  # while Redis is away: rather two probes than none
+        taken = self._unless_away(lambda: bool(self._redis.set(key, "1", nx=True, px=expiry_ms)))
+        return taken is not False  # while Redis is unreachable, two probes are better than none
 
     def release_probe(self) -> None:
-        """Give the right to the one probe back."""
-        self._quietly(lambda: self._redis.delete(f"{self._key}:probe"))
+        """Give back the right to send the one probe."""
+        self._unless_away(lambda: self._redis.delete(f"{self._key}:probe"))
 
     def _value(self, name: str, default: str) -> str:
         if time.monotonic() - self._read_at >= CACHE_SECS:
             self._read_at = time.monotonic()
-            found: Any = self._quietly(lambda: self._redis.hgetall(self._key))
+            found: Any = self._unless_away(lambda: self._redis.hgetall(self._key))
             if found is not None:
                 self._known = {_text(key): _text(value) for key, value in found.items()}
         return self._known.get(name, default)
 
     def _count(self, name: str) -> None:
-        counted = self._quietly(lambda: self._redis.hincrby(self._key, name, 1))
+        counted = self._unless_away(lambda: self._redis.hincrby(self._key, name, 1))
         self._known[name] = str(counted if counted is not None else int(self._known.get(name, "0")) + 1)
 
     def _write(self, values: dict[str, str]) -> None:
         self._known.update(values)
-        self._quietly(lambda: self._redis.hset(self._key, mapping=cast("dict[Any, Any]", values)))
+        self._unless_away(lambda: self._redis.hset(self._key, mapping=cast("dict[Any, Any]", values)))
 
-    def _quietly(self, command: Callable[[], Any]) -> Any:
-        """Redis away is no reason to refuse a call: the breaker goes on with what it knows."""
+    def _unless_away(self, command: Callable[[], Any]) -> Any:
+        """Return None if Redis is unreachable: the breaker goes on with the last known state."""
         try:
             return command()
         except RedisError:

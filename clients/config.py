@@ -1,4 +1,4 @@
-"""How the services are reached: settings with the contract's defaults, from the environment or by hand."""
+"""Settings of the clients: addresses, keys, deadlines, retries; from the environment or as arguments."""
 
 import ipaddress
 import re
@@ -32,7 +32,7 @@ class ServiceUrl(fields.String):
 
 
 class ApiKey(fields.String):
-    """A bearer key: printable ASCII without spaces, because it travels in a header."""
+    """A bearer token: printable ASCII without spaces, because it travels in a header."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -45,17 +45,17 @@ class ApiKey(fields.String):
 
 @dataclass(frozen=True)
 class ClientSettings(Settings):
-    """Settings of a client; a mistake is an InvalidConfig."""
+    """Settings of a client; a mistake raises InvalidConfig."""
 
     invalid: ClassVar[type[Exception]] = InvalidConfig
 
 
 @dataclass(frozen=True)
 class RetryPolicy(ClientSettings):
-    """How a client that is used directly tries again: `max_attempts` in all, waits growing to `max_delay_secs`.
+    """How a client without Celery retries: `max_attempts` in all, with waits that grow up to `max_delay_secs`.
 
-    A wait that the server asks for (Retry-After) is kept up to the client's `timeout_secs`; a longer one is
-    not slept: the error is raised and carries it.
+    A wait that the server asks for (Retry-After) is respected up to the client's `timeout_secs`. A longer one is not
+    slept: the error is raised and carries it.
     """
 
     max_attempts: int = 3
@@ -65,7 +65,7 @@ class RetryPolicy(ClientSettings):
     retry_on_timeout: bool = True
 
     def mistakes(self) -> Iterator[str]:
-        """Refuse what would never call, or never wait less than before."""
+        """Refuse a policy that never calls, or whose waits shrink."""
         if self.max_attempts < 1:
             yield "max_attempts: must be at least 1 (the first attempt counts)."
         if self.initial_delay_secs < 0 or self.max_delay_secs < 0:
@@ -74,13 +74,13 @@ class RetryPolicy(ClientSettings):
             yield "backoff_multiplier: must be at least 1."
 
     def delay_secs(self, attempt: int) -> float:
-        """The wait after the attempt with this number (1 is the first)."""
+        """Return the wait after the attempt with this number (1 is the first)."""
         return min(self.initial_delay_secs * self.backoff_multiplier ** (attempt - 1), self.max_delay_secs)
 
 
 @dataclass(frozen=True)
 class RegistryConfig(ClientSettings):
-    """Where LLM-Registry is, and how it is called."""
+    """Where LLM-Registry is and how to call it."""
 
     base_url: str = setting(
         "REGISTRY_URL", ServiceUrl("http", "https"), "http://localhost:8080", "Address of LLM-Registry."
@@ -107,13 +107,13 @@ class RegistryConfig(ClientSettings):
     )
 
     def mistakes(self) -> Iterator[str]:
-        """A key over plain HTTP off-host."""
+        """Refuse to send a key over plain HTTP to another host."""
         return _insecure("base_url (REGISTRY_URL)", self.base_url, self.api_key, self.allow_insecure_http)
 
 
 @dataclass(frozen=True)
 class VaultConfig(ClientSettings):
-    """Where Data-Vault is, and how it is called."""
+    """Where Data-Vault is and how to call it."""
 
     base_url: str = setting("VAULT_URL", ServiceUrl("http", "https"), "http://localhost:9000", "Address of Data-Vault.")
     api_key: str = setting("VAULT_API_KEY", ApiKey(), "", "Bearer token for the Vault; required.", secret=True)
@@ -137,13 +137,13 @@ class VaultConfig(ClientSettings):
     )
 
     def mistakes(self) -> Iterator[str]:
-        """A key over plain HTTP off-host."""
+        """Refuse to send a key over plain HTTP to another host."""
         return _insecure("base_url (VAULT_URL)", self.base_url, self.api_key, self.allow_insecure_http)
 
 
 @dataclass(frozen=True)
 class MemoryGraphConfig(ClientSettings):
-    """Where LLM-Memory-Graph is, and how it is called."""
+    """Where LLM-Memory-Graph is and how to call it."""
 
     url: str = setting(
         "MEMORY_GRAPH_URL",
@@ -159,11 +159,11 @@ class MemoryGraphConfig(ClientSettings):
 
 @dataclass(frozen=True)
 class SchedulerConfig(ClientSettings, archival.SchedulerConfig):
-    """The settings of the archival sweep; a mistake is an InvalidConfig."""
+    """Settings of the archival sweep; a mistake raises InvalidConfig."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address never leaves this host."""
+    """Return whether the host is this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -3,14 +3,14 @@
     IntegrationError                 any of the below
     ├── TransientError               WAIT: the same call may succeed later
     │   ├── ConnectionError          no connection
-    │   ├── Timeout                  no whole answer within the deadline
+    │   ├── Timeout                  no complete response within the deadline
     │   ├── HttpError                the transfer broke
     │   ├── CircuitBreakerOpen       the service is known to be down; nothing was sent
     │   └── ServiceUnavailable       5xx or 429 (also an ApiError)
     ├── ApiError                     the service gave an error status: one of two kinds
     │   ├── Refused                  FIX THE CALL: a 4xx or a redirect; the same call is refused again
     │   └── ServiceUnavailable       WAIT: 5xx or 429 (also a TransientError)
-    ├── SerializationError           FIX THE SERVICE: its answer is not what the contract says
+    ├── SerializationError           FIX THE SERVICE: its response breaks the contract
     ├── AuthenticationError          PHONE SOMEBODY: the key is missing, wrong or not allowed (401, 403)
     ├── InvalidConfig                PHONE SOMEBODY: a setting is wrong
     ├── UncertainOutcome             LOOK FIRST: it may have happened, and a repeat may happen twice
@@ -65,7 +65,7 @@ class TransientError(IntegrationError):
 
     @property
     def maybe_done(self) -> bool:
-        """Whether a repeat may happen twice, where the service does not recognise it."""
+        """Whether the service may have done the work, so that a repeat may do it twice unless it is deduplicated."""
         return False
 
 
@@ -74,20 +74,20 @@ class ConnectionError(TransientError):  # noqa: A001  as requests and the Rust c
 
 
 class Timeout(TransientError):
-    """No whole answer came within `timeout_secs`."""
+    """No complete response came within `timeout_secs`."""
 
     @property
     def maybe_done(self) -> bool:
-        """It was sent."""
+        """The request was sent."""
         return True
 
 
 class HttpError(TransientError):
-    """The transfer broke: the answer was cut or could not be decompressed."""
+    """The transfer broke: the response was truncated or could not be decompressed."""
 
     @property
     def maybe_done(self) -> bool:
-        """It was sent."""
+        """The request was sent."""
         return True
 
 
@@ -110,12 +110,12 @@ class ServiceUnavailable(TransientError, ApiError):
 
     @property
     def maybe_done(self) -> bool:
-        """A gateway says that it sent the request on and got no good answer (502, 504)."""
+        """A gateway sent the request on and got no usable response (502, 504)."""
         return self.status in (502, 504)
 
 
 class SerializationError(IntegrationError):
-    """The answer is not JSON, not of the contract's shape, or too large; the message names the field."""
+    """The response is not JSON, breaks the contract or is too large; the message names the field."""
 
 
 class AuthenticationError(IntegrationError):
@@ -127,10 +127,10 @@ class InvalidConfig(IntegrationError):
 
 
 class UncertainOutcome(IntegrationError):
-    """The request was sent and no answer came, and the service does not recognise a repeat."""
+    """The request was sent, no response came, and the service does not deduplicate a repeat."""
 
     dead_letter_reason: ClassVar[str] = "uncertain"
 
 
 class NotArchivable(IntegrationError):
-    """This session stays as it is, and the message says why."""
+    """The session stays as it is; the message says why."""

@@ -1,4 +1,4 @@
-"""LLM-Memory-Graph over gRPC: the conversations themselves."""
+"""LLM-Memory-Graph over gRPC: it stores the conversations."""
 
 import logging
 import time
@@ -34,8 +34,8 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
     ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
     ("grpc.primary_user_agent", USER_AGENT),
-    # Until it has connected again, gRPC refuses each call at once; it would wait up to two minutes between attempts,
-    # and the first calls to a service that is back would open the breaker for another minute.
+    # gRPC fails each call at once until it has reconnected. By default it waits up to two minutes between attempts, so
+    # the first calls to a service that is back would open the breaker for another minute.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 ]
@@ -60,8 +60,8 @@ logger = logging.getLogger(__name__)
 class MemoryGraphClient(Closing):
     """Calls of LLM-Memory-Graph, as in docs/contract/wire.md; thread-safe, and a context manager.
 
-    Reads are tried again by `retry_policy`; what adds is not, because the service knows no repeat.
-    Made after a fork only: gRPC's threads do not survive one.
+    Reads are retried by `retry_policy`. Calls that add something are not, because the service does not deduplicate.
+    Make one only after a fork: gRPC's threads do not survive it.
     """
 
     service: ClassVar[str] = "memory_graph"
@@ -89,22 +89,22 @@ class MemoryGraphClient(Closing):
         self._channel.close()
 
     def create_session(self, metadata: Mapping[str, str] | None = None) -> pb.Session:
-        """Create a session (CreateSession); a second run makes a second one."""
+        """Create a session (CreateSession); a repeat creates a second one."""
         return self._call("CreateSession", pb.CreateSessionRequest(metadata=metadata or {}), ONCE)
 
     def get_session(self, session_id: str) -> pb.Session:
-        """One session (GetSession).
+        """Return one session (GetSession).
 
-        Raises: Refused where there is none.
+        Raises: Refused if there is none.
         """
         return self._call("GetSession", pb.GetSessionRequest(session_id=session_id))
 
     def list_sessions(self, limit: int = 100, offset: int = 0) -> pb.ListSessionsResponse:
-        """Some of the sessions (ListSessions)."""
+        """Return some of the sessions (ListSessions)."""
         return self._call("ListSessions", pb.ListSessionsRequest(limit=limit, offset=offset))
 
     def add_prompt(self, session_id: str, content: str, metadata: pb.PromptMetadata | None = None) -> pb.PromptNode:
-        """Add a prompt to a session (AddPrompt); a second run adds a second one."""
+        """Add a prompt to a session (AddPrompt); a repeat adds a second one."""
         request = pb.AddPromptRequest(session_id=session_id, content=content, metadata=metadata)
         return self._call("AddPrompt", request, ONCE)
 
@@ -115,25 +115,25 @@ class MemoryGraphClient(Closing):
         token_usage: pb.TokenUsage | None = None,
         metadata: pb.ResponseMetadata | None = None,
     ) -> pb.ResponseNode:
-        """Add a response to a prompt (AddResponse); a second run adds a second one."""
+        """Add a response to a prompt (AddResponse); a repeat adds a second one."""
         request = pb.AddResponseRequest(
             prompt_id=prompt_id, content=content, token_usage=token_usage, metadata=metadata
         )
         return self._call("AddResponse", request, ONCE)
 
     def add_tool_invocation(self, tool_invocation: pb.ToolInvocationNode) -> pb.ToolInvocationNode:
-        """Add a tool's call to a response (AddToolInvocation); a second run adds a second one."""
+        """Add a tool's call to a response (AddToolInvocation); a repeat adds a second one."""
         request = pb.AddToolInvocationRequest(tool_invocation=tool_invocation)
         return self._call("AddToolInvocation", request, ONCE)
 
     def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
-        """Some of the nodes that match (Query); `total_count` counts all that do."""
+        """Return some of the nodes that match (Query); `total_count` counts all of them."""
         return self._call("Query", request)
 
     def stream_query(self, request: pb.QueryRequest) -> Iterator[pb.Node]:
-        """The nodes that match, one by one (StreamQuery), all within `timeout_secs`.
+        """Yield the nodes that match (StreamQuery), all within `timeout_secs`.
 
-        Raises: as every call does, also in the middle.
+        Raises: what every call raises, also in the middle.
         """
         with self._watched("StreamQuery") as metadata:
             yield from self._stub.StreamQuery(request, timeout=self.config.timeout_secs, metadata=metadata)
@@ -141,15 +141,15 @@ class MemoryGraphClient(Closing):
     def health_check(self) -> pb.HealthResponse:
         """Ask whether the service is up (Health, at most 5 s).
 
-        Raises: ServiceUnavailable where it says that it does not serve.
+        Raises: ServiceUnavailable if it says that it does not serve.
         """
-        answer: pb.HealthResponse = self._call("Health", Empty(), timeout_secs=HEALTH_TIMEOUT_SECS)
-        if answer.status == pb.HealthResponse.NOT_SERVING:
+        health: pb.HealthResponse = self._call("Health", Empty(), timeout_secs=HEALTH_TIMEOUT_SECS)
+        if health.status == pb.HealthResponse.NOT_SERVING:
             raise ServiceUnavailable("the service says that it does not serve", self.service, "Health")
-        return answer
+        return health
 
     def iter_nodes(self, session_id: str, page_size: int = PAGE_SIZE) -> Iterator[pb.Node]:
-        """Every node of a session in the graph's order, page by page (Query)."""
+        """Yield every node of a session in the graph's order, page by page (Query)."""
         offset = 0
         while True:
             page = self.query(pb.QueryRequest(session_id=session_id, limit=page_size, offset=offset))
@@ -159,7 +159,7 @@ class MemoryGraphClient(Closing):
                 return
 
     def count_nodes(self, session_id: str) -> int:
-        """How many nodes a session has; nodes are only ever added, so this tells whether it went on."""
+        """Return how many nodes a session has; nodes are never removed, so a higher count means that it went on."""
         return self.query(pb.QueryRequest(session_id=session_id, limit=1)).total_count
 
     def _call(
@@ -177,7 +177,7 @@ class MemoryGraphClient(Closing):
 
     @contextmanager
     def _watched(self, operation: str) -> Generator[list[tuple[str, str]]]:
-        """Name a request, turn its gRPC status into our error, and log one line of it."""
+        """Give a request an id, turn its gRPC status into our error, and log one line."""
         started, request_id, status = time.monotonic(), str(uuid4()), 0
         try:
             yield [("x-request-id", request_id)]
@@ -202,7 +202,7 @@ class MemoryGraphClient(Closing):
 
 
 def _translated(error: Any, operation: str, request_id: str) -> IntegrationError:
-    """Turn a gRPC status into our error, without the service's own text."""
+    """Return our error for a gRPC status, without the service's own text."""
     code = error.code()
     kind, message = _CODES.get(code, (Refused, f"refused ({code.name})"))
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in (error.details() or ""):

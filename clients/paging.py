@@ -1,4 +1,4 @@
-"""Walking the pages of a listing whose first page may be 0 or 1, or have no number at all."""
+"""Walk the pages of a listing; its first page may have the number 0, 1 or none."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Numbered(Protocol):
-    """What a page of a listing says of itself."""
+    """A page of a listing: its number, if the server gives one, and the total of all pages."""
 
     @property
     def total(self) -> int: ...
@@ -23,41 +23,41 @@ L = TypeVar("L", bound=Numbered)
 
 @dataclass(frozen=True)
 class Cursor:
-    """The next page to ask for (None: the first), how many items came before it, and what repeats would start with."""
+    """The next page (None: the first), how many items came before it, and which ids would start a repeated page."""
 
     page: int | None = None
     listed: int = 0
     first_id: str = ""
     previous_id: str = ""
 
-    def after(self, ids: Sequence[str], answer: Numbered) -> "Cursor | None":
-        """Where to go on after this answer; None at the end.
+    def after(self, ids: Sequence[str], page: Numbered) -> "Cursor | None":
+        """Return the cursor after this page; None at the end.
 
-        Raises: SerializationError where the service gives another page than was asked for.
+        Raises: SerializationError if the service returned another page than the requested one.
         """
         if not ids:
             return None
-        if self._is_first_again(ids, answer):
+        if self._is_first_again(ids, page):
             return Cursor(2, self.listed, self.first_id)
         repeats = ids[0] in (self.first_id, self.previous_id)
-        if self.page is not None and (answer.page not in (None, self.page) or repeats):
-            raise SerializationError("the service answers with another page than was asked for")
+        if self.page is not None and (page.page not in (None, self.page) or repeats):
+            raise SerializationError("the service returned another page than the requested one")
         listed = self.listed + len(ids)
-        number = answer.page if answer.page is not None else (self.page or 0)
-        return None if listed >= answer.total else Cursor(number + 1, listed, self.first_id or ids[0], ids[0])
+        number = page.page if page.page is not None else (self.page or 0)
+        return None if listed >= page.total else Cursor(number + 1, listed, self.first_id or ids[0], ids[0])
 
-    def _is_first_again(self, ids: Sequence[str], answer: Numbered) -> bool:
-        """A server that numbers from 1, but does not say so, gives page 1 twice."""
-        return answer.page is None and self.page == 1 and ids[0] == self.first_id
+    def _is_first_again(self, ids: Sequence[str], page: Numbered) -> bool:
+        """Return whether page 1 came twice: a server that counts from 1 may not say so."""
+        return page.page is None and self.page == 1 and ids[0] == self.first_id
 
 
 def walk(fetch: Callable[[int | None], L], items_of: Callable[[L], list[T]], id_of: Callable[[T], str]) -> Iterator[T]:
-    """Every item of a listing, page by page, until an empty page or `total`."""
+    """Yield every item of a listing, page by page, until an empty page or `total`."""
     cursor: Cursor | None = Cursor()
     while cursor is not None:
-        answer = fetch(cursor.page)
-        items = items_of(answer)
-        following = cursor.after([id_of(item) for item in items], answer)
+        page = fetch(cursor.page)
+        items = items_of(page)
+        following = cursor.after([id_of(item) for item in items], page)
         if following is None or following.listed > cursor.listed:
             yield from items
         cursor = following

@@ -66,12 +66,12 @@ class RegistryClient(ServiceClient):
     def health_check(self) -> bool:
         """Ask whether the registry is up (GET /health, without a key, at most 5 s).
 
-        Raises: a TransientError where it is not.
+        Raises: a TransientError if it is not.
         """
         return self._is_healthy()
 
     def register_session(self, registration: SessionRegistration, *, idempotency_key: str | None = None) -> SessionInfo:
-        """Register a session (POST /api/v1/sessions). Again with the same content, it changes nothing."""
+        """Register a session (POST /api/v1/sessions). A repeat with the same content changes nothing."""
         return self._call(
             Call(
                 "register_session",
@@ -91,7 +91,7 @@ class RegistryClient(ServiceClient):
         status: SessionStatus | None = None,
         started_before: datetime | None = None,
     ) -> SessionList:
-        """One page of the sessions (GET /api/v1/sessions); without `page` the first, whatever its number.
+        """Return one page of the sessions (GET /api/v1/sessions); without `page` the first, whatever its number.
 
         `status` and `started_before` are hints: a registry that does not know them lists every session.
         """
@@ -104,44 +104,44 @@ class RegistryClient(ServiceClient):
         return self._call(Call("list_sessions", "GET", "/api/v1/sessions", query=query), SESSIONS)
 
     def iter_sessions(self, page_size: int | None = None) -> Iterator[SessionInfo]:
-        """Every session, page by page, as the listing is walked."""
-        return walk(lambda page: self.list_sessions(page, page_size), lambda answer: answer.sessions, _session_id)
+        """Yield every session, page by page."""
+        return walk(lambda page: self.list_sessions(page, page_size), lambda found: found.sessions, _session_id)
 
     def get_session(self, session_id: str) -> SessionInfo:
-        """One session (GET /api/v1/sessions/{id}).
+        """Return one session (GET /api/v1/sessions/{id}).
 
-        Raises: Refused with status 404 where there is none.
+        Raises: Refused with status 404 if there is none.
         """
         call = Call("get_session", "GET", "/api/v1/sessions/{session_id}", ids={"session_id": session_id})
         return self._call(call, SESSION)
 
     def update_session_status(self, session_id: str, status: SessionStatus) -> SessionInfo:
-        """Set a session's status (PUT /api/v1/sessions/{id}/status). Again, it changes nothing.
+        """Set a session's status (PUT /api/v1/sessions/{id}/status). A repeat changes nothing.
 
-        Raises: Refused with status 409 where the life cycle does not allow it (archived → completed).
+        Raises: Refused with status 409 if the life cycle does not allow it (archived → completed).
         """
         route = "/api/v1/sessions/{session_id}/status"
         ids, body = {"session_id": session_id}, STATUS.write(StatusUpdate(status))
         return self._call(Call("update_session_status", "PUT", route, ids=ids, body=body, schema=STATUS), SESSION)
 
     def delete_session(self, session_id: str) -> None:
-        """Delete a session (DELETE /api/v1/sessions/{id}); one that is gone already is deleted."""
+        """Delete a session (DELETE /api/v1/sessions/{id}); if it is already gone, that counts as deleted."""
         route = "/api/v1/sessions/{session_id}"
         self._delete(Call("delete_session", "DELETE", route, ids={"session_id": session_id}))
 
     def list_models(self, page: int | None = None, page_size: int | None = None) -> ModelList:
-        """One page of the models (GET /api/v1/models); without `page` the first, whatever its number."""
+        """Return one page of the models (GET /api/v1/models); without `page` the first, whatever its number."""
         query = {"page": page, "page_size": page_size}
         return self._call(Call("list_models", "GET", "/api/v1/models", query=query), MODELS)
 
     def iter_models(self, page_size: int | None = None) -> Iterator[ModelMetadata]:
-        """Every model, page by page, as the listing is walked."""
-        return walk(lambda page: self.list_models(page, page_size), lambda answer: answer.models, _model_id)
+        """Yield every model, page by page."""
+        return walk(lambda page: self.list_models(page, page_size), lambda found: found.models, _model_id)
 
     def get_model_metadata(self, model_id: str) -> ModelMetadata:
-        """One model (GET /api/v1/models/{id}).
+        """Return one model (GET /api/v1/models/{id}).
 
-        Raises: Refused with status 404 where there is none.
+        Raises: Refused with status 404 if there is none.
         """
         call = Call("get_model_metadata", "GET", "/api/v1/models/{model_id}", ids={"model_id": model_id})
         return self._call(call, MODEL)
@@ -149,9 +149,9 @@ class RegistryClient(ServiceClient):
     def track_usage(self, report: UsageReport, *, idempotency_key: str | None = None) -> None:
         """Add a usage report (POST /api/v1/usage).
 
-        A second run under the same key counts once where the registry honours keys; where it does not
-        (`honours_idempotency=False`), a report that got no answer is not repeated.
-        Raises: UncertainOutcome then: look at the session's usage before you send it again.
+        If the Registry deduplicates by key, a repeat under the same key counts once. If it does not
+        (`honours_idempotency=False`), a report that got no response is not retried.
+        Raises: UncertainOutcome in that case: check the session's usage before you send it again.
         """
         self._call(
             Call(
@@ -166,12 +166,12 @@ class RegistryClient(ServiceClient):
         )
 
     def get_session_usage(self, session_id: str) -> UsageStats:
-        """What a session used so far (GET /api/v1/sessions/{id}/usage)."""
+        """Return the usage of a session so far (GET /api/v1/sessions/{id}/usage)."""
         route = "/api/v1/sessions/{session_id}/usage"
         return self._call(Call("get_session_usage", "GET", route, ids={"session_id": session_id}), STATS)
 
     def get_model_usage(self, model_id: str) -> UsageStats:
-        """What a model's sessions used so far (GET /api/v1/models/{id}/usage)."""
+        """Return the usage of all sessions of a model so far (GET /api/v1/models/{id}/usage)."""
         route = "/api/v1/models/{model_id}/usage"
         return self._call(Call("get_model_usage", "GET", route, ids={"model_id": model_id}), STATS)
 

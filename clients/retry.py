@@ -1,4 +1,4 @@
-"""Trying again, for a client that is used directly; inside a task Celery does it."""
+"""Retries of a client that is used without Celery; inside a task Celery retries."""
 
 import random
 import time
@@ -14,10 +14,10 @@ ONCE = RetryPolicy(max_attempts=1)
 
 
 def again(policy: RetryPolicy, longest_wait_secs: float, attempt: Callable[[], T], repeatable: bool = True) -> T:
-    """Call `attempt` until it succeeds or the policy ends; the last error is raised.
+    """Call `attempt` until it succeeds or the policy ends, and raise the last error.
 
-    A wait that the server asks for is kept; over `longest_wait_secs` the error is raised instead. What is
-    not `repeatable` is repeated only where the service can not have done it; an open breaker is not waited for.
+    A wait that the server asks for is respected up to `longest_wait_secs`; a longer one raises the error at once. A
+    call that is not `repeatable` is repeated only if the service cannot have done it. An open breaker is not awaited.
     """
     number = 1
     while True:

@@ -68,15 +68,15 @@ class VaultClient(ServiceClient):
     def health_check(self) -> bool:
         """Ask whether the vault is up (GET /health, without a key, at most 5 s).
 
-        Raises: a TransientError where it is not.
+        Raises: a TransientError if it is not.
         """
         return self._is_healthy()
 
     def archive_session(self, entry: ArchiveEntry, *, idempotency_key: str | None = None) -> ArchiveResponse:
         """Store one session in the vault (POST /api/v1/archive).
 
-        A second run under the same key, or with the same archive id and content, stores nothing more.
-        Raises: Refused with status 409 where the id holds other content, 413 where it is too large.
+        A repeat under the same key, or with the same archive id and content, stores nothing more.
+        Raises: Refused with status 409 if the id holds other content, 413 if the entry is too large.
         """
         call = self._archive_call("archive_session", "/api/v1/archive", ENTRY.write(entry), idempotency_key)
         return self._call(call, RECEIPT)
@@ -84,11 +84,11 @@ class VaultClient(ServiceClient):
     def batch_archive(
         self, entries: Sequence[ArchiveEntry], *, idempotency_key: str | None = None
     ) -> BatchArchiveResponse:
-        """Store many sessions (POST /api/v1/archive/batch); the answers are merged.
+        """Store many sessions (POST /api/v1/archive/batch) and merge the responses.
 
-        A request holds `batch_size` entries and `batch_max_bytes` at most; an entry that is larger goes alone.
-        `archived` of the result lists archive ids; an entry that the vault names nowhere has failed. Each
-        request goes under `<key>:<SHA-256 of its body>`, so a repeat with fewer entries is a new request.
+        A request has at most `batch_size` entries and `batch_max_bytes`; a larger entry goes alone. `archived` of the
+        result lists archive ids; an entry that the vault does not mention counts as failed. The idempotency key of
+        each request is `<key>:<SHA-256 of its body>`, so a repeat with fewer entries is a new request.
         """
         key = idempotency_key or str(uuid4())
         parts = [self._archive_part(some, body, key) for some, body in self._parts(entries)]
@@ -97,24 +97,24 @@ class VaultClient(ServiceClient):
         return BatchArchiveResponse(archived, total=len(entries), success_count=len(archived), failed=failed)
 
     def retrieve_session(self, archive_id: str) -> ArchiveEntry:
-        """Read an archive back (GET /api/v1/archive/{id}).
+        """Return an archive (GET /api/v1/archive/{id}).
 
-        Raises: Refused with status 404 where there is none.
+        Raises: Refused with status 404 if there is none.
         """
         call = Call("retrieve_session", "GET", "/api/v1/archive/{archive_id}", ids={"archive_id": archive_id})
         return self._call(call, ARCHIVE)
 
     def delete_archive(self, archive_id: str) -> None:
-        """Delete an archive (DELETE /api/v1/archive/{id}); one that is gone already is deleted.
+        """Delete an archive (DELETE /api/v1/archive/{id}); if it is already gone, that counts as deleted.
 
-        Raises: Refused with status 409 while its retention lasts.
+        Raises: Refused with status 409 until its retention ends.
         """
         self._delete(Call("delete_archive", "DELETE", "/api/v1/archive/{archive_id}", ids={"archive_id": archive_id}))
 
     def create_retention_policy(self, policy: RetentionPolicy, *, idempotency_key: str | None = None) -> str:
-        """Create a retention policy (POST /api/v1/policies) and return its id. Again, it changes nothing.
+        """Create a retention policy (POST /api/v1/policies) and return its id. A repeat changes nothing.
 
-        Raises: Refused with status 409 where the id holds another policy.
+        Raises: Refused with status 409 if the id belongs to another policy.
         """
         body = POLICY.write(policy)
         route = "/api/v1/policies"
@@ -122,13 +122,13 @@ class VaultClient(ServiceClient):
         return self._call(call, POLICY_CREATED).policy_id
 
     def apply_retention_policy(self, archive_id: str, policy_id: str) -> None:
-        """Keep an archive as long as the policy says (PUT /api/v1/archive/{id}/policy). Again, it changes nothing."""
+        """Put an archive under a retention policy (PUT /api/v1/archive/{id}/policy). A repeat changes nothing."""
         route = "/api/v1/archive/{archive_id}/policy"
         ids, body = {"archive_id": archive_id}, ASSIGNMENT.write(PolicyId(policy_id))
         self._call(Call("apply_retention_policy", "PUT", route, ids=ids, body=body, schema=ASSIGNMENT))
 
     def _parts(self, entries: Iterable[ArchiveEntry]) -> Iterator[tuple[list[ArchiveEntry], list[Fragment]]]:
-        """The entries of each request, and its body; each entry is made JSON once, and one body is there at a time."""
+        """Yield entries and body of each request; an entry is encoded once, and one body is in memory at a time."""
         some: list[ArchiveEntry] = []
         body: list[Fragment] = []
         size_bytes = BRACKETS
@@ -148,8 +148,8 @@ class VaultClient(ServiceClient):
         self, entries: Sequence[ArchiveEntry], body: Sequence[Fragment], key: str
     ) -> BatchArchiveResponse:
         part_key = f"{key}:{hashlib.sha256(encode(body)).hexdigest()}"
-        answer = self._call(self._archive_call("batch_archive", "/api/v1/archive/batch", body, part_key), BATCH)
-        return _judged(entries, answer)
+        found = self._call(self._archive_call("batch_archive", "/api/v1/archive/batch", body, part_key), BATCH)
+        return _matched(entries, found)
 
     def _archive_call(self, operation: str, route: str, body: object, key: str | None) -> Call:
         headers = {
@@ -159,29 +159,29 @@ class VaultClient(ServiceClient):
         return Call(operation, "POST", route, body=body, schema=ENTRY, headers=headers, idempotency_key=key)
 
 
-def _judged(entries: Sequence[ArchiveEntry], answer: BatchArchiveResponse) -> BatchArchiveResponse:
-    """Match the answer to what was sent: by archive id or by session id, as the vault pleases.
+def _matched(entries: Sequence[ArchiveEntry], response: BatchArchiveResponse) -> BatchArchiveResponse:
+    """Match a response to the entries that were sent; the vault may list archive ids or session ids.
 
-    A session id in both lists (two archives of one session) does not say which was stored: both failed.
+    A session id in both lists (two archives of one session) does not say which was stored, so both count as failed.
     """
-    named = set(answer.archived)
-    sessions = named - {failure.session_id for failure in answer.failed}
+    named = set(response.archived)
+    sessions = named - {failure.session_id for failure in response.failed}
     archived = [entry.id for entry in entries if entry.id in named or entry.session_id in sessions]
-    failed = list(_failures(entries, set(archived), answer))
+    failed = list(_failures(entries, set(archived), response))
     return BatchArchiveResponse(archived, total=len(entries), success_count=len(archived), failed=failed)
 
 
 def _failures(
-    entries: Sequence[ArchiveEntry], archived: set[str], answer: BatchArchiveResponse
+    entries: Sequence[ArchiveEntry], archived: set[str], response: BatchArchiveResponse
 ) -> Iterator[ArchiveFailure]:
-    reasons = {failure.session_id: failure.error for failure in answer.failed}
+    reasons = {failure.session_id: failure.error for failure in response.failed}
     for entry in entries:
         if entry.id not in archived:
             yield ArchiveFailure(entry.session_id, safe_reason(reasons.get(entry.session_id, "")))
 
 
 def safe_reason(text: str) -> str:
-    """A service's own reason where it is made of plain words for it; anything else might quote a conversation."""
+    """Return the service's own reason if all its words are known; anything else might quote a conversation."""
     words = re.findall(r"[^\W\d]\w*", text.lower())
     plain = bool(words) and len(text) <= 200 and text.isascii() and all(word in _REASON_WORDS for word in words)
     return text if plain else "refused by the vault"

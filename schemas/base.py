@@ -13,7 +13,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, fields
 
 M = TypeVar("M")
 
-# All ids that are derived and not drawn come from this namespace: the same input, the same id, for ever.
+# The namespace of all derived ids: the same input gives the same id, for ever.
 NAMESPACE = UUID("6c3a3f0e-5f0b-5a67-9a57-3b8b3f6d7c11")
 _LONGEST_NAME = 64
 _CHECKED_BY = "_checked_by"
@@ -36,27 +36,27 @@ class Payload(Schema, Generic[M]):
     """A schema that reads JSON values into its model and writes the model as JSON values."""
 
     model: ClassVar[type[Any]]
-    lenient: ClassVar[bool] = False  # about fields that it does not know, and null where it may not be
+    lenient: ClassVar[bool] = False  # ignores unknown fields, and null in a field that may not be null
 
     def load(self, data: Any, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Check decoded JSON and make the model of it, as marshmallow does; what is usual in a third of the time."""
+        """Validate decoded JSON and return its model, as marshmallow does; valid payloads take a third of the time."""
         usual = type(data) is dict and not any(options.values())
-        made = self._quickly(cast("dict[str, Any]", data)) if usual else None
+        made = self._fast_path(cast("dict[str, Any]", data)) if usual else None
         return super().load(data, **options) if made is None else made
 
     def check(self, data: dict[str, Any]) -> None:
-        """What holds between the fields; may fill in what follows from others.
+        """Check the rules between fields; may fill in a field that follows from others.
 
         Raises: ValidationError naming each field.
         """
 
     @marshmallow.validates_schema
     def check_whole(self, data: dict[str, Any], **kwargs: Any) -> None:
-        """Let marshmallow ask `check`."""
+        """Run `check` as a hook of marshmallow."""
         self.check(data)
 
-    def _quickly(self, payload: dict[str, Any]) -> Any:
-        """The model of a payload in which nothing is amiss; None leaves it, and what to say of it, to marshmallow."""
+    def _fast_path(self, payload: dict[str, Any]) -> Any:
+        """Return the model of a valid payload, else None: then marshmallow validates again and reports the errors."""
         values: dict[str, Any] = {}
         try:
             for key, value in payload.items():
@@ -84,7 +84,7 @@ class Payload(Schema, Generic[M]):
         return frozenset(name for name, field in self.fields.items() if field.required)
 
     def read(self, payload: Any) -> M:
-        """Check decoded JSON and make the model of it; what is absent gets the model's default.
+        """Validate decoded JSON and return its model; absent fields get the model's defaults.
 
         Raises: ValidationError naming each field.
         """
@@ -92,28 +92,28 @@ class Payload(Schema, Generic[M]):
 
     @marshmallow.post_load
     def make_model(self, data: dict[str, Any], **kwargs: Any) -> Any:
-        """Make the model of checked values."""
+        """Return the model of validated values."""
         return self.model(**data)
 
     def write(self, model: M) -> dict[str, Any]:
-        """Check a model and make JSON values of it; what is None and may not be null is left out.
+        """Validate a model and return its JSON values, without fields that are None and may not be null.
 
-        Raises: ValidationError naming each field, also where a value has the wrong Python type.
+        Raises: ValidationError naming each field, also if a value has the wrong Python type.
         """
         return self.as_json(self.read(self.given(model)))
 
     def given(self, model: Any) -> dict[str, Any]:
-        """The values of a model that has some of the fields, unchecked, without what is None and may not be null."""
+        """Return the values of a model that has some of the fields, unvalidated, without None that may not be null."""
         keyed = {key: getattr(model, name) for key, (name, _) in self._by_key.items() if hasattr(model, name)}
         return self._given(keyed)
 
     def as_json(self, model: M) -> dict[str, Any]:
-        """Make JSON values of a model that was checked before."""
+        """Return the JSON values of a model that was validated before."""
         fields = self._by_key.items()
         return self._given({key: field._serialize(getattr(model, name), name, model) for key, (name, field) in fields})
 
     def _given(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Drop what is None where None is not a value of the field."""
+        """Drop None from fields that may not be null."""
         absent = self._never_null
         return {key: value for key, value in values.items() if value is not None or key not in absent}
 
@@ -122,15 +122,15 @@ class Payload(Schema, Generic[M]):
         return frozenset(_key(field, name) for name, field in self.fields.items() if not field.allow_none)
 
     def handle_error(self, error: marshmallow.ValidationError, data: Any, **kwargs: Any) -> NoReturn:
-        """Keep the names of the fields and drop the values."""
+        """Raise our error, which names the fields and drops their values."""
         raise ValidationError(_shortened(error.messages)) from None
 
 
 class Request(Payload[M]):
-    """What we send: unknown fields are typos.
+    """A payload that we send; unknown fields are refused as typos.
 
-    `identity` names the field that is drawn once (uuid4) and `moment` the one that says when: both are
-    fixed by whoever makes the payload. Where a sender left them out, `receive` settles them.
+    `identity` names the field with the payload's id and `moment` the one with its time. The sender sets both;
+    `receive` settles those that it left out.
     """
 
     identity: ClassVar[str | None] = None
@@ -140,17 +140,17 @@ class Request(Payload[M]):
         unknown = RAISE
 
     def write(self, model: M) -> dict[str, Any]:
-        """Check a model and make JSON values of it; a moment that is None is left to the server.
+        """Validate a model and return its JSON values; a time that is None is left to the server.
 
-        A model that this schema, or one that only asks for more, received is not checked again.
-        Raises: ValidationError naming each field, also where a value has the wrong Python type.
+        A model that came from `receive` of this schema, or of a stricter one, is not validated again.
+        Raises: ValidationError naming each field, also if a value has the wrong Python type.
         """
         if issubclass(getattr(model, _CHECKED_BY, object), type(self)):
             return self.as_json(model)
         return self._left_to_server(super().write(model), model)
 
     def as_json(self, model: M) -> dict[str, Any]:
-        """Make JSON values of a model that was checked before; a moment that is None is left to the server."""
+        """Return the JSON values of a model that was validated before; a time that is None is left to the server."""
         return self._left_to_server(super().as_json(model), model)
 
     def _left_to_server(self, written: dict[str, Any], model: M) -> dict[str, Any]:
@@ -159,9 +159,9 @@ class Request(Payload[M]):
         return written
 
     def receive(self, payload: Any, seed: str) -> M:
-        """Read a payload that may run twice: an absent id derives from `seed`, an absent moment stays absent.
+        """Read a payload that may run twice: an absent id is derived from `seed`, an absent time stays absent.
 
-        Nobody changes what was received before it is written.
+        The model must not be changed before it is written.
         Raises: ValidationError naming each field.
         """
         if not isinstance(payload, Mapping):
@@ -175,12 +175,12 @@ class Request(Payload[M]):
         return self._as_checked(model)
 
     def _as_checked(self, model: Any) -> M:
-        object.__setattr__(model, _CHECKED_BY, type(self))  # no field: neither equality nor `replace` knows of it
+        object.__setattr__(model, _CHECKED_BY, type(self))  # not a field, so equality and `replace` ignore it
         return model
 
 
 class Response(Payload[M]):
-    """What a service answers: unknown fields are ignored, because servers grow."""
+    """A payload that a service returns; unknown fields are ignored, because servers grow."""
 
     lenient = True
 
@@ -189,22 +189,22 @@ class Response(Payload[M]):
 
     @marshmallow.pre_load
     def null_is_absent(self, payload: Any, **kwargs: Any) -> Any:
-        """Take null for absent where the field may not be null (Go writes an empty list so)."""
+        """Treat null as absent if the field may not be null (Go writes an empty list that way)."""
         return self._given(cast("dict[str, Any]", payload)) if isinstance(payload, dict) else payload
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON whose bytes depend on the value alone: sorted keys, no spaces, UTF-8."""
+    """Return JSON whose bytes depend only on the value: sorted keys, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def digest(value: Any) -> str:
-    """The SHA-256 of a JSON value's canonical form, in hexadecimal."""
+    """Return the SHA-256 of a JSON value's canonical form, in hexadecimal."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def derived_id(*parts: Any) -> str:
-    """The same UUID for the same parts, in every process and for ever (RFC 9562, version 5)."""
+    """Return the same UUID for the same parts, in every process and for ever (RFC 9562, version 5)."""
     return str(uuid5(NAMESPACE, canonical_json(parts).decode()))
 
 
@@ -213,7 +213,7 @@ def _key(field: fields.Field[Any], name: str) -> str:
 
 
 def _shortened(messages: Any) -> Any:
-    """Field names come from the sender too: long ones are cut."""
+    """Truncate long field names, which come from the sender, too."""
     if isinstance(messages, dict):
         pairs = cast("Iterable[tuple[Any, Any]]", messages.items())  # pyright: ignore[reportUnknownMemberType]
         return {str(name)[:_LONGEST_NAME]: _shortened(value) for name, value in pairs}

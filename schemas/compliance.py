@@ -1,10 +1,10 @@
-"""The compliance levels that archives are kept under."""
+"""The compliance levels of archives."""
 
 from enum import StrEnum
 
 
 class ComplianceLevel(StrEnum):
-    """The rule an archive is kept under; `retention_days` is its floor."""
+    """The rule that an archive falls under; `retention_days` is its minimum."""
 
     STANDARD = "standard"
     HIPAA = "hipaa"
@@ -14,7 +14,7 @@ class ComplianceLevel(StrEnum):
 
     @property
     def retention_days(self) -> int:
-        """Days that the level asks an archive to be kept."""
+        """The fewest days that an archive of this level must be kept."""
         return _LEVEL_DAYS[self]
 
 

@@ -1,4 +1,4 @@
-"""The fields that payloads are made of, each with its limits."""
+"""The fields of payloads, each with its limits."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from marshmallow import fields, validate
 MAX_ID_LENGTH = 256
 MAX_COUNT = 2**63 - 1
 MAX_DAYS = 365_000
-DEEPEST, LARGEST_CHARACTERS = 64, 65_536  # of JSON that shares a message with others
+DEEPEST, LARGEST_CHARACTERS = 64, 65_536  # limits of JSON that shares a message with other payloads
 _RFC3339 = re.compile(
     r"(?P<seconds>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
@@ -127,7 +127,7 @@ class Switch(fields.Boolean):
 
 
 class Timestamp(fields.Field[datetime]):
-    """An RFC 3339 moment with an offset, read to the microsecond and written in UTC with `Z`."""
+    """An RFC 3339 timestamp with an offset, read to the microsecond and written in UTC with `Z`."""
 
     default_error_messages = {
         "invalid": "Not an RFC 3339 timestamp with seconds and an offset, like 2026-01-31T12:00:00Z."
@@ -173,7 +173,7 @@ class JsonObject(Json):
 
 
 class ModestObject(JsonObject):
-    """A JSON object that shares its message with others, which it must not take along: neither deep nor large."""
+    """A JSON object that shares its message with other payloads, so it must be neither deep nor large."""
 
     default_error_messages = {
         "nested": "Nested deeper than {deepest} levels.",
@@ -195,7 +195,7 @@ class ModestObject(JsonObject):
             raise self.make_error("nested", deepest=DEEPEST)
         if '"__type__"' in text and _is_marked(checked):
             raise self.make_error("marked")
-        return json.loads(text)  # a copy: its sender may go on using its own
+        return json.loads(text)  # a copy, because the sender may change the original
 
 
 class Tags(fields.List[str]):
@@ -206,7 +206,7 @@ class Tags(fields.List[str]):
 
 
 def _copied(value: Any) -> tuple[bytes, Any] | None:
-    """The text of a plain JSON value, and a copy read from it; None where json.dumps must have the say."""
+    """Return a plain JSON value as text and as a copy; None if json.dumps must decide."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS)
         copy = orjson.loads(text)
@@ -216,7 +216,7 @@ def _copied(value: Any) -> tuple[bytes, Any] | None:
 
 
 def _is_modest(text: bytes) -> bool:
-    """Whether JSON keeps every limit of a modest object, by looking at its text; False: look closely."""
+    """Return whether the text shows that JSON is within every limit of a modest object; False needs a closer look."""
     openings = text.count(b"{") + text.count(b"[")
     # Escaped and spaced as the limit counts it, a byte of it is three characters at most, but DEL is six.
     return (
@@ -233,7 +233,7 @@ def _inside(value: Any) -> Iterable[Any]:
 
 
 def _depth(value: Any) -> int:
-    """How deep JSON nests."""
+    """Return how many levels deep JSON nests."""
     level, depth = [value], 0
     while level := [inner for outer in level for inner in _inside(outer)]:
         depth += 1
@@ -241,7 +241,7 @@ def _depth(value: Any) -> int:
 
 
 def _is_marked(value: Any) -> bool:
-    """Whether an object anywhere in it would be read as a value of another type."""
+    """Return whether kombu would read an object anywhere inside as a value of another type."""
     left = [value]
     while left:
         one = left.pop()
@@ -252,14 +252,14 @@ def _is_marked(value: Any) -> bool:
 
 
 def format_timestamp(moment: datetime) -> str:
-    """An aware moment as RFC 3339 in UTC, with `Z`."""
+    """Return an aware datetime as RFC 3339 in UTC, with `Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Read an RFC 3339 timestamp; digits beyond the microsecond are cut off.
+    """Read an RFC 3339 timestamp; digits beyond the microsecond are dropped.
 
-    Raises: ValueError where seconds or the offset are missing, or the date does not exist.
+    Raises: ValueError if the seconds or the offset are missing, or the date does not exist.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:
@@ -269,7 +269,7 @@ def parse_timestamp(text: str) -> datetime:
 
 
 def now() -> datetime:
-    """This moment, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 

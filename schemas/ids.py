@@ -1,4 +1,4 @@
-"""Random ids, for who makes many."""
+"""Random UUIDs, generated in batches."""
 
 import os
 from uuid import UUID
@@ -8,9 +8,10 @@ _drawn: list[str] = []
 
 
 def random_id() -> str:
-    """A random UUID (version 4).
+    """Return a random UUID (version 4).
 
-    Many are drawn at once: each drawing lets go of the interpreter's lock, and among busy threads that costs a turn.
+    UUIDs are generated in batches, because each read of `os.urandom` releases the interpreter's lock, and among busy
+    threads that costs a turn.
     """
     while True:
         try:
@@ -20,5 +21,5 @@ def random_id() -> str:
             _drawn.extend(str(UUID(bytes=drawn[at : at + 16], version=4)) for at in range(0, len(drawn), 16))
 
 
-# A forked child must not give out what its parent gives out.
+# A forked child must not return the ids that its parent returns.
 os.register_at_fork(after_in_child=_drawn.clear)

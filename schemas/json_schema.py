@@ -1,9 +1,9 @@
 """The payloads as JSON Schema 2020-12, the dialect of OpenAPI 3.1; draft-07, that of AsyncAPI 3.0, reads it the same.
 
-JSON Schema cannot say all of it. A payload that follows its schema is refused all the same where text has lone
-surrogates, JSON is nested deeper than 100 levels, a count is written as `1.0`, a number is too large for a double,
-a moment does not exist, is a leap second or lies outside the years 1 to 9999, or `total_tokens` is not the sum of
-its parts or that sum is over 2**63 - 1.
+JSON Schema cannot express every rule. A payload that follows its schema is still refused if text has lone surrogates,
+JSON is nested deeper than 100 levels, a count is written as `1.0`, a number is too large for a double, a timestamp does
+not exist, is a leap second or lies outside the years 1 to 9999, or `total_tokens` is not the sum of its parts or over
+2**63 - 1.
 """
 
 import dataclasses
@@ -45,26 +45,26 @@ _EXPLAINED = (
     Days,
     Json,
     Timestamp,
-)  # their docstring says more than the keywords of JSON Schema do
+)  # their docstrings say more than JSON Schema keywords can
 _NOT_NULL = ["object", "array", "string", "number", "boolean"]
 
 
 class Converter(OpenAPIConverter):
-    """Apispec's converter, which also knows our own fields and the defaults of our models."""
+    """Apispec's converter, extended by our own fields and the defaults of our models."""
 
     field_mapping = _TYPES
 
     def field2property(self, field: fields.Field[Any]) -> dict[str, Any]:
-        """The schema of one field, with its limits."""
+        """Return the JSON Schema of one field, with its limits."""
         said = {"description": type(field).__doc__} if isinstance(field, _EXPLAINED) else {}
         return {**said, **super().field2property(field), **_limits(field)}
 
     def field2default(self, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any]:
-        """The field's own default; None says that there is none where the field may not be null."""
+        """Return the field's default; None means no default if the field may not be null."""
         return {} if field.load_default is None and not field.allow_none else super().field2default(field, **kwargs)
 
     def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
-        """The schema of one payload."""
+        """Return the JSON Schema of one payload."""
         made: dict[str, Any] = super().schema2jsonschema(schema)
         for name, default in _defaults(schema).items():
             made["properties"][name]["default"] = default
@@ -79,7 +79,7 @@ class JsonSchemaPlugin(MarshmallowPlugin):
 
 
 def components(*schemas: type[Schema], at: str = _COMPONENTS) -> dict[str, dict[str, Any]]:
-    """The named JSON Schemas of payloads and of all they hold, referring to each other as `at` + name."""
+    """Return the named JSON Schemas of payloads and of all they contain; references are `at` + name."""
     plugin = JsonSchemaPlugin()
     spec = APISpec("", "", OPENAPI_VERSION, plugins=[plugin])
     for schema in schemas:
@@ -89,14 +89,14 @@ def components(*schemas: type[Schema], at: str = _COMPONENTS) -> dict[str, dict[
 
 
 def document(schema: type[Schema]) -> dict[str, Any]:
-    """A payload's JSON Schema that stands by itself, with what it holds under `$defs`."""
+    """Return a payload's self-contained JSON Schema, with what it contains under `$defs`."""
     name = name_of(schema)
     defs = components(schema, at=_DEFS)
     return {"$schema": DIALECT, "title": name, **defs.pop(name), **({"$defs": defs} if defs else {})}
 
 
 def name_of(schema: type[Schema]) -> str:
-    """The name under which `components` lists a payload."""
+    """Return the name under which `components` lists a payload."""
     return schema.__name__.removesuffix("Schema")
 
 
@@ -119,7 +119,7 @@ def _limits(field: fields.Field[Any]) -> dict[str, Any]:
 
 
 def _defaults(schema: Schema) -> dict[str, Any]:
-    """What a member that is left out counts as, where that is the same every time."""
+    """Return the defaults of members that may be left out, if they are the same every time."""
     model = _model(schema)
     known = {field.name: _static(field) for field in dataclasses.fields(model)} if model else {}
     return {
@@ -146,7 +146,7 @@ def _model(schema: Schema) -> type[Any] | None:
 
 
 def _moved(value: Any, at: str) -> Any:
-    """The same with every reference to a component pointing to `at`."""
+    """Return the value with every reference to a component pointing to `at`."""
     if isinstance(value, dict):
         pairs = cast("dict[str, Any]", value).items()
         return {key: _ref(inner, at) if key == "$ref" else _moved(inner, at) for key, inner in pairs}

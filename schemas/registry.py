@@ -1,4 +1,4 @@
-"""What LLM-Registry sends and accepts: sessions, models, token usage."""
+"""Payloads of LLM-Registry: sessions, models, token usage."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +13,7 @@ from .fields import MAX_COUNT, Amount, Count, Id, JsonObject, Key, ModestObject,
 
 
 class SessionStatus(StrEnum):
-    """Where a session stands; only `completed` and `failed` ones are archived."""
+    """The status of a session; only `completed` and `failed` sessions are archived."""
 
     ACTIVE = "active"
     COMPLETED = "completed"
@@ -23,7 +23,7 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True)
 class SessionRegistration:
-    """A session to register. Without `started_at` the server's moment counts."""
+    """A session to register. Without `started_at` the server sets its time."""
 
     session_id: str
     model_id: str
@@ -93,7 +93,7 @@ class SessionListSchema(Response[SessionList]):
 
 @dataclass(frozen=True)
 class StatusUpdate:
-    """The status a session is to have."""
+    """The status to set."""
 
     status: SessionStatus
 
@@ -106,7 +106,7 @@ class StatusUpdateSchema(Request[StatusUpdate]):
 
 @dataclass(frozen=True)
 class UsageReport:
-    """Tokens that one call of a model used; `total_tokens` is their sum. Without `timestamp` the server's counts."""
+    """Tokens that one model call used; `total_tokens` is their sum. Without `timestamp` the server sets its time."""
 
     session_id: str
     prompt_tokens: int
@@ -213,7 +213,7 @@ class ModelParametersSchema(Response[ModelParameters]):
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What the registry knows of a model."""
+    """A model as the registry knows it."""
 
     model_id: str
     version: str

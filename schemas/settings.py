@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Self, cast
 import marshmallow
 from marshmallow import fields, validate
 
-FILE = "_FILE"  # the ending of a variable that names the file in which a secret is
+FILE = "_FILE"  # the suffix of a variable that names the file with a secret
 _KEY = "setting"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One line of the settings table: the variable's name, its field, what it means."""
+    """One row of the table of settings: the variable's name, its field, its meaning."""
 
     name: str
     field: fields.Field[Any]
@@ -26,7 +26,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class _Unread:
-    """Stands for a value that could not be read, until all mistakes are told."""
+    """Stands for a value that could not be read, until all mistakes are reported."""
 
     mistake: str
 
@@ -49,7 +49,7 @@ def number(least: int, most: int) -> fields.Integer:
 
 @dataclass(frozen=True)
 class Settings:
-    """A group of settings, made by hand or by `from_env`; making one with a mistake raises `invalid`."""
+    """A group of settings, from arguments or `from_env`; a mistake raises `invalid`."""
 
     invalid: ClassVar[type[Exception]] = ValueError
 
@@ -63,7 +63,7 @@ class Settings:
             raise self.invalid(explain(mistakes))
 
     def find_mistakes(self) -> list[str]:
-        """Turn every value into its type, and tell what is wrong with each."""
+        """Convert every value to its type, and return what is wrong with each."""
         return list(self._check_fields()) or list(self.mistakes())
 
     @classmethod
@@ -76,12 +76,12 @@ class Settings:
 
     @classmethod
     def table(cls) -> list[tuple[str, Setting, Any]]:
-        """Every setting of the group: attribute, description, default."""
+        """Return every setting of the group: attribute, description, default."""
         pairs = [(field, field.metadata.get(_KEY)) for field in dataclasses.fields(cls)]
         return [(field.name, found, field.default) for field, found in pairs if found is not None]
 
     def mistakes(self) -> Iterator[str]:
-        """What is wrong between fields that are right by themselves."""
+        """Yield what is wrong between fields that are valid by themselves."""
         yield from ()
 
     def _check_fields(self) -> Iterator[str]:
@@ -99,7 +99,7 @@ class Settings:
 
 
 def read_all(environ: Mapping[str, str] | None, *groups: type[Settings]) -> list[Settings]:
-    """Read several groups at once.
+    """Read several groups together.
 
     Raises: the `invalid` of the first group, listing the mistakes of all groups.
     """
@@ -111,8 +111,8 @@ def read_all(environ: Mapping[str, str] | None, *groups: type[Settings]) -> list
 
 
 def explain(mistakes: list[str]) -> str:
-    """All mistakes as one message, one a line."""
-    return "\n".join(["These settings need mending:", *(f"  - {mistake}" for mistake in mistakes)])
+    """Return all mistakes as one message, one per line."""
+    return "\n".join(["These settings are wrong:", *(f"  - {mistake}" for mistake in mistakes)])
 
 
 def _unchecked(group: type[Settings], environ: Mapping[str, str]) -> Settings:
@@ -132,11 +132,11 @@ def _given(described: Setting, environ: Mapping[str, str]) -> str | _Unread:
 
 
 def _read_secret(variable: str, path: Path) -> str | _Unread:
-    """The file's one line, as a container's secret is mounted; what is wrong with the file is told without its text."""
+    """Return the content of a mounted secret; an error never quotes it."""
     try:
         text = path.read_text("utf-8").strip()
     except OSError as error:
         return _Unread(f"{variable} names a file that cannot be read ({error.strerror}): {path}")
     except UnicodeDecodeError:
-        return _Unread(f"{variable} names a file that is no text: {path}")
+        return _Unread(f"{variable} names a file that is not text: {path}")
     return text or _Unread(f"{variable} names a file that is empty: {path}")

@@ -1,4 +1,4 @@
-"""What Data-Vault sends and accepts: archives, retention policies, compliance levels."""
+"""Payloads of Data-Vault: archives, retention policies, compliance levels."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,13 +13,13 @@ from .fields import Count, Days, Id, Json, JsonObject, Switch, Tags, Text, Times
 
 
 def new_id() -> str:
-    """A random id (uuid4)."""
+    """Return a random id (uuid4)."""
     return str(uuid4())
 
 
 @dataclass(frozen=True)
 class ArchiveEntry:
-    """A session to keep for `retention_days`; `id` is the archive's. Without `archived_at` the server's counts."""
+    """A session to keep for `retention_days`; `id` is the archive's. Without `archived_at` the server sets its time."""
 
     session_id: str
     data: Any
@@ -45,7 +45,7 @@ class ArchiveEntrySchema(Request[ArchiveEntry]):
 
 
 class RetrievedArchiveSchema(Response[ArchiveEntry]):
-    """An archive as the vault gives it back: the same fields, and whatever else the server adds."""
+    """An archive as the vault returns it: the same fields, and whatever the server adds."""
 
     model = ArchiveEntry
 
@@ -94,7 +94,7 @@ class ArchiveFailureSchema(Response[ArchiveFailure]):
 
 @dataclass(frozen=True)
 class BatchArchiveResponse:
-    """The vault's answer to a batch; `archived` lists archive ids or session ids (the contract leaves it open)."""
+    """The vault's response to a batch; `archived` lists archive ids or session ids (the contract leaves it open)."""
 
     archived: list[str]
     total: int
@@ -113,7 +113,7 @@ class BatchArchiveResponseSchema(Response[BatchArchiveResponse]):
 
 @dataclass(frozen=True)
 class RetentionPolicy:
-    """How long archives under it are kept. Without `created_at` the server's moment counts."""
+    """How long archives under it are kept. Without `created_at` the server sets its time."""
 
     name: str
     retention_days: int
@@ -142,7 +142,7 @@ class RetentionPolicySchema(Request[RetentionPolicy]):
 
 @dataclass(frozen=True)
 class PolicyId:
-    """The id of a retention policy, as the vault answers it and as it is applied."""
+    """The id of a retention policy, as the vault returns it and as it is applied."""
 
     policy_id: str
 

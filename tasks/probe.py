@@ -2,7 +2,7 @@
 
 import sys
 
-from ..clients.breaker import is_answer
+from ..clients.breaker import is_response
 from ..clients.errors import IntegrationError
 from ..clients.memory_graph import MemoryGraphClient
 from ..clients.registry import RegistryClient
@@ -17,7 +17,7 @@ def main(service: str) -> int:
     try:
         _client(service, config).health_check()
     except IntegrationError as error:
-        return 0 if is_answer(error) else 1
+        return 0 if is_response(error) else 1
     return 0
 
 

@@ -44,7 +44,7 @@ def test_values_by_hand_become_their_types() -> None:
 
 
 def test_all_mistakes_come_at_once_with_attribute_and_variable() -> None:
-    with pytest.raises(ValueError, match="need mending") as caught:
+    with pytest.raises(ValueError, match="These settings are wrong") as caught:
         Wheel.from_env({"WHEEL_SPOKES": "none", "WHEEL_SHINY": "perhaps"})
     assert "spokes (WHEEL_SPOKES): Not a valid integer." in str(caught.value)
     assert "shiny (WHEEL_SHINY): Not a valid boolean." in str(caught.value)
@@ -81,7 +81,7 @@ def test_what_is_no_secret_is_not_read_from_a_file(tmp_path: Path) -> None:
     [
         (None, "that cannot be read (No such file or directory)"),
         (b" \n", "that is empty"),
-        (b"secret\xff", "that is no text"),
+        (b"secret\xff", "that is not text"),
     ],
 )
 def test_a_file_that_holds_no_secret_is_a_mistake_among_the_others(
