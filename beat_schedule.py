@@ -1,4 +1,4 @@
-"""What runs when: the archival sweep, the watch over it, and the health of the services. All in UTC."""
+"""What runs when: the archival sweep, the watch over it, and the health checks of the services. All in UTC."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,12 +11,12 @@ from .schemas.settings import explain
 
 WATCH_SECS = 60.0
 HEALTH_SECS = 60.0
-# Beat's messages may come a little before the interval since the last start is over.
+# Beat's message may come a little before the interval since the last start has passed.
 EARLY = 0.9
 
 
 def entries(config: SchedulerConfig) -> dict[str, dict[str, Any]]:
-    """Beat's entries, by name."""
+    """Return beat's entries by name."""
     found = {"watch": _every(WATCH_SECS, "memory_graph.archival.watch")}
     if config.health_probes:
         found["registry-health"] = _every(HEALTH_SECS, "memory_graph.registry.health_check")
@@ -28,14 +28,17 @@ def entries(config: SchedulerConfig) -> dict[str, dict[str, Any]]:
 
 
 def sweep_schedule(config: SchedulerConfig) -> BaseSchedule:
-    """When the sweep runs: by the crontab where there is one, else every so many hours."""
+    """Return when the sweep runs: by the crontab if there is one, else every few hours.
+
+    Raises: InvalidConfig if the crontab is wrong.
+    """
     if config.crontab:
         return _crontab(config.crontab)
     return schedule(timedelta(hours=config.interval_hours))
 
 
 def is_overdue(config: SchedulerConfig, last_start: datetime, moment: datetime, *, early: bool = False) -> bool:
-    """Whether a sweep should have started since `last_start`; `early` forgives beat's own inexactness."""
+    """Whether a sweep should have started since `last_start`; `early` allows for a message that beat sent early."""
     if config.crontab:
         remaining: timedelta = _crontab(config.crontab, nowfun=lambda: moment).remaining_estimate(last_start)
         return remaining <= timedelta(0)
@@ -44,7 +47,7 @@ def is_overdue(config: SchedulerConfig, last_start: datetime, moment: datetime, 
 
 
 def _every(secs: float, task: str) -> dict[str, Any]:
-    # A message that waited for a whole period is not needed any more: the next one is there.
+    # A message that waited for a whole period is useless: the next one has been sent.
     return {"task": task, "schedule": schedule(timedelta(seconds=secs)), "options": {"expires": secs}}
 
 

@@ -1,4 +1,4 @@
-"""Beat's scheduler: redbeat keeps the schedule in Redis, across restarts, and lets one beat at a time send."""
+"""Beat's scheduler: redbeat keeps the schedule in Redis across restarts, and only one beat at a time sends."""
 
 import sys
 from typing import Any
@@ -15,16 +15,16 @@ from ..clients.errors import InvalidConfig
 
 PAUSE_SECS = 1.0
 
-_PlainScheduler: Any = RedBeatScheduler  # what is overridden here is not in the stubs
+_PlainScheduler: Any = RedBeatScheduler  # redbeat has no types for what is overridden here
 
 logger = get_logger(__name__)
 
 
 class Scheduler(_PlainScheduler):
-    """Reads what runs when from the settings of beat's own process; outlives an outage of Redis."""
+    """A schedule that comes from the settings of beat's own process, and survives an outage of Redis."""
 
     def setup_schedule(self) -> None:
-        """Install the entries, and take away those that are switched off."""
+        """Install the entries, and remove those that are switched off."""
         try:
             self.app.conf.beat_schedule = entries(SchedulerConfig.from_env())
         except InvalidConfig as error:
@@ -32,26 +32,26 @@ class Scheduler(_PlainScheduler):
         super().setup_schedule()
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Send what is due and return the seconds to the next look; without Redis or the lock, send nothing."""
+        """Send what is due and return the seconds until the next tick; without Redis or the lock, send nothing."""
         try:
             return super().tick(*args, **kwargs)
         except (RedisConnectionError, RedisTimeoutError) as error:
             logger.warning("Redis is away (%s): nothing is sent until it is back", type(error).__name__)
         except LockError:
-            logger.warning("The lock was lost: nothing is sent until no other beat has it")
-            self._start_anew()
+            logger.warning("Beat lost its lock: nothing is sent until no other beat has it")
+            self._start_again()
         return PAUSE_SECS
 
     def close(self) -> None:
-        """Let go of the lock; where Redis is away, it lapses."""
+        """Release the lock; if Redis is away, it lapses by itself."""
         try:
             super().close()
         except (RedisConnectionError, RedisTimeoutError) as error:
-            logger.warning("The lock was not released (%s); it lapses", type(error).__name__)
+            logger.warning("Beat's lock was not released (%s); it lapses by itself", type(error).__name__)
 
-    def _start_anew(self) -> None:
+    def _start_again(self) -> None:
         try:
             self.lock.acquire()
-            self.setup_schedule()  # it may have been lost together with the lock
+            self.setup_schedule()  # Redis may have lost the schedule together with the lock
         except (RedisConnectionError, RedisTimeoutError) as error:
-            logger.warning("Redis is away (%s): the lock is not taken yet", type(error).__name__)
+            logger.warning("Redis is away (%s): beat does not have its lock yet", type(error).__name__)

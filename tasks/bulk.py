@@ -1,4 +1,4 @@
-"""Many calls of one operation in one go: checked all before any is sent, then pipelined over one connection."""
+"""Sends many calls of one task at once: all are checked first, then sent in a pipeline over one connection."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 
 class BrokenOff(OperationalError):
-    """The broker broke off in the middle: some calls may be sent. Send all again under the same `task_ids`."""
+    """The connection to the broker broke while calls were sent; some may have been. Send all again under `task_ids`."""
 
     def __init__(self, task_ids: Sequence[str]) -> None:
-        super().__init__(f"The broker broke off: send these {len(task_ids)} again, with this error's task_ids.")
+        super().__init__(
+            f"The connection to the broker broke: some of {len(task_ids)} calls may be sent. "
+            "Send all again with this error's task_ids."
+        )
         self.task_ids = list(task_ids)
 
 
@@ -69,8 +72,8 @@ def enqueue_many(
     """Send a task once for each call, in their order, and return the tasks' ids.
 
     A call is what `delay` takes: keywords as a mapping, positional parameters as a tuple, or one payload.
-    Raises: ValidationError by the call's index, and nothing is sent then; BrokenOff, an OperationalError of kombu's,
-    with the `task_ids` under which to send the same calls again: they are the idempotency keys.
+    Raises: ValidationError by the call's index, then nothing was sent; BrokenOff (kombu's OperationalError) with the
+    `task_ids` to send the same calls again, since these are the idempotency keys.
     """
     every = list(calls)
     ids = [str(uuid4()) for _ in every] if task_ids is None else list(task_ids)

@@ -1,4 +1,4 @@
-"""The worker's and beat's log: one line an event, JSON unless a person looks at it."""
+"""The log of worker and beat: one line for each event, as JSON unless it goes to a terminal."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from celery.utils.nodenames import node_format
 
 from ..delivery.redaction import redact_logs
 
-# Facts that a log line may carry beside its message; Celery's own `data` holds arguments and stays out.
+# What a log line may carry beside its message. Celery's own `data` is not among it: it holds arguments.
 FACTS = ["service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"]
 
 
@@ -20,7 +20,7 @@ else:
 
 
 class Log(_PlainLog):
-    """The log of this app's worker and beat; another app in the process keeps its own."""
+    """The log of this app's worker and beat; another app in the same process keeps its own."""
 
     def setup_logging_subsystem(self, loglevel: Any = None, logfile: str | None = None, **kwargs: Any) -> Any:
         """Set the log up once."""
@@ -33,8 +33,8 @@ class Log(_PlainLog):
 
 
 def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: Any) -> None:
-    """Send everything that is logged through structlog, to standard error or to `logfile`."""
-    import structlog  # here, because a producer imports this module and logs in its own way
+    """Send every log record through structlog, to standard error or to `logfile`."""
+    import structlog  # only here: a producer imports this module, too, and logs in its own way
 
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -42,8 +42,8 @@ def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: A
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     handler = logging.FileHandler(logfile) if logfile else logging.StreamHandler(sys.stderr)
-    a_person_looks = logfile is None and sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if a_person_looks else structlog.processors.JSONRenderer()
+    to_terminal = logfile is None and sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if to_terminal else structlog.processors.JSONRenderer()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=FACTS)],

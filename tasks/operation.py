@@ -1,4 +1,4 @@
-"""Tasks made of functions: the parameters are the function's, checked on both sides of the broker."""
+"""Makes tasks of functions: a task's parameters are the function's, and are checked on both sides of the broker."""
 
 import inspect
 import time
@@ -36,15 +36,15 @@ class CheckedTask(MemoryGraphTask, Generic[R]):
     parameters: Parameters
     fields: Any = None  # what tells a type checker the fields of its payload
     returns: Any = None  # the TypedDict of its result, where that is a model
-    keep_dead_letter = True  # not of what comes every minute anyway
-    inner = False  # a step of the sweep's own, which nobody else sends
+    keep_dead_letter = True  # False for a task that beat sends again in a minute
+    inner = False  # True for a step of the sweep, which only workers send
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> "AsyncResult[R]":
         """Send the task with Celery's options (`task_id`, `countdown`, `link`, …); raises as `delay` does."""
         return self.send_checked(self.checked(args or (), kwargs or {}, options.get("task_id")), **options)
 
     def checked(self, args: Any, kwargs: Any, task_id: str | None = None) -> dict[str, Any]:
-        """The parameters of a call as they go into its message.
+        """Return the parameters of a call as its message carries them.
 
         Raises: ValidationError naming each wrong field, TypeError for a misspelt or missing parameter.
         """
@@ -53,15 +53,15 @@ class CheckedTask(MemoryGraphTask, Generic[R]):
         return self.parameters.to_send(args, kwargs, task_id or kwargs.get(KEY))
 
     def send_checked(self, checked: dict[str, Any], **options: Any) -> Any:
-        """Send the task with parameters as `checked` gives them; raises where the broker is away."""
+        """Send the task with parameters that `checked` returned; raises if the broker is away."""
         headers = {**(options.pop("headers", None) or {}), SENT_AT: round(time.time(), 3)}
         return super().apply_async((), checked, headers=headers, **options)
 
     def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
-        """A signature for a chain, a group or a retry; one that has all its parameters is checked here and now.
+        """Return a signature for a chain, a group or a retry; it is checked now if it has all its parameters.
 
-        A retry comes with its task's id and stays word for word what was sent: another body under the same
-        idempotency key would be refused.
+        A retry comes with its task's id and stays exactly what was sent: a service refuses another body under the same
+        idempotency key.
         """
         kwargs = starkwargs.pop("kwargs", None) or {}
         if starargs:
@@ -73,7 +73,7 @@ class CheckedTask(MemoryGraphTask, Generic[R]):
         return super().signature(args, kwargs, *starargs, **starkwargs)
 
     def received(self, args: Any, kwargs: Any) -> dict[str, Any]:
-        """The call's checked parameters; its key, else the task's id, settles what its sender left out."""
+        """Return the call's checked parameters; what its sender left out derives from its key or the task's id."""
         return self.parameters.received(args, kwargs, seed=str(kwargs.get(KEY) or self.request.id))
 
 
@@ -86,7 +86,7 @@ class PlainTask(CheckedTask[R], Generic[P, R]):
         """Send the task.
 
         Raises: ValidationError naming each wrong field, TypeError for a misspelt or missing parameter,
-        kombu.exceptions.OperationalError where the broker is away; nothing was sent then.
+        kombu.exceptions.OperationalError if the broker is away. Nothing was sent then.
         """
         return self.apply_async(args, kwargs)
 
@@ -116,7 +116,7 @@ class PayloadTask(CheckedTask[R], Generic[P, F, R, D]):
         """Send the task, given a model or the model's fields as keywords.
 
         Raises: ValidationError naming each wrong field, TypeError for a misspelt or missing parameter,
-        kombu.exceptions.OperationalError where the broker is away; nothing was sent then.
+        kombu.exceptions.OperationalError if the broker is away. Nothing was sent then.
         """
         return self.apply_async(args, kwargs)
 
@@ -175,7 +175,7 @@ def operation(method: Callable[..., Any], **options: Any) -> Any:
 
 
 def task(name: str, **options: Any) -> Callable[[Callable[Concatenate[Any, P], R]], PlainTask[P, R]]:
-    """Make a task of a function whose first parameter is the task itself."""
+    """Return a decorator that makes a task of a function whose first parameter is the task itself."""
 
     def decorate(function: Callable[Concatenate[Any, P], R]) -> PlainTask[P, R]:
         parameters = Parameters(function, skip=1)

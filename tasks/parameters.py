@@ -12,13 +12,13 @@ from marshmallow import fields
 from ..schemas.base import Payload, Request, ValidationError
 from ..schemas.fields import Count, Id, JsonObject, Switch, Timestamp, format_timestamp
 
-# What tasks take, and what they take or answer, by model; filled by the modules of tasks.
+# The schemas of what tasks take, and of what they take or return, by model; filled by the modules of tasks.
 PAYLOADS: dict[Any, Request[Any]] = {}
 WRITERS: dict[Any, Payload[Any]] = {}
 
 
 def payloads(*schemas: Payload[Any]) -> None:
-    """Let tasks take the models of these requests, and answer with those of all."""
+    """Let tasks take the models of these requests, and return the models of all these schemas."""
     for schema in schemas:
         WRITERS[schema.model] = schema
         if isinstance(schema, Request):
@@ -26,10 +26,10 @@ def payloads(*schemas: Payload[Any]) -> None:
 
 
 class Parameters:
-    """What a function may be called with, as its annotations say.
+    """The parameters of a function, checked by its annotations.
 
-    On the queue every parameter travels by name, payloads as their JSON. A task of one payload also takes
-    the payload's own fields as keywords.
+    A message carries every parameter by name, and a payload as its JSON. A task with one payload also takes the
+    payload's fields as keywords.
     """
 
     def __init__(self, function: Callable[..., Any], skip: int = 0) -> None:
@@ -46,19 +46,19 @@ class Parameters:
 
     @property
     def shown(self) -> str:
-        """The parameters as a sender in any language knows them: their names, and what may be left out."""
+        """The parameters as a sender in any language knows them: their names, and which may be left out."""
         return f"({', '.join(str(one.replace(annotation=one.empty)) for one in self.signature.parameters.values())})"
 
     def to_send(self, args: Sequence[Any], kwargs: Mapping[str, Any], task_id: str | None = None) -> dict[str, Any]:
-        """Check a call before it is sent, and fix in it what would vary from run to run (times, random ids).
+        """Check a call before it is sent, and fix the values that would differ in each run (times, random ids).
 
-        Where the sender chose the task's id, what is absent follows from that id: a second sending is the same.
-        Raises: ValidationError naming each field, TypeError where a parameter is unknown or missing.
+        If the sender chose the task's id, absent ids are derived from it: a call that is sent twice is the same.
+        Raises: ValidationError naming each field, TypeError if a parameter is unknown or missing.
         """
         return self._each(self._bound(args, kwargs), lambda hint, value: _sent(hint, value, task_id))
 
     def received(self, args: Sequence[Any], kwargs: Mapping[str, Any], seed: str) -> dict[str, Any]:
-        """Check a call that came from the queue; what its sender left out is the same in every run.
+        """Check a call that came from the queue; values that its sender left out are the same in every run.
 
         Raises: ValidationError naming each field or parameter.
         """
@@ -73,7 +73,7 @@ class Parameters:
             own = {name: value for name, value in kwargs.items() if name in self.hints}
             kwargs = {**own, self.payload: {name: value for name, value in kwargs.items() if name not in own}}
             if self._fields_suffice:
-                return kwargs  # nothing is missing, what is unknown counts as a field, and to bind is dear
+                return kwargs  # no parameter is missing and unknown names are fields, so skip the slow `signature.bind`
         return self.signature.bind(*args, **kwargs).arguments
 
     def _names_fields(self, kwargs: Mapping[str, Any]) -> bool:
@@ -86,7 +86,7 @@ class Parameters:
             try:
                 values[name] = convert(self.hints[name], value)
             except marshmallow.ValidationError as error:
-                # A payload's fields are named as they are; everything else by its parameter.
+                # Errors name a payload's fields directly, everything else by its parameter.
                 inside = error.messages if name == self.payload else {name: error.messages}
                 mistakes.update(cast("dict[str, Any]", inside))
         if mistakes:
@@ -94,10 +94,10 @@ class Parameters:
         return values
 
 
-def as_json(answer: Any) -> Any:
-    """A task's result as small JSON."""
-    schema = WRITERS.get(type(answer))
-    return schema.as_json(answer) if schema else answer
+def as_json(result: Any) -> Any:
+    """Return a task's result as JSON values."""
+    schema = WRITERS.get(type(result))
+    return schema.as_json(result) if schema else result
 
 
 def _sent(hint: Any, value: Any, task_id: str | None) -> Any:
@@ -142,12 +142,12 @@ def _in_list(value: Any, convert: Callable[[int, Any], Any]) -> list[Any]:
 
 
 def item_of(hint: Any) -> Any:
-    """What a list holds, where a hint is one."""
+    """Return the type of a list's items; None if the hint is no list."""
     return get_args(hint)[0] if get_origin(hint) in (list, Sequence) else None
 
 
 def field_of(hint: Any) -> fields.Field[Any]:
-    """The field that checks a plain parameter: that of its type, or the one that `Annotated` names."""
+    """Return the field that checks a plain parameter: the one that `Annotated` names, else that of its type."""
     if get_origin(hint) is Annotated:
         return hint.__metadata__[0]()
     optional = type(None) in get_args(hint)

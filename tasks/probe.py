@@ -1,4 +1,4 @@
-"""`python -m memory_graph_workers.tasks.probe SERVICE`: exit code 0 where a service is up."""
+"""`python -m memory_graph_workers.tasks.probe SERVICE`: exits with 0 if the service is up, else with 1."""
 
 import sys
 
@@ -12,7 +12,7 @@ from .config import WorkerConfig
 
 
 def main(service: str) -> int:
-    """Ask once; no breaker stands between. A service that has no such route, or refuses, is up as well."""
+    """Ask once, without a breaker, and return the exit code; a service that refuses the request is up, too."""
     config = WorkerConfig.from_env()
     try:
         _client(service, config).health_check()

@@ -1,4 +1,4 @@
-"""Usage reports in batches, for producers: a report costs its caller microseconds, a batch of them one message."""
+"""Sends usage reports in batches from a thread: a report costs its caller microseconds, a batch is one message."""
 
 import atexit
 import json
@@ -25,7 +25,7 @@ from .operation import KEY
 from .usage_batch import track_usage_batch
 
 BATCH_SIZE = 100
-BATCH_BYTES = 2**20  # of metadata in one message
+BATCH_BYTES = 2**20  # of metadata in one message, about
 INTERVAL_SECS = 1.0
 MOST_WAITING = 10_000
 LONGEST_BLOCK_SECS = 5.0
@@ -36,16 +36,15 @@ logger = logging.getLogger(__name__)
 
 
 class BacklogFull(queue.Full):
-    """As many usage reports wait as may; this one was not taken."""
+    """Too many usage reports wait to be sent; this one was not taken."""
 
 
 class UsageReporter:
     """Collects usage reports and sends them as `track_usage_batch`, from a thread of its own.
 
-    A batch goes out at 100 reports, a second after its first, at `flush` and `close`, and when the process ends in an
-    orderly way. While the broker is away the reports wait here, and are tried again under the same ids; what a killed
-    process had not sent is lost. Safe in threads; a forked child starts empty and leaves to its parent what that has
-    waiting.
+    A batch is sent at 100 reports, one second after its first report, at `flush` and `close`, and when the process
+    exits normally. While the broker is away the reports wait in this process and are sent again under the same ids; a
+    killed process loses what it had not sent. Thread-safe. A forked child starts empty: its parent sends what waits.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class UsageReporter:
         most_waiting: int = MOST_WAITING,
         when_full: Literal["block", "raise"] = "block",
     ) -> None:
-        """Raises: InvalidConfig where a setting of the broker is wrong, ValueError where an option is."""
+        """Raises: InvalidConfig if a setting of the broker is wrong, ValueError if an option is."""
         if mistakes:
             raise mistakes
         if batch_size < 1 or most_waiting < 1 or interval_secs <= 0 or when_full not in ("block", "raise"):
@@ -71,10 +70,10 @@ class UsageReporter:
     @overload
     def report(self, **fields: Unpack[UsageReportFields]) -> str: ...
     def report(self, report: UsageReport | None = None, *, idempotency_key: str | None = None, **fields: Any) -> str:
-        """Take a report, a model or its fields as keywords, and return its idempotency key.
+        """Take a report, as a model or as its fields, and return its idempotency key.
 
-        Under a key of yours it is the same whenever it is made: a moment that you do not give is left to the registry.
-        Where 10,000 wait already it blocks, for 5 s at most, or with `when_full="raise"` raises at once.
+        With a key of yours, a report that you make twice is the same: without `timestamp`, the Registry sets the time.
+        If 10,000 reports wait, this blocks for up to 5 s; with `when_full="raise"` it raises at once.
         Raises: ValidationError naming each wrong field; BacklogFull, then the report was not taken.
         """
         if report is not None and fields:
@@ -86,9 +85,9 @@ class UsageReporter:
         return keyed.idempotency_key
 
     def flush(self, timeout_secs: float = 10.0) -> None:
-        """Send what waits now, and come back when the broker has it.
+        """Send all waiting reports, and return when the broker has them.
 
-        Raises: kombu's OperationalError where it has not in that time; the reports still wait, and are tried again.
+        Raises: kombu's OperationalError if it does not have them in time; they still wait and are sent later.
         """
         with self._lock:
             wanted = self._taken
@@ -98,7 +97,7 @@ class UsageReporter:
                 raise OperationalError(f"{wanted - self._sent} usage reports are not sent yet: is the broker up?")
 
     def close(self, timeout_secs: float = 10.0) -> None:
-        """Send what waits, and take no more; raises as `flush` does."""
+        """Send all waiting reports, and take no more; raises as `flush` does."""
         with self._lock:
             self._closed = True
             self._hand_over()
@@ -121,7 +120,7 @@ class UsageReporter:
     def _begin(self) -> None:
         """Start empty, in this process."""
         self._lock = threading.RLock()  # reentrant: a signal's handler may report, too
-        self._done = threading.Condition()  # apart: the sender must not stand in the way of who reports
+        self._done = threading.Condition()  # another lock: the sender must not block `report`
         self._waiting: list[dict[str, Any]] = []
         self._full: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
         self._taken = self._sent = 0
@@ -140,7 +139,7 @@ class UsageReporter:
             self._wait_for_room(end - time.monotonic())
 
     def _has_taken(self, report: dict[str, Any]) -> bool:
-        """Take a report where there is room for one."""
+        """Take a report if there is room for it."""
         with self._lock:
             if self._backlog >= self._most_waiting:
                 return False
@@ -163,7 +162,7 @@ class UsageReporter:
             self._full.put(batch)
 
     def _wake(self) -> None:
-        """Let a sender that waits for nothing look at the clock; a busy one looks by itself, and waking it costs."""
+        """Wake the sender if it sleeps; a busy one looks at the clock anyway, and waking it costs time."""
         if self._sleeps:
             self._sleeps = False
             self._full.put([])
@@ -190,14 +189,14 @@ class UsageReporter:
             wait_secs = self._interval_secs if batch else self._wait_secs()
 
     def _next(self, wait_secs: float | None) -> list[dict[str, Any]] | None:
-        """A batch that is full, or due, or wanted now (empty: there may be one soon); None once it is closed."""
+        """Return the next batch to send; an empty one asks to look at the clock, None to stop."""
         try:
             return self._full.get(timeout=wait_secs)
         except queue.Empty:
             return []
 
     def _wait_secs(self) -> float | None:
-        """How long no batch can be due; None where nothing waits."""
+        """Return the seconds until a batch is due; None if no report waits."""
         with self._lock:
             left_secs = self._first_at + self._interval_secs - time.monotonic()
             self._sleeps = not self._waiting
@@ -206,20 +205,20 @@ class UsageReporter:
             return None if self._sleeps else max(0.0, left_secs)
 
     def _send(self, batch: list[dict[str, Any]]) -> None:
-        """Send a batch until the broker has it; its id stays, so that two copies have one effect."""
+        """Send a batch until the broker has it, always under one id, so that two copies have one effect."""
         task_id, pause_secs = str(uuid4()), 0.1
         while True:
             try:
                 track_usage_batch.send_checked({"reports": batch}, task_id=task_id)
                 return
-            except Exception as error:  # noqa: BLE001  whatever it is, the reports must not be lost with this thread
+            except Exception as error:  # noqa: BLE001  no error may end this thread: its reports would be lost
                 logger.warning("%d usage reports not sent yet (%s)", self._backlog, type(error).__name__)
                 time.sleep(pause_secs)
                 pause_secs = min(pause_secs * 2, LONGEST_PAUSE_SECS)
 
 
 def _parts(batch: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Cut a batch where it is large. Metadata is its one part that may be."""
+    """Yield a batch in parts that are not too large; only metadata can make it so."""
     part, size_bytes = list[dict[str, Any]](), 0
     for report in batch:
         part.append(report)
@@ -240,7 +239,7 @@ def _begin_in_child() -> None:
 
 
 def _send_the_rest() -> None:
-    """Send what waits, in ten seconds for all reporters together."""
+    """Send all waiting reports, within ten seconds for all reporters together."""
     end = time.monotonic() + LONGEST_EXIT_SECS
     for reporter in list(_REPORTERS):
         try:
@@ -250,7 +249,7 @@ def _send_the_rest() -> None:
 
 
 def _send_the_rest_in_child(_: Any) -> None:
-    """Children of `multiprocessing` and of Celery's pool leave by `os._exit`, past `atexit`, but run finalizers."""
+    """Children of `multiprocessing` and of Celery's pool exit by `os._exit`, without `atexit`, but run finalizers."""
     util.Finalize(None, _send_the_rest, exitpriority=10)
 
 

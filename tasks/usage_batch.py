@@ -1,4 +1,4 @@
-"""A batch of usage reports: sent side by side, each under its own key, and each with its own end."""
+"""A batch of usage reports: sent side by side, each under its own key, and each with its own outcome."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ ONE = f"{PREFIX}.registry.track_usage"
 
 @dataclass
 class Outcome:
-    """What became of a batch's reports: those not named here are counted."""
+    """The reports of a batch that are not counted: to be sent again later, or failed."""
 
     later: list[tuple[KeyedUsageReport, TransientError]] = field(
         default_factory=list[tuple[KeyedUsageReport, TransientError]]
@@ -40,23 +40,23 @@ class Outcome:
 
     @property
     def left(self) -> list[KeyedUsageReport]:
-        """The reports that are not counted."""
+        """All reports that are not counted."""
         return [report for report, _ in (*self.failed, *self.later)]
 
 
 @task("registry.track_usage_batch")
 def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
-    """Add usage reports side by side, each under its own idempotency key (absent: made of this task's id).
+    """Add usage reports side by side, each under its own idempotency key (if absent, derived from this task's id).
 
-    Only reports that got no usable answer are sent again. One that fails for good is a dead letter by itself, as a
-    `track_usage` that can be replayed. Where the registry does not honour keys, a batch whose worker is killed in
-    the middle counts again what it had counted.
+    Only reports that got no usable response are sent again. A report that fails for good becomes a dead letter of its
+    own, a `track_usage` that can be replayed. If the Registry does not deduplicate by key, a batch whose worker is
+    killed in the middle counts some reports twice.
     """
     outcome = Outcome()
     side_by_side.each(outcome.send, reports)
     if not outcome.left:
         return
-    _send_next_with(self, outcome.left)  # should a letter not be kept: what is counted is not sent again
+    _send_next_with(self, outcome.left)  # now, in case a letter cannot be kept: what is counted is not sent again
     for report, error in outcome.failed:
         _keep(self, report, error)
     _send_next_with(self, [report for report, _ in outcome.later])
@@ -76,7 +76,7 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
 
 
 def _send_next_with(self: Any, reports: list[KeyedUsageReport]) -> None:
-    """Give the next attempt these reports alone."""
+    """Let the next attempt send only these reports."""
     self.request.update(args=[], kwargs={"reports": [KEYED_USAGE.as_json(report) for report in reports]})
 
 
