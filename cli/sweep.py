@@ -15,7 +15,7 @@ from .target import target_of
 from .terminal.failure import Failure
 from .terminal.output import show_json, show_table
 
-PATIENCE_SECS = 60.0
+TIMEOUT_SECS = 60.0
 
 
 @click.command()
@@ -69,11 +69,11 @@ def start(wait: bool, as_json: bool) -> None:
         _tell({"status": "sent", "sweep_id": sent.id}, as_json)
         return
     try:
-        answer = sent.get(timeout=PATIENCE_SECS)
+        result = sent.get(timeout=TIMEOUT_SECS)
     except TimeoutError as error:
         raise Failure(_untaken()) from error
-    if answer["status"] != "started":
-        raise Failure(f"No sweep was started: {answer['status']}." + _hint(answer["status"]))
+    if result["status"] != "started":
+        raise Failure(f"No sweep was started: {result['status']}." + _hint(result["status"]))
     ended = _follow(sent.id)
     _tell(ended, as_json)
     if ended["status"] != Status.COMPLETED or ended["failed_count"]:

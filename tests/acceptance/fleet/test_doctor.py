@@ -11,7 +11,8 @@ from memory_graph_workers.cli.main import mgw
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.registry import get_session
-from support.our_app import delivery_with
+from support.our_app import KEYS, delivery_with
+from support.waiting import until
 
 
 def examined(expected_exit: int = 0) -> dict[str, tuple[str, str]]:
@@ -23,6 +24,7 @@ def examined(expected_exit: int = 0) -> dict[str, tuple[str, str]]:
 
 
 def test_a_sound_fleet_passes_and_nothing_is_written(fleet: Stack) -> None:
+    until(lambda: connections.redis().exists(KEYS.leader))  # the worker writes it soon after its start
     before = {key: connections.redis().object("encoding", key) for key in connections.redis().keys("memory_graph*")}
     found = examined()
     failing = {check: seen for check, seen in found.items() if seen[0] != "ok" and check != "dead letters"}
