@@ -24,6 +24,7 @@ from redis.retry import Retry
 from .addresses import connect
 from .bounds import Bounds
 from .keys import Keys
+from .lua import script
 from .moments import format_timestamp, parse_timestamp
 
 logger = logging.getLogger(__name__)
@@ -34,42 +35,9 @@ _MOST_DROPPED = 1000  # in one step, because Redis does nothing else meanwhile
 _REPLAY_SECS = 60
 _LOSSES_KEPT_SECS = 7 * 86_400
 
-# KEYS of each script: letters, by_time, first_seen, bytes.
-_ADD = """
-local before = redis.call('HSTRLEN', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
-redis.call('ZADD', KEYS[3], 'NX', ARGV[3], ARGV[1])
-redis.call('INCRBY', KEYS[4], #ARGV[2] - before)
-"""
-_TRIM = """
-local newest, most, most_bytes, oldest, most_dropped = unpack(ARGV)
-local dropped = {}
-while #dropped < tonumber(most_dropped) do
-    local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-    if not first[1] or first[1] == newest then break end
-    local bytes = tonumber(redis.call('GET', KEYS[4]) or 0)
-    local over = redis.call('ZCARD', KEYS[2]) > tonumber(most) or bytes > tonumber(most_bytes)
-    if not over and tonumber(first[2]) >= tonumber(oldest) then break end
-    redis.call('DECRBY', KEYS[4], redis.call('HSTRLEN', KEYS[1], first[1]))
-    redis.call('HDEL', KEYS[1], first[1])
-    redis.call('ZREM', KEYS[2], first[1])
-    redis.call('ZREM', KEYS[3], first[1])
-    table.insert(dropped, first[1])
-end
-return dropped
-"""
-# A letter that was written anew since it was read tells of a later failure, and stays.
-_REMOVE = """
-local stamp = redis.call('ZSCORE', KEYS[2], ARGV[1])
-if not stamp or (ARGV[2] ~= '' and tonumber(stamp) ~= tonumber(ARGV[2])) then return 0 end
-if redis.call('DECRBY', KEYS[4], redis.call('HSTRLEN', KEYS[1], ARGV[1])) <= 0 then redis.call('DEL', KEYS[4]) end
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('DEL', KEYS[5])
-return 1
-"""
+_ADD = script("add")
+_TRIM = script("trim")
+_REMOVE = script("remove")
 
 
 class Reason(StrEnum):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+PLAIN_UNACKED = "unacked"  # where kombu's own transport keeps in-flight messages
 DEFAULT_PREFIX = "delivery"  # of a channel that no `install` has set up
 
 

@@ -26,7 +26,7 @@ from .addresses import is_redis
 from .bounds import Bounds
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
 from .envelope import Malformed, as_bytes, call_in, check_envelope, is_name, opened
-from .keys import DEFAULT_PREFIX, Keys
+from .keys import DEFAULT_PREFIX, PLAIN_UNACKED, Keys
 from .unacked import HELD, PERMIT, TAKE, QoS
 
 logger = logging.getLogger(__name__)
@@ -236,7 +236,7 @@ class Channel(_PlainChannel):
             raw, exchange, routing_key = cast("tuple[Any, Any, Any]", _parts(kept))
             envelope = _redelivered(check_envelope(raw))
         except (Malformed, ValueError) as error:
-            self.dead_letters.quarantine(kept, "unacked", Reason.BROKEN_ENVELOPE, type(error).__name__)
+            self.dead_letters.quarantine(kept, PLAIN_UNACKED, Reason.BROKEN_ENVELOPE, type(error).__name__)
             return [], b""
         if envelope["headers"][_LOSSES_HEADER] >= _MOST_WORKER_LOSSES:
             self._bury(envelope, routing_key or "")
@@ -355,7 +355,7 @@ def _call(envelope: dict[str, Any]) -> dict[str, Any] | None:
 def _parts(kept: bytes) -> Any:
     parts = loads(kept)
     if not isinstance(parts, list) or len(cast("list[Any]", parts)) != 3:
-        raise Malformed("unacked")
+        raise Malformed(PLAIN_UNACKED)
     return parts
 
 

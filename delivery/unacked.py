@@ -1,4 +1,4 @@
-"""The messages in hand: stamped, renewed and taken back by the clock of Redis.
+"""The in-flight messages: stamped, renewed and taken back by the clock of Redis.
 
 Plain kombu uses each worker's own clock, and workers whose clocks differ start each other's tasks again.
 """
@@ -11,62 +11,20 @@ from kombu.transport import redis as plain
 from kombu.utils.json import dumps
 from redis.exceptions import RedisError, ResponseError
 
+from .lua import script
+
 logger = logging.getLogger(__name__)
 
 _PlainQoS: Any = plain.QoS  # what is overridden here is not in the stubs
 
 HELD = -1  # permits of a held queue: none of its messages may be taken, and none that was taken may start
 
-# Scripts, because each reads Redis' clock and acts on it in one step. KEYS: index, unacked, then queues.
-_STAMP = """
-local now = redis.call('TIME')
-redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-"""
-# Of TAKE: behind the queues' lists, the permits of each.
-TAKE = """
-local last = 2 + (#KEYS - 2) / 2
-for i = 3, last do
-    local permits = KEYS[last + i - 2]
-    local left = redis.call('GET', permits)
-    local item = not (left and tonumber(left) <= 0) and redis.call('RPOP', KEYS[i])
-    if item then
-        if left then redis.call('DECR', permits) end
-        local now = redis.call('TIME')
-        redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
-        redis.call('HSET', KEYS[2], ARGV[1], '[' .. item .. ARGV[i - 1])
-        return {i - 3, item, left and 1 or 0}
-    end
-end
-return false
-"""
-_RENEW = """
-local now = redis.call('TIME')
-for _, tag in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 'XX', now[1] + now[2] / 1000000, tag) end
-"""
-# Of a message in hand; ARGV: whether it took a permit when it was taken.
-PERMIT = """
-local left = redis.call('GET', KEYS[1])
-if not left then return 1 end
-if tonumber(left) < 0 then return 0 end
-if ARGV[1] == '1' then return 1 end
-if tonumber(left) == 0 then return 0 end
-redis.call('DECR', KEYS[1])
-return 1
-"""
-_ABANDONED = """
-local now = redis.call('TIME')
-return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now[1] - ARGV[1], 'LIMIT', 0, ARGV[2])
-"""
-_TAKE_BACK = """
-local now = redis.call('TIME')
-local stamp = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not stamp or tonumber(stamp) > now[1] + now[2] / 1000000 - ARGV[2] then return 0 end
-redis.call('ZREM', KEYS[1], ARGV[1])
-if redis.call('HDEL', KEYS[2], ARGV[1]) == 0 then return 0 end
-for i = 3, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[3]) end
-return 1
-"""
+_STAMP = script("stamp")
+TAKE = script("take")
+_RENEW = script("renew")
+PERMIT = script("permit")
+_ABANDONED = script("abandoned")
+_TAKE_BACK = script("take_back")
 
 
 class QoS(_PlainQoS):
@@ -78,7 +36,7 @@ class QoS(_PlainQoS):
     _stranded: ClassVar[dict[str, tuple[str, bytes]]] = {}
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note a message as in hand, from now; what `TAKE` took off its queue is noted already."""
+        """Note a message as in-flight, from now; what `TAKE` took off its queue is noted already."""
         if delivery_tag == self.channel.taken:
             super(_PlainQoS, self).append(message, delivery_tag)
             return
@@ -88,7 +46,7 @@ class QoS(_PlainQoS):
         super(_PlainQoS, self).append(message, delivery_tag)
 
     def renew(self, tags: set[str]) -> None:
-        """Say that these messages are still in hand; what was acknowledged or taken back stays so."""
+        """Say that these messages are still in-flight; what was acknowledged or taken back stays so."""
         if tags:
             self._run(_RENEW, [self.unacked_index_key], sorted(tags))
 
@@ -113,7 +71,7 @@ class QoS(_PlainQoS):
         self._remove_from_indices(delivery_tag).execute()
 
     def strand(self, delivery_tag: str, key: str, item: bytes) -> None:
-        """Remember an item that was taken off its queue and could not be noted as in hand."""
+        """Remember an item that was taken off its queue and could not be noted as in-flight."""
         self._stranded[delivery_tag] = (key, item)
 
     def settle(self) -> None:
@@ -132,7 +90,7 @@ class QoS(_PlainQoS):
         """Forget a message here without acknowledging it: it comes back after the visibility timeout."""
         self._quick_ack(delivery_tag)
 
-    def tags_in_hand(self) -> set[str]:
+    def in_flight_tags(self) -> set[str]:
         """The deliveries that are neither acknowledged nor let go; safe to ask from another thread."""
         for _ in range(100):
             with contextlib.suppress(RuntimeError):  # changed while it was being copied

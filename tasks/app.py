@@ -10,6 +10,7 @@ from kombu import Exchange, Queue
 from ..beat_schedule import sweep_schedule
 from ..clients.errors import InvalidConfig
 from ..delivery import install
+from ..delivery.keys import PLAIN_UNACKED
 from .base import MemoryGraphTask, bounds, broker, limits
 from .base import mistakes as mistakes
 from .connections import config
@@ -77,7 +78,7 @@ install(
     },
     breaker="memory_graph_workers.tasks.connections:breaker_state",
     probe="memory_graph_workers.tasks.probe",
-    unacked_key="unacked",  # as kombu calls it, and as every release has
+    unacked_key=PLAIN_UNACKED,  # as in every release
     other_broker=True,
 )
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from redis import Redis
 
+from ...delivery.keys import PLAIN_UNACKED
 from ...tasks.operation import SENT_AT
 from ..target import Target
 from .finding import Finding, State, judged
 
 _LONG_WAIT_SECS = 900
-_PLAIN_KEY = "unacked"  # what kombu's own transport calls the messages in flight
 # A worker that lost its connection waits up to half a minute before it reconnects, and its lease must outlast that.
 _SHORTEST_TIMEOUT_SECS = 45
 
@@ -78,7 +78,7 @@ def _abandoned(target: Target, broker: Redis) -> Finding:
 
 def _kombus_own(target: Target, broker: Redis) -> Iterator[Finding]:
     """Messages in flight under kombu's own name, which a plain Celery app on the same database has put there."""
-    if target.delivery.keys.unacked != _PLAIN_KEY and (left := broker.hlen(_PLAIN_KEY)):
+    if target.delivery.keys.unacked != PLAIN_UNACKED and (left := broker.hlen(PLAIN_UNACKED)):
         fix = "Give each app another database number (redis://host:port/1), or see that no queue is in both apps."
         found = f"{left} messages in flight of an app on kombu's own transport"
         yield Finding("a plain Celery app on this database", State.WARNING, found, fix)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...delivery.keys import PLAIN_UNACKED
 from ..target import Target
 from .finding import Finding, State, judged
 
 _RESPONSE_SECS = 1.0
-_PLAIN_KEY = "unacked"  # what kombu's own transport calls the messages in flight
 
 Settings = Mapping[str, Any]
 
@@ -91,7 +91,7 @@ def _timeout(conf: Settings) -> Any:
 
 
 def _unacked(conf: Settings) -> Any:
-    return _option(conf, "unacked_key") or _PLAIN_KEY
+    return _option(conf, "unacked_key") or PLAIN_UNACKED
 
 
 def _option(conf: Settings, name: str) -> Any:

@@ -3,6 +3,7 @@
 from importlib.metadata import metadata
 from typing import Any
 
+from ...delivery import installed
 from ...schemas.json_schema import components, name_of
 from ...tasks.app import ARCHIVAL, HEALTH, REGISTRY, VAULT, app
 from ...tasks.operation import CheckedTask
@@ -16,7 +17,7 @@ _QUEUES = {
     HEALTH: "Health checks, which never wait behind work.",
 }
 _DEAD = {
-    "address": "memory_graph:dead:letters",
+    "address": installed(app).keys.letters,
     "title": "Dead letters",
     "description": "A Redis hash of the messages that failed for good, each under its task's id (HGET).",
     "messages": {"dead_letter": {"$ref": "#/components/messages/dead_letter"}},
