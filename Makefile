@@ -79,14 +79,15 @@ test-under-load: $(STAMP)
 		for round in $$(seq $(ROUNDS)); do $(BIN)/pytest $(LANES) $(ARGS) || exit 1; done
 
 # A report and no gate; processes that are killed outright leave no figures.
+coverage: export COVERAGE_FILE = $(CURDIR)/build/coverage/data
 coverage: $(STAMP)
 	rm -rf build/coverage
-	-COVERAGE_FILE=$(CURDIR)/build/coverage/data $(BIN)/coverage run -m pytest $(LANES) $(ARGS)
-	$(BIN)/coverage combine -q --data-file build/coverage/all build/coverage
-	$(BIN)/coverage json -q --data-file build/coverage/all -o build/coverage/all.json
-	$(BIN)/coverage report --data-file build/coverage/all
-	@$(BIN)/python -c 'import json; lines = json.load(open("build/coverage/all.json"))["totals"]; \
-		print(lines["excluded_lines"], "lines are excluded.")'
+	-$(BIN)/coverage run -m pytest $(LANES) $(ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage json -q -o build/coverage/report.json
+	$(BIN)/coverage report
+	@$(BIN)/python -c 'import json; totals = json.load(open("build/coverage/report.json"))["totals"]; \
+		print(totals["excluded_lines"], "lines are excluded.")'
 
 chaos: $(STAMP)
 	$(BIN)/python tests/faults/chaos.py

@@ -25,8 +25,9 @@ SWEEP_EVERY_HOURS = 2 / 3600
 LATE = 600  # more than a worker does while they are sent
 ENQUEUE = (
     "from memory_graph_workers.schemas.registry import SessionRegistration\n"
+    "from memory_graph_workers.tasks.bulk import enqueue_many\n"
     "from memory_graph_workers.tasks.registry import register_session\n"
-    f"for number in range({LATE}):\n    register_session.delay(SessionRegistration(f'late-{{number}}', 'gpt-4'))"
+    f"enqueue_many(register_session, [SessionRegistration(f'late-{{number}}', 'gpt-4') for number in range({LATE})])"
 )
 
 
@@ -130,6 +131,7 @@ def test_a_worker_stopped_in_the_middle_of_its_work_loses_no_task(deployment):
     rig = deployment.rig
     worker = rig.running["worker"]
     rig.run("worker", "python", "-c", ENQUEUE)
+    until(deployment.late)
     rig.stop("worker")
     assert worker.returncode == 0
     assert 0 < deployment.late() < LATE

@@ -21,6 +21,8 @@ from support.waiting import LONGEST_SECS, until
 KEY = "vault-key-1"
 ENCRYPTION_KEY = base64.b64encode(b"k" * 32).decode()
 BEARER = {"Authorization": f"Bearer {KEY}"}
+# What `make coverage` tells child processes.
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Service:
         self.log = (self.folder / f"{self.name}.log").open("wb")
         database = {database_setting(self.name): self.database_url}
         command = [sys.executable, "-m", "memory_graph_workers.services", self.name, "--port", str(self.port)]
-        environ = {"PATH": os.environ["PATH"], **database, **self.settings}
+        environ = {"PATH": os.environ["PATH"], **MEASURED, **database, **self.settings}
         self.process = subprocess.Popen(command, env=environ, stderr=self.log, cwd=self.folder)
         self._wait()
 
