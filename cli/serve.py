@@ -15,8 +15,8 @@ def command(service: str, host: str, port: int | None) -> None:
     """Run one of the reference services in the foreground.
 
     It reads its settings from the environment: REGISTRY_DATABASE_URL and REGISTRY_KEYS; VAULT_DATABASE_URL,
-    VAULT_KEYS and VAULT_ENCRYPTION_KEYS (the last two are required); MEMORY_GRAPH_DATABASE_URL. Stop it with
-    Ctrl-C or TERM.
+    VAULT_KEYS and VAULT_ENCRYPTION_KEYS (the last two are required); MEMORY_GRAPH_DATABASE_URL and MEMORY_GRAPH_KEYS
+    (required, or MEMORY_GRAPH_ALLOW_NO_KEYS=true). Stop it with Ctrl-C or TERM.
 
     \b
     Example:

@@ -14,6 +14,7 @@ from ..schemas.settings import Settings, number, seconds, setting
 from .errors import InvalidConfig
 
 IDLE_CONNECTIONS = 10
+_PLAIN = {"http": "https", "grpc": "grpcs"}
 
 
 class ServiceUrl(fields.String):
@@ -103,7 +104,7 @@ class RegistryConfig(ClientSettings):
         "is not retried.",
     )
     allow_insecure_http: bool = setting(
-        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Allow keys over http:// to hosts other than this one."
+        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Allow keys over http:// and grpc:// to other hosts."
     )
 
     def mistakes(self) -> Iterator[str]:
@@ -133,7 +134,7 @@ class VaultConfig(ClientSettings):
         "VAULT_LOGGING", fields.Boolean(), True, "Log one line for each request, never a body."
     )
     allow_insecure_http: bool = setting(
-        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Allow keys over http:// to hosts other than this one."
+        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Allow keys over http:// and grpc:// to other hosts."
     )
 
     def mistakes(self) -> Iterator[str]:
@@ -155,6 +156,20 @@ class MemoryGraphConfig(ClientSettings):
     enable_logging: bool = setting(
         "MEMORY_GRAPH_LOGGING", fields.Boolean(), True, "Log one line for each request, never a body."
     )
+    api_key: str | None = setting(
+        "MEMORY_GRAPH_API_KEY",
+        ApiKey(),
+        None,
+        "Bearer token for the Memory-Graph; leave empty if it needs none.",
+        secret=True,
+    )
+    allow_insecure_http: bool = setting(
+        "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Allow keys over http:// and grpc:// to other hosts."
+    )
+
+    def mistakes(self) -> Iterator[str]:
+        """A key over plain gRPC off-host."""
+        return _insecure("url (MEMORY_GRAPH_URL)", self.url, self.api_key, self.allow_insecure_http)
 
 
 @dataclass(frozen=True)
@@ -172,8 +187,8 @@ def is_loopback(host: str) -> bool:
 
 def _insecure(name: str, url: str, key: str | None, allowed: bool) -> Iterator[str]:
     parts = urlsplit(url)
-    if key and parts.scheme == "http" and not allowed and not is_loopback(parts.hostname or ""):
-        yield f"{name}: a key goes over https:// only; ALLOW_INSECURE_HTTP=true sends it in the clear."
+    if key and parts.scheme in _PLAIN and not allowed and not is_loopback(parts.hostname or ""):
+        yield f"{name}: a key goes over {_PLAIN[parts.scheme]}:// only; ALLOW_INSECURE_HTTP=true sends it in the clear."
 
 
 def _is_address(text: str, schemes: tuple[str, ...]) -> bool:

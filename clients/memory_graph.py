@@ -30,6 +30,7 @@ from .retry import ONCE, again
 T = TypeVar("T")
 
 PAGE_SIZE = 500
+_OPEN = "Health"  # takes no key
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
     ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
@@ -43,8 +44,8 @@ _OPTIONS = [
 _CODES: dict[Any, tuple[type[IntegrationError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (ConnectionError, "no connection; is the address right and the service up?"),
     grpc.StatusCode.DEADLINE_EXCEEDED: (Timeout, "no complete response in time"),
-    grpc.StatusCode.UNAUTHENTICATED: (AuthenticationError, "the service wants a key"),
-    grpc.StatusCode.PERMISSION_DENIED: (AuthenticationError, "the service refused"),
+    grpc.StatusCode.UNAUTHENTICATED: (AuthenticationError, "the service refused the key; set MEMORY_GRAPH_API_KEY"),
+    grpc.StatusCode.PERMISSION_DENIED: (AuthenticationError, "the service refused the key; set MEMORY_GRAPH_API_KEY"),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (ServiceUnavailable, "the service has too much to do"),
     grpc.StatusCode.ABORTED: (ServiceUnavailable, "the service gave up"),
     grpc.StatusCode.INTERNAL: (ServiceUnavailable, "the service failed"),
@@ -180,13 +181,17 @@ class MemoryGraphClient(Closing):
         """Give a request an id, turn its gRPC status into our error, and log one line."""
         started, request_id, status = time.monotonic(), str(uuid4()), 0
         try:
-            yield [("x-request-id", request_id)]
+            yield [("x-request-id", request_id), *self._bearer(operation)]
         except grpc.RpcError as error:
             ours = _translated(error, operation, request_id)
             status = ours.status
             raise ours from None  # its details may quote content
         finally:
             self._log(operation, status, started, request_id)
+
+    def _bearer(self, operation: str) -> list[tuple[str, str]]:
+        key = self.config.api_key
+        return [("authorization", f"Bearer {key}")] if key and operation != _OPEN else []
 
     def _log(self, operation: str, status: int | None, started: float, request_id: str) -> None:
         if self.config.enable_logging:

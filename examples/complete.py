@@ -3,7 +3,7 @@
 The application writes the conversation to the graph itself; it enqueues tasks with which a worker records the
 session in the Registry and archives it in the Vault. It needs a broker and a running worker.
 
-Run: REDIS_URL=… MEMORY_GRAPH_URL=… python -m memory_graph_workers.examples.complete
+Run: REDIS_URL=… MEMORY_GRAPH_URL=… MEMORY_GRAPH_API_KEY=… python -m memory_graph_workers.examples.complete
 """
 
 from celery import chain

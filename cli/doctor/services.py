@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import requests
 
 from ...clients.config import RetryPolicy
@@ -45,16 +46,15 @@ def check_vault(config: WorkerConfig) -> Iterator[Finding]:
 
 
 def check_memory_graph(config: WorkerConfig) -> Iterator[Finding]:
-    """Health only: its protocol has neither keys nor a clock."""
+    """Health and key (by reading a session that does not exist); its protocol tells no clock."""
     with MemoryGraphClient(config.memory_graph, retry_policy=_ONCE) as graph:
-        yield from _check("memory-graph", graph.health_check, None)
+        yield from _check("memory-graph", graph.health_check, lambda: _expect_no_session(graph))
 
 
-def _check(name: str, health: Callable[[], Any], use_key: Callable[[], Any] | None) -> Iterator[Finding]:
+def _check(name: str, health: Callable[[], Any], use_key: Callable[[], Any]) -> Iterator[Finding]:
     variable = name.upper().replace("-", "_")
     yield _tried(f"{name}: health", health, f"Is it up, and {variable}_URL right?")
-    if use_key is not None:
-        yield _tried(f"{name}: key", use_key, f"Set {variable}_API_KEY to a key that it accepts.")
+    yield _tried(f"{name}: key", use_key, f"Set {variable}_API_KEY to a key that it accepts.")
 
 
 def _tried(check: str, call: Callable[[], Any], fix: str) -> Finding:
@@ -72,6 +72,14 @@ def _expect_none(vault: VaultClient) -> None:
         vault.retrieve_session(str(uuid4()))
     except Refused as error:
         if error.status != _NOT_FOUND:
+            raise
+
+
+def _expect_no_session(graph: MemoryGraphClient) -> None:
+    try:
+        graph.get_session(str(uuid4()))
+    except Refused as error:
+        if error.status != grpc.StatusCode.NOT_FOUND.value[0]:
             raise
 
 

@@ -33,6 +33,7 @@ class Keys:
     broker: str = field(default_factory=secrets.token_hex)
     registry: str = field(default_factory=secrets.token_urlsafe)
     vault: str = field(default_factory=secrets.token_urlsafe)
+    memory_graph: str = field(default_factory=secrets.token_urlsafe)
     flower: str = field(default_factory=secrets.token_urlsafe)
 
 
@@ -57,6 +58,7 @@ class Stack:
             "VAULT_URL": f"http://{LOOPBACK}:{self.port('vault')}",
             "VAULT_API_KEY": self.keys.vault,
             "MEMORY_GRAPH_URL": f"grpc://{LOOPBACK}:{self.port('memory-graph')}",
+            "MEMORY_GRAPH_API_KEY": self.keys.memory_graph,
         }
 
     def restart_registry(self, clock_offset_secs: float = 0.0) -> None:
@@ -139,7 +141,8 @@ class Stack:
         return kept_secret(self.directory / "vault-encryption.key", new_key)
 
     def _memory_graph(self) -> Server:
-        server = self._service("memory-graph", {"MEMORY_GRAPH_DATABASE_URL": "sqlite:///memory-graph.db"})
+        settings = {"MEMORY_GRAPH_KEYS": self.keys.memory_graph}
+        server = self._service("memory-graph", {"MEMORY_GRAPH_DATABASE_URL": "sqlite:///memory-graph.db", **settings})
         return Server(server.name, server.command, server.environ, _graph_serves)
 
     def _service(self, name: str, settings: Mapping[str, str]) -> Server:

@@ -16,6 +16,7 @@ from ..database.storage import Storage
 from ..web.config import address
 from .calls import MemoryGraph
 from .config import MemoryGraphServiceConfig
+from .door import Door
 from .records import Base
 
 MAX_MESSAGE_BYTES = 64 * 2**20
@@ -61,7 +62,7 @@ def run(config: MemoryGraphServiceConfig, host: str, port: int, threads: int) ->
         signal.signal(signum, handle)
     storage = Storage(config.database_url, Base, threads)
     calls = CallThreads(threads)
-    server = make_server(storage, host, port, calls)
+    server = make_server(storage, host, port, calls, config.keys)
     server.start()
     print(f"memory-graph ready on grpc://{address(host, port)}", file=sys.stderr, flush=True)  # noqa: T201
     stop.wait()
@@ -78,7 +79,7 @@ def _stop(server: grpc.Server, calls: CallThreads) -> None:
     time.sleep(_LINGER_SECS)  # lets the last responses leave
 
 
-def make_server(storage: Storage, host: str, port: int, calls: CallThreads) -> grpc.Server:
+def make_server(storage: Storage, host: str, port: int, calls: CallThreads, keys: tuple[str, ...]) -> grpc.Server:
     """A server that is bound but not started.
 
     Raises: ValueError if the address cannot be bound.
@@ -88,7 +89,7 @@ def make_server(storage: Storage, host: str, port: int, calls: CallThreads) -> g
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake
     ]
-    server = grpc.server(calls, options=options)
+    server = grpc.server(calls, interceptors=[Door(keys)], options=options)
     rpc.add_MemoryGraphServiceServicer_to_server(MemoryGraph(storage), server)
     try:
         server.add_insecure_port(address(host, port))

@@ -1,6 +1,5 @@
 """What the Registry and the Vault share: bearer keys, request ids, errors, limits, one log line a request."""
 
-import hmac
 import time
 from contextlib import suppress
 from typing import Any
@@ -13,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from ..database.storage import Storage
 from . import docs_page, openapi
+from .bearer import is_accepted
 from .log import LOGGER, log_failure, request_id
 from .openapi import ServiceInfo
 from .openapi_parts import error_body
@@ -87,10 +87,7 @@ def _start_request() -> None:
 def _check_key(keys: tuple[str, ...]) -> None:
     if not keys or request.endpoint == HEALTH or request.blueprint == docs_page.NAME:
         return
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # Compare every key, so that the time taken does not tell which one nearly matched.
-    matches = [hmac.compare_digest(given.strip().encode(), key.encode()) for key in keys]
-    if scheme.lower() != "bearer" or not any(matches):
+    if not is_accepted(request.headers.get("Authorization", ""), keys):
         abort(401, message="A valid bearer key is needed.", headers={"WWW-Authenticate": "Bearer"})
 
 

@@ -174,6 +174,20 @@ def test_a_key_goes_over_plain_http_on_this_host(url: str) -> None:
     assert VaultConfig(url, "k").api_key == "k"
 
 
+@pytest.mark.parametrize("url", ["grpc://graph:1", "GRPC://10.0.0.1", "grpc://localhost.example.com:50051"])
+def test_a_key_never_goes_over_plain_grpc_to_another_host(url: str) -> None:
+    with pytest.raises(InvalidConfig, match=r"grpcs:// only; ALLOW_INSECURE_HTTP=true"):
+        MemoryGraphConfig(url, api_key="k")
+    assert MemoryGraphConfig(url, api_key="k", allow_insecure_http=True).api_key == "k"
+    assert MemoryGraphConfig(url.lower().replace("grpc:", "grpcs:"), api_key="k").api_key == "k"
+    assert MemoryGraphConfig(url).api_key is None
+
+
+@pytest.mark.parametrize("url", ["grpc://localhost:1", "grpc://127.8.9.1", "grpc://[::1]:1"])
+def test_a_key_goes_over_plain_grpc_on_this_host(url: str) -> None:
+    assert MemoryGraphConfig(url, api_key="k").api_key == "k"
+
+
 def test_without_a_key_plain_http_is_fine() -> None:
     assert RegistryConfig(FAR).base_url == FAR
 

@@ -41,6 +41,7 @@ class Graph(MemoryGraphServiceServicer):
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
+        self.keys: dict[str, Any] = {}
         self.codes: list[grpc.StatusCode] = []
         self.pause_secs = 0.0
         self.nodes: list[pb.Node] = []
@@ -49,6 +50,7 @@ class Graph(MemoryGraphServiceServicer):
 
     def _record(self, name: str, request: Any, context: grpc.ServicerContext) -> None:
         self.asked.append((name, request))
+        self.keys[name] = dict(context.invocation_metadata()).get("authorization")
         time.sleep(self.pause_secs)
         if self.codes:
             context.abort(self.codes.pop(0), f"details with {CANARY}")
@@ -84,6 +86,7 @@ class Graph(MemoryGraphServiceServicer):
 
     def StreamQuery(self, request: Any, context: Any) -> Iterator[pb.Node]:
         self.asked.append(("StreamQuery", request))
+        self.keys["StreamQuery"] = dict(context.invocation_metadata()).get("authorization")
         yield from self.nodes
         if self.codes:
             context.abort(self.codes.pop(0), f"details with {CANARY}")
@@ -338,6 +341,27 @@ def test_sixteen_threads_share_a_client(graph: Graph, client: MemoryGraphClient)
     with ThreadPoolExecutor(16) as threads:
         found = list(threads.map(client.get_session, map(str, range(16))))
     assert sorted(session.id for session in found) == sorted(map(str, range(16)))
+
+
+@pytest.mark.parametrize(("key", "sent"), [("k-1", "Bearer k-1"), (None, None)])
+def test_every_call_but_health_shows_the_key(graph: Graph, key: str | None, sent: str | None) -> None:
+    config = MemoryGraphConfig(f"grpc://127.0.0.1:{graph.port}", api_key=key)
+    with MemoryGraphClient(config, retry_policy=ONCE) as client:
+        for call, _, _ in CALLS.values():
+            call(client)
+        list(client.stream_query(pb.QueryRequest()))
+        client.health_check()
+    assert graph.keys == dict.fromkeys([*CALLS, "StreamQuery"], sent) | {"Health": None}
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED], ids=str)
+def test_a_refused_key_says_which_setting_holds_it(graph: Graph, code: grpc.StatusCode) -> None:
+    graph.codes = [code]
+    config = MemoryGraphConfig(f"grpc://127.0.0.1:{graph.port}", api_key="secret-key")
+    with MemoryGraphClient(config) as client, pytest.raises(AuthenticationError, match="MEMORY_GRAPH_API_KEY") as error:
+        client.get_session("s")
+    assert len(graph.asked) == 1
+    assert "secret-key" not in str(error.value)
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-import grpc
 import pytest
 from memory_graph_workers.cli.stack.ports import free_port
+from support.graph_channel import GRAPH_KEY, graph_channel
 from support.postgres import Postgres
 from support.waiting import LONGEST_SECS, until
 
@@ -131,6 +131,8 @@ def start(tmp_path_factory, new_database):
         if name == "vault":
             settings.setdefault("VAULT_KEYS", f"another-key,{KEY}")
             settings.setdefault("VAULT_ENCRYPTION_KEYS", ENCRYPTION_KEY)
+        if name == "memory-graph":
+            settings.setdefault("MEMORY_GRAPH_KEYS", f"another-key,{GRAPH_KEY}")
         service = Service(name, tmp_path_factory.mktemp(name), new_database(), bearer, **settings)
         started.append(service)
         return service
@@ -162,7 +164,7 @@ def services(registry, vault):
 @pytest.fixture(scope="session")
 def graph(start):
     service = start("memory-graph")
-    with grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+    with graph_channel(service.port) as channel:
         yield channel
 
 

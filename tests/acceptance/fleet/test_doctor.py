@@ -29,17 +29,17 @@ def test_a_sound_fleet_passes_and_nothing_is_written(fleet: Stack) -> None:
     found = examined()
     failing = {check: seen for check, seen in found.items() if seen[0] != "ok" and check != "dead letters"}
     assert failing == {}
-    assert found["registry: key"] == found["vault: key"] == ("ok", "accepted")
+    assert found["registry: key"] == found["vault: key"] == found["memory-graph: key"] == ("ok", "accepted")
     assert {"workers", "queues", "pool", "visibility timeout of the workers", "version: celery"} <= set(found)
     assert set(connections.redis().keys("memory_graph*")) <= set(before)
 
 
-@pytest.mark.parametrize("service", ["REGISTRY", "VAULT"])
+@pytest.mark.parametrize("service", ["REGISTRY", "VAULT", "MEMORY_GRAPH"])
 def test_a_key_that_is_refused_is_a_failure(fleet: Stack, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{service}_API_KEY", "not-the-key")
     found = examined(1)
-    assert found[f"{service.lower()}: key"][0] == "failure"
-    assert found[f"{service.lower()}: health"][0] == "ok"
+    name = service.lower().replace("_", "-")
+    assert (found[f"{name}: key"][0], found[f"{name}: health"][0]) == ("failure", "ok")
 
 
 def test_services_that_are_down_are_failures(fleet: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

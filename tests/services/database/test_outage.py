@@ -13,6 +13,7 @@ from google.protobuf.empty_pb2 import Empty
 from memory_graph_workers.schemas import memory_graph_pb2 as pb
 from memory_graph_workers.schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
 from sqlalchemy.engine import make_url
+from support.graph_channel import graph_channel
 from support.waiting import until
 
 on_postgresql = pytest.mark.parametrize("new_database", ["postgresql"], indirect=True, scope="session")
@@ -85,7 +86,7 @@ def test_a_stopped_database_is_a_503_and_no_acknowledged_write_is_lost(start, po
 @on_postgresql
 def test_a_memory_graph_says_that_its_database_is_away(start, postgres):
     service = start("memory-graph")
-    with grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+    with graph_channel(service.port) as channel:
         graph = MemoryGraphServiceStub(channel)
         assert graph.Health(Empty()).status == pb.HealthResponse.SERVING
         postgres.stop()
@@ -115,7 +116,7 @@ def registered(service):
 
 
 def begun(service):
-    with grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+    with graph_channel(service.port) as channel:
         return bool(MemoryGraphServiceStub(channel).CreateSession(pb.CreateSessionRequest(), timeout=10).id)
 
 

@@ -5,6 +5,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from memory_graph_workers.schemas import memory_graph_pb2 as pb
 from memory_graph_workers.schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
+from support.graph_channel import graph_channel
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_a_deleted_session_takes_its_nodes_along(stub, session, prompts):
 def test_a_message_may_have_many_megabytes(start):
     service = start("memory-graph")
     limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    with grpc.insecure_channel(f"127.0.0.1:{service.port}", options=limits) as channel:
+    with graph_channel(service.port, options=limits) as channel:
         stub = MemoryGraphServiceStub(channel)
         session = stub.CreateSession(pb.CreateSessionRequest())
         stub.AddPrompt(pb.AddPromptRequest(session_id=session.id, content="x" * 20_000_000))
