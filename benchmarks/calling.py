@@ -27,7 +27,7 @@ REPORT: Any = payloads.reports(1)[0]
 class NoBreaker(Breaker):
     """Lets every call through and counts nothing."""
 
-    def call(self, guarded: Callable[[], Any], operation: str | None = None) -> Any:
+    def call(self, guarded: Callable[[], Any], *args: Any, **options: Any) -> Any:
         """Call."""
         return guarded()
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
+HEALTH_CHECK = "health_check"
 HEALTH_TIMEOUT_SECS = 5.0
 _ID = Id()
 
@@ -39,7 +40,8 @@ logger = logging.getLogger(__name__)
 class Call:
     """One request: `ids` fill the braces of the route, `body` is JSON that follows `schema`.
 
-    A call that is not `repeatable` is not sent again if the service may have done it.
+    A call that is not `repeatable` is not sent again if the service may have done it. `subject` names what a call
+    without ids in its route is about, if not its whole body.
     """
 
     operation: str
@@ -54,6 +56,7 @@ class Call:
     authenticated: bool = True
     timeout_secs: float | None = None
     repeatable: bool = True
+    subject: str = ""
     path: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +67,14 @@ class Call:
         ids = {name: path_id(name, value) for name, value in self.ids.items()}
         query = urlencode({name: value for name, value in self.query.items() if value is not None})
         self.path = self.route.format(**ids) + (f"?{query}" if query else "")
+
+    def identity(self) -> bytes:
+        """Return what makes a failing request the same one again: its ids, else its subject, else its body.
+
+        A listing has none of these, so all of its pages are one request.
+        """
+        known = " ".join([*self.ids.values(), self.subject]).encode(errors="replace")
+        return known if known or self.body is None else encode(self.body)
 
 
 class Closing:
@@ -115,7 +126,7 @@ class ServiceClient(Closing):
         self._transport.close()
 
     def _is_healthy(self) -> bool:
-        self._call(Call("health_check", "GET", "/health", authenticated=False, timeout_secs=HEALTH_TIMEOUT_SECS))
+        self._call(Call(HEALTH_CHECK, "GET", "/health", authenticated=False, timeout_secs=HEALTH_TIMEOUT_SECS))
         return True
 
     @overload
@@ -143,7 +154,12 @@ class ServiceClient(Closing):
                 raise
 
     def _guarded(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
-        return self._breaker.call(lambda: self._attempt(call, key, returns), call.operation)
+        return self._breaker.call(
+            lambda: self._attempt(call, key, returns),
+            call.operation,
+            call.identity,
+            is_health_check=call.operation == HEALTH_CHECK,
+        )
 
     def _attempt(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
         request_id = random_id()

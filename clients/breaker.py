@@ -1,7 +1,9 @@
 """The circuit breaker of a service: it opens after 5 failures in a row and lets a probe through after 60 s.
 
-pybreaker decides. Added here: a state that workers share in Redis, one probe at a time while half-open, and one
-breaker object for each thread, because pybreaker holds a lock while the guarded call runs.
+A lost connection and a timeout always count. A request that gets a 5xx counts once, however often it is repeated: it
+may be the only one that fails. pybreaker decides. Added here: that rule, a state that workers share in Redis, one probe
+at a time while half-open, and one breaker object for each thread, because pybreaker holds a lock while the guarded call
+runs.
 """
 
 import threading
@@ -9,13 +11,15 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any, TypeVar, cast
 
 import pybreaker
 from redis import Redis
 from redis.exceptions import RedisError
 
-from .errors import ApiError, CircuitBreakerOpen, IntegrationError, TransientError
+from .errors import CircuitBreakerOpen
+from .failures import is_suspect, shows_service_is_up
 
 T = TypeVar("T")
 
@@ -26,7 +30,17 @@ SUCCESS_THRESHOLD = 2
 PROBE_SECS = 90.0
 CACHE_SECS = 0.2
 KEY_PREFIX = "memory_graph:breaker"
-_BUSY = (429, 8)  # HTTP: too many requests; gRPC: RESOURCE_EXHAUSTED
+# Counts a failure unless its request was counted since the last success: one round trip, and atomic for all workers.
+_COUNT_REQUEST = """
+local counted = redis.call('HGET', KEYS[1], 'requests') or ''
+if string.find(counted, ARGV[1], 1, true) then
+  return tonumber(redis.call('HGET', KEYS[1], 'failures') or '0')
+end
+redis.call('HSET', KEYS[1], 'requests', string.sub(ARGV[1] .. ' ' .. counted, 1, tonumber(ARGV[2])))
+return redis.call('HINCRBY', KEYS[1], 'failures', 1)
+"""
+_DIGEST_BYTES = 8
+_MOST_REQUEST_CHARACTERS = FAIL_MAX * (2 * _DIGEST_BYTES + 1)
 
 
 class Breaker:
@@ -38,13 +52,32 @@ class Breaker:
         self._reset_secs = reset_secs
         self._local = threading.local()
 
-    def call(self, guarded: Callable[[], T], operation: str | None = None) -> T:
+    def call(
+        self,
+        guarded: Callable[[], T],
+        operation: str | None = None,
+        request: Callable[[], bytes] | None = None,
+        *,
+        is_health_check: bool = False,
+    ) -> T:
         """Call the service unless the breaker is open; the error then names `operation`.
 
+        `request` says which request it is, and is asked only if the call fails: its repeats then count once. A health
+        check that succeeds does not end a row of failures, because a service may fail at all else.
         Raises: CircuitBreakerOpen, with the seconds until the next probe.
         """
+
+        def watched() -> T:
+            try:
+                return guarded()
+            except Exception as error:
+                suspect = request is not None and is_suspect(error)
+                self._storage.current.request = _digest(operation, request()) if request and suspect else None
+                raise
+
+        self._storage.current.request, self._storage.current.ends_row = None, not is_health_check
         try:
-            return self._of_this_thread().call(guarded)
+            return self._of_this_thread().call(watched)
         except pybreaker.CircuitBreakerError as error:
             wait_secs = self._storage.pause_left_secs() or 1.0
             raise CircuitBreakerOpen(
@@ -66,7 +99,7 @@ class Breaker:
                 fail_max=FAIL_MAX,
                 reset_timeout=self._reset_secs,
                 success_threshold=SUCCESS_THRESHOLD,
-                exclude=[is_response],
+                exclude=[shows_service_is_up],
                 listeners=[_OneProbe(self._storage)],
                 state_storage=self._storage,
                 throw_new_error_on_trip=False,
@@ -74,14 +107,36 @@ class Breaker:
         return breaker
 
 
-def is_response(error: BaseException) -> bool:
-    """Return whether the service responded: a refusal, also of one that is overloaded, says that it is up."""
-    responded = isinstance(error, IntegrationError) and not isinstance(error, TransientError)
-    return responded or (isinstance(error, ApiError) and error.status in _BUSY)
+class _Current(threading.local):
+    """The call of this thread: the digest of its request if that counts once, and if its success ends a row."""
+
+    request: str | None = None
+    ends_row: bool = True
 
 
 class Storage(pybreaker.CircuitBreakerStorage):
     """The storage that pybreaker needs, and a gate for probes. Setting the state resets the counters to 0."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.current = _Current()
+
+    def increment_counter(self) -> None:
+        """Count the failure of this thread's call, unless its request was counted since the last success."""
+        self.count_failure(self.current.request)
+
+    def reset_counter(self) -> None:
+        """End the row of failures: a call succeeded."""
+        if self.current.ends_row:
+            self.forget_failures()
+
+    @abstractmethod
+    def count_failure(self, request: str | None) -> None:
+        """Count a failure; the same request counts once until a call succeeds, None always."""
+
+    @abstractmethod
+    def forget_failures(self) -> None:
+        """Reset the failures to 0."""
 
     def reset_success_counter(self) -> None:
         """Do nothing: setting the state resets it, and pybreaker calls this in each thread that sees a new state."""
@@ -134,6 +189,7 @@ class MemoryStorage(Storage):
         self._reset_secs = reset_secs
         self._state = pybreaker.STATE_CLOSED
         self._failures = self._successes = 0
+        self._requests = set[str]()
         self._opened_at: datetime | None = None
 
     @property
@@ -145,15 +201,22 @@ class MemoryStorage(Storage):
     def state(self, state: str) -> None:
         with self._lock:
             self._state, self._failures, self._successes = state, 0, 0
+            self._requests.clear()
 
-    def increment_counter(self) -> None:
-        """Count a failure."""
+    def count_failure(self, request: str | None) -> None:
+        """Count a failure; the same request counts once until a call succeeds, None always."""
         with self._lock:
-            self._failures += 1
+            if request not in self._requests:
+                self._failures += 1
+            if request is not None and len(self._requests) < FAIL_MAX:
+                self._requests.add(request)
 
-    def reset_counter(self) -> None:
-        """Reset the failures: a call succeeded."""
-        self._failures = 0
+    def forget_failures(self) -> None:
+        """Reset the failures to 0."""
+        if self._failures:
+            with self._lock:
+                self._failures = 0
+                self._requests.clear()
 
     def increment_success_counter(self) -> None:
         """Count a successful probe."""
@@ -216,16 +279,22 @@ class RedisStorage(Storage):
 
     @state.setter
     def state(self, state: str) -> None:
-        self._write({"state": state, "failures": "0", "successes": "0"})
+        self._write({"state": state, "failures": "0", "requests": "", "successes": "0"})
 
-    def increment_counter(self) -> None:
-        """Count a failure."""
-        self._count("failures")
+    def count_failure(self, request: str | None) -> None:
+        """Count a failure; the same request counts once until a call of any worker succeeds, None always."""
+        if request is None:
+            self._count("failures")
+            return
+        counted = self._unless_away(
+            lambda: self._redis.eval(_COUNT_REQUEST, 1, self._key, request, str(_MOST_REQUEST_CHARACTERS))
+        )
+        self._known["failures"] = str(self._counted_here(request) if counted is None else counted)
 
-    def reset_counter(self) -> None:
-        """Reset the failures: a call succeeded."""
+    def forget_failures(self) -> None:
+        """Reset the failures to 0."""
         if self.counter:
-            self._write({"failures": "0"})
+            self._write({"failures": "0", "requests": ""})
 
     def increment_success_counter(self) -> None:
         """Count a successful probe."""
@@ -279,6 +348,14 @@ class RedisStorage(Storage):
         counted = self._unless_away(lambda: self._redis.hincrby(self._key, name, 1))
         self._known[name] = str(counted if counted is not None else int(self._known.get(name, "0")) + 1)
 
+    def _counted_here(self, request: str) -> int:
+        """Return the failures with this one, counted by this process while Redis is unreachable."""
+        counted, failures = self._known.get("requests", ""), int(self._known.get("failures", "0"))
+        if request in counted:
+            return failures
+        self._known["requests"] = f"{request} {counted}"[:_MOST_REQUEST_CHARACTERS]
+        return failures + 1
+
     def _write(self, values: dict[str, str]) -> None:
         self._known.update(values)
         self._unless_away(lambda: self._redis.hset(self._key, mapping=cast("dict[Any, Any]", values)))
@@ -289,6 +366,10 @@ class RedisStorage(Storage):
             return command()
         except RedisError:
             return None
+
+
+def _digest(operation: str | None, request: bytes) -> str:
+    return blake2b(b"%b\0%b" % ((operation or "").encode(), request), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _text(value: bytes | str) -> str:

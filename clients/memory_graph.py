@@ -168,7 +168,9 @@ class MemoryGraphClient(Closing):
     ) -> Any:
         secs = min(timeout_secs or self.config.timeout_secs, self.config.timeout_secs)
         attempt: Callable[[], Any] = lambda: self._attempt(operation, request, secs)  # noqa: E731
-        guarded: Callable[[], Any] = lambda: self._breaker.call(attempt, operation)  # noqa: E731
+        guarded: Callable[[], Any] = lambda: self._breaker.call(  # noqa: E731
+            attempt, operation, lambda: _identity(request), is_health_check=operation == "Health"
+        )
         return again(policy or self._retry, self.config.timeout_secs, guarded)
 
     def _attempt(self, operation: str, request: Any, timeout_secs: float) -> Any:
@@ -204,6 +206,11 @@ class MemoryGraphClient(Closing):
                 "request_id": request_id,
             }
             logger.info("%s", " ".join(f"{name}={value}" for name, value in facts.items()), extra=facts)
+
+
+def _identity(request: Any) -> bytes:
+    """Return what makes a failing request the same one again: the id of its session, else its content."""
+    return getattr(request, "session_id", "").encode() or request.SerializeToString(deterministic=True)
 
 
 def _translated(error: Any, operation: str, request_id: str) -> IntegrationError:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .config import RetryPolicy
-from .errors import CircuitBreakerOpen, Timeout, TransientError
+from .errors import Timeout, TransientError
+from .failures import may_repeat
 
 T = TypeVar("T")
 
@@ -32,5 +33,5 @@ def again(policy: RetryPolicy, longest_wait_secs: float, attempt: Callable[[], T
 
 
 def _may_repeat(policy: RetryPolicy, error: TransientError, number: int, repeatable: bool) -> bool:
-    harmless = (repeatable or not error.maybe_done) and not isinstance(error, CircuitBreakerOpen)
-    return number < policy.max_attempts and harmless and (policy.retry_on_timeout or not isinstance(error, Timeout))
+    wanted = policy.retry_on_timeout or not isinstance(error, Timeout)
+    return number < policy.max_attempts and wanted and may_repeat(error, repeatable)

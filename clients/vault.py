@@ -78,7 +78,8 @@ class VaultClient(ServiceClient):
         A repeat under the same key, or with the same archive id and content, stores nothing more.
         Raises: Refused with status 409 if the id holds other content, 413 if the entry is too large.
         """
-        call = self._archive_call("archive_session", "/api/v1/archive", ENTRY.write(entry), idempotency_key)
+        body = ENTRY.write(entry)
+        call = self._archive_call("archive_session", "/api/v1/archive", body, idempotency_key, [entry])
         return self._call(call, RECEIPT)
 
     def batch_archive(
@@ -148,15 +149,20 @@ class VaultClient(ServiceClient):
         self, entries: Sequence[ArchiveEntry], body: Sequence[Fragment], key: str
     ) -> BatchArchiveResponse:
         part_key = f"{key}:{hashlib.sha256(encode(body)).hexdigest()}"
-        found = self._call(self._archive_call("batch_archive", "/api/v1/archive/batch", body, part_key), BATCH)
-        return _matched(entries, found)
+        call = self._archive_call("batch_archive", "/api/v1/archive/batch", body, part_key, entries)
+        return _matched(entries, self._call(call, BATCH))
 
-    def _archive_call(self, operation: str, route: str, body: object, key: str | None) -> Call:
+    def _archive_call(
+        self, operation: str, route: str, body: object, key: str | None, entries: Sequence[ArchiveEntry]
+    ) -> Call:
         headers = {
             "X-Encryption-Enabled": str(self.config.encryption_enabled).lower(),
             "X-Compression-Enabled": str(self.config.compression_enabled).lower(),
         }
-        return Call(operation, "POST", route, body=body, schema=ENTRY, headers=headers, idempotency_key=key)
+        subject = " ".join(entry.id for entry in entries)  # a repeat may differ in its time
+        return Call(
+            operation, "POST", route, body=body, schema=ENTRY, headers=headers, idempotency_key=key, subject=subject
+        )
 
 
 def _matched(entries: Sequence[ArchiveEntry], response: BatchArchiveResponse) -> BatchArchiveResponse:

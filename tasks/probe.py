@@ -2,8 +2,8 @@
 
 import sys
 
-from ..clients.breaker import is_response
 from ..clients.errors import IntegrationError
+from ..clients.failures import shows_service_is_up
 from ..clients.memory_graph import MemoryGraphClient
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
@@ -17,7 +17,7 @@ def main(service: str) -> int:
     try:
         _client(service, config).health_check()
     except IntegrationError as error:
-        return 0 if is_response(error) else 1
+        return 0 if shows_service_is_up(error) else 1
     return 0
 
 

@@ -10,7 +10,7 @@ import fakeredis
 import pytest
 from memory_graph_workers.cli.stack.ports import free_port
 from memory_graph_workers.clients.breaker import Breaker, MemoryStorage, RedisStorage, Storage
-from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
+from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, VaultConfig
 from memory_graph_workers.clients.errors import (
     AuthenticationError,
     CircuitBreakerOpen,
@@ -23,6 +23,9 @@ from memory_graph_workers.clients.errors import (
     Timeout,
 )
 from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.schemas.registry import SessionStatus, UsageReport
+from memory_graph_workers.schemas.vault import ArchiveEntry
 from redis import Redis
 from support.fakes.http_server import FakeServer, after, answer, cut
 from support.waiting import LONGEST_SECS, SOON_SECS
@@ -323,12 +326,133 @@ def test_clients_of_one_storage_share_what_they_learn(server: FakeServer, valkey
     server.default = answer(500)
     with Redis(port=valkey) as redis:
         redis.flushdb()
-        shared = Breaker("registry", RedisStorage(redis, "registry"))
-        clients = [RegistryClient(RegistryConfig(server.url), breaker=shared) for _ in range(2)]
-        for client in clients:
-            with client, pytest.raises((ServiceUnavailable, CircuitBreakerOpen)):
-                client.get_session("s")
+        shared, once = Breaker("registry", RedisStorage(redis, "registry")), RetryPolicy(max_attempts=1)
+        clients = [
+            RegistryClient(RegistryConfig(server.url), breaker=shared, retry_policy=once),
+            RegistryClient(RegistryConfig(server.url), breaker=shared, retry_policy=once),
+        ]
+        for number, client in enumerate(clients * 4):
+            with pytest.raises((ServiceUnavailable, CircuitBreakerOpen)):
+                client.get_session(f"s-{number}")
     assert len(server.requests) == 5
+
+
+STATUSES = list(SessionStatus)
+REPORT = UsageReport("s", 1, 2)
+REQUESTS: dict[str, Callable[[RegistryClient, VaultClient, int], Any]] = {
+    "one id": lambda registry, _, number: registry.get_model_metadata("gpt-4"),
+    "one id, other content": lambda registry, _, number: registry.update_session_status("s", STATUSES[number % 2]),
+    "one payload": lambda registry, _, number: registry.track_usage(REPORT),
+    "a listing, whichever page": lambda registry, _, number: registry.list_models(number),
+    "one archive, other times": lambda _, vault, number: vault.archive_session(ArchiveEntry("s", {}, 365, "a")),
+    "one batch, other times": lambda _, vault, number: vault.batch_archive([ArchiveEntry("s", {}, 365, "a")]),
+}
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 599])
+@pytest.mark.parametrize("call", REQUESTS.values(), ids=list(REQUESTS))
+def test_one_request_that_always_fails_never_opens_it(server: FakeServer, call: Any, status: int) -> None:
+    server.default = answer(status)
+    breaker, once = Breaker("both"), RetryPolicy(max_attempts=1)
+    with (
+        RegistryClient(
+            RegistryConfig(server.url, honours_idempotency=True), breaker=breaker, retry_policy=once
+        ) as registry,
+        VaultClient(VaultConfig(server.url, "k"), breaker=breaker, retry_policy=once) as vault,
+    ):
+        for number in range(8):
+            with pytest.raises(ServiceUnavailable):
+                call(registry, vault, number)
+    assert (breaker.state, len(server.requests)) == ("closed", 8)
+
+
+def fail_as(breaker: Breaker, *requests: str, operation: str = "get", error: Exception | None = None) -> None:
+    """Let the calls of these requests fail."""
+    for request in requests:
+        with pytest.raises((IntegrationError, ValueError)):
+            breaker.call(failing(error or ServiceUnavailable(status=500)), operation, request.encode)
+
+
+def test_five_different_requests_open_it_however_often_each_is_repeated(breaker: Breaker) -> None:
+    fail_as(breaker, *"abcd" * 10)
+    assert breaker.state == "closed"
+    fail_as(breaker, "e")
+    assert breaker.state == "open"
+
+
+def test_one_id_in_five_operations_is_five_requests(breaker: Breaker) -> None:
+    for number in range(5):
+        fail_as(breaker, "a", "a", operation=f"get-{number}")
+    assert breaker.state == "open"
+
+
+def test_a_success_ends_the_row_and_what_was_counted_in_it(breaker: Breaker) -> None:
+    fail_as(breaker, *"abcd")
+    breaker.call(lambda: "up")
+    fail_as(breaker, *"abcd")
+    assert breaker.state == "closed"
+    fail_as(breaker, "e")
+    assert breaker.state == "open"
+
+
+@pytest.mark.parametrize("error", [Timeout(), ConnectionError(), HttpError(status=200)], ids=repr)
+def test_a_lost_connection_always_counts(breaker: Breaker, error: Exception) -> None:
+    fail_as(breaker, *"aaaa", error=error)
+    assert breaker.state == "closed"
+    fail_as(breaker, "a", error=error)
+    assert breaker.state == "open"
+
+
+def test_a_bug_that_one_request_meets_counts_once(breaker: Breaker) -> None:
+    fail_as(breaker, *"aaaaaaaa", error=ValueError("of ours"))
+    assert breaker.state == "closed"
+
+
+def test_a_health_check_that_succeeds_does_not_hide_that_all_else_fails(breaker: Breaker) -> None:
+    for request in "abcde":
+        fail_as(breaker, request)
+        if breaker.state == "closed":
+            assert breaker.call(lambda: "healthy", "health_check", is_health_check=True) == "healthy"
+    assert breaker.state == "open"
+
+
+def test_workers_know_which_requests_were_counted(two_workers: tuple[Breaker, Breaker]) -> None:
+    for breaker in two_workers * 3:
+        fail_as(breaker, *"abcd")
+    time.sleep(CACHE_SECS)
+    assert [breaker.state for breaker in two_workers] == ["closed", "closed"]
+    fail_as(two_workers[1], "e")
+    time.sleep(CACHE_SECS)
+    assert [breaker.state for breaker in two_workers] == ["open", "open"]
+
+
+def test_what_is_remembered_of_requests_is_bounded(valkey: int) -> None:
+    with Redis(port=valkey) as redis:
+        redis.flushdb()
+        storage = RedisStorage(redis, "registry", RESET_SECS)
+        for number in range(100):  # as threads do whose calls were under way when it opened
+            storage.count_failure(f"{number:016x}")
+        assert len(redis.hget("memory_graph:breaker:registry", "requests") or b"") <= 5 * 17
+
+
+def test_requests_count_once_while_redis_is_away_too(away: fakeredis.FakeServer) -> None:
+    away.connected = False
+    breaker = Breaker("registry", RedisStorage(fakeredis.FakeRedis(server=away), "registry", RESET_SECS), RESET_SECS)
+    fail_as(breaker, *"abcd" * 3)
+    assert breaker.state == "closed"
+    fail_as(breaker, "e")
+    assert breaker.state == "open"
+
+
+def test_a_success_sends_redis_nothing_while_nothing_failed(valkey: int) -> None:
+    with Redis(port=valkey) as redis, Redis(port=valkey) as other:
+        redis.flushdb()
+        breaker = Breaker("registry", RedisStorage(redis, "registry"))
+        breaker.call(lambda: "up")
+        before = other.info()["total_commands_processed"]
+        for _ in range(50):
+            breaker.call(lambda: "up", "get", "a".encode)
+        assert other.info()["total_commands_processed"] - before <= 4
 
 
 def test_slow_calls_of_sixteen_threads_go_side_by_side(server: FakeServer) -> None:

@@ -329,12 +329,23 @@ def test_five_failures_open_the_breaker_and_the_error_says_for_which_call(graph:
     breaker = Breaker("memory_graph")
     config = MemoryGraphConfig(f"grpc://127.0.0.1:{graph.port}")
     with MemoryGraphClient(config, retry_policy=RetryPolicy(max_attempts=1), breaker=breaker) as client:
-        for _ in range(6):
+        for number in range(6):
             with pytest.raises(IntegrationError) as caught:
-                client.get_session("s")
+                client.get_session(f"s-{number}")
     assert breaker.state == "open"
     assert (caught.value.service, caught.value.operation) == ("memory_graph", "GetSession")
     assert len(graph.asked) == 5
+
+
+def test_one_session_that_always_fails_never_opens_the_breaker(graph: Graph) -> None:
+    graph.codes = [grpc.StatusCode.INTERNAL] * 9
+    breaker = Breaker("memory_graph")
+    config = MemoryGraphConfig(f"grpc://127.0.0.1:{graph.port}")
+    with MemoryGraphClient(config, retry_policy=RetryPolicy(max_attempts=1), breaker=breaker) as client:
+        for offset in range(9):
+            with pytest.raises(ServiceUnavailable):
+                client.query(pb.QueryRequest(session_id="s", offset=offset))
+    assert breaker.state == "closed"
 
 
 def test_sixteen_threads_share_a_client(graph: Graph, client: MemoryGraphClient) -> None:
