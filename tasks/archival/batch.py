@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ...clients.errors import IntegrationError, TransientError
+from ...clients.errors import TransientError
 from ...schemas.archival import BatchResult
 from ...schemas.registry import SessionStatus
 from .. import connections, side_by_side
+from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, is_due, prepare, read_session
 from .state import Sweep, Sweeps
 from .storing import ensure_policy, finish, store
@@ -49,9 +50,11 @@ class Batch:
         self.marked_earlier = self._remembered = len(self.archived)
         left = [session_id for session_id in session_ids if session_id not in done]
         try:
-            for some in self._slices(self._each(left, self._prepare, str)):
-                self._archive(some)
-                self._remember()
+            self._work_on(left)
+        except CONCERNS_ALL:
+            raise
+        except Exception as error:  # noqa: BLE001  the batch has a result, whatever its code does
+            self._fail_the_rest(left, reason_of(error))
         finally:
             self._remember()
 
@@ -63,6 +66,16 @@ class Batch:
     def result(self) -> BatchResult:
         """Return what became of the sessions."""
         return BatchResult(len(self.archived), self.failed, self.skipped)
+
+    def _work_on(self, session_ids: Sequence[str]) -> None:
+        for some in self._slices(self._each(session_ids, self._prepare, str)):
+            self._archive(some)
+            self._remember()
+
+    def _fail_the_rest(self, session_ids: Sequence[str], reason: str) -> None:
+        """Give the sessions that have no outcome this one."""
+        known = {*self.archived, *self.failed, *self.skipped, *self.unsettled}
+        self.failed.update({session_id: reason for session_id in session_ids if session_id not in known})
 
     def _slices(self, prepared: Iterable[Prepared | None]) -> Iterator[list[Prepared]]:
         """Yield prepared sessions in parts of one request's size; memory holds one part and the reads under way."""
@@ -84,8 +97,10 @@ class Batch:
         except TransientError as error:
             self.unsettled.update({item.session.session_id: error for item in prepared})
             return
-        except IntegrationError as error:
-            self.failed.update({item.session.session_id: str(error) for item in prepared})
+        except CONCERNS_ALL:
+            raise
+        except Exception as error:  # noqa: BLE001  the outcome of these sessions, and no other's
+            self.failed.update({item.session.session_id: reason_of(error) for item in prepared})
             return
         self.failed.update(stored.refused)
         self.unsettled.update(stored.unsettled)
@@ -140,8 +155,10 @@ class Batch:
                 return work(item)
             except TransientError as error:
                 self.unsettled[id_of(item)] = error
-            except IntegrationError as error:
-                self.failed[id_of(item)] = str(error)
+            except CONCERNS_ALL:
+                raise
+            except Exception as error:  # noqa: BLE001  the outcome of this session, and no other's
+                self.failed[id_of(item)] = reason_of(error)
             return None
 
         return side_by_side.results(one, items)

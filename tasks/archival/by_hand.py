@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 
-from ...clients.errors import NotArchivable
+from ...clients.errors import AuthenticationError, InvalidConfig, TransientError
 from ...schemas.results import ArchivedByHandDict
 from .. import connections, side_by_side
+from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, prepare, read_session
 from .storing import Stored, ensure_policy, finish, store
+
+_NO_OUTCOME = (*CONCERNS_ALL, TransientError, AuthenticationError, InvalidConfig)
 
 
 def archive(session_ids: Sequence[str], tags: list[str], key: str) -> ArchivedByHandDict:
     """Archive sessions under an idempotency key; returns the archive id of each, or why it was not archived.
 
-    Raises: TransientError if a service is down; another attempt finds what this one stored.
+    Raises: TransientError if a service is down; another attempt finds what this one stored. AuthenticationError or
+    InvalidConfig if no session can be archived. Any other failure is the outcome of its session.
     """
     scheduler = connections.config().scheduler
     failed: dict[str, str] = {}
@@ -20,8 +24,10 @@ def archive(session_ids: Sequence[str], tags: list[str], key: str) -> ArchivedBy
     def prepared(session_id: str) -> Prepared | None:
         try:
             return prepare(read_session(session_id), tags, scheduler, {})
-        except NotArchivable as error:
-            failed[session_id] = str(error)
+        except _NO_OUTCOME:
+            raise
+        except Exception as error:  # noqa: BLE001  the outcome of this session, and no other's
+            failed[session_id] = reason_of(error)
             return None
 
     ready = [item for item in side_by_side.results(prepared, dict.fromkeys(session_ids)) if item]
@@ -44,6 +50,8 @@ def _placed_under(policy_id: str, ready: Sequence[Prepared], stored: Stored) -> 
         try:
             if session_id in stored.archive_ids:
                 finish(item, stored.archive_ids[session_id], policy_id, mark=False)
-        except NotArchivable as error:
-            failed[session_id] = str(error)
+        except _NO_OUTCOME:
+            raise
+        except Exception as error:  # noqa: BLE001  the outcome of this session, and no other's
+            failed[session_id] = reason_of(error)
     return failed

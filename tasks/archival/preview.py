@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...clients.errors import IntegrationError
 from ...schemas.fields import format_timestamp, now
 from ...schemas.registry import SessionInfo
 from .. import connections, side_by_side
+from .reasons import reason_of
 from .session import is_due, prepare
 
 
@@ -44,6 +44,6 @@ def _candidate(session: SessionInfo) -> Candidate:
     why = f"{session.status} {format_timestamp(session.ended_at or session.started_at)}"
     try:
         prepared = prepare(session, [], connections.config().scheduler, {})
-    except IntegrationError as error:
-        return Candidate(session.session_id, session.model_id, why, problem=str(error))
+    except Exception as error:  # noqa: BLE001  a problem of this session, and no other's
+        return Candidate(session.session_id, session.model_id, why, problem=reason_of(error))
     return Candidate(session.session_id, session.model_id, why, prepared.size_bytes)

@@ -4,7 +4,7 @@ The archive's id follows from the session's id, and its content is the conversat
 conversation is the same archive, whoever stores it and however often.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -70,16 +70,40 @@ def prepare(session: SessionInfo, tags: Sequence[str], config: SchedulerConfig, 
 
 
 def conversation(session_id: str, nodes: Sequence[Any]) -> dict[str, Any]:
-    """Return a session's conversation in proto3's JSON mapping, each kind of node in the graph's order."""
-    from google.protobuf.json_format import MessageToDict
+    """Return a session's conversation in proto3's JSON mapping, each kind of node in the graph's order.
 
+    Raises: NotArchivable naming a node that JSON cannot represent.
+    """
     kinds = {"prompt": "prompts", "response": "responses", "tool_invocation": "tool_invocations"}
     data: dict[str, Any] = {"session_id": session_id, **{plural: [] for plural in kinds.values()}}
     for node in nodes:
         kind = node.WhichOneof("node_data")
         if kind in kinds:
-            data[kinds[kind]].append(MessageToDict(getattr(node, kind), preserving_proto_field_name=True))
+            some = data[kinds[kind]]
+            some.append(_as_json(getattr(node, kind), f"{kind} {len(some) + 1}"))
     return data
+
+
+def _as_json(message: Any, name: str) -> dict[str, Any]:
+    from google.protobuf.json_format import MessageToDict, SerializeToJsonError
+
+    try:
+        return MessageToDict(message, preserving_proto_field_name=True)
+    except SerializeToJsonError as error:
+        wrong = "; ".join(_wrong_times(message)) or "JSON cannot represent it"
+        raise NotArchivable(f"the graph's {name} cannot be archived: {wrong}") from error
+
+
+def _wrong_times(message: Any) -> Iterator[str]:
+    """Name the timestamps that are outside the years 1 to 9999, or have no valid nanoseconds."""
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    for field, value in message.ListFields():
+        if isinstance(value, Timestamp):
+            try:
+                value.ToJsonString()
+            except ValueError:
+                yield f"its {field.name} is no valid time (seconds {value.seconds}, nanos {value.nanos})"
 
 
 def _prepared(

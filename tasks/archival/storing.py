@@ -9,6 +9,7 @@ from ...schemas.base import derived_id, digest
 from ...schemas.registry import SessionStatus
 from ...schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
 from .. import connections
+from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, archive_id_of
 
 CONFLICT, NOT_FOUND = 409, 404
@@ -32,7 +33,7 @@ class Stored:
 
 
 def store(prepared: Sequence[Prepared], key: str) -> Stored:
-    """Store sessions in the vault; a batch that it refuses as a whole is halved until one session is left.
+    """Store sessions in the vault; a batch that it refuses, or that cannot be sent, is halved until one is left.
 
     Raises: IntegrationError if the vault's response to a batch is unusable (a wrong key, an unreadable body).
     """
@@ -42,7 +43,11 @@ def store(prepared: Sequence[Prepared], key: str) -> Stored:
     except TransientError as error:
         return Stored(unsettled={item.session.session_id: error for item in prepared})
     except Refused as error:
-        return _halved(prepared, key, error)
+        return _halved(prepared, key, _short(error))
+    except (IntegrationError, *CONCERNS_ALL):
+        raise
+    except Exception as error:  # noqa: BLE001  one entry, maybe, that cannot be written
+        return _halved(prepared, key, reason_of(error))
     named = set(response.archived)
     reasons = {failure.session_id: failure.error for failure in response.failed}
     stored = Stored({entry.session_id: entry.id for entry in entries if entry.id in named})
@@ -93,10 +98,10 @@ def level_policy(level: ComplianceLevel, retention_days: int) -> RetentionPolicy
     )
 
 
-def _halved(prepared: Sequence[Prepared], key: str, error: Refused) -> Stored:
+def _halved(prepared: Sequence[Prepared], key: str, reason: str) -> Stored:
     if len(prepared) == 1:
         stored = Stored()
-        _settle(prepared[0], _short(error), key, stored)
+        _settle(prepared[0], reason, key, stored)
         return stored
     middle = len(prepared) // 2
     return store(prepared[:middle], key) | store(prepared[middle:], key)
@@ -109,8 +114,10 @@ def _settle(item: Prepared, reason: str, key: str, stored: Stored) -> None:
         _compare(item, reason, key, stored)
     except TransientError as error:
         stored.unsettled[session_id] = error
-    except IntegrationError as error:
-        stored.refused[session_id] = str(error)
+    except CONCERNS_ALL:
+        raise
+    except Exception as error:  # noqa: BLE001  the outcome of this session, and no other's
+        stored.refused[session_id] = reason_of(error)
 
 
 def _compare(item: Prepared, reason: str, key: str, stored: Stored) -> None:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from ...beat_schedule import is_overdue
-from ...clients.errors import IntegrationError, NotArchivable, TransientError
+from ...clients.errors import NotArchivable, TransientError
 from ...clients.paging import Cursor
 from ...delivery import installed
 from ...schemas.archival import Trigger
@@ -16,6 +16,7 @@ from ..operation import task
 from . import by_hand
 from .batch import Batch
 from .page import Position
+from .reasons import CONCERNS_ALL, reason_of
 from .sending import most_batches, send_after_batch, send_page, send_page_results
 from .state import Sweep, sweeps
 from .storing import ensure_policy
@@ -58,8 +59,10 @@ def walk_page(self: Any, sweep_id: str, pass_number: int, index: int, cursor: di
             if _may_try_again(self, running):
                 raise
             state.end_walk(sweep_id, "the registry did not answer")
-        except IntegrationError as error:
-            state.end_walk(sweep_id, f"the listing failed: {error}")
+        except CONCERNS_ALL:
+            raise
+        except Exception as error:  # noqa: BLE001  the end of this walk: the sweep must not wait for it
+            state.end_walk(sweep_id, f"the listing failed: {reason_of(error)}")
     elif not running.walked:
         state.end_walk(sweep_id, "paused")
     state.close_if_done(sweep_id)  # also if the walk ended before: the worker that ended it may have died

@@ -13,10 +13,13 @@ from memory_graph_workers.schemas.memory_graph_pb2_grpc import (
 
 
 class FakeGraph(MemoryGraphServiceServicer):
-    """A session `graph-CODE` fails with that gRPC status and `details`; any other holds one prompt, `text`."""
+    """A session `graph-CODE` fails with that gRPC status and `details`; any other holds one prompt, `text`.
 
-    def __init__(self, text: str, details: str) -> None:
-        self.text, self.details = text, details
+    The prompt of a session in `times` has that time, as seconds and nanoseconds, valid or not.
+    """
+
+    def __init__(self, text: str, details: str = "", times: dict[str, tuple[int, int]] | None = None) -> None:
+        self.text, self.details, self.times = text, details, times or {}
         self._server = grpc.server(ThreadPoolExecutor(4))
         add_MemoryGraphServiceServicer_to_server(self, self._server)
         self.url = f"grpc://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
@@ -36,4 +39,6 @@ class FakeGraph(MemoryGraphServiceServicer):
             context.set_trailing_metadata((("reason", self.details),))
             context.abort(grpc.StatusCode[code], self.details)
         prompt = pb.PromptNode(id="p", session_id=request.session_id, content=self.text)
+        if time := self.times.get(request.session_id):
+            prompt.timestamp.seconds, prompt.timestamp.nanos = time
         return pb.QueryResponse(nodes=[pb.Node(id="p", type=pb.NODE_TYPE_PROMPT, prompt=prompt)], total_count=1)

@@ -1,13 +1,15 @@
 """One batch of a sweep: what it remembers of its own work while it works."""
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from fakeredis import FakeRedis
 from memory_graph_workers.clients.errors import ConnectionError
 from memory_graph_workers.schemas.archival import Trigger
+from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
@@ -17,6 +19,8 @@ from memory_graph_workers.tasks.archival.batch import REMEMBERED_TOGETHER, Batch
 from memory_graph_workers.tasks.archival.session import Prepared
 from memory_graph_workers.tasks.archival.state import Status, Sweep, Sweeps
 from memory_graph_workers.tasks.archival.storing import Stored
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 IDS = [f"s-{number:02}" for number in range(25)]
 
@@ -115,3 +119,68 @@ def test_what_was_not_noted_is_asked_about_and_counted(state: Sweeps, services: 
     assert sorted(second.archived) == IDS[:-1]
     assert not second.failed
     assert not second.skipped
+
+
+def no_id(*_: Any) -> Any:
+    return IDS[99]
+
+
+def too_late(*_: Any) -> Any:
+    return datetime(9999, 12, 31, tzinfo=UTC) + timedelta(days=1)
+
+
+def too_deep(*_: Any) -> Any:
+    return too_deep()
+
+
+def not_sendable(*_: Any) -> Any:
+    raise ValidationError({"tags": ["Not a valid string."]})
+
+
+@pytest.mark.parametrize("breaks", [no_id, too_late, too_deep, not_sendable])
+@pytest.mark.parametrize("step", ["read_session", "prepare", "finish"])
+def test_an_unexpected_failure_of_one_session_is_its_outcome_alone(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str, breaks: Callable[..., Any]
+) -> None:
+    usual = getattr(batch_module, step)
+
+    def sometimes(item: Any, *others: Any) -> Any:
+        name = item if isinstance(item, str) else getattr(item, "session", item).session_id
+        return breaks() if name == IDS[3] else usual(item, *others)
+
+    monkeypatch.setattr(batch_module, step, sometimes)
+    broken = batch(state)
+    broken.run(IDS[:10])
+    assert sorted(broken.archived) == sorted({*IDS[:10]} - {IDS[3]})
+    assert set(broken.failed) == {IDS[3]}
+    reason = broken.failed[IDS[3]]
+    assert "tags" in reason if breaks is not_sendable else "unexpected" in reason
+    assert "archival" not in reason  # no path of the machine
+
+
+@pytest.mark.parametrize("breaks", [no_id, too_late, too_deep])
+@pytest.mark.parametrize("step", ["ensure_policy", "store", "_slices"])
+def test_a_batch_whose_code_fails_unexpectedly_still_has_a_result(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str, breaks: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(Batch if step == "_slices" else batch_module, step, breaks)
+    broken = batch(state)
+    broken.run(IDS)
+    assert set(broken.failed) == set(IDS)
+    assert not broken.unsettled
+    assert all("unexpected" in reason for reason in broken.failed.values())
+
+
+@pytest.mark.parametrize("error", [RedisError("READONLY"), RedisConnectionError("gone"), SoftTimeLimitExceeded()])
+@pytest.mark.parametrize("step", ["prepare", "store", "finish"])
+def test_what_concerns_all_sessions_ends_the_attempt(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
+) -> None:
+    def ends(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(batch_module, step, ends)
+    ended = batch(state)
+    with pytest.raises(type(error)):
+        ended.run(IDS[:3])
+    assert not ended.failed

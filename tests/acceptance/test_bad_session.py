@@ -1,0 +1,82 @@
+"""One session that cannot be archived, foreseen or not, among healthy ones: each way of archiving stores the others."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from memory_graph_workers.schemas.archival import Trigger
+from memory_graph_workers.schemas.fields import now
+from memory_graph_workers.tasks import archival, connections
+from memory_graph_workers.tasks.archival.page import Page, Position
+from memory_graph_workers.tasks.archival.preview import candidates
+from memory_graph_workers.tasks.archival.state import Status, Sweeps
+from support.fakes.archival_server import ArchivalServer
+from support.fakes.graph_server import FakeGraph
+from support.our_app import stores_at
+
+SESSIONS = 10
+BAD = "3"
+HEALTHY = {str(number) for number in range(SESSIONS)} - {BAD}
+NO_TIMES = {
+    "milliseconds": (1_764_335_472_000, 0),
+    "before the first nanosecond": (1, -1),
+    "after the last nanosecond": (1, 2_000_000_000),
+    "the year 0": (-62_135_596_801, 0),
+}
+Services = Callable[..., ArchivalServer]
+
+
+@pytest.fixture
+def services(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """Registry and vault with ten due sessions, and a graph in which some of them have a time that is none."""
+    with ArchivalServer(SESSIONS, 1) as server, FakeGraph("hello") as graph, stores_at(broker.url):
+
+        def make(times: dict[str, tuple[int, int]]) -> ArchivalServer:
+            graph.times = times
+            addresses = {"REDIS_URL": broker.url, "REGISTRY_URL": server.url, "VAULT_URL": server.url}
+            for name, value in {**addresses, "MEMORY_GRAPH_URL": graph.url, "VAULT_API_KEY": "key"}.items():
+                monkeypatch.setenv(name, value)
+            connections.forget()
+            return server
+
+        yield make
+        connections.redis().flushall()
+        for client in (connections.registry(), connections.vault(), connections.memory_graph(), connections.redis()):
+            client.close()
+        connections.forget()
+
+
+def swept(batch_id: str = "batch") -> Sweeps:
+    """Run the one batch of a sweep whose walk is over."""
+    state = archival.sweeps()
+    state.begin("one", Trigger.MANUAL, now())
+    ids = [str(number) for number in range(SESSIONS)]
+    state.keep_page("one", Page(Position(), {batch_id: ids}, None, found=len(ids)))
+    state.end_walk("one")
+    archival.archive_batch.apply((), {"sweep_id": "one", "session_ids": ids}, task_id=batch_id, throw=True)
+    return state
+
+
+@pytest.mark.parametrize("time", NO_TIMES.values(), ids=NO_TIMES)
+def test_a_sweep_archives_all_sessions_but_the_one_with_a_time_that_is_none(
+    services: Services, time: tuple[int, int]
+) -> None:
+    server = services({BAD: time})
+    state = swept()
+    assert (state.get("one").status, state.get("one").counts) == (Status.COMPLETED, (9, 1, 0))
+    (reason,) = state.failures("one").values()
+    assert (
+        reason == f"the graph's prompt 1 cannot be archived: its timestamp is no valid time (seconds {time[0]}, "
+        f"nanos {time[1]})"
+    )
+    assert server.stored.keys() == HEALTHY
+
+
+@pytest.mark.parametrize("time", NO_TIMES.values(), ids=NO_TIMES)
+def test_archiving_by_hand_and_a_dry_run_say_the_same_of_it(services: Services, time: tuple[int, int]) -> None:
+    server = services({BAD: time})
+    problems = {found.session_id: found.problem for found in candidates()}
+    assert {session_id for session_id, problem in problems.items() if not problem} == HEALTHY
+    result = archival.archive_sessions.apply(([*HEALTHY, BAD],), throw=True).get()
+    assert result["archived"].keys() == HEALTHY == server.stored.keys()
+    assert result["failed"] == {BAD: problems[BAD]}
