@@ -4,6 +4,7 @@ This is Celery's message protocol 2 over kombu's Redis transport. Only keywords 
 used, because tools for AsyncAPI documents may use either.
 """
 
+from inspect import getdoc
 from typing import Any, get_type_hints
 
 from ...delivery.dead_letters import DeadLetter
@@ -146,4 +147,4 @@ def body(parameters: list[str]) -> dict[str, Any]:
 
 def dead_letter() -> dict[str, Any]:
     """The schema of a dead letter as it is kept in Redis."""
-    return components(record("DeadLetter", get_type_hints(DeadLetter), DeadLetter.__doc__ or ""))["DeadLetter"]
+    return components(record("DeadLetter", get_type_hints(DeadLetter), getdoc(DeadLetter) or ""))["DeadLetter"]
