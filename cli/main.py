@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from ..clients.errors import IntegrationError
+from .terminal.plain import plain_lines
 
 # A command's name: its module, attribute, and line in `mgw --help`.
 COMMANDS = {
@@ -82,7 +83,7 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except IntegrationError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {plain_lines(str(error))}", err=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("memory_graph_workers"):

@@ -14,6 +14,7 @@ from ..tasks.archival.tasks import sweep
 from .target import target_of
 from .terminal.failure import Failure
 from .terminal.output import show_json, show_table
+from .terminal.wording import counted
 
 TIMEOUT_SECS = 60.0
 
@@ -56,9 +57,10 @@ def preview(as_json: bool) -> None:
             }
         )
         return
-    show_table(["session", "model", "why", "bytes", "problem"], [_row(item) for item in found])
+    show_table(["session", "model", "why", "bytes", "problem"], [_row(item) for item in found], whole={"session"})
     total = sum(item.content_bytes for item in found)
-    click.echo(f"{len(found)} sessions are due, {total:,} bytes. Nothing was changed.")
+    due = f"{counted(len(found), 'session')} {'is' if len(found) == 1 else 'are'} due"
+    click.echo(f"{due}, {counted(total, 'byte')}. Nothing was changed.")
 
 
 def start(wait: bool, as_json: bool) -> None:

@@ -1,11 +1,17 @@
 """`mgw sweeps`: show past sweeps; pause and resume sweeps."""
 
+from typing import Any
+
 import click
 
+from ..schemas.fields import parse_timestamp
 from ..tasks.archival.state import sweeps
 from .sweep import summary
 from .terminal.failure import Failure
 from .terminal.output import show_json, show_table
+from .terminal.wording import ago
+
+_COLUMNS = ["sweep_id", "started", "trigger", "status", "archived", "failed", "skipped", "reason"]
 
 
 @click.group()
@@ -35,8 +41,7 @@ def list_(limit: int, as_json: bool) -> None:
     if as_json:
         show_json({"paused": state.paused(), "sweeps": found})
         return
-    columns = ["sweep_id", "started_at", "trigger", "status", "archived_count", "failed_count", "skipped_count"]
-    show_table([*columns, "reason"], [[row[name] for name in [*columns, "reason"]] for row in found])
+    show_table(_COLUMNS, [_row(sweep) for sweep in found], whole={"sweep_id", "started"})
     if state.paused():
         click.echo("Sweeps are paused. To resume them: mgw sweeps resume")
 
@@ -62,7 +67,7 @@ def show(sweep_id: str, as_json: bool) -> None:
         return
     show_table(["field", "value"], list(values.items()))
     if failures or skipped:
-        show_table(["session", "reason"], [*failures.items(), *skipped.items()])
+        show_table(["session", "reason"], [*failures.items(), *skipped.items()], whole={"session"})
         _tell_the_rest(values["failed_count"] - len(failures), values["skipped_count"] - len(skipped))
 
 
@@ -88,6 +93,12 @@ def resume() -> None:
     """
     sweeps().resume()
     click.echo("Sweeps are resumed; the next one starts when it is due.")
+
+
+def _row(sweep: dict[str, Any]) -> list[Any]:
+    counts = [sweep[f"{name}_count"] for name in ("archived", "failed", "skipped")]
+    started = ago(parse_timestamp(sweep["started_at"]))
+    return [sweep["sweep_id"], started, sweep["trigger"], sweep["status"], *counts, sweep["reason"]]
 
 
 def _tell_the_rest(failed: int, skipped: int) -> None:

@@ -52,7 +52,8 @@ def examine_ours() -> list[Finding]:
     try:
         config, target = WorkerConfig.from_env(), target_of(None)
     except InvalidConfig as error:
-        return [Finding("settings", State.FAILURE, error.message, "Correct the variables that are named.")]
+        fix = "Correct the variables that are named."
+        return [Finding("settings", State.FAILURE, line, fix) for line in error.message.splitlines()]
     services = {
         "registry": partial(check_registry, config),
         "vault": partial(check_vault, config),

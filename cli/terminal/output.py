@@ -1,28 +1,53 @@
 """How commands show results: a table for a person, one JSON object for a program."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from .plain import plain, plain_json
 
 _WIDE = 220
+_NARROW = 8
 
 
 def show_json(value: Any) -> None:
     """Print one JSON value on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+    click.echo(plain_json(json.dumps(value, ensure_ascii=False, default=str)))
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print a table on standard output; only a terminal limits its width."""
-    table = Table(title=title, title_justify="left")
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None, whole: Collection[str] = ()
+) -> None:
+    """Print a table on standard output; only a terminal limits its width.
+
+    Cells are plain text: nothing in them is taken for markup or obeyed by the terminal. The columns in `whole` are
+    never folded or cut, so that their cells can be copied.
+    """
+    cells = [list(map(_cell, row)) for row in rows]
+    table = Table(title=Text(plain(title)) if title else None, title_justify="left")
     for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    as_wide_as_a_terminal = Console()
-    console = as_wide_as_a_terminal if as_wide_as_a_terminal.is_terminal else Console(width=_WIDE)
-    console.print(table)
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
+    for row in cells:
+        table.add_row(*row)
+    console = Console()
+    width = console.width if console.is_terminal else _WIDE
+    Console(width=max(width, _least_width(columns, cells, whole)), height=console.height).print(table)
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[Text]], whole: Collection[str]) -> int:
+    """The width that holds the whole columns, and some letters of each other one. Borders take 3 a column and 1."""
+    widths = [[Text(column).cell_len, *(row[at].cell_len for row in rows)] for at, column in enumerate(columns)]
+    least = [
+        max(found) if column in whole else min(max(found), _NARROW)
+        for column, found in zip(columns, widths, strict=True)
+    ]
+    return sum(least) + 3 * len(columns) + 1
+
+
+def _cell(value: Any) -> Text:
+    return Text(plain("" if value is None else str(value)))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ...services.database.storage import Storage
     from ...services.vault.deletions import Expired
 
+_IDS = {"archive id", "session id"}
+
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="List what would be deleted; delete nothing.")
@@ -103,4 +105,4 @@ def _show(rows: Sequence[dict[str, Any]], whole: dict[str, Any], as_json: bool) 
     if as_json:
         show_json(whole)
     elif rows:
-        show_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in rows])
+        show_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in rows], whole=_IDS)
