@@ -143,6 +143,10 @@ class DeadLetters:
         """Every letter that is there now, newest first; those that come meanwhile are not among them."""
         return self._found(self._ids(0, -1))
 
+    def ids(self) -> "list[str]":
+        """The ids of all letters, newest first."""
+        return [_text(key) for key in self._ids(0, -1)]
+
     def get(self, letter_id: str) -> DeadLetter | None:
         """One letter, or None."""
         with self._redis.pipeline(transaction=True) as pipe:

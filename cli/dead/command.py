@@ -13,13 +13,17 @@ from rich.progress import track
 from ...delivery import DeadLetter, DeadLetters
 from ...delivery.replay import NotReplayable
 from ...schemas.base import ValidationError
+from ...schemas.fields import parse_timestamp
 from ..target import Target, app_option, target_of
 from ..terminal.failure import Failure
 from ..terminal.output import show_json, show_table
+from ..terminal.plain import plain
+from ..terminal.wording import ago, counted
+from .ids import shortened, whole_id
 from .replaying import Replay, replay_of
 from .selection import Selection, selecting
 
-_COLUMNS = ["failed_at", "id", "task", "reason", "error", "message"]
+_COLUMNS = ["failed", "id", "task", "reason", "error", "message"]
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
@@ -49,6 +53,8 @@ def command(context: click.Context, app_name: str | None) -> None:
 def list_(app_name: str | None, selection: Selection, limit: int, as_json: bool) -> None:
     """List dead letters, newest first, without their payloads.
 
+    The table shows as much of each id as `show`, `replay` and `purge` need. --json has whole ids and times.
+
     \b
     Example:
       mgw dead list --task 'memory_graph.registry.*' --newer-than 12h
@@ -60,8 +66,8 @@ def list_(app_name: str | None, selection: Selection, limit: int, as_json: bool)
     if as_json:
         show_json({"count": letters.count(), "warning": warning, "letters": [_facts(letter) for letter in found]})
         return
-    show_table(_COLUMNS, [[getattr(letter, name) or "" for name in _COLUMNS] for letter in found])
-    click.echo(f"{letters.count()} dead letters. To show one: {target.mgw('dead show ID')}")
+    show_table(_COLUMNS, _rows(letters, found), whole={"failed", "id"})
+    click.echo(f"{counted(letters.count(), 'dead letter')}. To show one: {target.mgw('dead show ID')}")
     if warning:
         click.echo(f"{warning} To make room: {target.mgw('dead replay')}, {target.mgw('dead purge')}", err=True)
 
@@ -72,7 +78,7 @@ def list_(app_name: str | None, selection: Selection, limit: int, as_json: bool)
 @_as_json
 @click.pass_obj
 def show(app_name: str | None, letter_id: str, payload: bool, as_json: bool) -> None:
-    """Show one dead letter.
+    """Show one dead letter. A unique beginning of its id is enough.
 
     \b
     Example:
@@ -118,7 +124,7 @@ def replay(
     kwargs = _parameters(corrected) if corrected else None
     found = _chosen(target, selection, one=corrected is not None)
     if not selection.ids:
-        _ask(f"Replay {len(found)} dead letters?", yes)
+        _ask(f"Replay {counted(len(found), 'dead letter')}?", yes)
     _each(found, _sending(replay_of(target, even_if_done=even_if_done), kwargs), as_json)
 
 
@@ -137,14 +143,23 @@ def purge(app_name: str | None, selection: Selection, yes: bool, as_json: bool) 
     """
     target = target_of(app_name)
     found = _chosen(target, selection)
-    _ask(f"Purge {len(found)} dead letters for good?", yes)
+    _ask(f"Purge {counted(len(found), 'dead letter')} for good?", yes)
     _each(found, lambda one: _purged(target.delivery.dead_letters, one), as_json)
 
 
-def _letter(target: Target, letter_id: str) -> DeadLetter:
-    letter = target.delivery.dead_letters.get(letter_id)
-    if letter is None:
-        raise Failure(f"There is no dead letter {letter_id}. To list them: {target.mgw('dead list')}")
+def _rows(letters: DeadLetters, found: list[DeadLetter]) -> list[list[Any]]:
+    short = shortened((letter.id for letter in found), letters.ids())
+    return [
+        [ago(parse_timestamp(letter.failed_at)), name, letter.task, letter.reason, letter.error, letter.message]
+        for letter, name in zip(found, short, strict=True)
+    ]
+
+
+def _letter(target: Target, given: str) -> DeadLetter:
+    letters, how_to_list = target.delivery.dead_letters, target.mgw("dead list")
+    letter = letters.get(whole_id(letters, given, how_to_list))
+    if letter is None:  # it went meanwhile
+        raise Failure(f"There is no dead letter {plain(given)}. To list them: {how_to_list}")
     return letter
 
 
@@ -152,7 +167,8 @@ def _chosen(target: Target, selection: Selection, *, one: bool = False) -> list[
     if one and len(selection.ids) != 1:
         raise click.UsageError("--corrected needs the id of exactly one letter.")
     if selection.ids:
-        return [_letter(target, letter_id) for letter_id in selection.ids]
+        found = [_letter(target, given) for given in selection.ids]
+        return list({letter.id: letter for letter in found}.values())
     if not selection.is_given:
         raise click.UsageError(
             "Choose letters: by id, with --task, --reason, --error, --older-than or --newer-than, or --all."
@@ -209,7 +225,7 @@ def _tell(done: list[dict[str, str]], left: dict[str, str], as_json: bool) -> No
         return
     click.echo(f"{len(done)} done, {len(left)} left.")
     if left:
-        show_table(["letter", "why it is left"], left.items())
+        show_table(["letter", "why it is left"], left.items(), whole={"letter"})
 
 
 def _facts(letter: DeadLetter) -> dict[str, Any]:

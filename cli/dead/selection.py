@@ -13,6 +13,7 @@ import click
 
 from ...delivery.dead_letters import DeadLetter, DeadLetters, Reason
 from ...schemas.fields import parse_timestamp
+from .ids import begins
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -61,7 +62,7 @@ class Selection:
     def _fits(self, letter: DeadLetter, age: timedelta) -> bool:
         texts = ((self.task, letter.task), (self.error, letter.error))
         return (
-            (not self.ids or letter.id in self.ids)
+            (not self.ids or any(begins(letter.id, given) for given in self.ids))
             and all(wanted is None or fnmatchcase(found or "", wanted) for wanted, found in texts)
             and self.reason in (None, letter.reason)
             and (self.older_than is None or age > self.older_than)

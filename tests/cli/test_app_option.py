@@ -116,10 +116,23 @@ def test_letters_are_purged_and_those_of_other_apps_stay(shop: Shop, put: Callab
     assert (shop.letters.count(), other.count()) == (0, 1)
 
 
+def test_a_unique_beginning_of_an_id_is_enough_and_an_ambiguous_one_is_refused(
+    shop: Shop, put: Callable[..., str]
+) -> None:
+    first, second = put("0192a7c4-1"), put("0192a7c4-2")
+    odd = put("user[/alice]\x9b")
+    assert {"user[/al", first, second} <= set(shop.run("dead", "--app", "shop:app", "list").stdout.split())
+    assert shop.read("dead", "--app", "shop:app", "show", "user[")["id"] == odd
+    said = shop.run("dead", "--app", "shop:app", "purge", "0192", "--yes", code=1).stderr
+    assert f"2 dead letters begin with 0192: {second}, {first}." in said
+    shop.run("dead", "--app", "shop:app", "purge", "0192a7c4-1", "user[", "--yes")
+    assert shop.letters.ids() == [second]
+
+
 def test_without_a_terminal_a_question_says_what_to_pass(shop: Shop, put: Callable[..., str]) -> None:
     put("1")
     said = shop.run("dead", "--app", "shop:app", "replay", "--all", code=2).stderr
-    assert "Replay 1 dead letters? Not an interactive terminal: pass --yes to confirm." in said
+    assert "Replay 1 dead letter? Not an interactive terminal: pass --yes to confirm." in said
 
 
 @pytest.mark.parametrize(
