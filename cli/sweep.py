@@ -124,7 +124,8 @@ def _tell(values: dict[str, Any], as_json: bool) -> None:
 
 
 def _row(item: Candidate) -> tuple[Any, ...]:
-    return item.session_id, item.model_id, item.why, item.content_bytes, item.problem
+    note = f"skipped: {item.skipped}" if item.skipped else item.problem
+    return item.session_id, item.model_id, item.why, item.content_bytes, note
 
 
 def _hint(status: str) -> str:

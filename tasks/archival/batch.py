@@ -9,7 +9,7 @@ from ...schemas.archival import BatchResult
 from ...schemas.registry import SessionStatus
 from .. import connections, side_by_side
 from .reasons import CONCERNS_ALL, reason_of
-from .session import Prepared, is_due, prepare, read_session
+from .session import NothingToArchive, Prepared, is_due, prepare, read_session
 from .state import Sweep, Sweeps
 from .storing import ensure_policy, finish, store
 
@@ -155,6 +155,8 @@ class Batch:
                 return work(item)
             except TransientError as error:
                 self.unsettled[id_of(item)] = error
+            except NothingToArchive as error:
+                self.skipped[id_of(item)] = str(error)
             except CONCERNS_ALL:
                 raise
             except Exception as error:  # noqa: BLE001  the outcome of this session, and no other's

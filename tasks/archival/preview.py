@@ -7,18 +7,19 @@ from ...schemas.fields import format_timestamp, now
 from ...schemas.registry import SessionInfo
 from .. import connections, side_by_side
 from .reasons import reason_of
-from .session import is_due, prepare
+from .session import NothingToArchive, is_due, prepare
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A session that is due: why, its size (bytes of canonical JSON), or why it cannot be archived."""
+    """A session that is due: why, its size (bytes of canonical JSON), or why it is skipped or cannot be archived."""
 
     session_id: str
     model_id: str
     why: str
     content_bytes: int = 0
     problem: str = ""
+    skipped: str = ""
 
 
 def candidates() -> Iterator[Candidate]:
@@ -44,6 +45,8 @@ def _candidate(session: SessionInfo) -> Candidate:
     why = f"{session.status} {format_timestamp(session.ended_at or session.started_at)}"
     try:
         prepared = prepare(session, [], connections.config().scheduler, {})
+    except NothingToArchive as error:
+        return Candidate(session.session_id, session.model_id, why, skipped=str(error))
     except Exception as error:  # noqa: BLE001  a problem of this session, and no other's
         return Candidate(session.session_id, session.model_id, why, problem=reason_of(error))
     return Candidate(session.session_id, session.model_id, why, prepared.size_bytes)

@@ -23,6 +23,10 @@ FINISHED = (SessionStatus.COMPLETED, SessionStatus.FAILED)
 NOT_FOUND = 404
 
 
+class NothingToArchive(NotArchivable):
+    """The session is skipped: the graph holds nothing for it."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A session that is ready to be stored.
@@ -60,7 +64,8 @@ def read_session(session_id: str) -> SessionInfo:
 def prepare(session: SessionInfo, tags: Sequence[str], config: SchedulerConfig, extra: dict[str, Any]) -> Prepared:
     """Read a session's conversation from the graph and make its archive entry; `extra` goes into the metadata.
 
-    Raises: NotArchivable with the reason, TransientError if the graph is down.
+    Raises: NothingToArchive if the conversation is empty, NotArchivable with the reason if it cannot be archived,
+    TransientError if the graph is down.
     """
     session_id = session.session_id
     if config.archive_without_content:
@@ -128,7 +133,7 @@ def _nodes(session_id: str) -> list[Any]:
     except Refused as error:
         raise NotArchivable(f"the graph did not give the conversation: {error}") from error
     if not nodes:
-        raise NotArchivable("the graph has no conversation for this session")
+        raise NothingToArchive("no conversation")
     return nodes
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from memory_graph_workers.clients.errors import NotArchivable
 from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.tasks import archival, connections
@@ -31,8 +32,8 @@ def services(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]
     """Registry and vault with ten due sessions, and a graph in which some of them have a time that is none."""
     with ArchivalServer(SESSIONS, 1) as server, FakeGraph("hello") as graph, stores_at(broker.url):
 
-        def make(times: dict[str, tuple[int, int]]) -> ArchivalServer:
-            graph.times = times
+        def make(times: dict[str, tuple[int, int]], empty: set[str] | None = None) -> ArchivalServer:
+            graph.times, graph.empty = times, empty or set()
             addresses = {"REDIS_URL": broker.url, "REGISTRY_URL": server.url, "VAULT_URL": server.url}
             for name, value in {**addresses, "MEMORY_GRAPH_URL": graph.url, "VAULT_API_KEY": "key"}.items():
                 monkeypatch.setenv(name, value)
@@ -80,3 +81,20 @@ def test_archiving_by_hand_and_a_dry_run_say_the_same_of_it(services: Services, 
     result = archival.archive_sessions.apply(([*HEALTHY, BAD],), throw=True).get()
     assert result["archived"].keys() == HEALTHY == server.stored.keys()
     assert result["failed"] == {BAD: problems[BAD]}
+
+
+@pytest.mark.parametrize("empty", [{BAD}, {"0", "9"}, {*HEALTHY, BAD}], ids=["one", "two", "all"])
+def test_a_session_without_a_conversation_is_skipped_and_no_failure(services: Services, empty: set[str]) -> None:
+    server = services({}, empty)
+    skipped = {found.session_id: found.skipped for found in candidates() if found.skipped}
+    assert skipped == dict.fromkeys(empty, "no conversation")
+    state = swept()
+    assert state.get("one").counts == (SESSIONS - len(empty), 0, len(empty))
+    assert state.skipped("one") == skipped
+    assert server.stored.keys() == {*HEALTHY, BAD} - empty
+
+
+def test_archiving_it_by_hand_says_why_nothing_is_archived(services: Services) -> None:
+    services({}, {BAD})
+    with pytest.raises(NotArchivable, match="no conversation"):
+        archival.archive_session.apply((BAD,), throw=True)

@@ -15,11 +15,13 @@ from memory_graph_workers.schemas.memory_graph_pb2_grpc import (
 class FakeGraph(MemoryGraphServiceServicer):
     """A session `graph-CODE` fails with that gRPC status and `details`; any other holds one prompt, `text`.
 
-    The prompt of a session in `times` has that time, as seconds and nanoseconds, valid or not.
+    The prompt of a session in `times` has that time, as seconds and nanoseconds, valid or not; one in `empty` holds
+    nothing.
     """
 
     def __init__(self, text: str, details: str = "", times: dict[str, tuple[int, int]] | None = None) -> None:
         self.text, self.details, self.times = text, details, times or {}
+        self.empty: set[str] = set()
         self._server = grpc.server(ThreadPoolExecutor(4))
         add_MemoryGraphServiceServicer_to_server(self, self._server)
         self.url = f"grpc://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
@@ -38,6 +40,8 @@ class FakeGraph(MemoryGraphServiceServicer):
         if code:
             context.set_trailing_metadata((("reason", self.details),))
             context.abort(grpc.StatusCode[code], self.details)
+        if request.session_id in self.empty:
+            return pb.QueryResponse()
         prompt = pb.PromptNode(id="p", session_id=request.session_id, content=self.text)
         if time := self.times.get(request.session_id):
             prompt.timestamp.seconds, prompt.timestamp.nanos = time
