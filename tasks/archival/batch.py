@@ -26,6 +26,7 @@ class Batch:
     sweeps: Sweeps
     sweep: Sweep
     batch_id: str
+    is_last_attempt: bool = False
     archived: list[str] = field(default_factory=list[str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
@@ -93,7 +94,7 @@ class Batch:
     def _archive(self, prepared: Sequence[Prepared]) -> None:
         try:
             policy_id = self._policy()
-            stored = store(prepared, self.batch_id)
+            stored = store(prepared, self.batch_id, is_last_attempt=self.is_last_attempt)
         except TransientError as error:
             self.unsettled.update({item.session.session_id: error for item in prepared})
             return

@@ -12,7 +12,9 @@ from .storing import Stored, ensure_policy, finish, store
 _NO_OUTCOME = (*CONCERNS_ALL, TransientError, AuthenticationError, InvalidConfig)
 
 
-def archive(session_ids: Sequence[str], tags: list[str], key: str) -> ArchivedByHandDict:
+def archive(
+    session_ids: Sequence[str], tags: list[str], key: str, *, is_last_attempt: bool = False
+) -> ArchivedByHandDict:
     """Archive sessions under an idempotency key; returns the archive id of each, or why it was not archived.
 
     Raises: TransientError if a service is down; another attempt finds what this one stored. AuthenticationError or
@@ -34,7 +36,7 @@ def archive(session_ids: Sequence[str], tags: list[str], key: str) -> ArchivedBy
     if not ready:
         return {"archived": {}, "failed": failed}
     policy_id = ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
-    stored = store(ready, key)
+    stored = store(ready, key, is_last_attempt=is_last_attempt)
     for error in stored.unsettled.values():
         raise error
     failed |= stored.refused | _placed_under(policy_id, ready, stored)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ...clients.errors import IntegrationError, NotArchivable, Refused, TransientError
+from ...clients.errors import IntegrationError, NotArchivable, Refused, ServiceUnavailable, TransientError
 from ...clients.vault import safe_reason
 from ...schemas.base import derived_id, digest
 from ...schemas.registry import SessionStatus
@@ -32,22 +32,25 @@ class Stored:
         )
 
 
-def store(prepared: Sequence[Prepared], key: str) -> Stored:
+def store(prepared: Sequence[Prepared], key: str, *, is_last_attempt: bool = False) -> Stored:
     """Store sessions in the vault; a batch that it refuses, or that cannot be sent, is halved until one is left.
 
+    On the last attempt, a batch that the vault fails on (5xx) is sent session by session: one of them may be the cause.
     Raises: IntegrationError if the vault's response to a batch is unusable (a wrong key, an unreadable body).
     """
     entries = [item.entry for item in prepared]
     try:
         response = connections.vault().batch_archive(entries, idempotency_key=key)
     except TransientError as error:
+        if is_last_attempt and _is_failure_of_content(error):
+            return _one_by_one(prepared, key, error)
         return Stored(unsettled={item.session.session_id: error for item in prepared})
     except Refused as error:
-        return _halved(prepared, key, _short(error))
+        return _halved(prepared, key, _short(error), is_last_attempt)
     except (IntegrationError, *CONCERNS_ALL):
         raise
     except Exception as error:  # noqa: BLE001  one entry, maybe, that cannot be written
-        return _halved(prepared, key, reason_of(error))
+        return _halved(prepared, key, reason_of(error), is_last_attempt)
     named = set(response.archived)
     reasons = {failure.session_id: failure.error for failure in response.failed}
     stored = Stored({entry.session_id: entry.id for entry in entries if entry.id in named})
@@ -98,13 +101,33 @@ def level_policy(level: ComplianceLevel, retention_days: int) -> RetentionPolicy
     )
 
 
-def _halved(prepared: Sequence[Prepared], key: str, reason: str) -> Stored:
+def _halved(prepared: Sequence[Prepared], key: str, reason: str, is_last_attempt: bool) -> Stored:
     if len(prepared) == 1:
         stored = Stored()
         _settle(prepared[0], reason, key, stored)
         return stored
     middle = len(prepared) // 2
-    return store(prepared[:middle], key) | store(prepared[middle:], key)
+    halves = (prepared[:middle], prepared[middle:])
+    first, second = (store(half, key, is_last_attempt=is_last_attempt) for half in halves)
+    return first | second
+
+
+def _is_failure_of_content(error: TransientError) -> bool:
+    """Whether the vault responded that it failed, and did not ask to wait: a response is not an outage."""
+    return isinstance(error, ServiceUnavailable) and (error.status or 0) >= 500 and not error.retry_after_secs
+
+
+def _one_by_one(prepared: Sequence[Prepared], key: str, error: TransientError) -> Stored:
+    """Store sessions one by one, until the reasons name those that the vault fails on.
+
+    Not by halves: the circuit breaker counts failures in a row, and halves with a bad session among them fail in a row.
+    """
+    if len(prepared) == 1:
+        return Stored(refused={prepared[0].session.session_id: f"the vault failed on it: {error}"})
+    stored = Stored()
+    for item in prepared:
+        stored |= store([item], key, is_last_attempt=True)
+    return stored
 
 
 def _settle(item: Prepared, reason: str, key: str, stored: Stored) -> None:

@@ -78,7 +78,7 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     if not state.is_pending(sweep_id, batch_id):  # delivered twice; the first worker may have died before it sent
         send_after_batch(state, sweep_id, state.walk_may_resume(sweep_id, most_batches()))
         return
-    batch = Batch(state, running, batch_id)
+    batch = Batch(state, running, batch_id, is_last_attempt=not _may_try_again(self, running))
     batch.run(session_ids)
     if batch.made_progress:
         self.request.retries = max(0, self.request.retries - 1)
@@ -106,7 +106,7 @@ def archive_session(self: Any, session_id: str) -> ArchivedSessionDict:
     `vault.archive_session`.
     Raises: NotArchivable with the reason.
     """
-    stored = by_hand.archive([session_id], ["manual"], str(self.request.id))
+    stored = _archived_by_hand(self, [session_id], ["manual"])
     if session_id in stored["failed"]:
         raise NotArchivable(stored["failed"][session_id])
     return {"session_id": session_id, "archive_id": stored["archived"][session_id]}
@@ -115,7 +115,7 @@ def archive_session(self: Any, session_id: str) -> ArchivedSessionDict:
 @task("archival.archive_sessions")
 def archive_sessions(self: Any, session_ids: list[str]) -> ArchivedByHandDict:
     """Archive these sessions now; returns the archive id of each, or why it was not archived."""
-    return by_hand.archive(session_ids, ["manual", "batch"], str(self.request.id))
+    return _archived_by_hand(self, session_ids, ["manual", "batch"])
 
 
 @task("archival.create_compliance_policy")
@@ -128,6 +128,11 @@ def create_compliance_policy(self: Any, level: ComplianceLevel) -> str:
 def create_standard_policy(self: Any, retention_days: Annotated[int, Days]) -> str:
     """Create a standard retention policy of so many days."""
     return ensure_policy(ComplianceLevel.STANDARD, retention_days)
+
+
+def _archived_by_hand(self: Any, session_ids: list[str], tags: list[str]) -> ArchivedByHandDict:
+    is_last_attempt = self.request.retries >= self.max_retries
+    return by_hand.archive(session_ids, tags, str(self.request.id), is_last_attempt=is_last_attempt)
 
 
 def _may_try_again(self: Any, running: Sweep) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from celery.exceptions import Retry
 from memory_graph_workers.clients.errors import NotArchivable
 from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.fields import now
@@ -47,14 +48,15 @@ def services(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]
         connections.forget()
 
 
-def swept(batch_id: str = "batch") -> Sweeps:
-    """Run the one batch of a sweep whose walk is over."""
+def swept(batch_id: str = "batch", attempts_before: int = 0) -> Sweeps:
+    """Run the one batch of a sweep whose walk is over, after so many attempts."""
     state = archival.sweeps()
     state.begin("one", Trigger.MANUAL, now())
     ids = [str(number) for number in range(SESSIONS)]
     state.keep_page("one", Page(Position(), {batch_id: ids}, None, found=len(ids)))
     state.end_walk("one")
-    archival.archive_batch.apply((), {"sweep_id": "one", "session_ids": ids}, task_id=batch_id, throw=True)
+    options: dict[str, Any] = {"task_id": batch_id, "throw": True, "retries": attempts_before}
+    archival.archive_batch.apply((), {"sweep_id": "one", "session_ids": ids}, **options)
     return state
 
 
@@ -98,3 +100,35 @@ def test_archiving_it_by_hand_says_why_nothing_is_archived(services: Services) -
     services({}, {BAD})
     with pytest.raises(NotArchivable, match="no conversation"):
         archival.archive_session.apply((BAD,), throw=True)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize("fatal", [{BAD}, {"0"}, {"9"}, {"0", "1", "2"}, {"1", "3", "5", "7", "9"}])
+def test_on_the_last_attempt_a_batch_that_the_vault_fails_on_is_taken_apart(
+    services: Services, status: int, fatal: set[str]
+) -> None:
+    server = services({})
+    server.fatal_sessions, server.fatal_status = fatal, status
+    state = swept(attempts_before=archival.archive_batch.max_retries or 0)
+    assert state.get("one").counts == (SESSIONS - len(fatal), len(fatal), 0)
+    assert set(state.failures("one")) == fatal
+    assert all(f"status {status}" in reason for reason in state.failures("one").values())
+    assert server.stored.keys() == {*HEALTHY, BAD} - fatal
+    assert connections.breaker_state("vault").state == "closed"
+
+
+def test_before_its_last_attempt_it_is_tried_again_as_a_whole(services: Services) -> None:
+    server = services({})
+    server.fatal_sessions = {BAD}
+    with pytest.raises(Retry):
+        swept()
+    assert not server.stored
+
+
+def test_on_the_last_attempt_by_hand_it_is_taken_apart_too(services: Services) -> None:
+    server = services({})
+    server.fatal_sessions = {BAD}
+    retries = archival.archive_sessions.max_retries or 0
+    result = archival.archive_sessions.apply(([*HEALTHY, BAD],), throw=True, retries=retries).get()
+    assert result["archived"].keys() == HEALTHY
+    assert set(result["failed"]) == {BAD}

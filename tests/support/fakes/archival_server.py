@@ -17,7 +17,7 @@ class ArchivalServer(FakeServer):
     """Lists sessions, every so many of them due (`completed` or `failed`, in turn); keeps what is archived.
 
     A listing keeps to the hint where `honours` says so, and is refused for it where `refuses` does; else all are
-    listed. `refused_sessions` never get into the vault.
+    listed. `refused_sessions` never get into the vault; a request with one of `fatal_sessions` gets `fatal_status`.
     """
 
     def __init__(self, sessions: int, due_every: int, *, honours: bool = False, refuses: bool = False) -> None:
@@ -28,6 +28,8 @@ class ArchivalServer(FakeServer):
         self.archived: set[int] = set()
         self.stored: Counter[str] = Counter()
         self.refused_sessions: set[str] = set()
+        self.fatal_sessions: set[str] = set()
+        self.fatal_status = 500
         self.listings = self.read = self.most_read_ahead = 0
         self._guard = threading.Lock()
 
@@ -75,6 +77,8 @@ class ArchivalServer(FakeServer):
 
     def _store(self, received: Received) -> Step:
         entries = json.loads(received.body)
+        if self.fatal_sessions.intersection(one["session_id"] for one in entries):
+            return answer(self.fatal_status, {"error": "unsupported Unicode escape sequence"})
         kept = [one for one in entries if one["session_id"] not in self.refused_sessions]
         self.stored.update({one["session_id"] for one in kept} - self.stored.keys())
         failed = [{"session_id": one["session_id"], "error": "payload too large"} for one in entries if one not in kept]

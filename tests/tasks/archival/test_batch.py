@@ -64,7 +64,7 @@ def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     def prepared(session: SessionInfo, *_: Any) -> Prepared:
         return Prepared(session, ArchiveEntry(session.session_id, {}, 365, id=f"a-{session.session_id}"), 1)
 
-    def stored(some: Sequence[Prepared], _: str) -> Stored:
+    def stored(some: Sequence[Prepared], _: str, *, is_last_attempt: bool) -> Stored:
         return Stored({item.session.session_id: item.entry.id for item in some})
 
     found = Services(state)
@@ -121,15 +121,15 @@ def test_what_was_not_noted_is_asked_about_and_counted(state: Sweeps, services: 
     assert not second.skipped
 
 
-def no_id(*_: Any) -> Any:
+def no_id(*_: Any, **__: Any) -> Any:
     return IDS[99]
 
 
-def too_late(*_: Any) -> Any:
+def too_late(*_: Any, **__: Any) -> Any:
     return datetime(9999, 12, 31, tzinfo=UTC) + timedelta(days=1)
 
 
-def too_deep(*_: Any) -> Any:
+def too_deep(*_: Any, **__: Any) -> Any:
     return too_deep()
 
 
@@ -176,7 +176,7 @@ def test_a_batch_whose_code_fails_unexpectedly_still_has_a_result(
 def test_what_concerns_all_sessions_ends_the_attempt(
     state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
 ) -> None:
-    def ends(*_: Any) -> Any:
+    def ends(*_: Any, **__: Any) -> Any:
         raise error
 
     monkeypatch.setattr(batch_module, step, ends)
