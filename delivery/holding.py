@@ -1,6 +1,6 @@
 """Held queues: while a service is down, nothing that needs it leaves its queue.
 
-A service's state is the state of its circuit breaker, which all workers share. One elected worker looks once a second:
+A service's state is the state of its circuit breaker, which all workers share. One elected worker reads it each second:
 
     breaker open ──────► HELD: no message of the queues that need the service is taken
       ▲                    │ its probe fails and then succeeds, or the breaker's pause is over and the probe succeeds
@@ -9,10 +9,10 @@ A service's state is the state of its circuit breaker, which all workers share. 
       │ it opens again     │ breaker closed
       └───────────────── GROWING: 2, 4, 8, … messages a second ──► free
 
-A service that asks for a long wait (Retry-After) is held until then. The permits are keys in the broker's Redis
-that the script which takes messages reads, so they count for all workers together, from the first message on and
-after any reconnect. Only a successful probe, or without one the pause, ends HELD, and TRIAL always lets a task
-through, so that no state waits for itself.
+A service that asks for a long wait (Retry-After) is held until then. The permits are keys in the broker's Redis,
+read by the script that takes messages: they count for all workers together, from the first message on and after
+any reconnect. Only a successful probe (or, without a probe, the end of the pause) ends HELD, and TRIAL always lets
+a task through, so no state can wait for itself.
 """
 
 import threading
@@ -43,7 +43,7 @@ logger = get_logger(__name__)
 
 
 class Holder:
-    """Turns the states of the services, and gives their queues permits. `needs` maps queues to services."""
+    """Keeps the state of each service, and sets the permits of their queues. `needs` maps queues to services."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Holder:
         self._seen_down = dict.fromkeys(services, False)
 
     def turn(self) -> None:
-        """Move every service on by one step, and give each queue what its most restricted service allows."""
+        """Move every service on by one step, and give each queue the permits of its most restricted service."""
         permits = {service: self._turn(service) for service in self._breakers}
         for queue, services in self._needs.items():
             allowed = [count for service in services if (count := permits[service]) is not None]
@@ -81,12 +81,12 @@ class Holder:
     def _hold_open(self, service: str, breaker: SharedBreaker) -> int:
         if not self._is_back(service):
             return self._hold(service, 0, _DOWN)
-        # The trial comes in the next turn: by then every process has connected again (gRPC backs off). A breaker whose
+        # The trial starts in the next turn, when every process has connected again (gRPC backs off). A breaker whose
         # state cannot be set stays open until a task is let through.
         return self._hold(service, 0 if breaker.half_open() else 1, _TRIAL)
 
     def _is_back(self, service: str) -> bool:
-        """Whether an open breaker may be tried; a service that calls itself healthy but fails waits for the pause."""
+        """Return whether an open breaker may be tried. A service whose probe never failed waits for the pause."""
         healthy = self._probe(service)
         if not healthy:
             self._seen_down[service] |= healthy is False
@@ -112,7 +112,7 @@ class Holder:
 
 
 class HoldQueues(_Step):
-    """A step of the worker's consumer: runs a `Holder` while this worker leads, for the queues that need services."""
+    """The step of the worker's consumer that runs a `Holder` while this worker is the leader."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -124,7 +124,7 @@ class HoldQueues(_Step):
         self._name = str(uuid4())
 
     def start(self, consumer: Any) -> None:
-        """Take the new connection, and start turning; another broker than Redis holds nothing."""
+        """Use the new connection, and start the thread; only a Redis broker can hold queues."""
         found = installed_or_none(consumer.app)
         if found is None or not found.needs or not isinstance(consumer.task_consumer.channel, Channel):
             return
@@ -138,7 +138,7 @@ class HoldQueues(_Step):
         self._stopped.set()
 
     def _permit(self, queue: str, permits: int | None) -> None:
-        self._channel.let_through(queue, permits)
+        self._channel.set_permits(queue, permits)
 
     def _run(self, found: Installed) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None
@@ -148,21 +148,24 @@ class HoldQueues(_Step):
             try:
                 if holds.lead(self._name):
                     holder.turn()
-            except (RedisError, OSError) as error:  # the last permits hold until Redis is back
-                logger.warning("Holds not looked at (%s)", type(error).__name__)
+            except (RedisError, OSError) as error:  # the last permits stay in force until Redis is back
+                logger.warning("Held queues not updated (%s)", type(error).__name__)
         if probes:
             probes.stop()
         try:
             holds.resign(self._name)
         except (RedisError, OSError) as error:
-            logger.warning("Another worker looks at the holds in half a minute (%s)", type(error).__name__)
+            logger.warning(
+                "Leadership of held queues not given up; another worker takes it in half a minute (%s)",
+                type(error).__name__,
+            )
 
 
 def may_start(consumer: Any, request: Any) -> bool:
-    """Whether a task that waited in this worker (a countdown) may run now.
+    """Return whether a task that waited in this worker (a countdown) may run now.
 
-    One that was taken before the hold needs a permit; one that cost a permit when it was taken needs no second one,
-    else it would go back for ever while there is but one a second.
+    A task that was taken before the hold needs a permit. One that used up a permit when it was taken needs no second
+    one: with one permit a second it would go back to its queue for ever.
     """
     channel, delivery = consumer.task_consumer.channel, request.message.delivery_info
     try:

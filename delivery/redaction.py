@@ -1,8 +1,8 @@
-"""What a failure may say: our own errors in full, of any other only the class and the lines of code.
+"""Redaction: `showable` errors are shown in full, of any other error only its class and the lines of code.
 
-A foreign exception may quote what it choked on, and that may be a conversation. It is kept out of logs,
-events, results and dead letters here: in the child where it is raised (`DiscreetTask`), in the parent
-(`redact_info`) and on the way to the log (`RedactingFilter`).
+Other exceptions may quote the value that they failed on, and that value may be private. Their text is kept out of
+logs, events, results and dead letters: in the child process that raises them (`KeptTask.__call__`), in the parent
+(`redact_info`) and in the log (`RedactingFilter`).
 """
 
 import copy
@@ -22,12 +22,12 @@ from celery.utils.serialization import UnpickleableExceptionWrapper
 
 _Wrapped: Any = vars(einfo)["ExceptionWithTraceback"]  # not in the stubs
 _HARMLESS = (SoftTimeLimitExceeded, TimeLimitExceeded, LostChild, Terminated, Ignore)
-HIDDEN = "…"  # what a log, an event and Flower show of arguments and results
-SIZE = re.compile(r"[\d,]+ bytes in all")  # or this, of arguments and keywords together
+HIDDEN = "…"  # shown in logs, events and Flower in place of arguments and results
+SIZE = re.compile(r"[\d,]+ bytes in all")  # or in place of all arguments together
 
 
 class HiddenError(Exception):
-    """A task failed with an exception that is not ours; `error_class` names it, its text is withheld."""
+    """Stands for an exception that is not `showable`; `error_class` names its class, its text is withheld."""
 
     def __init__(self, error_class: str = "Exception") -> None:
         super().__init__(error_class)
@@ -38,10 +38,10 @@ class HiddenError(Exception):
 
 
 class RedactingFilter(logging.Filter):
-    """Takes the text of foreign exceptions out of a log record, and leaves class and traceback."""
+    """Removes the text of exceptions that are not `showable` from log records; class and traceback stay."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, cleaned."""
+        """Redact a record, and let it pass."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(record.args, dict) and "exc" in record.args and error is not None:
             record.args = {**record.args, "exc": repr(redacted(error)), "traceback": ""}
@@ -54,19 +54,19 @@ class RedactingFilter(logging.Filter):
 
 
 def is_showable(error: BaseException) -> bool:
-    """Whether an error's class says that its text never quotes content (`showable = True`)."""
+    """Return whether an error's class promises that its text never quotes content (`showable = True`)."""
     return getattr(type(error), "showable", False) is True
 
 
 def size_of(message: Any) -> str:
-    """The size of a task's message (arguments, keywords and what follows in a chain), as `SIZE` has it."""
+    """Return the size of a task's body (arguments, callbacks, rest of the chain), in the form of `SIZE`."""
     body = message.body or b""
     size_bytes = len(body.encode(errors="surrogatepass") if isinstance(body, str) else body)
     return f"{size_bytes:,} bytes in all"
 
 
 def redacted(error: BaseException) -> BaseException:
-    """The same error where its text is known to be harmless, else a HiddenError in its place."""
+    """Return the error itself if its text is known to be harmless, else a HiddenError in its place."""
     if isinstance(error, Retry):
         return _redacted_retry(error)
     if isinstance(error, Reject):
@@ -77,20 +77,20 @@ def redacted(error: BaseException) -> BaseException:
 
 
 def redact_info(info: Any) -> ExceptionInfo:
-    """Clean what a child sent about its failure, in place: the parent makes events and logs of it."""
+    """Redact a failure that a child process sent, in place, before it goes into events and logs."""
     info.exception = redacted(original(info))
     info.traceback = f"{_frames(info.tb)}{name_of(info.exception)}\n"
     return info
 
 
 def original(info: Any) -> BaseException:
-    """The exception itself, out of the wrapping in which the pool carried it."""
+    """Return the exception itself, without the wrapper in which the pool sent it."""
     error: Any = info.exception
     return error.exc if isinstance(error, _Wrapped) else error
 
 
 def name_of(error: BaseException) -> str:
-    """The class of an error, also where it travelled hidden or wrapped."""
+    """Return the class name of an error, also of one that is hidden or wrapped."""
     if isinstance(error, HiddenError):
         return error.error_class
     if isinstance(error, UnpickleableExceptionWrapper):
@@ -99,17 +99,17 @@ def name_of(error: BaseException) -> str:
 
 
 def safe_text(error: BaseException) -> str:
-    """What an error says, if it is ours or harmless, else its class."""
+    """Return the text of an error if it may be shown, else its class."""
     safe = is_showable(error) or (isinstance(error, _HARMLESS) and not isinstance(error, Ignore))
     return str(error) if safe else name_of(error)
 
 
 def _without_causes(error: BaseException) -> BaseException:
-    """A discreet copy of an error; its causes, which a traceback would print too, stay behind."""
+    """Return a redacted copy of an error without its causes, which a traceback would print, too."""
     safe = redacted(error)
     try:
         return copy.copy(safe) if safe is error else safe
-    except TypeError:  # it cannot be made anew from its arguments
+    except TypeError:  # its class cannot be called with its arguments
         return HiddenError(name_of(error))
 
 
@@ -121,8 +121,10 @@ def _redacted_reject(reject: Any) -> Reject:
 def _redacted_retry(retry: Any) -> Retry:
     if retry.exc is None or redacted(retry.exc) is retry.exc:
         return retry
-    anew: Any = Retry(retry.message, cast(Any, redacted(retry.exc)), retry.when, is_eager=retry.is_eager, sig=retry.sig)
-    return anew.with_traceback(retry.__traceback__)
+    copied: Any = Retry(
+        retry.message, cast(Any, redacted(retry.exc)), retry.when, is_eager=retry.is_eager, sig=retry.sig
+    )
+    return copied.with_traceback(retry.__traceback__)
 
 
 def _redacted_argument(value: Any) -> Any:
@@ -130,16 +132,16 @@ def _redacted_argument(value: Any) -> Any:
 
 
 def _frames(trace: TracebackType | None) -> str:
-    """The lines of code of a traceback, without what the exceptions along it say."""
+    """Return the lines of code of a traceback, without the text of the exceptions."""
     return "".join(traceback.format_tb(trace)) if trace is not None else ""
 
 
 @signals.after_setup_logger.connect
 @signals.after_setup_task_logger.connect
 def redact_logs(logger: logging.Logger | None = None, **kwargs: Any) -> None:
-    """Put the filter on every handler of the worker's log, and silence a warning of Celery's that quotes.
+    """Put the filter on every handler of the worker's log, and silence a warning of Celery that quotes arguments.
 
-    Whoever sets the logging up by the `setup_logging` signal calls this with each logger that has handlers.
+    If you set up logging with the `setup_logging` signal, call this with each logger that has handlers.
     """
     logging.getLogger("celery.pool").setLevel(logging.INFO)  # its debug lines hold whole messages
     warnings.filterwarnings("ignore", "Exception raised outside body", RuntimeWarning)

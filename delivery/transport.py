@@ -1,7 +1,7 @@
-"""kombu's Redis transport, made to survive what is no message.
+"""kombu's Redis transport, which takes a message and notes it as in-flight in one step, and survives broken ones.
 
-Plain kombu trusts each list item: one that is not JSON, or lacks a part, raises in the worker's loop and ends
-it. Here such an item goes to the quarantine, and the worker goes on.
+Plain kombu trusts each list item: one that is not JSON, or lacks a part, raises in the worker's loop and ends the
+worker. This transport quarantines such an item, and the worker goes on.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 from .addresses import is_redis
 from .bounds import Bounds
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
-from .envelope import Malformed, as_bytes, call_in, check_envelope, is_name, opened
+from .envelope import Malformed, call_of_envelope, check_envelope, dump_for_inspection, is_name, read_envelope
 from .keys import DEFAULT_PREFIX, PLAIN_UNACKED, Keys
 from .unacked import HELD, PERMIT, TAKE, QoS
 
@@ -41,24 +41,24 @@ PATHS = {
     "rediss": f"{__name__}:TlsTransport",
 }
 kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATHS["redis"]
-# What shows an address, as the log and Flower's page of queues do, knows this transport by its usual name.
+# The log and Flower show a connection's address by the transport's name: keep the usual one.
 kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.items()})
 
-IDLE_SECS = 0.05  # between two looks at empty queues
-_MOST_WORKER_LOSSES = 10
+IDLE_SECS = 0.05  # between two polls of empty queues
+_MAX_WORKER_LOSSES = 10
 _LOSSES_HEADER = "worker_losses"
 
 
 class Channel(_PlainChannel):
-    """A channel that quarantines what is no message, and whose acknowledgements outlive it."""
+    """A channel that quarantines broken messages, and through which tasks can be acknowledged after it is closed."""
 
     QoS = QoS
-    takes: ClassVar[bool] = True  # in this process; a worker that stops takes nothing any more
+    takes: ClassVar[bool] = True  # of this process; False once the worker is stopping
     dead_letters_url: str | None = None
     dead_letters_bounds: tuple[int, int, int] | None = None
     delivery_prefix = DEFAULT_PREFIX
-    taken = ""  # the tag of what the script took, or takes
-    _permitted = False  # and whether it cost a permit
+    taken = ""  # the delivery tag that the take script gives, or gave, to its message
+    _permitted = False  # whether that message used up a permit
     _idle_until = 0.0
     _kept_client: Any = None
     from_transport_options: ClassVar[tuple[str, ...]] = (
@@ -75,12 +75,12 @@ class Channel(_PlainChannel):
 
     @cached_property
     def keys(self) -> Keys:
-        """What this app's keys in Redis are called."""
+        """The names of this app's keys in Redis."""
         return Keys(self.delivery_prefix, self.unacked_key)
 
     @property
     def dead_letters(self) -> DeadLetters:
-        """Where this channel's broken messages go."""
+        """The store for this channel's broken messages."""
         most = self.dead_letters_bounds
         bounds = Bounds(*most) if most else None
         if self.dead_letters_url:
@@ -89,11 +89,11 @@ class Channel(_PlainChannel):
 
     @contextlib.contextmanager
     def conn_or_acquire(self, client: Any = None) -> Generator[Any]:
-        """A client; of a closed channel too, because a task that ends later is acknowledged through it."""
+        """Return a client; a closed channel has one, too, because a task that ends later is acknowledged through it."""
         yield client or (self._late_client() if self._closing else self._create_client())
 
     def _create_client(self, asynchronous: bool = False) -> Any:
-        """A client of the pool, made once: kombu makes one for each command, a third of what sending costs."""
+        """Return the one client of the pool; kombu makes one for each command, a third of the cost of sending."""
         if asynchronous:
             return super()._create_client(asynchronous=True)
         if self._kept_client is None or self._kept_client.connection_pool is not self.pool:
@@ -101,8 +101,8 @@ class Channel(_PlainChannel):
         return self._kept_client
 
     def _put(self, queue: str, message: Any, **options: Any) -> None:
-        """Put a message on its queue; what orjson cannot write, and a queue that expires, is kombu's own matter."""
-        item = None if queue in (self._expires or ()) else _quickly(message)
+        """Put a message on its queue; leave to kombu what orjson cannot write, and queues that expire."""
+        item = None if queue in (self._expires or ()) else _fast_json(message)
         if item is None:
             super()._put(queue, message, **options)
             return
@@ -116,8 +116,8 @@ class Channel(_PlainChannel):
         with self.conn_or_acquire() as client:
             client.lpush(key, item)
 
-    def let_through(self, queue: str, permits: int | None) -> None:
-        """Let all workers together take so many messages of a queue, or (None) as many as they like."""
+    def set_permits(self, queue: str, permits: int | None) -> None:
+        """Let all workers together take `permits` more messages of a queue; None lifts the limit."""
         client = self._late_client()
         if permits is None:
             client.delete(self.keys.permits(queue))
@@ -125,16 +125,16 @@ class Channel(_PlainChannel):
             client.set(self.keys.permits(queue), permits or HELD)
 
     def may_start(self, queue: str, permitted: bool) -> bool:
-        """Whether a message of a queue may run now; one that was not `permitted` when it was taken needs a permit."""
+        """Return whether a message of a queue may run now; it needs a permit unless it used one when it was taken."""
         return bool(self._late_client().register_script(PERMIT)(keys=[self.keys.permits(queue)], args=[int(permitted)]))
 
     def _late_client(self) -> Any:
         return self.Client(connection_pool=self._late_pool)
 
     def _brpop_start(self, timeout: float | None = None) -> None:
-        """Ask for a message: in a loop by a script that notes in the same step whose hand it is in.
+        """Ask for a message; in a worker's loop by a script that also notes it as in-flight.
 
-        BRPOP takes a message off its queue and into one process's memory: killed there, the process takes it along.
+        BRPOP would move the message from its queue into this process's memory only: a crash there would lose it.
         """
         if not self.connection.in_loop:
             super()._brpop_start(timeout)
@@ -153,7 +153,7 @@ class Channel(_PlainChannel):
         )
 
     def _brpop_read(self, **options: Any) -> bool:
-        """Take the answer and deliver it; what is no message is set aside."""
+        """Read the response and deliver its message, or quarantine it."""
         try:
             queue, item = self._popped(**options)
             self._queue_cycle.rotate(queue)
@@ -177,20 +177,20 @@ class Channel(_PlainChannel):
     def _popped(self, **options: Any) -> tuple[str, bytes]:
         command = "EVAL" if self.connection.in_loop else "BRPOP"
         try:
-            answer = self.client.parse_response(self.client.connection, command, **options)
+            response = self.client.parse_response(self.client.connection, command, **options)
         except self.connection_errors:
             self.client.connection.disconnect()
             raise
-        if not answer:
+        if not response:
             self._idle_until = time.monotonic() + IDLE_SECS
             raise Empty
-        key, item, *permits = answer
+        key, item, *permits = response
         self._permitted = permits == [1]
         queue = self._asked[key][0] if command == "EVAL" else _text(key).rsplit(self.sep, 1)[0]
         return queue, _bytes(item)
 
     def _get(self, queue: str) -> Any:
-        """Take one message of a queue at once, passing over what is none."""
+        """Return the next valid message of a queue, and quarantine broken ones before it."""
         with self.conn_or_acquire() as client:
             for priority in self.priority_steps:
                 while item := client.rpop(self._q_for_pri(queue, priority)):
@@ -203,13 +203,13 @@ class Channel(_PlainChannel):
 
     def _opened(self, item: bytes, queue: str, taken: str = "") -> dict[str, Any] | None:
         try:
-            envelope = opened(item)
+            envelope = read_envelope(item)
         except Malformed as error:
             self._set_aside(item, queue, error.part, taken)
             return None
-        # Two copies of one item would share a tag, and one acknowledgement would end both.
+        # Two copies of one item would share a delivery tag, and one acknowledgement would end both.
         envelope["properties"]["delivery_tag"] = taken or str(uuid4())
-        # A retry goes where this says. The queue it was taken from is a fact; its sender may have misspelt it.
+        # A retry is sent to this routing key: use the queue the message came from, whatever its sender wrote.
         facts = {"exchange": "", "routing_key": queue, "permitted": bool(taken) and self._permitted}
         envelope["properties"]["delivery_info"].update(facts)
         return envelope
@@ -221,9 +221,9 @@ class Channel(_PlainChannel):
                 self.qos.forget(taken)
         except RedisError as away:
             logger.error("Broken message on %s could not be set aside (%s)", queue, type(away).__name__)
-            if taken:  # it is noted, nobody renews it, and whoever takes it back will try again
+            if taken:  # it is in-flight and nobody renews it: whoever restores it tries again
                 return
-            # The item is in nobody's hand but ours: back to the end of the queue, and no faster than once a second.
+            # Only this process has the item: put it back at the end of the queue, at most once a second.
             with self.conn_or_acquire() as client:
                 client.lpush(queue, item)
             time.sleep(1)
@@ -231,14 +231,14 @@ class Channel(_PlainChannel):
         logger.error("Broken message on %s set aside as %s (%s, %d bytes)", queue, letter, part, len(item))
 
     def reopened(self, kept: bytes) -> tuple[list[str], bytes]:
-        """Where a message that nobody renewed goes, and as what: to its queues, or nowhere if it is dead."""
+        """Return the lists that an abandoned message goes back on (none if it became a dead letter) and its bytes."""
         try:
             raw, exchange, routing_key = cast("tuple[Any, Any, Any]", _parts(kept))
             envelope = _redelivered(check_envelope(raw))
         except (Malformed, ValueError) as error:
             self.dead_letters.quarantine(kept, PLAIN_UNACKED, Reason.BROKEN_ENVELOPE, type(error).__name__)
             return [], b""
-        if envelope["headers"][_LOSSES_HEADER] >= _MOST_WORKER_LOSSES:
+        if envelope["headers"][_LOSSES_HEADER] >= _MAX_WORKER_LOSSES:
             self._bury(envelope, routing_key or "")
             return [], b""
         priority = self._get_message_priority(envelope, reverse=False)
@@ -246,7 +246,7 @@ class Channel(_PlainChannel):
         return queues, dumps(envelope).encode()
 
     def _bury(self, envelope: dict[str, Any], queue: str) -> None:
-        headers, raw = envelope["headers"], as_bytes(envelope)
+        headers, raw = envelope["headers"], dump_for_inspection(envelope)
         known = is_name(headers.get("id"))
         self.dead_letters.add(
             DeadLetter(
@@ -263,22 +263,22 @@ class Channel(_PlainChannel):
     def _do_restore_message(
         self, payload: Any, exchange: Any, routing_key: Any, pipe: Any, leftmost: bool = False
     ) -> None:
-        """Put a message back in order; one that cannot be goes to the quarantine, not into the log."""
+        """Put an unacknowledged message back on its queue; quarantine it if it is broken (kombu would log it whole)."""
         try:
             envelope = check_envelope(payload)
         except Malformed as error:
-            self.dead_letters.quarantine(as_bytes(payload), _text(routing_key or ""), error=error.part)
+            self.dead_letters.quarantine(dump_for_inspection(payload), _text(routing_key or ""), error=error.part)
             return
         headers = envelope.get("headers") or {}
         envelope["headers"] = {**headers, "redelivered": True}
         super()._do_restore_message(envelope, exchange, routing_key, pipe, leftmost)
 
     def _handle_message(self, client: Any, r: Any) -> Any:
-        """Read a broadcast; what is no message is dropped here, because plain kombu logs it whole or dies of it."""
+        """Read a broadcast, and drop a broken one, which kombu would log whole or fail on."""
         payload = super()._handle_message(client, r)
         if _text(payload["type"]).endswith("message") and payload["data"]:
             try:
-                opened(_bytes(payload["data"]))
+                read_envelope(_bytes(payload["data"]))
             except Malformed:
                 logger.error("Broken broadcast dropped (%d bytes)", len(payload["data"]))
                 payload["data"] = None
@@ -286,47 +286,47 @@ class Channel(_PlainChannel):
 
 
 class Transport(_PlainTransport):
-    """kombu's Redis transport over the channel above."""
+    """kombu's Redis transport with our channel."""
 
     Channel = Channel
     in_loop = False
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """Let a worker's loop drive the channels, and wake it often enough to find new messages."""
+        """Let a worker's loop drive the channels, and wake it every 50 ms to poll for messages."""
         self.in_loop = True
         super().register_with_event_loop(connection, loop)
         loop.call_repeatedly(IDLE_SECS, _wake)
 
 
-TlsTransport = Transport  # whether it speaks TLS is up to the address
+TlsTransport = Transport  # the address decides whether it speaks TLS
 
 
 def _wake() -> None:
-    """Do nothing: a turn of the loop asks for messages."""
+    """Do nothing: the turn of the loop that this causes polls for messages."""
 
 
 def broker_settings(url: str) -> dict[str, Any]:
-    """The settings that make an app use this transport for a Redis broker; none for another broker."""
+    """Return the settings that make an app use this transport for a Redis broker; another broker keeps its own."""
     if not is_redis(url):
         return {"broker_url": url}
     scheme = url.partition("://")[0]
-    if scheme not in PATHS:  # a socket in the file system, whose path must stay in the address
+    if scheme not in PATHS:  # a Unix socket: its path must stay in the address
         return {"broker_url": url.replace("redis+", f"{ALIAS}+", 1)}
     return {"broker_url": url, "broker_transport": PATHS[scheme]}
 
 
-def _quickly(message: Any) -> bytes | None:
-    """A message of plain values as JSON; None leaves one with others (moments, UUIDs, NaN) to kombu's marks."""
+def _fast_json(message: Any) -> bytes | None:
+    """Return a message as JSON, or None if it has values that only kombu can write (times, UUIDs, NaN)."""
     if not _is_plain(message.get("headers") or {}):
         return None
     try:
         return orjson.dumps(message, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS)
-    except TypeError:  # a lone surrogate, a number of over 64 bits
+    except TypeError:  # a lone surrogate, or an integer of more than 64 bits
         return None
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether every writer of JSON writes a value alike."""
+    """Return whether orjson and kombu write a value as the same JSON."""
     kind = type(value)
     if kind in (list, tuple):
         return all(map(_is_plain, value))
@@ -336,7 +336,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
-    """The same envelope, marked as redelivered, with one more loss of a worker on its count."""
+    """Mark an envelope as redelivered, and count one more lost worker."""
     headers = envelope.get("headers") or {}
     losses = headers.get(_LOSSES_HEADER)
     counted = (losses if isinstance(losses, int) else 0) + 1
@@ -347,7 +347,7 @@ def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
 
 def _call(envelope: dict[str, Any]) -> dict[str, Any] | None:
     try:
-        return call_in(envelope)
+        return call_of_envelope(envelope)
     except Malformed:
         return None
 

@@ -1,6 +1,6 @@
-"""The in-flight messages: stamped, renewed and taken back by the clock of Redis.
+"""The in-flight (unacknowledged) messages: stamped, renewed and restored by the clock of Redis.
 
-Plain kombu uses each worker's own clock, and workers whose clocks differ start each other's tasks again.
+Plain kombu uses each worker's own clock: workers whose clocks differ restart each other's running tasks.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _PlainQoS: Any = plain.QoS  # what is overridden here is not in the stubs
 
-HELD = -1  # permits of a held queue: none of its messages may be taken, and none that was taken may start
+HELD = -1  # permits of a held queue: no message may be taken from it, and none that was taken may start
 
 _STAMP = script("stamp")
 TAKE = script("take")
@@ -28,15 +28,15 @@ _TAKE_BACK = script("take_back")
 
 
 class QoS(_PlainQoS):
-    """kombu's account of what was delivered here and is not yet acknowledged."""
+    """kombu's record of the messages that were delivered here and are not yet acknowledged."""
 
     channel: Any
-    # Of every connection that this process has had.
+    # Class variables: they outlive a lost connection.
     _owed: ClassVar[set[str]] = set()
     _stranded: ClassVar[dict[str, tuple[str, bytes]]] = {}
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note a message as in-flight, from now; what `TAKE` took off its queue is noted already."""
+        """Note a message as in-flight; the script `TAKE` has already noted what it took."""
         if delivery_tag == self.channel.taken:
             super(_PlainQoS, self).append(message, delivery_tag)
             return
@@ -46,12 +46,12 @@ class QoS(_PlainQoS):
         super(_PlainQoS, self).append(message, delivery_tag)
 
     def renew(self, tags: set[str]) -> None:
-        """Say that these messages are still in-flight; what was acknowledged or taken back stays so."""
+        """Renew the leases of messages; one that was acknowledged or restored meanwhile stays so."""
         if tags:
             self._run(_RENEW, [self.unacked_index_key], sorted(tags))
 
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge; what does not get through is owed, and made up for by `settle`."""
+        """Acknowledge a message; if Redis cannot be reached, `settle` acknowledges it later."""
         try:
             super().ack(delivery_tag)
         except (RedisError, OSError):
@@ -59,46 +59,46 @@ class QoS(_PlainQoS):
             raise
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Put a message back on its queue; where Redis takes nothing (it is full), it comes back later by itself."""
+        """Put a message back on its queue; if Redis refuses (it is full), the visibility timeout brings it back."""
         try:
             super().reject(delivery_tag, requeue=requeue)
         except ResponseError as error:
             logger.warning("A message could not be put back at once (%s)", type(error).__name__)
-            self.let_go(delivery_tag)
+            self.abandon(delivery_tag)
 
     def forget(self, delivery_tag: str) -> None:
-        """End a delivery that was noted and is kept elsewhere now."""
+        """Remove a message that is stored elsewhere now from the in-flight messages."""
         self._remove_from_indices(delivery_tag).execute()
 
     def strand(self, delivery_tag: str, key: str, item: bytes) -> None:
-        """Remember an item that was taken off its queue and could not be noted as in-flight."""
+        """Remember an item that left its queue and could not be noted as in-flight; `settle` puts it back."""
         self._stranded[delivery_tag] = (key, item)
 
     def settle(self) -> None:
-        """Make up for what a lost connection swallowed, before anybody else restores these messages."""
+        """Repeat what a lost connection prevented, before another worker restores these messages."""
         for tag in list(self._owed):
             self._remove_from_indices(tag).execute()
             self._quick_ack(tag)
             self._owed.discard(tag)
         for tag, (key, item) in list(self._stranded.items()):
             with self.channel.conn_or_acquire() as client:
-                if not client.hexists(self.unacked_key, tag):  # else only the answer was lost
+                if not client.hexists(self.unacked_key, tag):  # else only the response was lost
                     client.rpush(key, item)
             self._stranded.pop(tag, None)
 
-    def let_go(self, delivery_tag: str) -> None:
-        """Forget a message here without acknowledging it: it comes back after the visibility timeout."""
+    def abandon(self, delivery_tag: str) -> None:
+        """Stop renewing a message without acknowledging it: it is redelivered after the visibility timeout."""
         self._quick_ack(delivery_tag)
 
     def in_flight_tags(self) -> set[str]:
-        """The deliveries that are neither acknowledged nor let go; safe to ask from another thread."""
+        """Return the delivery tags that are neither acknowledged nor abandoned; any thread may call this."""
         for _ in range(100):
-            with contextlib.suppress(RuntimeError):  # changed while it was being copied
+            with contextlib.suppress(RuntimeError):  # changed during the copy
                 return set(self._delivered) - set(self._dirty)
         return set()
 
     def restore_visible(self, start: int = 0, num: int | None = 10, interval: int = 10) -> None:
-        """Put back on their queues what nobody renewed for the visibility timeout."""
+        """Put messages back on their queues that nobody renewed within the visibility timeout."""
         self._vrestore_count += 1
         if (self._vrestore_count - 1) % (interval or 1):
             return
@@ -106,7 +106,7 @@ class QoS(_PlainQoS):
         for tag in found:
             try:
                 self._take_back(tag.decode() if isinstance(tag, bytes) else tag)
-            except RedisError as error:  # one that cannot be moved must not keep the others
+            except RedisError as error:  # one that cannot be moved must not stop the others
                 logger.warning("A message could not be put back (%s)", type(error).__name__)
 
     def _take_back(self, tag: str) -> None:

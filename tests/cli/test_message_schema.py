@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 from memory_graph_workers.cli.schema.asyncapi import document
-from memory_graph_workers.delivery.envelope import Malformed, check_arguments, check_task, opened
+from memory_graph_workers.delivery.envelope import Malformed, check_arguments, check_task, read_envelope
 
 SCHEMAS = document()["components"]["schemas"]
 HEADERS = {"task": "memory_graph.registry.get_session", "id": "t-1"}
@@ -50,7 +50,7 @@ def test_what_follows_a_task_is_taken_where_it_is_allowed() -> None:
 
 def test_list_items_that_are_allowed_are_taken() -> None:
     for item in allowed("ListItem", ITEM):
-        opened(json.dumps(item).encode())
+        read_envelope(json.dumps(item).encode())
 
 
 @pytest.mark.parametrize(

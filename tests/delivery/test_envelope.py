@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_graph_workers.delivery.envelope import Malformed, as_bytes, check_arguments, check_task, is_too_deep, opened
+from memory_graph_workers.delivery.envelope import (
+    Malformed,
+    check_arguments,
+    check_task,
+    dump_for_inspection,
+    is_too_deep,
+    read_envelope,
+)
 
 GOOD: dict[str, Any] = {
     "body": base64.b64encode(b"[[], {}, {}]").decode(),
@@ -28,19 +35,19 @@ JSON = st.recursive(
 
 
 def test_opens_what_kombu_writes() -> None:
-    assert opened(json.dumps(GOOD).encode()) == GOOD
+    assert read_envelope(json.dumps(GOOD).encode()) == GOOD
 
 
 @given(st.binary())
 def test_refuses_random_bytes_and_raises_nothing_else(item: bytes) -> None:
     with pytest.raises(Malformed):
-        opened(item)
+        read_envelope(item)
 
 
 @given(st.sampled_from(list(GOOD)), JSON)
 def test_opens_or_refuses_an_envelope_with_any_part_changed(part: str, value: Any) -> None:
     with contextlib.suppress(Malformed):
-        assert opened(as_bytes({**GOOD, part: value}))["body"] is not None
+        assert read_envelope(dump_for_inspection({**GOOD, part: value}))["body"] is not None
 
 
 @given(st.dictionaries(st.sampled_from(["task", "id", "eta", "expires", "timelimit", "retries", "stamps"]), JSON))
