@@ -21,9 +21,7 @@ from .sending import most_batches, send_after_batch, send_page, send_page_result
 from .state import Sweep, sweeps
 from .storing import ensure_policy
 from .walk import page_at
-from .watching import look_after
-
-LONGEST_SWEEP_SECS = 6 * 3600.0
+from .watching import longest_sweep_secs, look_after, took_too_long
 
 
 @task("archival.sweep")
@@ -51,7 +49,9 @@ def walk_page(self: Any, sweep_id: str, pass_number: int, index: int, cursor: di
     running = state.progress(sweep_id)
     if running is None:
         return
-    if not running.walked and not state.paused():
+    if not running.walked and running.age_secs > longest_sweep_secs():
+        state.end_walk(sweep_id, took_too_long())
+    elif not running.walked and not state.paused():
         try:
             if page := page_at(state, running, here):
                 send_page_results(state, sweep_id, page)
@@ -137,5 +137,4 @@ def _archived_by_hand(self: Any, session_ids: list[str], tags: list[str]) -> Arc
 
 def _may_try_again(self: Any, running: Sweep) -> bool:
     """Whether attempts are left, and the sweep is young enough: it must not outlive its interval."""
-    longest_secs = min(connections.config().scheduler.interval_hours * 3600, LONGEST_SWEEP_SECS)
-    return self.request.retries < self.max_retries and running.age_secs < longest_secs
+    return self.request.retries < self.max_retries and running.age_secs < longest_sweep_secs()

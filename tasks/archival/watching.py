@@ -6,9 +6,22 @@ from ...schemas.base import derived_id
 from ...schemas.fields import now
 from ...schemas.results import SweepAnswerDict
 from .. import connections
+from .lock import LOCK_SECS
 from .page import Position
 from .sending import send_batch, send_next_page, send_page, send_sweep
 from .state import MAX_RESUMES, Sweep, Sweeps
+
+LONGEST_SWEEP_SECS = 6 * 3600.0
+
+
+def longest_sweep_secs() -> float:
+    """Return how long a sweep may last: six hours, and never more than its interval."""
+    return min(connections.config().scheduler.interval_hours * 3600, LONGEST_SWEEP_SECS)
+
+
+def took_too_long() -> str:
+    """Return the reason of a sweep that lasted longer than it may."""
+    return f"took longer than {longest_sweep_secs() / 3600:g} hours"
 
 
 def look_after(state: Sweeps, held_for: str | None) -> SweepAnswerDict:
@@ -19,6 +32,9 @@ def look_after(state: Sweeps, held_for: str | None) -> SweepAnswerDict:
     running = state.unfinished()
     if running is not None and state.close_if_done(running.sweep_id):
         return {"status": "closed", "sweep_id": running.sweep_id}
+    # The walk and new attempts end at the longest time; what is in flight then has as long as a sweep may stall.
+    if running is not None and running.age_secs > longest_sweep_secs() + LOCK_SECS:
+        return _break_off(state, running.sweep_id, took_too_long())
     if held_for is not None:
         return _wait_for(state, running, held_for)
     if running is None:
@@ -52,7 +68,7 @@ def _resume(state: Sweeps, stalled: Sweep) -> SweepAnswerDict:
     """Send again what a stalled sweep lacks: the same messages under the same ids."""
     sweep_id = stalled.sweep_id
     if state.count_resume(sweep_id) > MAX_RESUMES:
-        return _break_off(state, sweep_id)
+        return _break_off(state, sweep_id, f"stalled {MAX_RESUMES} times without progress")
     state.lock.take(sweep_id)
     for batch_id, ids in state.pending_batches(sweep_id).items():
         send_batch(sweep_id, batch_id, ids)
@@ -70,9 +86,8 @@ def _resume_walk(state: Sweeps, sweep_id: str) -> None:
     state.close_if_done(sweep_id)
 
 
-def _break_off(state: Sweeps, sweep_id: str) -> SweepAnswerDict:
+def _break_off(state: Sweeps, sweep_id: str, reason: str) -> SweepAnswerDict:
     """End a sweep: its in-flight sessions count as failed unless they are known to be archived."""
-    reason = f"stalled {MAX_RESUMES} times without progress"
     for batch_id, ids in state.pending_batches(sweep_id).items():
         done = state.marked(sweep_id, batch_id)
         failed = {session_id: reason for session_id in ids if session_id not in done}

@@ -1,13 +1,14 @@
 """What the vault says of a batch, and what is made of it: one session's trouble is no other's."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from memory_graph_workers.delivery import installed
 from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.base import digest
-from memory_graph_workers.schemas.fields import now
+from memory_graph_workers.schemas.fields import format_timestamp, now
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import archival, connections
@@ -90,6 +91,36 @@ def test_a_sweep_whose_messages_wait_on_a_held_queue_has_not_stalled(state: Swee
     assert state.lock.holder() == "waits"
     assert state.get("waits").status is Status.RUNNING
     assert not connections.redis().exists("memory_graph.archival")
+
+
+@pytest.mark.parametrize("kept_by", ["a held queue", "a worker's lock", "nothing"])
+@pytest.mark.parametrize("hours", [1, 24])
+def test_a_sweep_ends_after_its_longest_time_whatever_it_waits_for(
+    state: Sweeps, monkeypatch: pytest.MonkeyPatch, kept_by: str, hours: int
+) -> None:
+    monkeypatch.setenv("ARCHIVAL_INTERVAL_HOURS", str(hours))
+    connections.config.cache_clear()
+    if kept_by != "a held queue":
+        installed(app).holds.release("vault")
+    state.begin("old", Trigger.MANUAL, now())
+    state.keep_page("old", Page(Position(), {"half": ["a", "b"]}, None, found=2))
+    state.remember_marked("old", "half", ["a"])
+    started = now() - timedelta(hours=min(hours, 6), minutes=11)
+    connections.redis().hset("memory_graph:sweep:old", "started_at", format_timestamp(started))
+    if kept_by == "nothing":
+        connections.redis().delete("memory_graph:sweep:lease")
+    assert archival.watch() == {"status": "incomplete", "sweep_id": "old"}
+    assert state.get("old").reason == f"took longer than {min(hours, 6)} hours"
+    assert state.get("old").counts == (1, 1, 0)
+
+
+def test_the_walk_ends_at_the_longest_time(state: Sweeps) -> None:
+    state.begin("old", Trigger.MANUAL, now())
+    started = now() - timedelta(hours=6, seconds=1)
+    connections.redis().hset("memory_graph:sweep:old", "started_at", format_timestamp(started))
+    page: dict[str, Any] = {"pass_number": 1, "index": 0, "cursor": {}}
+    archival.walk_page.apply((), {"sweep_id": "old", **page}, throw=True)
+    assert state.get("old").status is Status.INCOMPLETE
 
 
 def test_a_service_that_is_being_tried_keeps_no_watch_from_its_work(state: Sweeps) -> None:
