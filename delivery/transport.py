@@ -12,21 +12,22 @@ import time
 from collections.abc import Generator
 from functools import cached_property
 from queue import Empty
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import kombu
 import kombu.transport
 import orjson
 from kombu.transport import redis as plain
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import dumps
 from redis.exceptions import RedisError
 
 from .addresses import is_redis
 from .bounds import Bounds
-from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, dead_letters_at, quarantine_id
-from .envelope import Malformed, call_of_envelope, check_envelope, dump_for_inspection, is_name, read_envelope
-from .keys import DEFAULT_PREFIX, PLAIN_UNACKED, Keys
+from .dead_letters import DeadLetters, dead_letters_at
+from .envelope import Malformed, read_envelope
+from .keys import DEFAULT_PREFIX, Keys
+from .quarantine import Quarantine
 from .unacked import HELD, PERMIT, TAKE, QoS
 
 logger = logging.getLogger(__name__)
@@ -45,8 +46,6 @@ kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATHS["redis"]
 kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.items()})
 
 IDLE_SECS = 0.05  # between two polls of empty queues
-_MAX_WORKER_LOSSES = 10
-_LOSSES_HEADER = "worker_losses"
 
 
 class Channel(_PlainChannel):
@@ -86,6 +85,11 @@ class Channel(_PlainChannel):
         if self.dead_letters_url:
             return dead_letters_at(self.dead_letters_url, self.keys, bounds)
         return DeadLetters(self._late_client(), self.keys, bounds)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Where this channel sets broken messages aside."""
+        return Quarantine(self.dead_letters)
 
     @contextlib.contextmanager
     def conn_or_acquire(self, client: Any = None) -> Generator[Any]:
@@ -216,7 +220,7 @@ class Channel(_PlainChannel):
 
     def _set_aside(self, item: bytes, queue: str, part: str, taken: str) -> None:
         try:
-            letter = self.dead_letters.quarantine(item, queue, Reason.BROKEN_ENVELOPE, part)
+            self.quarantine.set_aside(item, queue, part)
             if taken:
                 self.qos.forget(taken)
         except RedisError as away:
@@ -227,51 +231,23 @@ class Channel(_PlainChannel):
             with self.conn_or_acquire() as client:
                 client.lpush(queue, item)
             time.sleep(1)
-            return
-        logger.error("Broken message on %s set aside as %s (%s, %d bytes)", queue, letter, part, len(item))
 
-    def reopened(self, kept: bytes) -> tuple[list[str], bytes]:
+    def to_restore(self, noted: bytes) -> tuple[list[str], bytes]:
         """Return the lists that an abandoned message goes back on (none if it became a dead letter) and its bytes."""
-        try:
-            raw, exchange, routing_key = cast("tuple[Any, Any, Any]", _parts(kept))
-            envelope = _redelivered(check_envelope(raw))
-        except (Malformed, ValueError) as error:
-            self.dead_letters.quarantine(kept, PLAIN_UNACKED, Reason.BROKEN_ENVELOPE, type(error).__name__)
+        found = self.quarantine.restorable(noted)
+        if found is None:
             return [], b""
-        if envelope["headers"][_LOSSES_HEADER] >= _MAX_WORKER_LOSSES:
-            self._bury(envelope, routing_key or "")
-            return [], b""
-        priority = self._get_message_priority(envelope, reverse=False)
-        queues = [self._q_for_pri(queue, priority) for queue in self._lookup(exchange, routing_key)]
-        return queues, dumps(envelope).encode()
-
-    def _bury(self, envelope: dict[str, Any], queue: str) -> None:
-        headers, raw = envelope["headers"], dump_for_inspection(envelope)
-        known = is_name(headers.get("id"))
-        self.dead_letters.add(
-            DeadLetter(
-                id=headers["id"] if known else quarantine_id(raw, queue),
-                reason=Reason.LOST_WORKER,
-                queue=queue,
-                task=headers.get("task") if is_name(headers.get("task")) else None,
-                attempts=headers[_LOSSES_HEADER],
-                payload=_call(envelope) or as_base64(raw),
-            )
-        )
-        logger.error("Message on %s took its worker down %d times: set aside", queue, headers[_LOSSES_HEADER])
+        priority = self._get_message_priority(found.envelope, reverse=False)
+        queues = [self._q_for_pri(queue, priority) for queue in self._lookup(found.exchange, found.routing_key)]
+        return queues, dumps(found.envelope).encode()
 
     def _do_restore_message(
         self, payload: Any, exchange: Any, routing_key: Any, pipe: Any, leftmost: bool = False
     ) -> None:
         """Put an unacknowledged message back on its queue; quarantine it if it is broken (kombu would log it whole)."""
-        try:
-            envelope = check_envelope(payload)
-        except Malformed as error:
-            self.dead_letters.quarantine(dump_for_inspection(payload), _text(routing_key or ""), error=error.part)
-            return
-        headers = envelope.get("headers") or {}
-        envelope["headers"] = {**headers, "redelivered": True}
-        super()._do_restore_message(envelope, exchange, routing_key, pipe, leftmost)
+        envelope = self.quarantine.returnable(payload, _text(routing_key or ""))
+        if envelope is not None:
+            super()._do_restore_message(envelope, exchange, routing_key, pipe, leftmost)
 
     def _handle_message(self, client: Any, r: Any) -> Any:
         """Read a broadcast, and drop a broken one, which kombu would log whole or fail on."""
@@ -333,30 +309,6 @@ def _is_plain(value: Any) -> bool:
     if kind is dict:
         return all(type(name) is str and _is_plain(inner) for name, inner in value.items())
     return value is None or kind in (str, int, bool) or (kind is float and math.isfinite(value))
-
-
-def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
-    """Mark an envelope as redelivered, and count one more lost worker."""
-    headers = envelope.get("headers") or {}
-    losses = headers.get(_LOSSES_HEADER)
-    counted = (losses if isinstance(losses, int) else 0) + 1
-    envelope["headers"] = {**headers, "redelivered": True, _LOSSES_HEADER: counted}
-    envelope["properties"]["delivery_info"]["redelivered"] = True
-    return envelope
-
-
-def _call(envelope: dict[str, Any]) -> dict[str, Any] | None:
-    try:
-        return call_of_envelope(envelope)
-    except Malformed:
-        return None
-
-
-def _parts(kept: bytes) -> Any:
-    parts = loads(kept)
-    if not isinstance(parts, list) or len(cast("list[Any]", parts)) != 3:
-        raise Malformed(PLAIN_UNACKED)
-    return parts
 
 
 def _bytes(data: bytes | str) -> bytes:

@@ -112,7 +112,7 @@ class QoS(_PlainQoS):
     def _take_back(self, tag: str) -> None:
         with self.channel.conn_or_acquire() as client:
             kept = client.hget(self.unacked_key, tag)
-        queues, payload = self.channel.reopened(kept) if kept else ([], b"")
+        queues, payload = self.channel.to_restore(kept) if kept else ([], b"")
         keys = [self.unacked_index_key, self.unacked_key, *queues]
         self._run(_TAKE_BACK, keys, [tag, self.visibility_timeout, payload])
 

@@ -1,0 +1,101 @@
+"""The quarantine: broken messages, and messages that keep losing their worker, become dead letters here."""
+
+import logging
+from typing import Any, NamedTuple, cast
+
+from kombu.utils.json import loads
+
+from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, quarantine_id
+from .envelope import Malformed, call_of_envelope, check_envelope, dump_for_inspection, is_name
+from .keys import PLAIN_UNACKED
+
+logger = logging.getLogger(__name__)
+
+MAX_WORKER_LOSSES = 10
+_LOSSES_HEADER = "worker_losses"
+
+
+class Abandoned(NamedTuple):
+    """A message that no living worker holds, ready to be put back on its queues."""
+
+    envelope: dict[str, Any]
+    exchange: Any
+    routing_key: Any
+
+
+class Quarantine:
+    """Keeps in the dead letters what must not go back on a queue. Every method may raise redis.RedisError."""
+
+    def __init__(self, letters: DeadLetters) -> None:
+        self._letters = letters
+
+    def set_aside(self, item: bytes, queue: str, part: str) -> None:
+        """Store a queue's item that is not a message; `part` names what is wrong with it."""
+        letter_id = self._letters.quarantine(item, queue, Reason.BROKEN_ENVELOPE, part)
+        logger.error("Broken message on %s set aside as %s (%s, %d bytes)", queue, letter_id, part, len(item))
+
+    def restorable(self, noted: bytes) -> Abandoned | None:
+        """Return an in-flight message that was abandoned, with one more lost worker on its count.
+
+        None if it became a dead letter: it is broken, or its worker was lost too often.
+        """
+        try:
+            raw, exchange, routing_key = _parts(noted)
+            envelope = _redelivered(check_envelope(raw))
+        except (Malformed, ValueError) as error:
+            self._letters.quarantine(noted, PLAIN_UNACKED, Reason.BROKEN_ENVELOPE, type(error).__name__)
+            return None
+        if envelope["headers"][_LOSSES_HEADER] >= MAX_WORKER_LOSSES:
+            self._bury(envelope, routing_key or "")
+            return None
+        return Abandoned(envelope, exchange, routing_key)
+
+    def returnable(self, payload: Any, queue: str) -> dict[str, Any] | None:
+        """Return the envelope of a message that its own worker puts back; None if it was broken and is set aside."""
+        try:
+            envelope = check_envelope(payload)
+        except Malformed as error:
+            self._letters.quarantine(dump_for_inspection(payload), queue, error=error.part)
+            return None
+        envelope["headers"] = {**(envelope.get("headers") or {}), "redelivered": True}
+        return envelope
+
+    def _bury(self, envelope: dict[str, Any], queue: str) -> None:
+        """Store a message whose worker was lost too often."""
+        headers, raw = envelope["headers"], dump_for_inspection(envelope)
+        self._letters.add(
+            DeadLetter(
+                id=headers["id"] if is_name(headers.get("id")) else quarantine_id(raw, queue),
+                reason=Reason.LOST_WORKER,
+                queue=queue,
+                task=headers.get("task") if is_name(headers.get("task")) else None,
+                attempts=headers[_LOSSES_HEADER],
+                payload=_call(envelope) or as_base64(raw),
+            )
+        )
+        logger.error("Message on %s took its worker down %d times: set aside", queue, headers[_LOSSES_HEADER])
+
+
+def _parts(noted: bytes) -> list[Any]:
+    """Return envelope, exchange and routing key, as kombu notes them together."""
+    parts = loads(noted)
+    if not isinstance(parts, list) or len(cast("list[Any]", parts)) != 3:
+        raise Malformed(PLAIN_UNACKED)
+    return cast("list[Any]", parts)
+
+
+def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Mark an envelope as redelivered, and count one more lost worker."""
+    headers = envelope.get("headers") or {}
+    losses = headers.get(_LOSSES_HEADER)
+    counted = (losses if isinstance(losses, int) else 0) + 1
+    envelope["headers"] = {**headers, "redelivered": True, _LOSSES_HEADER: counted}
+    envelope["properties"]["delivery_info"]["redelivered"] = True
+    return envelope
+
+
+def _call(envelope: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        return call_of_envelope(envelope)
+    except Malformed:
+        return None
