@@ -107,8 +107,8 @@ class DeadLetters:
         for letter_id in self._run(_TRIM, self._keys, limits):
             logger.error("Dead letter %s dropped: too many, too large or too old", _text(letter_id))
 
-    def mind(self) -> None:
-        """Keep the bounds where nothing fails any more, and warn in the log of what will be dropped soon."""
+    def keep_bounds(self) -> None:
+        """Drop the letters that are beyond the bounds, and warn in the log of what will be dropped soon."""
         self.trim()
         warning = self.warning()
         if warning:

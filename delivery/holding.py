@@ -16,6 +16,7 @@ a task through, so no state can wait for itself.
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 from uuid import uuid4
@@ -24,7 +25,9 @@ from celery import bootsteps
 from celery.utils.log import get_logger
 from redis.exceptions import RedisError
 
+from .addresses import is_redis
 from .breakers import HALF_OPEN, OPEN, SharedBreaker
+from .dead_letters import DeadLetters
 from .holds import HoldStore
 from .installation import Installed, installed_or_none
 from .probes import Probes, always_up, command_of
@@ -32,6 +35,7 @@ from .starting import breaker_of
 from .transport import Channel
 
 TURN_SECS = 1.0
+KEEP_BOUNDS_SECS = 60.0
 _FREE_ABOVE = 64
 _DOWN, _TRIAL, _GROWING, _ASKED = "it is down", "it is being tried", "it is coming back", "it asked to wait"
 
@@ -112,7 +116,7 @@ class Holder:
 
 
 class HoldQueues(_Step):
-    """The step of the worker's consumer that runs a `Holder` while this worker is the leader."""
+    """The step of the worker's consumer that does the leader's work: hold queues, and keep the dead letters' bounds."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -122,13 +126,15 @@ class HoldQueues(_Step):
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self._name = str(uuid4())
+        self._bounds_kept_at = -KEEP_BOUNDS_SECS
 
     def start(self, consumer: Any) -> None:
         """Use the new connection, and start the thread; only a Redis broker can hold queues."""
         found = installed_or_none(consumer.app)
-        if found is None or not found.needs or not isinstance(consumer.task_consumer.channel, Channel):
+        if found is None or not is_redis(found.state_url):
             return
-        self._channel = consumer.task_consumer.channel
+        channel = consumer.task_consumer.channel
+        self._channel = channel if isinstance(channel, Channel) else None
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, args=(found,), name="hold", daemon=True)
             self._thread.start()
@@ -140,14 +146,22 @@ class HoldQueues(_Step):
     def _permit(self, queue: str, permits: int | None) -> None:
         self._channel.set_permits(queue, permits)
 
+    def _keep_bounds(self, letters: DeadLetters) -> None:
+        """Once a minute, drop the dead letters beyond their bounds, though nothing may have failed since."""
+        if time.monotonic() - self._bounds_kept_at >= KEEP_BOUNDS_SECS:
+            self._bounds_kept_at = time.monotonic()
+            letters.keep_bounds()
+
     def _run(self, found: Installed) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None
         ask = probes.ask if probes else always_up
-        holder = Holder(holds, found.needs, breaker_of(found), ask, self._permit, found.pause_secs)
+        needs = found.needs if self._channel is not None else {}
+        holder = Holder(holds, needs, breaker_of(found), ask, self._permit, found.pause_secs)
         while not self._stopped.wait(TURN_SECS):
             try:
                 if holds.lead(self._name):
                     holder.turn()
+                    self._keep_bounds(found.dead_letters)
             except (RedisError, OSError) as error:  # the last permits stay in force until Redis is back
                 logger.warning("Held queues not updated (%s)", type(error).__name__)
         if probes:

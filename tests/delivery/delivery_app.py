@@ -6,7 +6,7 @@ import time
 
 from celery import Celery
 from celery.exceptions import Reject
-from memory_graph_workers.delivery import KeptTask, install
+from memory_graph_workers.delivery import Bounds, KeptTask, install
 from redis import Redis
 
 URL = os.environ["DELIVERY_URL"]
@@ -20,6 +20,7 @@ install(
     visibility_timeout_secs=int(os.environ.get("DELIVERY_VISIBILITY_SECS", "3")),
     grace_secs=float(os.environ.get("DELIVERY_GRACE_SECS", "30")),
     state_url=os.environ.get("DELIVERY_DEAD_URL"),
+    bounds=Bounds(most=int(os.environ.get("DELIVERY_MAX_LETTERS", "1000"))),
     unacked_key="unacked",
 )
 

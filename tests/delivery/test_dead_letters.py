@@ -139,7 +139,7 @@ def test_drops_what_is_too_old_though_nothing_fails_any_more(redis: fakeredis.Fa
     store.add(letter(1))
     store.add(letter(2))
     age(redis, "t1", 11)
-    store.mind()
+    store.keep_bounds()
     assert [found.id for found in store.list()] == ["t2"]
 
 
@@ -151,7 +151,7 @@ def test_warns_before_it_drops(redis: fakeredis.FakeRedis, caplog: pytest.LogCap
     store.add(letter(3))
     assert "4 of 5 letters" in (store.warning() or "")
     age(redis, "t0", 9)
-    store.mind()
+    store.keep_bounds()
     assert "9 of 10 days old" in caplog.text
     assert store.count() == 4
 

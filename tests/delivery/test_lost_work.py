@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from kombu import Connection
-from memory_graph_workers.delivery.dead_letters import Reason
+from memory_graph_workers.delivery.dead_letters import DeadLetter, Reason
 from memory_graph_workers.delivery.transport import broker_settings
 
 
@@ -155,3 +155,13 @@ def test_a_unix_socket_works_too(broker: Any) -> None:
 def connect(url: str) -> Connection:
     settings = broker_settings(url)
     return Connection(settings["broker_url"], transport=settings.get("broker_transport"))
+
+
+def test_a_worker_keeps_the_bounds_of_dead_letters_though_nothing_fails(
+    broker: Any, start_worker: Any, until: Any
+) -> None:
+    for number in range(5):
+        broker.dead.add(DeadLetter(id=f"t{number}", reason=Reason.FAILED, queue="work"))
+    worker = start_worker(DELIVERY_MAX_LETTERS="3")
+    until(lambda: broker.dead.count() == 3)
+    until(lambda: "Dead letters will soon be dropped: 3 of 3 letters" in worker.text)
