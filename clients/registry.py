@@ -29,7 +29,7 @@ from ..schemas.registry import (
 )
 from .base import Call, ServiceClient
 from .config import IDLE_CONNECTIONS, RegistryConfig, RetryPolicy
-from .paging import walk
+from .paging import say_unreadable, walk
 
 if TYPE_CHECKING:
     from .breaker import Breaker
@@ -101,11 +101,18 @@ class RegistryClient(ServiceClient):
             "status": status and str(status),
             "started_before": started_before and format_timestamp(started_before),
         }
-        return self._call(Call("list_sessions", "GET", "/api/v1/sessions", query=query), SESSIONS)
+        found = self._call(Call("list_sessions", "GET", "/api/v1/sessions", query=query), SESSIONS)
+        say_unreadable("sessions", found.sessions)
+        return found
 
     def iter_sessions(self, page_size: int | None = None) -> Iterator[SessionInfo]:
-        """Yield every session, page by page."""
-        return walk(lambda page: self.list_sessions(page, page_size), lambda found: found.sessions, _session_id)
+        """Yield every readable session, page by page.
+
+        Raises: SerializationError if no row of a page can be read, or the pages go in a circle.
+        """
+        return walk(
+            lambda page: self.list_sessions(page, page_size), lambda found: found.sessions, _session_id, page_size
+        )
 
     def get_session(self, session_id: str) -> SessionInfo:
         """Return one session (GET /api/v1/sessions/{id}).
@@ -132,11 +139,13 @@ class RegistryClient(ServiceClient):
     def list_models(self, page: int | None = None, page_size: int | None = None) -> ModelList:
         """Return one page of the models (GET /api/v1/models); without `page` the first, whatever its number."""
         query = {"page": page, "page_size": page_size}
-        return self._call(Call("list_models", "GET", "/api/v1/models", query=query), MODELS)
+        found = self._call(Call("list_models", "GET", "/api/v1/models", query=query), MODELS)
+        say_unreadable("models", found.models)
+        return found
 
     def iter_models(self, page_size: int | None = None) -> Iterator[ModelMetadata]:
-        """Yield every model, page by page."""
-        return walk(lambda page: self.list_models(page, page_size), lambda found: found.models, _model_id)
+        """Yield every readable model, page by page; raises as `iter_sessions` does."""
+        return walk(lambda page: self.list_models(page, page_size), lambda found: found.models, _model_id, page_size)
 
     def get_model_metadata(self, model_id: str) -> ModelMetadata:
         """Return one model (GET /api/v1/models/{id}).

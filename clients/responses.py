@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..schemas.base import Payload, ValidationError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_MOST_NAMED = 5
 LONGEST_RETRY_AFTER_SECS = 86_400.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -57,8 +59,16 @@ def load(response: "BaseHTTPResponse", body: bytes, returns: Payload[R]) -> R:
     try:
         return returns.read(payload)
     except ValidationError as error:
-        named = sorted(_names(returns) & set(_keys(error.messages))) or ["its structure"]
-        raise SerializationError(f"the response breaks the contract; see {', '.join(named)}") from error
+        raise SerializationError(f"the response breaks the contract; see {named_fields(error.messages)}") from error
+
+
+def named_fields(messages: Any) -> str:
+    """Return the first fields that a response's errors name, like `sessions.5.status`, never a value.
+
+    A response is read by its schema alone, so the names are ours.
+    """
+    named = list(islice((".".join(path) for path in _paths(messages) if path), _MOST_NAMED + 1))
+    return ", ".join([*named[:_MOST_NAMED], *(["more"] if len(named) > _MOST_NAMED else [])]) or "its structure"
 
 
 def request_id_of(response: "BaseHTTPResponse") -> str | None:
@@ -87,6 +97,14 @@ def _has_known_end(response: "BaseHTTPResponse") -> bool:
 
 def _names(schema: Payload[Any] | None) -> set[str]:
     return {str(field.data_key or name) for name, field in schema.fields.items()} if schema else set()
+
+
+def _paths(messages: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(messages, dict):
+        for name, inner in cast("dict[Any, Any]", messages).items():
+            yield from _paths(inner, above if name == "_schema" else (*above, str(name)))
+    else:
+        yield above
 
 
 def _http_date(text: str) -> datetime:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
 MAX_ID_LENGTH = 256
 MAX_COUNT = 2**63 - 1
@@ -96,6 +96,13 @@ class Count(fields.Integer):
         if isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
+
+
+class ReadCount(Count):
+    """A count as a service returns it: `3.0` is 3, because JSON has but one kind of number."""
+
+    def _validated(self, value: Any) -> int:
+        return super()._validated(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 class Days(Count):
@@ -196,6 +203,46 @@ class ModestObject(JsonObject):
         if '"__type__"' in text and _is_marked(checked):
             raise self.make_error("marked")
         return json.loads(text)  # a copy, because the sender may change the original
+
+
+class ReadRows(list[Any]):
+    """The readable rows of a listing; `unreadable` names what is wrong in each of the others, by its index."""
+
+    unreadable: Mapping[int, Any] = {}
+
+
+class Rows(fields.List[Any]):
+    """The rows of a listing; those that break their schema are skipped, unless none can be read."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> ReadRows:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        rows, unreadable = ReadRows(), dict[int | str, Any]()
+        for index, row in enumerate(cast("list[Any]", value)):
+            try:
+                rows.append(self.inner.deserialize(row, **kwargs))
+            except ValidationError as error:
+                unreadable[index] = error.messages
+        if unreadable and not rows:
+            raise ValidationError(unreadable)  # pyright: ignore[reportArgumentType]  # as List itself does
+        rows.unreadable = cast("dict[int, Any]", unreadable)
+        return rows
+
+
+class Choice(fields.Enum[Any]):
+    """One of an enum's values; another text, which a newer service may know, is read as it is."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)
+        except ValidationError:
+            return _OTHER_CHOICE.deserialize(value)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return str(value) if isinstance(value, str) else super()._serialize(value, attr, obj, **kwargs)
+
+
+_OTHER_CHOICE = Text(shortest=1, longest=MAX_ID_LENGTH)
 
 
 class Tags(fields.List[str]):

@@ -9,7 +9,22 @@ from uuid import uuid4
 from marshmallow import fields
 
 from .base import Request, Response, ValidationError
-from .fields import MAX_COUNT, Amount, Count, Id, JsonObject, Key, ModestObject, Tags, Text, Timestamp, now
+from .fields import (
+    MAX_COUNT,
+    Amount,
+    Choice,
+    Count,
+    Id,
+    JsonObject,
+    Key,
+    ModestObject,
+    ReadCount,
+    Rows,
+    Tags,
+    Text,
+    Timestamp,
+    now,
+)
 
 
 class SessionStatus(StrEnum):
@@ -52,7 +67,7 @@ class SessionInfo:
     session_id: str
     model_id: str
     started_at: datetime
-    status: SessionStatus
+    status: SessionStatus | str  # a text where it is none of ours; such a session is not due
     ended_at: datetime | None = None
     prompt_count: int = 0
     total_tokens: int = 0
@@ -66,9 +81,9 @@ class SessionInfoSchema(Response[SessionInfo]):
     model_id = Text(required=True)
     started_at = Timestamp(required=True)
     ended_at = Timestamp(allow_none=True)
-    status = fields.Enum(SessionStatus, by_value=True, required=True)
-    prompt_count = Count()
-    total_tokens = Count()
+    status = Choice(SessionStatus, by_value=True, required=True)
+    prompt_count = ReadCount()
+    total_tokens = ReadCount()
     metadata = JsonObject()
 
 
@@ -85,10 +100,10 @@ class SessionList:
 class SessionListSchema(Response[SessionList]):
     model = SessionList
 
-    sessions = fields.List(fields.Nested(SessionInfoSchema), required=True)
-    total = Count(required=True)
-    page = Count()
-    page_size = Count()
+    sessions = Rows(fields.Nested(SessionInfoSchema), required=True)
+    total = ReadCount(required=True)
+    page = ReadCount()
+    page_size = ReadCount()
 
 
 @dataclass(frozen=True)
@@ -177,11 +192,11 @@ class UsageStatsSchema(Response[UsageStats]):
     id = Text(required=True)
     from_ = Timestamp(required=True, data_key="from")
     to = Timestamp(required=True)
-    total_prompts = Count()
-    total_responses = Count()
-    total_prompt_tokens = Count()
-    total_completion_tokens = Count()
-    total_tokens = Count()
+    total_prompts = ReadCount()
+    total_responses = ReadCount()
+    total_prompt_tokens = ReadCount()
+    total_completion_tokens = ReadCount()
+    total_tokens = ReadCount()
     avg_latency_ms = Amount(least=0)
     custom_metrics = JsonObject()
 
@@ -203,7 +218,7 @@ class ModelParametersSchema(Response[ModelParameters]):
     model = ModelParameters
 
     temperature = Amount(least=0, most=2)
-    max_tokens = Count(allow_none=True)
+    max_tokens = ReadCount(allow_none=True)
     top_p = Amount(allow_none=True)
     frequency_penalty = Amount(allow_none=True)
     presence_penalty = Amount(allow_none=True)
@@ -253,7 +268,7 @@ class ModelList:
 class ModelListSchema(Response[ModelList]):
     model = ModelList
 
-    models = fields.List(fields.Nested(ModelMetadataSchema), required=True)
-    total = Count(required=True)
-    page = Count()
-    page_size = Count()
+    models = Rows(fields.Nested(ModelMetadataSchema), required=True)
+    total = ReadCount(required=True)
+    page = ReadCount()
+    page_size = ReadCount()

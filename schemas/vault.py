@@ -9,7 +9,7 @@ from marshmallow import fields
 
 from .base import Request, Response
 from .compliance import ComplianceLevel as ComplianceLevel
-from .fields import Count, Days, Id, Json, JsonObject, Switch, Tags, Text, Timestamp, now
+from .fields import Days, Id, Json, JsonObject, ReadCount, Switch, Tags, Text, Timestamp, now
 
 
 def new_id() -> str:
@@ -51,7 +51,7 @@ class RetrievedArchiveSchema(Response[ArchiveEntry]):
 
     session_id = Id(required=True)
     data = Json(required=True, allow_none=True)
-    retention_days = Count(required=True)
+    retention_days = ReadCount(required=True)
     id = Id(required=True)
     archived_at = Timestamp(required=True)
     tags = fields.List(Text())
@@ -107,8 +107,8 @@ class BatchArchiveResponseSchema(Response[BatchArchiveResponse]):
 
     archived = fields.List(Text(), required=True)
     failed = fields.List(fields.Nested(ArchiveFailureSchema))
-    total = Count(required=True)
-    success_count = Count(required=True)
+    total = ReadCount(required=True)
+    success_count = ReadCount(required=True)
 
 
 @dataclass(frozen=True)

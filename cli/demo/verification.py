@@ -163,6 +163,6 @@ def _rows(nodes: Iterable[Any], kind: str, text: str) -> list[tuple[str, str]]:
     return [(node.id, getattr(node, text)) for node in found]
 
 
-def _status(known: Mapping[str, SessionInfo], entry: Entry) -> SessionStatus | None:
+def _status(known: Mapping[str, SessionInfo], entry: Entry) -> str | None:
     session = known.get(entry.session_id)
     return session.status if session else None

@@ -30,7 +30,7 @@ class Page:
 
     `carried` are due sessions that are too few for a batch; the next page continues with them. `found` and `listed`
     count the sessions of the pass so far, which is number `round` with this `hint`; `hint_is_ignored` is true once the
-    Registry listed another status.
+    Registry listed another status. A listing that cannot be walked on is `broken`, and why ends the walk.
     """
 
     position: Position
@@ -43,6 +43,7 @@ class Page:
     round: int = 1
     found_before: int = 0
     hint_is_ignored: bool = False
+    broken: str = ""
 
     @property
     def taken(self) -> list[str]:
@@ -64,6 +65,8 @@ class Page:
     def next_position(self) -> Position | None:
         """Where the walk continues; None at its end."""
         here = self.position
+        if self.broken:
+            return None
         if self.following:
             return Position(here.pass_number, here.index + 1, self.following)
         goes_on = not self.why_incomplete if self.found else self._next_hint
@@ -78,6 +81,8 @@ class Page:
         third pass is the last, unless it found a tenth of what it listed, or the hint works and it found a quarter
         less than the pass before: then the cost of all passes is proportional to what they find.
         """
+        if self.broken:
+            return self.broken
         productive = 10 * self.found >= self.listed
         shrinking = not self.hint_is_ignored and 4 * self.found <= 3 * self.found_before
         if not self.found or self.round < MAX_PASSES or productive or shrinking:

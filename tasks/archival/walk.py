@@ -4,8 +4,8 @@ import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ...clients.errors import Refused, TransientError
-from ...clients.paging import Cursor
+from ...clients.errors import Refused, SerializationError, TransientError
+from ...clients.paging import Cursor, rows_of, say_short_total
 from ...schemas.base import derived_id, digest
 from ...schemas.registry import SessionList, SessionStatus
 from .. import connections
@@ -48,6 +48,8 @@ def list_page(state: Sweeps, running: Sweep, here: Position, last: Page | None) 
             if page.following == here.cursor:
                 raise
             break  # keep what was listed; the next page tries again
+        except SerializationError as error:
+            page = replace(page, following=None, broken=f"the listing failed: {error}")  # keep what was listed
     return _in_batches(running.sweep_id, page, size)
 
 
@@ -55,14 +57,18 @@ def _listed_on(state: Sweeps, running: Sweep, page: Page, cursor: Cursor, size: 
     """Return the page with what one more listing adds."""
     listing = _listing(cursor, size, SessionStatus(page.hint), running.started_at)
     due = [session.session_id for session in listing.sessions if is_due(session, running.cutoff)]
+    rows, ignored = rows_of(listing.sessions), any(session.status != page.hint for session in listing.sessions)
+    hint_is_ignored = page.hint_is_ignored or ignored
+    if hint_is_ignored:  # else sessions leave the listing as they are archived
+        say_short_total(cursor, cursor.listed + rows, listing.total)
     new = [one for one in state.untaken(running.sweep_id, due) if one not in page.carried]
     return replace(
         page,
-        following=cursor.after([session.session_id for session in listing.sessions], listing),
+        following=cursor.after([session.session_id for session in listing.sessions], listing, rows, size),
         carried=page.carried + new,
         found=page.found + len(new),
-        listed=page.listed + len(listing.sessions),
-        hint_is_ignored=page.hint_is_ignored or any(session.status != page.hint for session in listing.sessions),
+        listed=page.listed + rows,
+        hint_is_ignored=hint_is_ignored,
     )
 
 

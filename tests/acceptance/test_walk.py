@@ -146,3 +146,81 @@ def test_a_registry_that_keeps_to_the_hints_is_asked_for_little_more_than_is_due
     assert walked.to_its_end().archived_count == 1000
     assert archival.sweeps().get("one").status is Status.COMPLETED
     assert server.listings < 3 * 1000 / 5
+
+
+@pytest.mark.parametrize("total", ["rows of this page", 0, 1], ids=str)
+def test_a_wrong_total_hides_no_session(run: Callable[..., Run], total: Any) -> None:
+    server = ArchivalServer(42, 1)
+    server.distorts = lambda _, listing: {**listing, "total": total if total in (0, 1) else len(listing["sessions"])}
+    assert run(server).to_its_end().archived_count == 42
+    assert archival.sweeps().get("one").status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5])
+@pytest.mark.parametrize("before", [0, 1, 4])
+def test_pages_in_a_circle_end_the_pass_and_cost_no_session(run: Callable[..., Run], before: int, length: int) -> None:
+    server = ArchivalServer(60, 1)
+
+    def circle(page: int, _: dict[str, Any]) -> dict[str, Any]:
+        number = page - 1 if page <= before else before + (page - 1 - before) % length
+        sessions = [server.session(one) for one in range(number * 5, number * 5 + 5)]
+        return {"sessions": sessions, "total": 10**6, "page": page}
+
+    server.distorts = circle
+    assert run(server).to_its_end().archived_count == 5 * (before + length)
+    ended = archival.sweeps().get("one")
+    assert (ended.status, "circle" in ended.reason) == (Status.INCOMPLETE, True)
+
+
+BROKEN_ROWS: dict[str, dict[str, Any]] = {
+    "an id of 300 characters": {"session_id": "s" * 300},
+    "a count below 0": {"total_tokens": -1},
+    "a start without offset": {"started_at": "2026-01-31T12:00:00"},
+    "no model": {"model_id": None},
+    "a status of another type": {"status": 3},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_ROWS.values(), ids=list(BROKEN_ROWS))
+def test_a_broken_row_costs_no_other_session(
+    run: Callable[..., Run], broken: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = ArchivalServer(40, 1)
+
+    def one_broken(page: int, listing: dict[str, Any]) -> dict[str, Any]:
+        if page == 2:
+            listing["sessions"][3] |= broken
+        return listing
+
+    server.distorts = one_broken
+    assert run(server).to_its_end().archived_count == 39
+    assert archival.sweeps().get("one").status is Status.COMPLETED
+    assert f"sessions.3.{next(iter(broken))}" in caplog.text
+
+
+def test_an_unknown_status_is_a_session_that_is_not_due(run: Callable[..., Run]) -> None:
+    server = ArchivalServer(40, 1)
+
+    def paused(page: int, listing: dict[str, Any]) -> dict[str, Any]:
+        for one in listing["sessions"][:1]:
+            one["status"] = "paused"
+        return listing
+
+    server.distorts = paused
+    assert run(server).to_its_end().archived_count == 40 - 40 // 5
+
+
+def test_a_walk_without_end_ends_after_the_longest_time_of_a_sweep(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory_graph_workers.tasks.archival.watching.LONGEST_SWEEP_SECS", 1.0)
+    server = ArchivalServer(5, 1)
+
+    def endless(page: int, _: dict[str, Any]) -> dict[str, Any]:
+        sessions = [{**server.session(0), "session_id": f"{page}-{one}", "status": "active"} for one in range(5)]
+        return {"sessions": sessions, "total": 10, "page": page}
+
+    server.distorts = endless
+    run(server).to_its_end()
+    ended = archival.sweeps().get("one")
+    assert (ended.status, "took longer" in ended.reason) == (Status.INCOMPLETE, True)

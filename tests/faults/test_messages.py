@@ -9,7 +9,7 @@ from faults.fleet import ARCHIVAL, QUEUES, REGISTRY, Fleet, until
 from faults.matrix import Row
 
 EACH = 25
-FIRST_PAGE: dict[str, Any] = {"page": None, "listed": 0, "first_id": ""}
+FIRST_PAGE: dict[str, Any] = {"page": None, "listed": 0}
 
 
 def doubles_messages(fleet: Fleet, row: Row, off: str = "") -> None:

@@ -68,6 +68,9 @@ IDS_WRONG = ["", ".", "..", "x" * 257, "a\nb", "a\x00", "\x7f", "\ud800", 5, Tru
 IDS_RIGHT = ["x" * 256, "...", "a/b", "a:b", "größe 世界 🌍", "%2e", " ", "-"]
 COUNTS_WRONG = [-1, 2**63, "5", "", True, 0.0, 1.5, NAN, [], {}]
 COUNTS_RIGHT = [0, 1, 2**63 - 1]
+# A response may write a whole number as 0.0, as JSON does not tell the two apart.
+READ_COUNTS_WRONG = [wrong for wrong in COUNTS_WRONG if wrong != 0.0]
+READ_COUNTS_RIGHT = [*COUNTS_RIGHT, 0.0, 3.0, 1e15]
 DAYS_WRONG = [0, *COUNTS_WRONG, 365_001]
 MOMENTS_WRONG = [
     *("2026-01-31T12:00:00", "2026-01-31T12:00Z", "2026-01-31", "12:00:00Z", "2026-02-30T12:00:00Z", "now", ""),
@@ -118,14 +121,14 @@ LIMITS: list[tuple[str, str, list[Any], list[Any]]] = [
     ("policy", "auto_delete", ["yes", "true", 0, 1, 1.0, 5, "", []], [True, False]),
     ("policy", "policy_id", IDS_WRONG, IDS_RIGHT),
     ("status", "status", ["", "Active", "deleted", 5, []], ["active", "completed", "failed", "archived"]),
-    ("session", "prompt_count", COUNTS_WRONG, COUNTS_RIGHT),
-    ("session", "total_tokens", COUNTS_WRONG, COUNTS_RIGHT),
+    ("session", "prompt_count", READ_COUNTS_WRONG, READ_COUNTS_RIGHT),
+    ("session", "total_tokens", READ_COUNTS_WRONG, READ_COUNTS_RIGHT),
     ("session", "ended_at", MOMENTS_WRONG, [None, MOMENT]),
-    ("session", "status", ["ended", 5], ["active"]),
+    ("session", "status", ["", 5, None, "x" * 257], ["active", "ended"]),
     ("stats", "avg_latency_ms", [-1, NAN, INFINITY, "5", True], [0, 0.0, 1500.25]),
-    ("stats", "total_prompts", COUNTS_WRONG, COUNTS_RIGHT),
+    ("stats", "total_prompts", READ_COUNTS_WRONG, READ_COUNTS_RIGHT),
     ("parameters", "temperature", [-0.1, 2.1, NAN, INFINITY, "1", True], [0, 1, 2, 0.7]),
-    ("parameters", "max_tokens", COUNTS_WRONG, [*COUNTS_RIGHT, None]),
+    ("parameters", "max_tokens", READ_COUNTS_WRONG, [*READ_COUNTS_RIGHT, None]),
     ("parameters", "top_p", [NAN, "1", True], [None, 0.5, 1]),
     ("parameters", "stop_sequences", ["text", [5]], [[], ["END"]]),
 ]

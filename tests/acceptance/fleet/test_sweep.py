@@ -131,7 +131,7 @@ def test_messages_delivered_twice_come_to_the_same_end(finished: Callable[..., s
     sweep_id = answer["sweep_id"]
     for batch_id, batch in state.pending_batches(sweep_id).items():
         archival.archive_batch.apply_async((sweep_id, batch), task_id=batch_id)
-    first_page: dict[str, Any] = {"page": None, "listed": 0, "first_id": ""}
+    first_page: dict[str, Any] = {"page": None, "listed": 0}
     archival.walk_page.delay(sweep_id, 1, 0, first_page)
     archival.sweep.apply_async((), task_id=sweep_id)
     ended(sweep_id)

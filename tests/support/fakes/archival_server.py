@@ -3,7 +3,9 @@
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from memory_graph_workers.schemas.fields import format_timestamp, now, parse_timestamp
@@ -30,6 +32,7 @@ class ArchivalServer(FakeServer):
         self.refused_sessions: set[str] = set()
         self.fatal_sessions: set[str] = set()
         self.fatal_status = 500
+        self.distorts: Callable[[int, dict[str, Any]], dict[str, Any]] = lambda page, listing: listing
         self.listings = self.read = self.most_read_ahead = 0
         self._guard = threading.Lock()
 
@@ -61,7 +64,7 @@ class ArchivalServer(FakeServer):
             else:
                 self.read += 1
                 self.most_read_ahead = max(self.most_read_ahead, self.read - len(self.stored))
-            return answer(200, self._session(number))
+            return answer(200, self.session(number))
         return answer(201, {"policy_id": received.json["policy_id"]}) if received.method == "POST" else answer(204)
 
     def _listed(self, query: dict[str, str]) -> Step:
@@ -72,8 +75,9 @@ class ArchivalServer(FakeServer):
         shown = range(self.sessions)
         if self.honours and "status" in query:
             shown = [number for number in self.due if self._is_shown(number, query)]
-        found = [self._session(number) for number in shown[(page - 1) * size : page * size]]
-        return answer(200, {"sessions": found, "total": len(shown), "page": page, "page_size": size})
+        found = [self.session(number) for number in shown[(page - 1) * size : page * size]]
+        listing = {"sessions": found, "total": len(shown), "page": page, "page_size": size}
+        return answer(200, self.distorts(page, listing))
 
     def _store(self, received: Received) -> Step:
         entries = json.loads(received.body)
@@ -85,7 +89,8 @@ class ArchivalServer(FakeServer):
         archived = [one["id"] for one in kept]
         return answer(200, {"archived": archived, "failed": failed, "total": len(entries), "success_count": len(kept)})
 
-    def _session(self, number: int) -> dict[str, object]:
+    def session(self, number: int) -> dict[str, Any]:
+        """One session as the Registry lists it."""
         facts = {"session_id": str(number), "model_id": "m", "status": self._status(number)}
         return {
             **facts,
