@@ -126,3 +126,23 @@ def test_sets_all_junk_aside_and_goes_on(
     assert "canary" not in worker.text
     assert "canary" not in json.dumps(events.stop(), default=repr)
     assert not any(CANARY.encode() in broker.redis.get(key) for key in broker.redis.keys("celery-task-meta-*"))
+
+
+def test_commands_that_name_no_queue_end_no_worker(
+    broker: Any, producer: Celery, start_worker: Any, until: Any
+) -> None:
+    worker = start_worker()
+    wrong: list[Any] = [5, None, [], {"a": 1}, "", "two words", True]
+    for command, arguments in [
+        *(("add_consumer", {"queue": queue}) for queue in wrong),
+        *(("cancel_consumer", {"queue": queue}) for queue in wrong),
+        ("add_consumer", {"queue": "more", "exchange": 5}),
+        ("add_consumer", {"queue": "more", "no_such_option": 5}),
+        ("add_consumer", {}),
+        ("cancel_consumer", {"queue": "not-consumed"}),
+    ]:
+        producer.control.broadcast(command, arguments=arguments)
+    producer.control.broadcast("add_consumer", arguments={"queue": "extra"})
+    producer.send_task("good", (1,), queue="extra")
+    until(lambda: broker.redis.lrange("done", 0, -1) == [b"1"] or not worker.is_alive)
+    assert worker.is_alive
