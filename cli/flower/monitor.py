@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+import math
 import signal
 from base64 import b64encode
 from typing import Any, cast
@@ -20,6 +21,8 @@ from .config import FlowerConfig
 
 _OPEN = "/healthcheck"  # it says OK and nothing else
 _COLUMNS = "name,uuid,state,args,runtime,received,worker"
+_NUMBERS = ("timestamp", "local_received", "utcoffset", "clock", "pid", "freq", "active", "processed")
+_NAMES = ("sw_ident", "sw_ver", "sw_sys")
 _TOLD = ("args", "kwargs", "result")  # the parts of an event that may hold content
 
 logger = logging.getLogger(__name__)
@@ -44,7 +47,13 @@ class DiscreetEvents(Events):
     """The events of workers and producers, stripped of content that a foreign producer may have added."""
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Pass an event to the loop's thread, keeping only the sizes of arguments and results."""
+        """Pass an event to the loop's thread, keeping only the sizes of arguments and results.
+
+        A worker's event with fields of a wrong kind is dropped: Flower would keep it, and its pages would fail.
+        """
+        if not _is_well_formed(event):
+            logger.warning("An event about a worker was dropped: its fields are not as workers send them")
+            return
         known = event | {name: _size_alone(event[name]) for name in _TOLD if name in event}
         # Not super(): Flower would hand the event itself to the loop, which logs all of it if it is malformed.
         self.io_loop.add_callback(lambda: cast(Any, self.state).event(known))
@@ -105,6 +114,24 @@ def _tell(config: FlowerConfig, address: str, port: int) -> None:
     may = "watch" if config.read_only else "watch, run any task, revoke any task and stop any worker"
     logger.info("Listening on http://%s:%d", f"[{address}]" if ":" in address else address, port)
     logger.info("Anyone who has the password may %s", may)
+
+
+def _is_well_formed(event: dict[str, Any]) -> bool:
+    """Whether the fields that Flower shows of a worker are of the kind that workers send."""
+    if not str(event.get("type")).startswith("worker-"):
+        return True
+    load = event.get("loadavg", ())
+    return (
+        isinstance(event.get("hostname"), str)
+        and all(_is_number(event[name]) for name in _NUMBERS if name in event)
+        and all(isinstance(event[name], str) for name in _NAMES if name in event)
+        and isinstance(load, list | tuple)
+        and all(map(_is_number, cast("list[Any]", load)))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _size_alone(value: Any) -> str:

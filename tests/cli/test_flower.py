@@ -148,6 +148,31 @@ def test_a_broken_event_is_not_logged_with_what_it_holds(caplog: pytest.LogCaptu
     assert "secret" not in caplog.text
 
 
+HEARTBEAT = {"type": "worker-heartbeat", "hostname": "h", "timestamp": 1.0, "freq": 2.0, "active": 0, "processed": 1}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"timestamp": "now"},
+        {"timestamp": None},
+        {"timestamp": float("nan")},
+        {"freq": []},
+        {"active": "many"},
+        {"processed": {}},
+        {"loadavg": "high"},
+        {"loadavg": [None, 1, 2]},
+        {"hostname": 5},
+        {"hostname": None},
+        {"sw_ver": {"a": 1}},
+    ],
+)
+def test_a_forged_heartbeat_is_dropped(forged: dict[str, object]) -> None:
+    told = {**HEARTBEAT, "local_received": 1.0, "clock": 1, "pid": 1, "utcoffset": 0}
+    assert list(took(told).workers) == ["h"]
+    assert not took({**told, **forged}).workers
+
+
 def took(event: dict[str, object]) -> Any:
     """What Flower knows after an event."""
     loop = IOLoop(make_current=False)
