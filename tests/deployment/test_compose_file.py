@@ -1,6 +1,7 @@
 """What docker-compose.yml states: valid, closed, bounded, and complete with .env.example and the secrets' script."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,19 @@ def test_the_script_makes_exactly_the_secrets_that_are_mounted_and_changes_none(
     assert {name for service in SERVICES.values() for name in service.stated.get("secrets", ())} == set(made)
     assert new_secrets(tmp_path / "secrets") == made
     assert new_secrets(tmp_path / "others")["vault_key"] != made["vault_key"]
+
+
+@pytest.mark.parametrize("missing", ["od", "tr", "head", "base64"])
+def test_without_a_program_that_makes_secrets_it_fails_and_stores_none_that_is_empty(tmp_path, missing):
+    (tmp_path / "bin").mkdir()
+    for program in {"sh", "cat", "chmod", "mkdir", "mv", "rm", "od", "tr", "head", "base64"} - {missing}:
+        (tmp_path / "bin" / program).symlink_to(shutil.which(program))
+    environ = {"PATH": str(tmp_path / "bin")}
+    command = [tmp_path / "bin" / "sh", ROOT / "deploy" / "new-secrets", tmp_path / "secrets"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "a program is missing" in done.stderr
+    assert all(path.stat().st_size for path in (tmp_path / "secrets").iterdir())
 
 
 def test_secrets_are_closed_to_other_users_of_the_host_and_open_to_the_containers(tmp_path):
