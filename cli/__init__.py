@@ -3,5 +3,7 @@
 import sys
 from importlib.util import find_spec
 
+from .extras import install_hint
+
 if find_spec("click") is None:
-    sys.exit("The command line is an extra: pip install 'memory-graph-workers[all]'")
+    sys.exit(f"The command line is an extra: {install_hint()}")

