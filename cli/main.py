@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import click
 
 from ..clients.errors import IntegrationError
+from .extras import install_hint
+from .terminal.group import Group
 from .terminal.plain import plain_lines
 
 # A command's name: its module, attribute, and line in `mgw --help`.
@@ -30,7 +32,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Imports the module of a command when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -88,7 +90,7 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("memory_graph_workers"):
             raise
-        click.echo(f"Error: {error.name} is not installed: pip install 'memory-graph-workers[all]'", err=True)
+        click.echo(f"Error: {error.name} is not installed: {install_hint()}", err=True)
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)

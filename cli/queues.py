@@ -6,17 +6,21 @@ from typing import Any
 import click
 
 from ..delivery import Hold
-from ..schemas.fields import format_timestamp
+from ..schemas.fields import format_timestamp, parse_timestamp
 from .target import Target, app_option, target_of
+from .terminal.group import Group
 from .terminal.output import show_json, show_table
+from .terminal.plain import plain
+from .terminal.wording import ago
 
 _COLUMNS = ["queue", "waiting", "held_for", "since", "why", "permits_a_second"]
 
 
-@click.command(name="queues")
+@click.group(name="queues", cls=Group, invoke_without_command=True)
 @app_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(app_name: str | None, as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, app_name: str | None, as_json: bool) -> None:
     """Show how many tasks wait on each queue, and which queues are held because a service is down.
 
     A held queue keeps its tasks in Redis: no worker takes them, and they spend no attempts. When the service is back,
@@ -25,13 +29,44 @@ def command(app_name: str | None, as_json: bool) -> None:
     \b
     Example:
       mgw queues
+      mgw queues try registry
       mgw queues --app shop:app
     """
+    context.obj = app_name
+    if context.invoked_subcommand is not None:
+        return
     found = list(rows(target_of(app_name)))
     if as_json:
         show_json({"queues": found})
     else:
-        show_table(_COLUMNS, [[row[name] for name in _COLUMNS] for row in found])
+        show_table(_COLUMNS, [_shown(row) for row in found], whole={"queue"})
+
+
+@command.command("try")
+@click.argument("service")
+@click.pass_obj
+def try_(app_name: str | None, service: str) -> None:
+    """Try a held service now instead of later: its queues release one task a second.
+
+    If two calls succeed, the queues are released step by step; if one fails, they are held again. A worker must run.
+
+    \b
+    Example:
+      mgw queues try registry
+      mgw queues --app shop:app try bank
+    """
+    target = target_of(app_name)
+    holds, services = (
+        target.delivery.holds,
+        sorted({one for needed in target.delivery.needs.values() for one in needed}),
+    )
+    if service not in services:
+        raise click.UsageError(f"There is no service {plain(service)}. Services: {', '.join(services) or 'none'}.")
+    if holds.get(service) is None:
+        click.echo(f"{service} is not held, so there is nothing to try.")
+        return
+    holds.ask_for_trial(service)
+    click.echo(f"{service} is tried within seconds, if a worker runs. To see how it goes: {target.mgw('queues')}")
 
 
 def rows(target: Target) -> Iterator[dict[str, Any]]:
@@ -43,6 +78,11 @@ def rows(target: Target) -> Iterator[dict[str, Any]]:
 
 def _why(hold: Hold | None) -> dict[str, Any]:
     if hold is None:
-        return {"held_for": "", "since": "", "why": "", "permits_a_second": ""}
+        return {"held_for": None, "since": None, "why": None, "permits_a_second": None}
     since = format_timestamp(hold.since)
     return {"held_for": hold.service, "since": since, "why": hold.why, "permits_a_second": hold.permits}
+
+
+def _shown(row: dict[str, Any]) -> list[Any]:
+    since = ago(parse_timestamp(row["since"])) if row["since"] else None
+    return [since if name == "since" else row[name] for name in _COLUMNS]

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from ..schemas.archival import ArchivalStats
+from ..schemas.fields import format_timestamp
 from ..tasks.app import ARCHIVAL
 from ..tasks.archival.preview import Candidate, candidates
 from ..tasks.archival.state import Status, sweeps
@@ -53,7 +54,7 @@ def preview(as_json: bool) -> None:
                 "due": len(found),
                 "content_bytes": sum(item.content_bytes for item in found),
                 "problems": sum(bool(item.problem) for item in found),
-                "sessions": [vars(item) for item in found],
+                "sessions": [{**vars(item), "problem": item.problem or None} for item in found],
             }
         )
         return
@@ -106,8 +107,8 @@ def summary(sweep_id: str) -> dict[str, Any]:
         "sweep_id": sweep_id,
         "trigger": str(found.trigger),
         "status": str(found.status),
-        "reason": found.reason,
-        "started_at": found.started_at.isoformat(timespec="seconds"),
+        "reason": found.reason or None,
+        "started_at": format_timestamp(found.started_at),
         **_figures(stats),
     }
 
@@ -120,7 +121,7 @@ def _tell(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         show_json(values)
     else:
-        show_table(["field", "value"], [(name, value) for name, value in values.items() if value != ""])
+        show_table(["field", "value"], [(name, value) for name, value in values.items() if value is not None])
 
 
 def _row(item: Candidate) -> tuple[Any, ...]:

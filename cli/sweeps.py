@@ -8,13 +8,14 @@ from ..schemas.fields import parse_timestamp
 from ..tasks.archival.state import sweeps
 from .sweep import summary
 from .terminal.failure import Failure
+from .terminal.group import Group
 from .terminal.output import show_json, show_table
 from .terminal.wording import ago
 
 _COLUMNS = ["sweep_id", "started", "trigger", "status", "archived", "failed", "skipped", "reason"]
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Show past sweeps; pause and resume sweeps.
 

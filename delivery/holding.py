@@ -9,10 +9,11 @@ A service's state is the state of its circuit breaker, which all workers share. 
       │ it opens again     │ breaker closed
       └───────────────── GROWING: 2, 4, 8, … messages a second ──► free
 
-A service that asks for a long wait (Retry-After) is held until then. The permits are keys in the broker's Redis,
-read by the script that takes messages: they count for all workers together, from the first message on and after
-any reconnect. Only a successful probe (or, without a probe, the end of the pause) ends HELD, and TRIAL always lets
-a task through, so no state can wait for itself.
+A service that asks for a long wait (Retry-After) is held until then, 15 minutes at most, and then tried. A person may
+ask for the next trial at once. The permits are keys in the broker's Redis, read by the script that takes messages:
+they count for all workers together, from the first message on and after any reconnect. Only a successful probe (or,
+without a probe, the end of the pause) or a person ends HELD, and TRIAL always lets a task through, so no state can
+wait for itself.
 """
 
 import threading
@@ -72,9 +73,14 @@ class Holder:
 
     def _turn(self, service: str) -> int | None:
         breaker = self._breakers[service]
+        hold = self._holds.get(service)
+        if self._holds.take_trial(service) and hold is not None:
+            return self._try(service, breaker)
         if self._holds.is_asked(service):
             return self._hold(service, 0, _ASKED)
         state = breaker.state
+        if hold is not None and hold.why == _ASKED and state != OPEN:
+            return self._try(service, breaker)  # its wait is over
         if state == OPEN:
             return self._hold_open(service, breaker)
         self._seen_down[service] = False
@@ -88,6 +94,11 @@ class Holder:
         # The trial starts in the next turn, when every process has connected again (gRPC backs off). A breaker whose
         # state cannot be set stays open until a task is let through.
         return self._hold(service, 0 if breaker.half_open() else 1, _TRIAL)
+
+    def _try(self, service: str, breaker: SharedBreaker) -> int:
+        """Let one task through now; a breaker whose state can be set decides by it."""
+        breaker.half_open()
+        return self._hold(service, 1, _TRIAL)
 
     def _is_back(self, service: str) -> bool:
         """Return whether an open breaker may be tried. A service whose probe never failed waits for the pause."""

@@ -11,7 +11,8 @@ from .keys import Keys
 from .moments import format_timestamp, now, parse_timestamp
 
 LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held
-LONGEST_HOLD_SECS = 86_400.0
+LONGEST_HOLD_SECS = 900.0  # after it a service is tried, whatever wait it asked for
+_TRIAL_ASKED_SECS = 60
 _LEADER_SECS = 30
 
 
@@ -33,7 +34,7 @@ class HoldStore:
         self._keys = keys
 
     def ask(self, service: str, secs: float) -> None:
-        """Hold a service because it asked for a wait; a longer one that it asked for before stays."""
+        """Hold a service because it asked for a wait, 15 minutes at most; a longer one asked for before stays."""
         wait_ms = int(min(secs, LONGEST_HOLD_SECS) * 1000)
         if self._redis.pttl(self._keys.asked(service)) < wait_ms:
             self._redis.set(self._keys.asked(service), "1", px=wait_ms)
@@ -41,6 +42,17 @@ class HoldStore:
     def is_asked(self, service: str) -> bool:
         """Whether the wait that the service asked for is not over."""
         return bool(self._redis.exists(self._keys.asked(service)))
+
+    def ask_for_trial(self, service: str) -> None:
+        """Ask that a held service be tried now; whoever turns the states does so within a minute, or never."""
+        self._redis.set(self._keys.trial(service), "1", ex=_TRIAL_ASKED_SECS)
+
+    def take_trial(self, service: str) -> bool:
+        """Whether somebody asked for a trial; the request, and the wait that the service asked for, are over then."""
+        if not self._redis.delete(self._keys.trial(service)):
+            return False
+        self._redis.delete(self._keys.asked(service))
+        return True
 
     def get(self, service: str) -> Hold | None:
         """How a service is held, or None."""

@@ -68,6 +68,10 @@ class Keys:
         """There until the wait that a service asked for is over."""
         return f"{self.prefix}:hold:asked:{service}"
 
+    def trial(self, service: str) -> str:
+        """There while somebody asks for a service's next trial."""
+        return f"{self.prefix}:hold:trial:{service}"
+
     @property
     def leader(self) -> str:
         """The worker that turns the states of held services."""

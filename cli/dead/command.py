@@ -16,6 +16,7 @@ from ...schemas.base import ValidationError
 from ...schemas.fields import parse_timestamp
 from ..target import Target, app_option, target_of
 from ..terminal.failure import Failure
+from ..terminal.group import Group
 from ..terminal.output import show_json, show_table
 from ..terminal.plain import plain
 from ..terminal.wording import ago, counted
@@ -28,7 +29,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
-@click.group()
+@click.group(cls=Group)
 @app_option
 @click.pass_context
 def command(context: click.Context, app_name: str | None) -> None:
@@ -85,11 +86,11 @@ def show(app_name: str | None, letter_id: str, payload: bool, as_json: bool) -> 
       mgw dead show LETTER_ID --payload
     """
     letter = _letter(target_of(app_name), letter_id)
-    values = asdict(letter) if payload else _facts(letter)
+    values = _all_facts(letter) if payload else _facts(letter)
     if as_json:
         show_json(values)
     else:
-        show_table(["field", "value"], [(name, value) for name, value in values.items() if value not in (None, "")])
+        show_table(["field", "value"], [(name, value) for name, value in values.items() if value is not None])
 
 
 @command.command()
@@ -229,4 +230,8 @@ def _tell(done: list[dict[str, str]], left: dict[str, str], as_json: bool) -> No
 
 
 def _facts(letter: DeadLetter) -> dict[str, Any]:
-    return {name: value for name, value in asdict(letter).items() if name != "payload"}
+    return {name: value for name, value in _all_facts(letter).items() if name != "payload"}
+
+
+def _all_facts(letter: DeadLetter) -> dict[str, Any]:
+    return {**asdict(letter), "message": letter.message or None}

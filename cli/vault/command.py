@@ -3,11 +3,12 @@
 import click
 
 from ..terminal.failure import Failure
+from ..terminal.group import Group
 from ..terminal.output import show_json, show_table
 from .expiry import deletions, expire
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Manage the reference vault: its keys, and archives that have expired.
 
@@ -26,7 +27,7 @@ def new_key_() -> None:
 
     \b
     Example:
-      mgw vault new-key > vault.key && export VAULT_ENCRYPTION_KEYS_FILE=vault.key
+      (umask 077 && mgw vault new-key > vault.key) && export VAULT_ENCRYPTION_KEYS_FILE=vault.key
     """
     from ...services.vault.keys import new_key
 

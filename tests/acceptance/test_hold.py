@@ -115,7 +115,7 @@ def test_an_outage_costs_no_report_and_no_attempts_and_no_other_queue(
     shown = {row["queue"]: row for row in told(outage)}
     assert (shown[REGISTRY]["waiting"] >= waiting, shown[REGISTRY]["why"]) == (True, "it is down")
     assert shown["memory_graph.archival"]["held_for"] == "registry"
-    assert shown[VAULT]["held_for"] == shown["memory_graph.health"]["held_for"] == ""
+    assert shown[VAULT]["held_for"] == shown["memory_graph.health"]["held_for"] is None
     # The vault's queue runs on.
     gone = {"archive_id": "none"}
     sent = [outage.app.send_task("memory_graph.vault.delete_archive", kwargs=gone, queue=VAULT) for _ in range(50)]

@@ -168,8 +168,19 @@ def test_queues_say_what_waits_and_why_a_queue_is_held(shop: Shop) -> None:
     shop.send("order", "tea")
     shop.holds.put("bank", -1, "it is down")
     rows = {row["queue"]: row for row in shop.read("queues", "--app", "shop:app")["queues"]}
-    assert (rows["orders"]["waiting"], rows["orders"]["why"]) == (1, "")
+    assert (rows["orders"]["waiting"], rows["orders"]["why"]) == (1, None)
     assert (rows["payments"]["held_for"], rows["payments"]["why"]) == ("bank", "it is down")
+
+
+def test_a_person_asks_for_a_held_services_next_trial(shop: Shop) -> None:
+    assert "bank is not held" in shop.run("queues", "--app", "shop:app", "try", "bank").stdout
+    shop.holds.put("bank", 0, "it asked to wait")
+    shop.holds.ask("bank", 900)
+    said = shop.run("queues", "--app", "shop:app", "try", "bank").stdout
+    assert "mgw queues --app shop:app" in said
+    assert (shop.holds.take_trial("bank"), shop.holds.is_asked("bank")) == (True, False)
+    wrong = shop.run("queues", "--app", "shop:app", "try", "bnak", code=2).stderr
+    assert "There is no service bnak. Services: bank." in wrong
 
 
 def examined(shop: Shop, code: int = 0, **environ: str) -> dict[str, tuple[str, str]]:

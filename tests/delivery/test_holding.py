@@ -102,18 +102,57 @@ def test_one_that_calls_itself_healthy_and_fails_waits_for_the_pause(scene: Scen
 
 def test_a_long_wait_that_the_service_asked_for_holds_without_probes(scene: Scene) -> None:
     scene.healthy = True
-    scene.holds.ask("registry", 1000)
+    scene.holds.ask("registry", 890)
     scene.holds.ask("registry", 10)
-    assert scene.redis.pttl("shop:hold:asked:registry") > 900_000
+    assert scene.redis.pttl("shop:hold:asked:registry") > 880_000
     assert scene.turn()["plain"] == 0
     assert (scene.asked, scene.held().why) == (0, "it asked to wait")
     scene.redis.delete("shop:hold:asked:registry")
-    assert [scene.turn()["plain"] for _ in range(3)] == [1, 2, 4]
+    assert [scene.turn()["plain"] for _ in range(3)] == [1, 1, 1]  # tried, until its breaker closes
+    scene.breaker("closed")
+    assert [scene.turn()["plain"] for _ in range(3)] == [2, 4, 8]
 
 
-def test_a_wait_is_a_day_at_most(scene: Scene) -> None:
-    scene.holds.ask("registry", 1e9)
-    assert scene.redis.pttl("shop:hold:asked:registry") <= 86_400_000
+@pytest.mark.parametrize("wait_secs", [901, 86_400, 99_999_999, 1e18])
+def test_a_service_is_tried_after_15_minutes_whatever_it_asked_for(scene: Scene, wait_secs: float) -> None:
+    scene.holds.ask("registry", wait_secs)
+    assert 890_000 < scene.redis.pttl("shop:hold:asked:registry") <= 900_000
+
+
+@pytest.mark.parametrize("cause", ["asked", "open", "both"])
+def test_a_trial_that_a_person_asks_for_lets_one_task_through_and_no_flood(scene: Scene, cause: str) -> None:
+    scene.breakers["registry"].left_secs = 60.0
+    if cause != "asked":
+        scene.breaker("open")
+    if cause != "open":
+        scene.holds.ask("registry", 900)
+    assert scene.turn()["plain"] == 0
+    scene.holds.ask_for_trial("registry")
+    assert scene.turn() == {"plain": 1, "both": 1, "free": None}
+    assert scene.turn()["plain"] == 1
+    scene.breaker("open")  # it still fails
+    assert scene.turn()["plain"] == 0
+    scene.holds.ask_for_trial("registry")
+    assert scene.turn()["plain"] == 1
+    scene.breaker("closed")  # it answers
+    assert [scene.turn()["plain"] for _ in range(2)] == [2, 4]
+
+
+def test_a_trial_of_a_service_that_is_not_held_changes_nothing(scene: Scene) -> None:
+    scene.holds.ask_for_trial("registry")
+    assert [scene.turn()["plain"] for _ in range(2)] == [None, None]
+
+
+def test_a_breaker_that_decides_alone_still_gets_one_task(scene: Scene) -> None:
+    class Alone:
+        @property
+        def state(self) -> str:
+            return "open"
+
+    scene.holder = Holder(scene.holds, NEEDS, lambda _: Alone(), scene.probe, scene.permits.__setitem__)
+    assert scene.turn()["plain"] == 0
+    scene.holds.ask_for_trial("registry")
+    assert [scene.turn()["plain"] for _ in range(2)] == [1, 0]
 
 
 def test_one_leads_and_another_follows_when_it_resigns(scene: Scene) -> None:
