@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from marshmallow import fields
+from memory_graph_workers.cli.doctor import config as doctor_config
 from memory_graph_workers.cli.flower import config as flower_config
 from memory_graph_workers.clients import config as clients_config
 from memory_graph_workers.schemas.registry import SessionRegistrationSchema, UsageReportSchema
@@ -70,7 +71,7 @@ def tables() -> dict[str, str]:
     return {
         "operations": table(["task", "parameters", "queue", "result"], operations()),
         "payloads": table(["payload", "field", "type", "required"], payloads()),
-        "settings": table(settings, rows(tasks_config, clients_config, flower_config)),
+        "settings": table(settings, rows(tasks_config, clients_config, flower_config, doctor_config)),
         "service-settings": table(settings, rows(*SERVICE_SETTINGS)),
     }
 

@@ -6,12 +6,15 @@ from functools import partial
 from typing import Any
 
 import click
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 from rich.console import Console
 
 from ...clients.errors import InvalidConfig
 from ...tasks.config import WorkerConfig
 from ..target import Target, app_option, target_of
 from ..terminal.output import show_json, show_table
+from ..terminal.wording import counted
 from .finding import Check, Finding, State
 from .messages import check_stores, check_timeout, check_waiting
 from .redis_server import check_all
@@ -40,7 +43,7 @@ def command(app_name: str | None, as_json: bool) -> None:
         findings = examine_ours() if app_name is None else examine(checks_of(target_of(app_name)))
     failed = any(finding.state is State.FAILURE for finding in findings)
     if as_json:
-        show_json({"ok": not failed, "findings": [asdict(finding) for finding in findings]})
+        show_json({"ok": not failed, "findings": [{**asdict(one), "fix": one.fix or None} for one in findings]})
     else:
         _show(findings)
     if failed:
@@ -85,14 +88,18 @@ def examine(checks: dict[str, Check]) -> list[Finding]:
 def _made(name: str, check: Check) -> list[Finding]:
     try:
         return list(check())
+    except (RedisError, OperationalError) as error:
+        return [Finding(name, State.SKIPPED, f"not checked: Redis does not serve it ({type(error).__name__})")]
     except Exception as error:  # noqa: BLE001  a check that breaks must not hide the others
         fix = "See the findings about Redis and the services."
         return [Finding(name, State.FAILURE, f"could not be checked ({type(error).__name__})", fix)]
 
 
 def _show(findings: list[Finding]) -> None:
-    marks = {State.OK: "✓", State.WARNING: "!", State.FAILURE: "✗"}
+    marks = {State.OK: "✓", State.WARNING: "!", State.FAILURE: "✗", State.SKIPPED: "-"}
     rows: list[list[Any]] = [[marks[one.state], one.check, one.found, one.fix] for one in findings]
     show_table(["", "check", "found", "what to do"], rows)
     counts = {state: sum(one.state is state for one in findings) for state in State}
-    click.echo(f"{counts[State.OK]} ok, {counts[State.WARNING]} warnings, {counts[State.FAILURE]} failures.")
+    warnings, failures = counted(counts[State.WARNING], "warning"), counted(counts[State.FAILURE], "failure")
+    skipped = f", {counts[State.SKIPPED]} not checked" if counts[State.SKIPPED] else ""
+    click.echo(f"{counts[State.OK]} ok, {warnings}, {failures}{skipped}.")

@@ -6,11 +6,15 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How bad a finding is: a failure loses tasks or stops work, a warning may do so."""
+    """How bad a finding is: a failure loses tasks or stops work, a warning may do so.
+
+    What could not be checked because of another finding is skipped, so that each cause is told once.
+    """
 
     OK = "ok"
     WARNING = "warning"
     FAILURE = "failure"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)

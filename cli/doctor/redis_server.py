@@ -10,6 +10,7 @@ import redis
 from ...clients.config import is_loopback
 from ...delivery.addresses import connect, is_redis, whole
 from ..target import Target
+from .config import MANAGED, DoctorConfig
 from .finding import Finding, State, judged
 
 _TIMEOUT_SECS = 5
@@ -82,8 +83,11 @@ def _version(name: str, info: dict[str, Any]) -> Finding:
 
 def _role(name: str, info: dict[str, Any]) -> Finding:
     role = str(info.get("role", "unknown"))
+    if role == "master":
+        return Finding(f"{name}: role", State.OK, "primary")
+    link = f"replica of {info.get('master_host')}:{info.get('master_port')}, link {info.get('master_link_status')}"
     fix = "Connect to the primary: a replica refuses writes, and may lack the newest messages."
-    return judged(f"{name}: role", role == "master", "primary" if role == "master" else role, fix)
+    return Finding(f"{name}: role", State.FAILURE, link if role == "slave" else role, fix)
 
 
 def _eviction(name: str, info: dict[str, Any]) -> Finding:
@@ -93,8 +97,11 @@ def _eviction(name: str, info: dict[str, Any]) -> Finding:
 
 
 def _persistence(name: str, info: dict[str, Any]) -> Finding:
-    check, fix = f"{name}: persistence", "Set appendonly yes and appendfsync everysec (or always)."
+    check, fix = f"{name}: persistence", "Set appendonly yes and appendfsync everysec (or always). "
+    fix += "If a provider keeps the data in another way, set REDIS_PERSISTENCE=managed for mgw doctor."
     if not info.get("aof_enabled"):
+        if DoctorConfig.from_env().persistence == MANAGED:
+            return Finding(check, State.OK, "kept by the provider (REDIS_PERSISTENCE=managed)")
         return Finding(check, State.FAILURE, "no append-only file: a restart loses tasks", fix)
     written = info.get("aof_last_write_status") == "ok"
     return judged(check, written, "append-only file", "Its last write failed. Is the disk full? See its log.")

@@ -53,8 +53,12 @@ def check_memory_graph(config: WorkerConfig) -> Iterator[Finding]:
 
 def _check(name: str, health: Callable[[], Any], use_key: Callable[[], Any]) -> Iterator[Finding]:
     variable = name.upper().replace("-", "_")
-    yield _tried(f"{name}: health", health, f"Is it up, and {variable}_URL right?")
-    yield _tried(f"{name}: key", use_key, f"Set {variable}_API_KEY to a key that it accepts.")
+    healthy = _tried(f"{name}: health", health, f"Is it up, and {variable}_URL right?")
+    yield healthy
+    if healthy.state is State.OK:
+        yield _tried(f"{name}: key", use_key, f"Set {variable}_API_KEY to a key that it accepts.")
+    else:
+        yield Finding(f"{name}: key", State.SKIPPED, "not checked: the service is not healthy")
 
 
 def _tried(check: str, call: Callable[[], Any], fix: str) -> Finding:
@@ -63,7 +67,8 @@ def _tried(check: str, call: Callable[[], Any], fix: str) -> Finding:
     except AuthenticationError as error:
         return Finding(check, State.FAILURE, str(error), fix)
     except IntegrationError as error:
-        return Finding(check, State.FAILURE, str(error), "See its log." if isinstance(error, ApiError) else fix)
+        is_about_address = check.endswith("health") and not isinstance(error, ApiError)
+        return Finding(check, State.FAILURE, str(error), fix if is_about_address else "See its log.")
     return Finding(check, State.OK, "accepted" if check.endswith("key") else "healthy")
 
 

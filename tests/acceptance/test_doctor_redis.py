@@ -36,6 +36,21 @@ def test_what_loses_tasks_is_seen(broker: Any, setting: str, value: str, check: 
     assert set(found.values()) == {State.OK}
 
 
+@pytest.mark.parametrize(("declared", "state"), [("aof", State.FAILURE), ("managed", State.OK)])
+def test_persistence_of_another_kind_can_be_declared(
+    broker: Any, monkeypatch: pytest.MonkeyPatch, declared: str, state: State
+) -> None:
+    broker.redis.config_set("appendonly", "no")
+    monkeypatch.setenv("REDIS_PERSISTENCE", declared)
+    assert states(broker)["persistence"] is state
+
+
+def test_a_replica_says_of_whom(broker: Any) -> None:
+    broker.redis.replicaof("127.0.0.1", 1)
+    role = next(one for one in check_server("redis", broker.url) if one.check == "redis: role")
+    assert (role.state, role.found) == (State.FAILURE, "replica of 127.0.0.1:1, link down")
+
+
 def test_a_server_that_is_away_is_a_failure_with_a_fix() -> None:
     address, answer = check_server("redis", "redis://127.0.0.1:1/0")
     assert (address.state, answer.state) == (State.OK, State.FAILURE)

@@ -47,6 +47,8 @@ def test_services_that_are_down_are_failures(fleet: Stack, monkeypatch: pytest.M
     monkeypatch.setenv("MEMORY_GRAPH_URL", "grpc://127.0.0.1:1")
     found = examined(1)
     assert (found["vault: health"][0], found["memory-graph: health"][0]) == ("failure", "failure")
+    assert (found["vault: key"][0], found["memory-graph: key"][0]) == ("skipped", "skipped")
+    assert [check for check, seen in found.items() if seen[0] == "failure"] == ["vault: health", "memory-graph: health"]
 
 
 def test_workers_with_another_timeout_are_a_failure(fleet: Stack) -> None:
