@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import click
+from celery.exceptions import TimeoutError as NoResult  # not the builtin one
 from rich.console import Console
 
 from ..schemas.archival import ArchivalStats
@@ -73,7 +74,7 @@ def start(wait: bool, as_json: bool) -> None:
         return
     try:
         result = sent.get(timeout=TIMEOUT_SECS)
-    except TimeoutError as error:
+    except NoResult as error:
         raise Failure(_untaken()) from error
     if result["status"] != "started":
         raise Failure(f"No sweep was started: {result['status']}." + _hint(result["status"]))
