@@ -1,13 +1,18 @@
-"""A preview of a sweep: what it would archive, found without changing anything."""
+"""A preview of a sweep: what it would archive, found by the sweep's own walk and without changing anything."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ...clients.errors import SerializationError
+from ...schemas.archival import Trigger
 from ...schemas.fields import format_timestamp, now
 from ...schemas.registry import SessionInfo
 from .. import connections, side_by_side
+from .page import Page, Position
 from .reasons import reason_of
-from .session import NothingToArchive, is_due, prepare
+from .session import NothingToArchive, is_due, prepare, read_session
+from .state import Status, Sweep
+from .walk import list_page
 
 
 @dataclass(frozen=True)
@@ -22,26 +27,52 @@ class Candidate:
     skipped: str = ""
 
 
+class _Taken:
+    """The sessions that earlier pages took, in memory."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def untaken(self, sweep_id: str, ids: Sequence[str]) -> list[str]:
+        """Return the ids that no page has taken yet, each once."""
+        return [session_id for session_id in dict.fromkeys(ids) if session_id not in self._ids]
+
+    def take(self, page: Page) -> list[str]:
+        """Take the sessions of a page's batches, and return them."""
+        self._ids.update(page.taken)
+        return [session_id for ids in page.batches.values() for session_id in ids]
+
+
 def candidates() -> Iterator[Candidate]:
-    """Yield every session that a sweep would archive now, in the Registry's order.
+    """Yield every session that a sweep would archive now, in the order in which it would find them.
 
-    Raises: IntegrationError if the Registry cannot be listed.
+    Raises: IntegrationError if the Registry cannot be listed to the end.
     """
-    scheduler = connections.config().scheduler
-    cutoff = scheduler.cutoff(now())
-    seen: set[str] = set()
-    due: list[SessionInfo] = []
-    for session in connections.registry().iter_sessions(scheduler.batch_size):
-        if is_due(session, cutoff) and session.session_id not in seen:
-            due.append(session)
-            seen.add(session.session_id)
-        if len(due) == scheduler.batch_size:
-            yield from side_by_side.results(_candidate, due)
-            due = []
-    yield from side_by_side.results(_candidate, due)
+    moment = now()
+    cutoff = connections.config().scheduler.cutoff(moment)
+    sweep = Sweep("preview", Trigger.MANUAL, Status.RUNNING, moment, cutoff)
+    taken, position, page = _Taken(), Position(), None
+
+    def candidate(session_id: str) -> Candidate | None:
+        return _candidate(session_id, sweep)
+
+    while position is not None:
+        page = list_page(taken, sweep, position, page)
+        yield from filter(None, side_by_side.results(candidate, taken.take(page)))
+        position = page.next_position
+    if page and page.why_incomplete:
+        raise SerializationError(page.why_incomplete)
 
 
-def _candidate(session: SessionInfo) -> Candidate:
+def _candidate(session_id: str, sweep: Sweep) -> Candidate | None:
+    try:
+        session = read_session(session_id)
+    except Exception as error:  # noqa: BLE001  a problem of this session, and no other's
+        return Candidate(session_id, "", "", problem=reason_of(error))
+    return _examined(session) if is_due(session, sweep.cutoff) else None
+
+
+def _examined(session: SessionInfo) -> Candidate:
     why = f"{session.status} {format_timestamp(session.ended_at or session.started_at)}"
     try:
         prepared = prepare(session, [], connections.config().scheduler, {})

@@ -1,8 +1,9 @@
 """One page of a sweep's walk through the Registry's listing: it changes no session."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from typing import Protocol
 
 from ...clients.errors import Refused, SerializationError, TransientError
 from ...clients.paging import Cursor, rows_of, say_short_total
@@ -16,7 +17,12 @@ from .state import Sweep, Sweeps
 LONGEST_PAGE_SECS = 5.0
 MOST_LISTINGS = 50
 REFUSED = (400, 422)
-CLOCKS_DIFFER = timedelta(days=1)
+
+
+class Taken(Protocol):
+    """Knows which sessions a sweep, or its preview, has taken."""
+
+    def untaken(self, sweep_id: str, ids: Sequence[str]) -> list[str]: ...
 
 
 def page_at(state: Sweeps, running: Sweep, here: Position) -> Page | None:
@@ -32,7 +38,7 @@ def page_at(state: Sweeps, running: Sweep, here: Position) -> Page | None:
     return last if last and not here.is_before(last.position) else None
 
 
-def list_page(state: Sweeps, running: Sweep, here: Position, last: Page | None) -> Page:
+def list_page(state: Taken, running: Sweep, here: Position, last: Page | None) -> Page:
     """List sessions from here until a batch is full, the pass is over, or five seconds have passed.
 
     Raises: TransientError if the Registry is down, IntegrationError if its response is unusable.
@@ -53,9 +59,9 @@ def list_page(state: Sweeps, running: Sweep, here: Position, last: Page | None) 
     return _in_batches(running.sweep_id, page, size)
 
 
-def _listed_on(state: Sweeps, running: Sweep, page: Page, cursor: Cursor, size: int) -> Page:
+def _listed_on(state: Taken, running: Sweep, page: Page, cursor: Cursor, size: int) -> Page:
     """Return the page with what one more listing adds."""
-    listing = _listing(cursor, size, SessionStatus(page.hint), running.started_at)
+    listing = _listing(cursor, size, SessionStatus(page.hint))
     due = [session.session_id for session in listing.sessions if is_due(session, running.cutoff)]
     rows, ignored = rows_of(listing.sessions), any(session.status != page.hint for session in listing.sessions)
     hint_is_ignored = page.hint_is_ignored or ignored
@@ -72,14 +78,14 @@ def _listed_on(state: Sweeps, running: Sweep, page: Page, cursor: Cursor, size: 
     )
 
 
-def _listing(cursor: Cursor, size: int, status: SessionStatus, begun: datetime) -> SessionList:
-    """Return a listing of sessions that started up to a day after the sweep; a Registry that refuses hints gets none.
+def _listing(cursor: Cursor, size: int, status: SessionStatus) -> SessionList:
+    """Return a listing of sessions with a status; a Registry that refuses this hint gets none.
 
-    The cutoff is no hint for the start: a producer's clock says when a session started, the Registry's clock when it
-    ended, and a session that is due by its end must be found although these clocks differ.
+    Only the status is a hint. The start is none: a producer's clock sets it, to any time, and a session that is due by
+    its end must be found.
     """
     try:
-        return connections.registry().list_sessions(cursor.page, size, status, begun + CLOCKS_DIFFER)
+        return connections.registry().list_sessions(cursor.page, size, status)
     except Refused as error:
         if error.status not in REFUSED:
             raise

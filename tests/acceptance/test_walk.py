@@ -6,13 +6,16 @@ import random
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from memory_graph_workers.delivery.transport import broker_settings
 from memory_graph_workers.schemas.archival import ArchivalStats
+from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import ARCHIVAL, app
+from memory_graph_workers.tasks.archival.preview import candidates
 from memory_graph_workers.tasks.archival.state import Status
 from redis import Redis
 from support.fakes.archival_server import ArchivalServer
@@ -224,3 +227,18 @@ def test_a_walk_without_end_ends_after_the_longest_time_of_a_sweep(
     run(server).to_its_end()
     ended = archival.sweeps().get("one")
     assert (ended.status, "took longer" in ended.reason) == (Status.INCOMPLETE, True)
+
+
+@pytest.mark.parametrize("kind", [{}, {"honours": True}, {"refuses": True}], ids=["ignores", "honours", "refuses"])
+@pytest.mark.parametrize("days", [-400, -1, 2, 40_000])
+def test_a_preview_and_a_sweep_find_the_same_sessions_whenever_they_started(
+    run: Callable[..., Run], kind: dict[str, bool], days: int
+) -> None:
+    server = ArchivalServer(60, 4, **kind)
+    server.started_at = now() + timedelta(days=days)
+    swept = run(server)
+    found = [one.session_id for one in candidates() if not one.problem]
+    assert sorted(map(int, found)) == list(server.due)
+    assert not server.archived
+    assert swept.to_its_end().archived_count == len(found)
+    assert server.archived == set(server.due)
