@@ -16,6 +16,7 @@ from .vault.config import VaultServiceConfig
 from .web.config import ServerConfig
 from .web.http_server import HttpServer
 from .web.log import log_to_stderr
+from .web.reception import Admission
 
 DEFAULT_PORTS = {"registry": 8080, "vault": 9000, "memory-graph": 50051}
 _SETTINGS: dict[str, type[Settings]] = {
@@ -37,7 +38,8 @@ def serve(name: str, host: str, port: int) -> None:
 
 def _serve_http(name: str, service: Any, host: str, port: int, server: ServerConfig, config: Any) -> None:
     _prepare(service, config)
-    HttpServer(name, partial(service.make_app, config, server.threads), host, port, server).run()
+    admission = Admission(config.keys, config.max_body_bytes, server.threads * config.max_body_bytes)
+    HttpServer(name, partial(service.make_app, config, server.threads), host, port, server, admission).run()
 
 
 def _serve_memory_graph(host: str, port: int, server: ServerConfig, config: Any) -> None:

@@ -14,12 +14,15 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from .log import LOGGER, request_id
 from .openapi_parts import error_body
+from .reception import TooMuch, TooSlow
 
 _REASONS: dict[type[Exception], tuple[int, str]] = {
     LimitRequestLine: (414, "The address is too long."),
     LimitRequestHeaders: (431, "The headers are too many or too large."),
     ExpectationFailed: (417, "The only expectation that is met is 100-continue."),
     UnsupportedTransferCoding: (501, "The only transfer coding that is read is chunked."),
+    TooSlow: (408, "The request did not arrive in time."),
+    TooMuch: (503, "Too many large requests arrive at the same time."),
     ParseException: (400, "The request is not valid HTTP."),
     Exception: (500, "The service failed."),
 }
