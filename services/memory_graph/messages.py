@@ -5,14 +5,18 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import grpc
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ...schemas import memory_graph_pb2 as pb
 from .records import NodeRecord, SessionRecord
 
+MAX_MESSAGE_BYTES = 64 * 2**20
+_RESPONSE_BYTES = 2**12  # what a response with one node adds to it
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 _MAX_ID_LENGTH = 256
+_FIRST_SECOND, _LAST_SECOND, _NANOS = -62_135_596_800, 253_402_300_799, 10**9
 _MESSAGES: dict[int, tuple[Any, str]] = {
     pb.NODE_TYPE_PROMPT: (pb.PromptNode, "prompt"),
     pb.NODE_TYPE_RESPONSE: (pb.ResponseNode, "response"),
@@ -62,14 +66,31 @@ def valid_id(text: str) -> str:
 def check_json(text: str) -> None:
     """Refuse text that is not JSON; empty text is accepted."""
     try:
-        json.loads(text or "{}")
+        json.loads(text or "{}", parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise invalid("parameters must be JSON") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError("not a JSON number")
+
+
+def check_size(node: Message) -> None:
+    """Refuse a node that could be stored, but is too large for a response with it."""
+    if node.ByteSize() > MAX_MESSAGE_BYTES - _RESPONSE_BYTES:
+        raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "the node is larger than a response may be (64 MiB)")
+
+
+def check_timestamp(stamp: Timestamp) -> None:
+    """Refuse what no reader could show: a second outside the years 1 to 9999, or nanoseconds that are no fraction."""
+    if not (_FIRST_SECOND <= stamp.seconds <= _LAST_SECOND and 0 <= stamp.nanos < _NANOS):
+        raise invalid("timestamp must be in the years 0001 to 9999, in seconds and nanoseconds (not milliseconds)")
 
 
 def to_datetime(stamp: Timestamp) -> datetime:
     """A message's timestamp as a datetime; refused if out of range."""
     try:
+        check_timestamp(stamp)
         return stamp.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
         raise invalid("not a timestamp") from error

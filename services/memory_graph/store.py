@@ -12,6 +12,8 @@ from ...schemas.fields import now
 from .messages import (
     Refused,
     check_json,
+    check_size,
+    check_timestamp,
     invalid,
     node_message,
     non_negative,
@@ -86,6 +88,8 @@ def add_tool_invocation(session: Session, request: pb.ToolInvocationNode) -> pb.
     if not request.tool_name:
         raise invalid("tool_name is needed")
     check_json(request.parameters)
+    if request.HasField("timestamp"):
+        check_timestamp(request.timestamp)
     owner = _session_of_node(session, request.response_id, pb.NODE_TYPE_RESPONSE, "response")
     node = pb.ToolInvocationNode()
     node.CopyFrom(request)
@@ -124,6 +128,7 @@ def _add_node(
     node_type: int,
     node: pb.PromptNode | pb.ResponseNode | pb.ToolInvocationNode,
 ) -> Timestamp:
+    check_size(node)
     created_at = now()
     if not node.HasField("timestamp"):
         node.timestamp.CopyFrom(to_timestamp(created_at))

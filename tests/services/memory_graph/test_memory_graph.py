@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from memory_graph_workers.schemas import memory_graph_pb2 as pb
 from memory_graph_workers.schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
@@ -78,6 +79,49 @@ def test_a_tool_invocation_keeps_its_own_id_and_comes_once(stub, prompts, new_id
     request = pb.AddToolInvocationRequest(tool_invocation=node)
     assert stub.AddToolInvocation(request).id == new_id
     assert refusal(stub.AddToolInvocation, request) == "ALREADY_EXISTS"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos"),
+    [
+        (1764335472000, 0), (253402300800, 0), (-62135596801, 0), (2**63 - 1, 0), (-(2**63), 0),
+        (0, -1), (0, 10**9), (0, 2 * 10**9), (1764335472, -(2**31)), (1764335472, 2**31 - 1),
+    ],
+)  # fmt: skip
+def test_a_time_that_no_reader_could_show_is_refused(stub, session, prompts, seconds, nanos):
+    response = stub.AddResponse(pb.AddResponseRequest(prompt_id=prompts[0].id))
+    stamp = Timestamp(seconds=seconds, nanos=nanos)
+    node = pb.ToolInvocationNode(response_id=response.id, tool_name="t", timestamp=stamp)
+    assert refusal(stub.AddToolInvocation, pb.AddToolInvocationRequest(tool_invocation=node)) == "INVALID_ARGUMENT"
+    assert refusal(stub.Query, pb.QueryRequest(after=stamp)) == "INVALID_ARGUMENT"
+    assert stub.Query(pb.QueryRequest(session_id=session.id)).total_count == 6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos"), [(-62135596800, 0), (253402300799, 999_999_999), (0, 1), (1764335472, 5)]
+)
+def test_a_time_within_the_years_1_to_9999_comes_back_as_it_was(stub, session, prompts, seconds, nanos):
+    response = stub.AddResponse(pb.AddResponseRequest(prompt_id=prompts[0].id))
+    stamp = Timestamp(seconds=seconds, nanos=nanos)
+    node = pb.ToolInvocationNode(response_id=response.id, tool_name="t", timestamp=stamp)
+    stub.AddToolInvocation(pb.AddToolInvocationRequest(tool_invocation=node))
+    found = stub.Query(pb.QueryRequest(session_id=session.id)).nodes[-1]
+    assert found.tool_invocation.timestamp == stamp
+    assert MessageToDict(found)["toolInvocation"]["timestamp"]
+
+
+@pytest.mark.parametrize("parameters", ["{", "NaN", '{"a": -Infinity}', "[" * 200_000, "nonsense"])
+def test_parameters_that_are_no_json_are_refused(stub, prompts, parameters):
+    response = stub.AddResponse(pb.AddResponseRequest(prompt_id=prompts[0].id))
+    node = pb.ToolInvocationNode(response_id=response.id, tool_name="t", parameters=parameters)
+    assert refusal(stub.AddToolInvocation, pb.AddToolInvocationRequest(tool_invocation=node)) == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize("less", [100, 1000, 4000])
+def test_a_node_that_no_response_could_carry_is_refused(stub, session, less):
+    request = pb.AddPromptRequest(session_id=session.id, content="x" * (64 * 2**20 - less))
+    assert refusal(stub.AddPrompt, request) == "RESOURCE_EXHAUSTED"
+    assert stub.Query(pb.QueryRequest(session_id=session.id)).total_count == 0
 
 
 def test_pages_of_a_query_meet_without_gap_or_overlap(stub, session, prompts):
