@@ -44,6 +44,7 @@ _OPTIONS = [
 _CODES: dict[Any, tuple[type[IntegrationError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (ConnectionError, "no connection; is the address right and the service up?"),
     grpc.StatusCode.DEADLINE_EXCEEDED: (Timeout, "no complete response in time"),
+    grpc.StatusCode.CANCELLED: (Timeout, "the service broke the call off"),
     grpc.StatusCode.UNAUTHENTICATED: (AuthenticationError, "the service refused the key; set MEMORY_GRAPH_API_KEY"),
     grpc.StatusCode.PERMISSION_DENIED: (AuthenticationError, "the service refused the key; set MEMORY_GRAPH_API_KEY"),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (ServiceUnavailable, "the service has too much to do"),

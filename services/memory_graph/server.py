@@ -4,10 +4,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
-from typing import Any, TypeVar
 
 import grpc
 
@@ -16,32 +13,12 @@ from ..database.storage import Storage
 from ..web.config import address
 from .calls import MemoryGraph
 from .config import MemoryGraphServiceConfig
-from .door import Door
+from .door import CallThreads, Door
+from .messages import MAX_MESSAGE_BYTES
 from .records import Base
 
-MAX_MESSAGE_BYTES = 64 * 2**20
 _STOP_SECS = 8  # as in the HTTP services
 _LINGER_SECS = 0.3
-T = TypeVar("T")
-
-
-class CallThreads(ThreadPoolExecutor):
-    """The threads that run calls, and the calls in flight; an idle connection is not one."""
-
-    def __init__(self, threads: int) -> None:
-        super().__init__(threads)
-        self._in_flight: set[Future[Any]] = set()
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
-        """Run one call."""
-        future = super().submit(fn, *args, **kwargs)
-        self._in_flight.add(future)
-        future.add_done_callback(self._in_flight.discard)
-        return future
-
-    def wait_until_idle(self, timeout_secs: float) -> None:
-        """Wait until no call is in flight."""
-        wait(list(self._in_flight), timeout_secs)
 
 
 def prepare(config: MemoryGraphServiceConfig) -> None:
@@ -87,9 +64,10 @@ def make_server(storage: Storage, host: str, port: int, calls: CallThreads, keys
     options = [
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_concurrent_streams", 256),  # of one connection
         ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake
     ]
-    server = grpc.server(calls, interceptors=[Door(keys)], options=options)
+    server = grpc.server(calls, interceptors=[Door(keys, calls)], options=options)
     rpc.add_MemoryGraphServiceServicer_to_server(MemoryGraph(storage), server)
     try:
         server.add_insecure_port(address(host, port))
