@@ -16,7 +16,7 @@ from redis import Redis
 
 from ..delivery import Hold, Installed, installed
 from ..delivery.addresses import connect
-from ..delivery.installation import installed_or_none
+from ..delivery.settings import installed_or_none
 from .terminal.failure import Failure, Refused
 
 _TIMEOUT_SECS = 5

@@ -1,15 +1,15 @@
 """Redis delivery that loses nothing, for any Celery app: call `install(app, url)`."""
 
+from .app_setup import install
 from .away import AWAY
 from .base import KeptTask
 from .bounds import Bounds
 from .dead_letters import DeadLetter, DeadLetters, Reason
 from .errors import InvalidConfig
 from .holds import Hold, HoldStore
-from .installation import Installed, installed
-from .installing import install
 from .keys import Keys
 from .redaction import redact_logs
+from .settings import Installed, installed
 
 __all__ = [
     "AWAY",

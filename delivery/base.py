@@ -10,8 +10,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from .holds import LONGEST_COUNTDOWN_SECS
-from .installation import Installed, installed_or_none
 from .redaction import HIDDEN, redacted
+from .settings import Installed, installed_or_none
 
 E = TypeVar("E", bound=BaseException)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .moments import now
+from .timestamps import now
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from kombu.utils.imports import symbol_by_name
+
+from .errors import InvalidConfig
+from .settings import BreakerOf, Installed
+
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half-open"
 
 
@@ -48,3 +53,22 @@ class SharedBreaker:
             known = opened_at if opened_at.tzinfo else opened_at.replace(tzinfo=UTC)
             return (datetime.now(UTC) - known).total_seconds()
         return time.monotonic() - self._open_since if self._open_since is not None else 0.0
+
+
+def breaker_of(found: Installed) -> BreakerOf:
+    """The function that returns a service's circuit breaker.
+
+    Raises: InvalidConfig where its module does not have it.
+    """
+    if not isinstance(found.breaker, str):
+        return found.breaker or _no_breaker
+    try:
+        return symbol_by_name(found.breaker)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidConfig(
+            f"The breaker {found.breaker!r} cannot be imported ({error}): give install a function or its 'module:name'."
+        ) from error
+
+
+def _no_breaker(service: str) -> Any:
+    raise LookupError(service)

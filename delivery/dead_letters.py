@@ -25,7 +25,7 @@ from .addresses import connect
 from .bounds import Bounds
 from .keys import Keys
 from .lua import script
-from .moments import format_timestamp, parse_timestamp
+from .timestamps import format_timestamp, parse_timestamp
 
 logger = logging.getLogger(__name__)
 

@@ -27,12 +27,11 @@ from celery.utils.log import get_logger
 from redis.exceptions import RedisError
 
 from .addresses import is_redis
-from .breakers import HALF_OPEN, OPEN, SharedBreaker
+from .breakers import HALF_OPEN, OPEN, SharedBreaker, breaker_of
 from .dead_letters import DeadLetters
 from .holds import HoldStore
-from .installation import Installed, installed_or_none
 from .probes import Probes, always_up, command_of
-from .starting import breaker_of
+from .settings import Installed, installed_or_none
 from .transport import Channel
 
 TURN_SECS = 1.0

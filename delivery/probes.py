@@ -27,7 +27,7 @@ def command_of(probe: Callable[[str], object] | str) -> list[str]:
             f"The probe {path} cannot be run: it runs in a process of its own. Give install a function at the top of a "
             "module, or a module's name."
         )
-    return [sys.executable, "-m", f"{__package__}.probing", path] if ":" in path else [sys.executable, "-m", path]
+    return [sys.executable, "-m", f"{__package__}.run_probe", path] if ":" in path else [sys.executable, "-m", path]
 
 
 class Probes:

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from .dead_letters import DeadLetter, DeadLetters, Reason
-from .installation import installed
 from .redaction import HIDDEN
+from .settings import installed
 
 # The effect of these tasks is unknown; repeating one is safe, sending something else in its place is not.
 _UNKNOWN_OUTCOME = {Reason.UNCERTAIN, Reason.ATTEMPTS_EXHAUSTED, Reason.HARD_TIME_LIMIT, Reason.LOST_WORKER}

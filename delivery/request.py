@@ -19,8 +19,8 @@ from .away import AWAY
 from .dead_letters import DeadLetter, DeadLetters, Reason
 from .envelope import call_of_body
 from .failures import failure
-from .installation import installed
 from .redaction import HIDDEN, name_of, original, redact_info, size_of
+from .settings import installed
 
 MAX_LOSSES = 3
 

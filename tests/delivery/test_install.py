@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, Task
-from memory_graph_workers.delivery import InvalidConfig, KeptTask, install, installed, starting
+from memory_graph_workers.delivery import InvalidConfig, KeptTask, celery_settings, install, installed, startup_checks
 
 URL = "redis://:secret@localhost:1/0"
 
@@ -121,18 +121,18 @@ class Starting:
 
     def says(self) -> str:
         with pytest.raises(SystemExit) as caught:
-            starting.refuse_setup(sender=self)
+            startup_checks.refuse_setup(sender=self)
         return str(caught.value)
 
 
 @pytest.mark.parametrize("pool", ["gevent", "celery.concurrency.eventlet:TaskPool"])
 def test_a_pool_that_loses_tasks_is_refused(pool: str) -> None:
     app = app_of()
-    starting.refuse_pool(instance=Starting(app), options={"pool": pool}, conf=app.conf)  # not installed: not ours
+    startup_checks.refuse_pool(instance=Starting(app), options={"pool": pool}, conf=app.conf)  # not installed: not ours
     install(app, URL)
     with pytest.raises(SystemExit, match="prefork"):
-        starting.refuse_pool(instance=Starting(app), options={"pool": pool}, conf=app.conf)
-    starting.refuse_pool(instance=Starting(app), options={"pool": "prefork"}, conf=app.conf)
+        startup_checks.refuse_pool(instance=Starting(app), options={"pool": pool}, conf=app.conf)
+    startup_checks.refuse_pool(instance=Starting(app), options={"pool": "prefork"}, conf=app.conf)
 
 
 def test_a_worker_does_not_start_with_what_would_lose_tasks_and_names_it_all() -> None:
@@ -151,7 +151,7 @@ def test_a_worker_warns_of_tasks_that_are_not_kept(caplog: pytest.LogCaptureFixt
     app.task(nothing, shared=False, name="kept")
     app.task(nothing, shared=False, name="plain", base=Ours)
     app.task(nothing, shared=False, name="early", acks_late=False)
-    starting.refuse_setup(sender=Starting(app))
+    startup_checks.refuse_setup(sender=Starting(app))
     assert ["plain" in caplog.messages[0], "early" in caplog.messages[1], len(caplog.messages)] == [True, True, 2]
 
 
@@ -168,7 +168,7 @@ def test_a_worker_starts_where_all_is_well() -> None:
     app = app_of()
     install(app, URL, needs={"payments": ["bank"]}, breaker=breaker, probe=probe)
     app.task(nothing, shared=False, name="kept")
-    starting.refuse_setup(sender=Starting(app))
+    startup_checks.refuse_setup(sender=Starting(app))
 
 
 def test_a_worker_waits_longer_than_a_producer() -> None:
@@ -176,6 +176,6 @@ def test_a_worker_waits_longer_than_a_producer() -> None:
     app.conf.result_backend_transport_options = {"master_name": "m"}
     install(app, URL)
     assert app.conf.broker_transport_options["socket_timeout"] == 3
-    starting.wait_longer(instance=Starting(app), conf=app.conf)
+    celery_settings.wait_longer(instance=Starting(app), conf=app.conf)
     assert app.conf.broker_transport_options["socket_timeout"] == 30
     assert app.conf.result_backend_transport_options == {"master_name": "m"}

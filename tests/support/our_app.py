@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from memory_graph_workers.delivery import installed
-from memory_graph_workers.delivery.installation import remember
+from memory_graph_workers.delivery.settings import remember
 from memory_graph_workers.tasks.app import app
 
 KEYS = installed(app).keys

@@ -3,21 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, signals
 from kombu.utils.imports import symbol_by_name
 
-from . import starting
 from .addresses import is_redis, shown
 from .base import KeptTask
 from .bounds import Bounds
+from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
 from .envelope import is_name
 from .errors import InvalidConfig
-from .installation import BreakerOf, Installed, Probe, installed_or_none, remember
 from .keys import Keys
 from .probes import command_of
+from .settings import BreakerOf, Installed, Probe, installed_or_none, remember
+from .startup_checks import refuse_pool, refuse_setup
 from .transport import broker_settings
 
 _STEPS = ("lease:Lease", "holding:HoldQueues", "drain:Drain")  # by name: a producer loads none of them
+
+signals.celeryd_init.connect(refuse_pool)
+signals.worker_init.connect(refuse_setup)
 
 
 def install(
@@ -78,10 +82,10 @@ def install(
     _use_kept_tasks(app)
     app.conf.update(
         broker_settings(url),
-        **starting.KEPT,
-        **starting.PUBLISHED,
-        broker_transport_options={**app.conf.broker_transport_options, **_transport_options(found)},
-        result_backend_transport_options={**app.conf.result_backend_transport_options, **starting.BRIEF_RESULTS},
+        **KEPT,
+        **PUBLISHED,
+        broker_transport_options={**app.conf.broker_transport_options, **transport_options(found)},
+        result_backend_transport_options={**app.conf.result_backend_transport_options, **BRIEF_RESULTS},
     )
     app.steps["consumer"].update(f"{__package__}.{step}" for step in _STEPS)
     remember(app, found)
@@ -141,21 +145,3 @@ def _refuse_needs(found: Installed) -> None:
             f"The queue {queue} needs {', '.join(services)}, and nothing says when that is down: give install a "
             "breaker, a function that returns the state of a service's circuit breaker."
         )
-
-
-def _transport_options(found: Installed) -> dict[str, Any]:
-    """What channels must know; plain values, because a worker tells them to everybody who asks."""
-    return {
-        "visibility_timeout": found.visibility_timeout_secs,
-        "unacked_key": found.keys.unacked,
-        "unacked_index_key": found.keys.unacked_index,
-        "unacked_mutex_key": found.keys.unacked_mutex,
-        "unacked_restore_interval": 1,
-        "unacked_restore_throttle": 1,
-        "socket_connect_timeout": starting.SHORT_SECS,
-        "socket_timeout": starting.SHORT_SECS,
-        "health_check_interval": 25,
-        "dead_letters_url": found.state_url,
-        "dead_letters_bounds": [found.bounds.most, found.bounds.most_bytes, found.bounds.kept_days],
-        "delivery_prefix": found.keys.prefix,
-    }

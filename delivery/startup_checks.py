@@ -1,49 +1,22 @@
-"""The start of a worker: what would lose tasks is refused, and it waits longer for its broker than a producer does."""
+"""Checks at a worker's start: a setup that would lose tasks is refused, and the message says how to mend it."""
 
 import logging
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-from celery import signals
-from kombu.utils.imports import symbol_by_name
-
 from .away import AWAY
 from .base import KeptTask
-from .errors import InvalidConfig
-from .installation import BreakerOf, Installed, installed_or_none
+from .breakers import breaker_of
+from .celery_settings import KEPT
 from .redaction import name_of
+from .settings import Installed, installed_or_none
 
 logger = logging.getLogger(__name__)
 
-# A producer is told within seconds that the broker is away; a worker's retry waits for it (`KeptTask.retry`).
-BRIEF = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
-BRIEF_RESULTS = {"retry_policy": {"max_retries": 1, "interval_start": 0}}
-SHORT_SECS, LONG_SECS = 3, 30  # for one response of a broker that took the connection
 _POOLS_THAT_LOSE = ("gevent", "eventlet")
 
-# A task is acknowledged when it is done, and comes back when its worker is gone.
-KEPT: dict[str, Any] = {
-    "task_acks_late": True,
-    "task_reject_on_worker_lost": True,
-    "task_acks_on_failure_or_timeout": True,
-    "worker_consumer": f"{__package__}.consumer:Consumer",
-    "worker_prefetch_multiplier": 1,
-    "worker_enable_prefetch_count_reduction": False,
-    "worker_cancel_long_running_tasks_on_connection_loss": False,
-    "worker_soft_shutdown_timeout": 0,
-    "broker_connection_retry_on_startup": True,
-    "broker_connection_max_retries": None,
-}
-PUBLISHED: dict[str, Any] = {
-    "task_publish_retry": True,
-    "task_publish_retry_policy": BRIEF,
-    "redis_socket_connect_timeout": SHORT_SECS,
-    "redis_socket_timeout": SHORT_SECS,
-}
 
-
-@signals.celeryd_init.connect
 def refuse_pool(instance: Any = None, options: Any = None, conf: Any = None, **kwargs: Any) -> None:
     """Stop a worker before it starts whose pool loses tasks."""
     if installed_or_none(getattr(instance, "app", None)) is None:
@@ -54,7 +27,6 @@ def refuse_pool(instance: Any = None, options: Any = None, conf: Any = None, **k
         sys.exit(f"The {found} pool is refused: it loses tasks when a worker stops. Start with --pool prefork.")
 
 
-@signals.worker_init.connect
 def refuse_setup(sender: Any = None, **kwargs: Any) -> None:
     """Stop a worker before it starts whose app would lose tasks, and say all that is wrong. Its tasks are known now."""
     app = getattr(sender, "app", None)
@@ -66,38 +38,6 @@ def refuse_setup(sender: Any = None, **kwargs: Any) -> None:
     mistakes = [*_changed(app.conf), *_queues(found, app.conf), *_breakers(found)]
     if mistakes:
         sys.exit("\n".join(mistakes))
-
-
-@signals.celeryd_init.connect
-def wait_longer(instance: Any = None, conf: Any = None, **kwargs: Any) -> None:
-    """Let a worker wait longer than a producer: it has nobody to tell that broker and results are slow or away."""
-    if installed_or_none(getattr(instance, "app", None)) is None:
-        return
-    results = {
-        name: value for name, value in conf.result_backend_transport_options.items() if name not in BRIEF_RESULTS
-    }
-    conf.broker_transport_options = {**conf.broker_transport_options, "socket_timeout": LONG_SECS}
-    conf.redis_socket_timeout = LONG_SECS
-    conf.result_backend_transport_options = {name: results[name] for name in results if name not in BRIEF_RESULTS}
-
-
-def breaker_of(found: Installed) -> BreakerOf:
-    """The function that returns a service's circuit breaker.
-
-    Raises: InvalidConfig where its module does not have it.
-    """
-    if not isinstance(found.breaker, str):
-        return found.breaker or _no_breaker
-    try:
-        return symbol_by_name(found.breaker)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InvalidConfig(
-            f"The breaker {found.breaker!r} cannot be imported ({error}): give install a function or its 'module:name'."
-        ) from error
-
-
-def _no_breaker(service: str) -> Any:
-    raise LookupError(service)
 
 
 def _changed(conf: Any) -> Iterator[str]:
