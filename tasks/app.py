@@ -36,6 +36,7 @@ app.conf.update(
     enable_utc=True,
     # Queues: one a service; health checks and the watch never wait behind work, nor for a service.
     task_queues=[_queue(name) for name in (REGISTRY, VAULT, ARCHIVAL, HEALTH)],
+    task_create_missing_queues=False,  # a misspelt queue is refused by whoever sends, and not a list that nobody reads
     task_default_queue=ARCHIVAL,
     task_default_exchange=ARCHIVAL,
     task_default_routing_key=ARCHIVAL,

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
+from kombu import Queue
 from memory_graph_workers.cli.main import mgw
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.tasks import connections
@@ -65,6 +66,6 @@ def test_wrong_settings_are_named(fleet: Stack, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_message_says_when_it_was_sent(fleet: Stack) -> None:
     queue = f"aside-{uuid4()}"
-    get_session.apply_async(("s",), queue=queue, exchange="", routing_key=queue)
+    get_session.apply_async(("s",), queue=Queue(queue), exchange="", routing_key=queue)
     message = json.loads(connections.redis().lpop(queue) or "{}")
     assert abs(message["headers"]["sent_at"] - time.time()) < 60
