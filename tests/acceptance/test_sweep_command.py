@@ -33,7 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def sessions(stack: Stack) -> list[str]:
     """Two completed sessions with a conversation."""
     config = RegistryConfig(stack.environ["REGISTRY_URL"], stack.environ["REGISTRY_API_KEY"])
-    graph_config = MemoryGraphConfig(stack.environ["MEMORY_GRAPH_URL"])
+    graph_config = MemoryGraphConfig(stack.environ["MEMORY_GRAPH_URL"], api_key=stack.environ["MEMORY_GRAPH_API_KEY"])
     with RegistryClient(config) as registry, MemoryGraphClient(graph_config) as graph:
         ids = [graph.create_session().id for _ in range(2)]
         for session_id in ids:
