@@ -100,13 +100,13 @@ def check_beat() -> None:
     Raises: Failure if none does; an error of Redis if that is down.
     """
     from redbeat.schedulers import RedBeatConfig  # pyright: ignore[reportMissingTypeStubs]
-    from redis import Redis
 
+    from ..delivery.addresses import connect
     from ..tasks.app import app
     from ..tasks.config import BrokerConfig
 
     url = BrokerConfig.from_env().redis_url
-    with Redis.from_url(url, socket_connect_timeout=_ASK_SECS, socket_timeout=_ASK_SECS) as connection:
+    with connect(url, timeout_secs=_ASK_SECS, connect_timeout_secs=_ASK_SECS) as connection:
         if not connection.exists(RedBeatConfig(app).lock_key):
             raise Failure("No beat has renewed its lock for 30 seconds.")
 

@@ -98,9 +98,16 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
     except Exception as error:
         if not _is_about_redis(error):
             raise
-        away = f"Redis does not answer ({type(error).__name__})"
-        click.echo(f"Error: {away}. Is it up, and is its address (REDIS_URL) right?", err=True)
+        click.echo(f"Error: {_about_redis(error)}", err=True)
         sys.exit(1)
+
+
+def _about_redis(error: Exception) -> str:
+    from ..delivery.replies import State, spoken, state_of
+
+    if state_of(error) in (None, State.AWAY):
+        return f"Redis does not answer ({type(error).__name__}). Is it up, and is its address (REDIS_URL) right?"
+    return f"Redis refuses ({spoken(error)}). See docs/troubleshooting.md, and try again."
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,7 +1,6 @@
 """Redis delivery that loses nothing, for any Celery app: call `install(app, url)`."""
 
 from .app_setup import install
-from .away import AWAY
 from .base import KeptTask
 from .bounds import Bounds
 from .dead_letters import DeadLetter, DeadLetters, Reason
@@ -9,6 +8,7 @@ from .errors import InvalidConfig
 from .holds import Hold, HoldStore
 from .keys import Keys
 from .redaction import redact_logs
+from .replies import AWAY, NotNow
 from .settings import Installed, installed
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "InvalidConfig",
     "KeptTask",
     "Keys",
+    "NotNow",
     "Reason",
     "install",
     "installed",

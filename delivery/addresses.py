@@ -5,6 +5,8 @@ from typing import Any
 
 import redis
 
+from .replies import drops_when_refused
+
 _REDIS = ("redis://", "rediss://", "redis+socket://")
 _whole: dict[str, str] = {}  # addresses, by what of them may be shown
 
@@ -30,8 +32,10 @@ def whole(url: str) -> str:
 
 
 def connect(url: str, *, timeout_secs: float, connect_timeout_secs: float, **options: Any) -> "redis.Redis":
-    """A client of the Redis at an address, also at one that `shown` gave."""
+    """A client of the Redis at an address, also at one that `shown` gave; it raises NotNow as `replies` says."""
     address = whole(url).replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
-    return redis.Redis.from_url(
-        address, socket_timeout=timeout_secs, socket_connect_timeout=connect_timeout_secs, **options
+    return drops_when_refused(
+        redis.Redis.from_url(
+            address, socket_timeout=timeout_secs, socket_connect_timeout=connect_timeout_secs, **options
+        )
     )

@@ -19,6 +19,7 @@ from .startup_checks import refuse_pool, refuse_setup
 from .transport import broker_settings
 
 _STEPS = ("lease:Lease", "holding:HoldQueues", "drain:Drain")  # by name: a producer loads none of them
+_RESULTS = f"{__package__}.results:Backend"
 
 signals.celeryd_init.connect(refuse_pool)
 signals.worker_init.connect(refuse_setup)
@@ -87,6 +88,8 @@ def install(
         broker_transport_options={**app.conf.broker_transport_options, **transport_options(found)},
         result_backend_transport_options={**app.conf.result_backend_transport_options, **BRIEF_RESULTS},
     )
+    # By name, and for a Redis only: a producer without results loads no result store.
+    app.loader.override_backends = {**app.loader.override_backends, **dict.fromkeys(("redis", "rediss"), _RESULTS)}
     app.steps["consumer"].update(f"{__package__}.{step}" for step in _STEPS)
     remember(app, found)
     return found

@@ -31,6 +31,7 @@ from .breakers import HALF_OPEN, OPEN, SharedBreaker, breaker_of
 from .dead_letters import DeadLetters
 from .holds import HoldStore
 from .probes import Probes, always_up, command_of
+from .replies import spoken
 from .settings import Installed, installed_or_none
 from .transport import Channel
 
@@ -173,7 +174,7 @@ class HoldQueues(_Step):
                     holder.turn()
                     self._keep_bounds(found.dead_letters)
             except (RedisError, OSError) as error:  # the last permits stay in force until Redis is back
-                logger.warning("Held queues not updated (%s)", type(error).__name__)
+                logger.warning("Held queues not updated (%s)", spoken(error))
         if probes:
             probes.stop()
         try:
@@ -181,7 +182,7 @@ class HoldQueues(_Step):
         except (RedisError, OSError) as error:
             logger.warning(
                 "Leadership of held queues not given up; another worker takes it in half a minute (%s)",
-                type(error).__name__,
+                spoken(error),
             )
 
 

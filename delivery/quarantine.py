@@ -1,6 +1,8 @@
 """The quarantine: broken messages, and messages that keep losing their worker, become dead letters here."""
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from kombu.utils.json import loads
@@ -50,15 +52,15 @@ class Quarantine:
             return None
         return Abandoned(envelope, exchange, routing_key)
 
-    def returnable(self, payload: Any, queue: str) -> dict[str, Any] | None:
-        """Return the envelope of a message that its own worker puts back; None if it was broken and is set aside."""
+    def returnable(self, noted: bytes) -> Abandoned | None:
+        """Return a message that its own worker puts back, marked as redelivered; None if it was broken."""
         try:
-            envelope = check_envelope(payload)
-        except Malformed as error:
-            self._letters.quarantine(dump_for_inspection(payload), queue, error=error.part)
+            raw, exchange, routing_key = _parts(noted)
+            envelope = check_envelope(raw)
+        except (Malformed, ValueError) as error:
+            self._letters.quarantine(noted, PLAIN_UNACKED, Reason.BROKEN_ENVELOPE, type(error).__name__)
             return None
-        envelope["headers"] = {**(envelope.get("headers") or {}), "redelivered": True}
-        return envelope
+        return Abandoned(_marked(envelope), exchange, routing_key)
 
     def _bury(self, envelope: dict[str, Any], queue: str) -> None:
         """Store a message whose worker was lost too often."""
@@ -86,10 +88,13 @@ def _parts(noted: bytes) -> list[Any]:
 
 def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
     """Mark an envelope as redelivered, and count one more lost worker."""
-    headers = envelope.get("headers") or {}
-    losses = headers.get(_LOSSES_HEADER)
+    losses = (envelope.get("headers") or {}).get(_LOSSES_HEADER)
     counted = (losses if isinstance(losses, int) else 0) + 1
-    envelope["headers"] = {**headers, "redelivered": True, _LOSSES_HEADER: counted}
+    return _marked(envelope, {_LOSSES_HEADER: counted})
+
+
+def _marked(envelope: dict[str, Any], counts: Mapping[str, int] = MappingProxyType({})) -> dict[str, Any]:
+    envelope["headers"] = {**(envelope.get("headers") or {}), "redelivered": True, **counts}
     envelope["properties"]["delivery_info"]["redelivered"] = True
     return envelope
 

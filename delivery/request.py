@@ -15,11 +15,11 @@ from celery.worker import request as plain
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from .away import AWAY
 from .dead_letters import DeadLetter, DeadLetters, Reason
 from .envelope import call_of_body
 from .failures import failure
 from .redaction import HIDDEN, name_of, original, redact_info, size_of
+from .replies import AWAY, spoken
 from .settings import installed
 
 MAX_LOSSES = 3
@@ -95,7 +95,7 @@ class Request(_PlainRequest):
             try:
                 self.dead_letters.forget_losses(self.id)
             except RedisError as error:
-                logger.warning("Count of lost children of %s not reset (%s)", self.id, name_of(error))
+                logger.warning("Count of lost children of %s not reset (%s)", self.id, spoken(error))
         super().acknowledge()
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002  Celery's name
@@ -118,7 +118,7 @@ class Request(_PlainRequest):
         try:
             losses = self.dead_letters.count_loss(self.id)
         except RedisError as away:
-            return self._leave_to_broker(f"its loss could not be counted ({name_of(away)})")
+            return self._leave_to_broker(f"its loss could not be counted ({spoken(away)})")
         if losses < MAX_LOSSES:
             logger.warning("Task %s[%s] took its child process down (%d of %d)", self.name, self.id, losses, MAX_LOSSES)
             state.task_ready(self)
@@ -143,7 +143,7 @@ class Request(_PlainRequest):
         try:
             self.dead_letters.add(letter)
         except RedisError as error:
-            self._leave_to_broker(f"its failure could not be kept ({name_of(error)})")
+            self._leave_to_broker(f"its failure could not be kept ({spoken(error)})")
             return False
         logger.error(
             "Task %s[%s] is among the dead letters: %s, %s", self.name, self.id, letter.reason, letter.message or "-"

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from .away import AWAY
 from .base import KeptTask
 from .breakers import breaker_of
 from .celery_settings import KEPT
 from .redaction import name_of
+from .replies import AWAY
 from .settings import Installed, installed_or_none
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,8 @@ from .bounds import Bounds
 from .dead_letters import DeadLetters, dead_letters_at
 from .envelope import Malformed, read_envelope
 from .keys import DEFAULT_PREFIX, Keys
-from .quarantine import Quarantine
+from .quarantine import Abandoned, Quarantine
+from .replies import dropping, spoken
 from .unacked import HELD, PERMIT, TAKE, QoS
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,10 @@ class Channel(_PlainChannel):
     def conn_or_acquire(self, client: Any = None) -> Generator[Any]:
         """Return a client; a closed channel has one, too, because a task that ends later is acknowledged through it."""
         yield client or (self._late_client() if self._closing else self._create_client())
+
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        found = super()._connparams(asynchronous=asynchronous)
+        return {**found, "connection_class": dropping(found["connection_class"])}
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         """Return the one client of the pool; kombu makes one for each command, a third of the cost of sending."""
@@ -224,7 +229,7 @@ class Channel(_PlainChannel):
             if taken:
                 self.qos.forget(taken)
         except RedisError as away:
-            logger.error("Broken message on %s could not be set aside (%s)", queue, type(away).__name__)
+            logger.error("Broken message on %s could not be set aside (%s)", queue, spoken(away))
             if taken:  # it is in-flight and nobody renews it: whoever restores it tries again
                 return
             # Only this process has the item: put it back at the end of the queue, at most once a second.
@@ -234,20 +239,18 @@ class Channel(_PlainChannel):
 
     def to_restore(self, noted: bytes) -> tuple[list[str], bytes]:
         """Return the lists that an abandoned message goes back on (none if it became a dead letter) and its bytes."""
-        found = self.quarantine.restorable(noted)
+        return self._destination(self.quarantine.restorable(noted))
+
+    def to_return(self, noted: bytes) -> tuple[list[str], bytes]:
+        """Return the same of a message that its own worker puts back; that is no loss of a worker."""
+        return self._destination(self.quarantine.returnable(noted))
+
+    def _destination(self, found: Abandoned | None) -> tuple[list[str], bytes]:
         if found is None:
             return [], b""
         priority = self._get_message_priority(found.envelope, reverse=False)
         queues = [self._q_for_pri(queue, priority) for queue in self._lookup(found.exchange, found.routing_key)]
         return queues, dumps(found.envelope).encode()
-
-    def _do_restore_message(
-        self, payload: Any, exchange: Any, routing_key: Any, pipe: Any, leftmost: bool = False
-    ) -> None:
-        """Put an unacknowledged message back on its queue; quarantine it if it is broken (kombu would log it whole)."""
-        envelope = self.quarantine.returnable(payload, _text(routing_key or ""))
-        if envelope is not None:
-            super()._do_restore_message(envelope, exchange, routing_key, pipe, leftmost)
 
     def _handle_message(self, client: Any, r: Any) -> Any:
         """Read a broadcast, and drop a broken one, which kombu would log whole or fail on."""

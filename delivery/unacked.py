@@ -5,6 +5,7 @@ Plain kombu uses each worker's own clock: workers whose clocks differ restart ea
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from kombu.transport import redis as plain
@@ -12,6 +13,7 @@ from kombu.utils.json import dumps
 from redis.exceptions import RedisError, ResponseError
 
 from .lua import script
+from .replies import spoken
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,9 @@ _RENEW = script("renew")
 PERMIT = script("permit")
 _ABANDONED = script("abandoned")
 _TAKE_BACK = script("take_back")
+_HAND_BACK = script("hand_back")
+
+_SLICE = 500  # messages in one step: Redis does nothing else meanwhile
 
 
 class QoS(_PlainQoS):
@@ -47,8 +52,8 @@ class QoS(_PlainQoS):
 
     def renew(self, tags: set[str]) -> None:
         """Renew the leases of messages; one that was acknowledged or restored meanwhile stays so."""
-        if tags:
-            self._run(_RENEW, [self.unacked_index_key], sorted(tags))
+        for some in _slices(sorted(tags)):
+            self._run(_RENEW, [self.unacked_index_key], some)
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge a message; if Redis cannot be reached, `settle` acknowledges it later."""
@@ -63,8 +68,30 @@ class QoS(_PlainQoS):
         try:
             super().reject(delivery_tag, requeue=requeue)
         except ResponseError as error:
-            logger.warning("A message could not be put back at once (%s)", type(error).__name__)
+            logger.warning("A message could not be put back at once (%s)", spoken(error))
             self.abandon(delivery_tag)
+
+    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
+        """Put one message back on its queue: behind the others with `leftmost`, else before them."""
+        self._hand_back([tag], "LPUSH" if leftmost else "RPUSH")
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Put back on their queues all messages that are in-flight here: the worker stops."""
+        for tags in _slices(list(self._delivered)):
+            self._hand_back(tags, "RPUSH")
+        self._delivered.clear()
+
+    def _hand_back(self, tags: list[str], push: str) -> None:
+        # No transaction of redis-py: where a server refuses to write, it would try again for ever.
+        prefix = self.channel.global_keyprefix
+        with self.channel.conn_or_acquire() as client:
+            kept = dict(zip(tags, client.hmget(self.unacked_key, tags), strict=True))
+            found = [(tag, *self.channel.to_return(item)) for tag, item in kept.items() if item]
+            with client.pipeline(transaction=False) as pipe:
+                for tag, queues, payload in found:
+                    keys = [self.unacked_index_key, *(prefix + key for key in (self.unacked_key, *queues))]
+                    pipe.eval(_HAND_BACK, len(keys), *keys, tag, payload, push)
+                pipe.execute()
 
     def forget(self, delivery_tag: str) -> None:
         """Remove a message that is stored elsewhere now from the in-flight messages."""
@@ -107,7 +134,7 @@ class QoS(_PlainQoS):
             try:
                 self._take_back(tag.decode() if isinstance(tag, bytes) else tag)
             except RedisError as error:  # one that cannot be moved must not stop the others
-                logger.warning("A message could not be put back (%s)", type(error).__name__)
+                logger.warning("A message could not be put back (%s)", spoken(error))
 
     def _take_back(self, tag: str) -> None:
         with self.channel.conn_or_acquire() as client:
@@ -122,3 +149,8 @@ class QoS(_PlainQoS):
         keys = [keys[0], *(prefix + key for key in keys[1:])]
         with self.channel.conn_or_acquire() as client:
             return client.register_script(script)(keys=keys, args=args)
+
+
+def _slices(tags: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(tags), _SLICE):
+        yield tags[start : start + _SLICE]

@@ -2,11 +2,14 @@
 
 import copy
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from celery.utils.log import get_logger
-from redbeat import RedBeatScheduler, RedBeatSchedulerEntry  # pyright: ignore[reportMissingTypeStubs]
+from redbeat import schedulers as redbeat  # pyright: ignore[reportMissingTypeStubs]
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import LockError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -14,11 +17,12 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from ..beat_schedule import entries
 from ..clients.config import SchedulerConfig
 from ..clients.errors import InvalidConfig
+from ..delivery.replies import drops_when_refused, spoken
 
 PAUSE_SECS = 1.0
 
-_PlainScheduler: Any = RedBeatScheduler  # redbeat has no types for what is overridden here
-_PlainEntry: Any = RedBeatSchedulerEntry
+_redbeat: Any = redbeat  # it has no types
+_PlainScheduler, _PlainEntry = _redbeat.RedBeatScheduler, _redbeat.RedBeatSchedulerEntry
 
 logger = get_logger(__name__)
 
@@ -44,36 +48,50 @@ class Scheduler(_PlainScheduler):
     """A schedule that comes from the settings of beat's own process, and survives an outage of Redis."""
 
     Entry = Entry
+    _is_set_up = False
 
     def setup_schedule(self) -> None:
-        """Install the entries, and remove those that are switched off."""
+        """Install the entries, and remove those that are switched off; without Redis, `tick` does it later."""
         try:
             self.app.conf.beat_schedule = entries(SchedulerConfig.from_env())
         except InvalidConfig as error:
             sys.exit(str(error))
-        super().setup_schedule()
+        drops_when_refused(_redbeat.get_redis(self.app))
+        self._is_set_up = False
+        with _unless_away("the schedule is not in Redis yet"):
+            super().setup_schedule()
+            self._is_set_up = True
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due and return the seconds until the next tick; without Redis or the lock, send nothing."""
-        try:
-            return super().tick(*args, **kwargs)
-        except (RedisConnectionError, RedisTimeoutError) as error:
-            logger.warning("Redis is away (%s): nothing is sent until it is back", type(error).__name__)
-        except LockError:
-            logger.warning("Beat lost its lock: nothing is sent until no other beat has it")
-            self._start_again()
+        with _unless_away("nothing is sent until it is back"):
+            try:
+                if self.lock is None:  # Redis was away when this beat started
+                    self._take_lock()
+                elif not self._is_set_up:
+                    self.setup_schedule()
+                return super().tick(*args, **kwargs)
+            except LockError:
+                logger.warning("Beat lost its lock: nothing is sent until no other beat has it")
+                self._take_lock()
         return PAUSE_SECS
 
     def close(self) -> None:
         """Release the lock; if Redis is away, it lapses by itself."""
-        try:
+        with _unless_away("beat's lock is not released; it lapses by itself"):
             super().close()
-        except (RedisConnectionError, RedisTimeoutError) as error:
-            logger.warning("Beat's lock was not released (%s); it lapses by itself", type(error).__name__)
 
-    def _start_again(self) -> None:
-        try:
-            self.lock.acquire()
-            self.setup_schedule()  # Redis may have lost the schedule together with the lock
-        except (RedisConnectionError, RedisTimeoutError) as error:
-            logger.warning("Redis is away (%s): beat does not have its lock yet", type(error).__name__)
+    def _take_lock(self) -> None:
+        """Wait until no other beat has the lock, then install the entries: Redis may have lost them with it."""
+        self.lock = None
+        _redbeat.acquire_distributed_beat_lock(sender=SimpleNamespace(scheduler=self))
+        self.setup_schedule()
+
+
+@contextmanager
+def _unless_away(otherwise: str) -> Generator[None]:
+    """Say in the log what does not happen while Redis is away or refuses commands."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        logger.warning("Redis is away (%s): %s", spoken(error), otherwise)

@@ -10,6 +10,7 @@ from redis import Redis
 from ..clients.config import IDLE_CONNECTIONS
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
+from ..delivery.addresses import connect
 from .config import BrokerConfig, WorkerConfig
 
 if TYPE_CHECKING:
@@ -27,9 +28,8 @@ def config() -> WorkerConfig:
 @cache
 def redis() -> Redis:
     """The Redis that holds sweeps, breakers and dead letters; answers are bytes."""
-    return Redis.from_url(
-        BrokerConfig.from_env().redis_url, socket_connect_timeout=5, socket_timeout=10, health_check_interval=30
-    )
+    url = BrokerConfig.from_env().redis_url
+    return connect(url, timeout_secs=10, connect_timeout_secs=5, health_check_interval=30)
 
 
 @cache

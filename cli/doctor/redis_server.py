@@ -9,6 +9,7 @@ import redis
 
 from ...clients.config import is_loopback
 from ...delivery.addresses import connect, is_redis, whole
+from ...delivery.replies import spoken
 from ..target import Target
 from .config import MANAGED, DoctorConfig
 from .finding import Finding, State, judged
@@ -43,7 +44,7 @@ def check_server(name: str, url: str) -> Iterator[Finding]:
             yield from _check_answers(name, server)
     except redis.RedisError as error:
         fix = "Is it up, and are its address and password right (REDIS_URL)?"
-        yield Finding(name, State.FAILURE, f"does not answer ({type(error).__name__})", fix)
+        yield Finding(name, State.FAILURE, f"does not answer ({spoken(error)})", fix)
 
 
 def check_address(name: str, url: str) -> Finding:

@@ -125,3 +125,59 @@ def test_beat_outlives_a_redis_that_comes_back_empty(
     assert beat.poll() is None
     broker.start()
     until(lambda: sent(broker))
+
+
+@pytest.mark.parametrize("away_secs", [8, 15])
+def test_a_standby_beat_outlives_an_outage(
+    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until, away_secs: int
+) -> None:
+    beats = [start_beat(2), start_beat(2)]
+    until(lambda: sent(broker))
+    broker.stop()
+    time.sleep(away_secs)
+    broker.start()
+    broker.redis.delete(LOCK, SWEEPS)  # it would lapse after half a minute
+    until(lambda: sent(broker))
+    assert [beat.poll() for beat in beats] == [None, None]
+
+
+def test_a_beat_that_starts_without_redis_waits_for_it(
+    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, until: Until
+) -> None:
+    broker.stop()
+    beat = start_beat(2)
+    until(lambda: "Redis is away" in (tmp_path / "beat.log").read_text() or beat.poll() is not None)
+    time.sleep(2)
+    broker.start()
+    until(lambda: sent(broker) or beat.poll() is not None)
+    assert beat.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "begin", "end"),
+    [
+        ("READONLY", ("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+        (
+            "NOREPLICAS",
+            ("CONFIG", "SET", "min-replicas-to-write", "1"),
+            ("CONFIG", "SET", "min-replicas-to-write", "0"),
+        ),
+    ],
+)
+def test_a_beat_outlives_a_redis_that_refuses_commands(
+    broker: Broker,
+    start_beat: Callable[..., subprocess.Popen[bytes]],
+    tmp_path: Path,
+    until: Until,
+    reply: str,
+    begin: tuple[str, ...],
+    end: tuple[str, ...],
+) -> None:
+    beat = start_beat(2)
+    until(lambda: sent(broker))
+    broker.redis.execute_command(*begin)
+    until(lambda: f"Redis is away ({reply}" in (tmp_path / "beat.log").read_text())
+    broker.redis.execute_command(*end)
+    before = sent(broker)
+    until(lambda: sent(broker) > before)
+    assert beat.poll() is None

@@ -25,19 +25,30 @@ def archive(tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def start_worker(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+def spawn_worker(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Starts a worker and waits for nothing."""
     started: list[Worker] = []
 
+    def spawn(name: str = "one", level: str = "INFO", **options: str) -> Worker:
+        started.append(Worker(broker, name, tmp_path / f"{name}.log", options, level))
+        return started[-1]
+
+    yield spawn
+    for worker in started:
+        worker.kill()
+
+
+@pytest.fixture
+def start_worker(spawn_worker: Callable[..., Worker]) -> Callable[..., Worker]:
+    """Starts a worker and waits until it is ready."""
+
     def start(name: str = "one", level: str = "INFO", **options: str) -> Worker:
-        worker = Worker(broker, name, tmp_path / f"{name}.log", options, level)
-        started.append(worker)
+        worker = spawn_worker(name, level, **options)
         until(lambda: "ready." in worker.text or not worker.is_alive)
         assert worker.is_alive, worker.text
         return worker
 
-    yield start
-    for worker in started:
-        worker.kill()
+    return start
 
 
 @pytest.fixture
