@@ -102,6 +102,9 @@ def _finish_request(response: Response) -> Response:
     if response.status_code >= 400:
         _drain_body()
     response.headers["X-Request-ID"] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if request.blueprint != docs_page.NAME:  # whose files browsers may keep
+        response.headers["Cache-Control"] = "no-store"
     facts = {
         "method": request.method if request.url_rule else "?",
         "route": request.url_rule.rule if request.url_rule else None,

@@ -39,6 +39,8 @@ def bad_request_response(error: BaseException) -> bytes:
         f"HTTP/1.1 {status} {HTTP_STATUS_CODES[status]}",
         "Connection: close",
         "Content-Type: application/json",
+        "X-Content-Type-Options: nosniff",
+        "Cache-Control: no-store",
         f"Content-Length: {len(body)}",
         f"X-Request-ID: {new_id}",
     )

@@ -9,7 +9,7 @@ from socket import SHUT_WR
 from threading import Timer
 from typing import Any, cast
 
-from gunicorn.http.errors import ParseException  # pyright: ignore[reportMissingTypeStubs]
+from gunicorn.http.errors import ParseException, UnsupportedTransferCoding  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.http.parser import RequestParser  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.workers.gthread import ThreadWorker  # pyright: ignore[reportMissingTypeStubs]
 
@@ -130,6 +130,9 @@ class Worker(ThreadWorker):
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Respond to one request."""
         req._expected_100_continue = False  # the loop has said it
+        codings = [value for name, value in req.headers if name == "TRANSFER-ENCODING"]
+        if any(value.strip().lower() != "chunked" for value in codings):
+            raise UnsupportedTransferCoding(codings[0])  # Gunicorn would pass on what it does not decode
         if self._receptions[conn].is_cut:
             req.force_close()
         return cast("Any", super()).handle_request(req, conn)

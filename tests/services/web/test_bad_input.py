@@ -90,6 +90,10 @@ def test_a_body_that_ends_early_is_refused(registry, new_id):
         (400, "POST /api/v1/usage HTTP/1.1", "Transfer-Encoding: chunked", b"5\r\n{"),
         (405, "PATCH /api/v1/usage HTTP/1.1", "Transfer-Encoding: chunked", b"secret\r\n"),
         (417, "POST /api/v1/usage HTTP/1.1", "Expect: secret", b""),
+        (501, "POST /api/v1/usage HTTP/1.1", "Transfer-Encoding: gzip, chunked", b"0\r\n\r\n"),
+        (501, "POST /api/v1/usage HTTP/1.1", "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"),
+        (501, "POST /api/v1/usage HTTP/1.1", "Transfer-Encoding: identity, chunked", b"0\r\n\r\n"),
+        (501, "POST /api/v1/usage HTTP/1.1", "Transfer-Encoding: secret, chunked", b"0\r\n\r\n"),
     ],
     ids=lambda value: str(value)[:25],
 )
@@ -99,8 +103,23 @@ def test_what_is_no_http_is_refused_in_json_that_quotes_nothing(registry, status
     assert answered == status
     assert "Content-Type: application/json" in head
     assert "X-Request-ID: " in head
+    assert {"X-Content-Type-Options: nosniff", "Cache-Control: no-store"} <= set(head.split("\r\n"))
     assert json.loads(text).keys() == {"code", "status", "message"}
     assert "secret" not in head + text + registry.logged()
+
+
+@pytest.mark.parametrize("name", ["registry", "vault"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/health"), ("PUT", "/health"), ("GET", "/nowhere"), ("POST", "/health")]
+)
+def test_no_response_is_kept_or_guessed_at(services, name, method, path):
+    headers = services[name].send(method, path).headers
+    assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sessions", "/api/v1/models", "/api/v1/sessions/none"])
+def test_no_response_with_data_is_kept(registry, path):
+    assert registry.get(path).headers.get_all("Cache-Control") == ["no-store"]
 
 
 @pytest.mark.parametrize(("name", "method", "path"), POSTS)
