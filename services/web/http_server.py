@@ -1,5 +1,6 @@
 """Gunicorn, configured by code: logs nothing of a request, and ends after SIGTERM once in-flight requests are done."""
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any, cast
@@ -16,6 +17,7 @@ from .worker import Worker
 _KEEPALIVE_SECS = 95
 # Container engines kill after 10 s by default.
 _STOP_SECS = 8
+_COLLECT_AFTER_OBJECTS = 200_000
 
 
 class QuietLogger(Logger):
@@ -47,7 +49,11 @@ class HttpServer(BaseApplication):
 
     def load(self) -> Any:
         """Make the application in the worker's process."""
-        return self._make_app()
+        app = self._make_app()
+        # A body of millions of values is no garbage: by default the collector looks at all of them over and over.
+        gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER_OBJECTS)
+        return app
 
     def _settings(self) -> dict[str, Any]:
         return {
