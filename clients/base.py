@@ -20,7 +20,7 @@ from ..schemas.fields import Id
 from ..schemas.ids import random_id
 from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import IntegrationError, Refused, TransientError, UncertainOutcome
-from .responses import load, refuse, request_id_of
+from .responses import confirmed, load, refuse, request_id_of
 from .retry import again
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Call:
     """One request: `ids` fill the braces of the route, `body` is JSON that follows `schema`.
 
     A call that is not `repeatable` is not sent again if the service may have done it. `subject` names what a call
-    without ids in its route is about, if not its whole body.
+    without ids in its route is about, if not its whole body. `expects` are fields that its response must have.
     """
 
     operation: str
@@ -57,6 +57,7 @@ class Call:
     timeout_secs: float | None = None
     repeatable: bool = True
     subject: str = ""
+    expects: Mapping[str, str] = field(default_factory=dict[str, str])
     path: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -171,7 +172,7 @@ class ServiceClient(Closing):
             response, body = self._transport.exchange(call.method, call.path, headers, sent, self._timeout_secs(call))
             status, request_id = response.status, request_id_of(response) or request_id
             refuse(response, body, self.key_variable, call.schema)
-            return load(response, body, returns) if returns else None
+            return confirmed(load(response, body, returns), call.expects) if returns else None
         except IntegrationError as error:
             raise _located(error, call, self.service, status, request_id) from error.__cause__
         finally:

@@ -99,7 +99,8 @@ class MemoryGraphClient(Closing):
 
         Raises: Refused if there is none.
         """
-        return self._call("GetSession", pb.GetSessionRequest(session_id=session_id))
+        session: pb.Session = self._call("GetSession", pb.GetSessionRequest(session_id=session_id))
+        return self._about(session, "id", session_id, "GetSession")
 
     def list_sessions(self, limit: int = 100, offset: int = 0) -> pb.ListSessionsResponse:
         """Return some of the sessions (ListSessions)."""
@@ -108,7 +109,7 @@ class MemoryGraphClient(Closing):
     def add_prompt(self, session_id: str, content: str, metadata: pb.PromptMetadata | None = None) -> pb.PromptNode:
         """Add a prompt to a session (AddPrompt); a repeat adds a second one."""
         request = pb.AddPromptRequest(session_id=session_id, content=content, metadata=metadata)
-        return self._call("AddPrompt", request, ONCE)
+        return self._about(self._call("AddPrompt", request, ONCE), "session_id", session_id, "AddPrompt")
 
     def add_response(
         self,
@@ -121,7 +122,7 @@ class MemoryGraphClient(Closing):
         request = pb.AddResponseRequest(
             prompt_id=prompt_id, content=content, token_usage=token_usage, metadata=metadata
         )
-        return self._call("AddResponse", request, ONCE)
+        return self._about(self._call("AddResponse", request, ONCE), "prompt_id", prompt_id, "AddResponse")
 
     def add_tool_invocation(self, tool_invocation: pb.ToolInvocationNode) -> pb.ToolInvocationNode:
         """Add a tool's call to a response (AddToolInvocation); a repeat adds a second one."""
@@ -155,7 +156,9 @@ class MemoryGraphClient(Closing):
         offset = 0
         while True:
             page = self.query(pb.QueryRequest(session_id=session_id, limit=page_size, offset=offset))
-            yield from page.nodes
+            for node in page.nodes:
+                self._about(node.prompt, "session_id", session_id, "Query")
+                yield node
             offset += len(page.nodes)
             if not page.nodes or offset >= page.total_count:
                 return
@@ -163,6 +166,12 @@ class MemoryGraphClient(Closing):
     def count_nodes(self, session_id: str) -> int:
         """Return how many nodes a session has; nodes are never removed, so a higher count means that it went on."""
         return self.query(pb.QueryRequest(session_id=session_id, limit=1)).total_count
+
+    def _about(self, found: T, name: str, asked: str, operation: str) -> T:
+        """Return what was found if it is about the id that was asked for, or names none."""
+        if getattr(found, name) not in ("", asked):
+            raise SerializationError(f"the response is about another {name} than was asked", self.service, operation)
+        return found
 
     def _call(
         self, operation: str, request: Any, policy: RetryPolicy | None = None, timeout_secs: float | None = None

@@ -80,6 +80,7 @@ class RegistryClient(ServiceClient):
                 body=REGISTRATION.write(registration),
                 schema=REGISTRATION,
                 idempotency_key=idempotency_key,
+                expects={"session_id": registration.session_id},
             ),
             SESSION,
         )
@@ -119,7 +120,8 @@ class RegistryClient(ServiceClient):
 
         Raises: Refused with status 404 if there is none.
         """
-        call = Call("get_session", "GET", "/api/v1/sessions/{session_id}", ids={"session_id": session_id})
+        ids = {"session_id": session_id}
+        call = Call("get_session", "GET", "/api/v1/sessions/{session_id}", ids=ids, expects=ids)
         return self._call(call, SESSION)
 
     def update_session_status(self, session_id: str, status: SessionStatus) -> SessionInfo:
@@ -129,7 +131,8 @@ class RegistryClient(ServiceClient):
         """
         route = "/api/v1/sessions/{session_id}/status"
         ids, body = {"session_id": session_id}, STATUS.write(StatusUpdate(status))
-        return self._call(Call("update_session_status", "PUT", route, ids=ids, body=body, schema=STATUS), SESSION)
+        call = Call("update_session_status", "PUT", route, ids=ids, body=body, schema=STATUS, expects=ids)
+        return self._call(call, SESSION)
 
     def delete_session(self, session_id: str) -> None:
         """Delete a session (DELETE /api/v1/sessions/{id}); if it is already gone, that counts as deleted."""
@@ -152,7 +155,8 @@ class RegistryClient(ServiceClient):
 
         Raises: Refused with status 404 if there is none.
         """
-        call = Call("get_model_metadata", "GET", "/api/v1/models/{model_id}", ids={"model_id": model_id})
+        ids = {"model_id": model_id}
+        call = Call("get_model_metadata", "GET", "/api/v1/models/{model_id}", ids=ids, expects=ids)
         return self._call(call, MODEL)
 
     def track_usage(self, report: UsageReport, *, idempotency_key: str | None = None) -> None:
@@ -177,12 +181,14 @@ class RegistryClient(ServiceClient):
     def get_session_usage(self, session_id: str) -> UsageStats:
         """Return the usage of a session so far (GET /api/v1/sessions/{id}/usage)."""
         route = "/api/v1/sessions/{session_id}/usage"
-        return self._call(Call("get_session_usage", "GET", route, ids={"session_id": session_id}), STATS)
+        ids, expects = {"session_id": session_id}, {"id": session_id}
+        return self._call(Call("get_session_usage", "GET", route, ids=ids, expects=expects), STATS)
 
     def get_model_usage(self, model_id: str) -> UsageStats:
         """Return the usage of all sessions of a model so far (GET /api/v1/models/{id}/usage)."""
         route = "/api/v1/models/{model_id}/usage"
-        return self._call(Call("get_model_usage", "GET", route, ids={"model_id": model_id}), STATS)
+        ids, expects = {"model_id": model_id}, {"id": model_id}
+        return self._call(Call("get_model_usage", "GET", route, ids=ids, expects=expects), STATS)
 
 
 def _session_id(session: SessionInfo) -> str:

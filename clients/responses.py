@@ -5,7 +5,7 @@ No part of a body ever reaches an error, because a body may quote the conversati
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -60,6 +60,17 @@ def load(response: "BaseHTTPResponse", body: bytes, returns: Payload[R]) -> R:
         return returns.read(payload)
     except ValidationError as error:
         raise SerializationError(f"the response breaks the contract; see {named_fields(error.messages)}") from error
+
+
+def confirmed(found: R, expects: Mapping[str, str]) -> R:
+    """Return a response that is about what was asked; a cache or a proxy may have given another's.
+
+    Raises: SerializationError naming the field that differs, never its value.
+    """
+    for name, asked in expects.items():
+        if getattr(found, name) != asked:
+            raise SerializationError(f"the response is about another {name} than was asked")
+    return found
 
 
 def named_fields(messages: Any) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
@@ -25,11 +26,13 @@ from ..schemas.vault import (
 )
 from .base import Call, ServiceClient, encode
 from .config import IDLE_CONNECTIONS, RetryPolicy, VaultConfig
+from .errors import SerializationError
 
 if TYPE_CHECKING:
     from .breaker import Breaker
 
 BRACKETS, COMMA = 2, 1
+_NOT_STORED = ("failed", "failure", "error", "rejected")
 ENTRY = ArchiveEntrySchema()
 RECEIPT = ArchiveResponseSchema()
 BATCH = BatchArchiveResponseSchema()
@@ -76,11 +79,16 @@ class VaultClient(ServiceClient):
         """Store one session in the vault (POST /api/v1/archive).
 
         A repeat under the same key, or with the same archive id and content, stores nothing more.
-        Raises: Refused with status 409 if the id holds other content, 413 if the entry is too large.
+        Raises: Refused with status 409 if the id holds other content, 413 if the entry is too large; SerializationError
+        if the receipt is for another archive or says that storing failed.
         """
         body = ENTRY.write(entry)
         call = self._archive_call("archive_session", "/api/v1/archive", body, idempotency_key, [entry])
-        return self._call(call, RECEIPT)
+        call.expects = {"archive_id": entry.id, "session_id": entry.session_id}
+        receipt = self._call(call, RECEIPT)
+        if receipt.status.lower() in _NOT_STORED:
+            raise SerializationError("the receipt says that storing failed", self.service, call.operation)
+        return receipt
 
     def batch_archive(
         self, entries: Sequence[ArchiveEntry], *, idempotency_key: str | None = None
@@ -102,7 +110,8 @@ class VaultClient(ServiceClient):
 
         Raises: Refused with status 404 if there is none.
         """
-        call = Call("retrieve_session", "GET", "/api/v1/archive/{archive_id}", ids={"archive_id": archive_id})
+        ids, expects = {"archive_id": archive_id}, {"id": archive_id}
+        call = Call("retrieve_session", "GET", "/api/v1/archive/{archive_id}", ids=ids, expects=expects)
         return self._call(call, ARCHIVE)
 
     def delete_archive(self, archive_id: str) -> None:
@@ -120,6 +129,7 @@ class VaultClient(ServiceClient):
         body = POLICY.write(policy)
         route = "/api/v1/policies"
         call = Call("create_retention_policy", "POST", route, body=body, schema=POLICY, idempotency_key=idempotency_key)
+        call.expects = {"policy_id": policy.policy_id}
         return self._call(call, POLICY_CREATED).policy_id
 
     def apply_retention_policy(self, archive_id: str, policy_id: str) -> None:
@@ -168,11 +178,20 @@ class VaultClient(ServiceClient):
 def _matched(entries: Sequence[ArchiveEntry], response: BatchArchiveResponse) -> BatchArchiveResponse:
     """Match a response to the entries that were sent; the vault may list archive ids or session ids.
 
-    A session id in both lists (two archives of one session) does not say which was stored, so both count as failed.
+    A session id in both lists (two archives of one session) does not say which was stored, so both count as failed. So
+    does an archive that is in both: a contradiction is no receipt.
     """
-    named = set(response.archived)
-    sessions = named - {failure.session_id for failure in response.failed}
-    archived = [entry.id for entry in entries if entry.id in named or entry.session_id in sessions]
+    named, failures = set(response.archived), Counter(failure.session_id for failure in response.failed)
+    sessions = named - failures.keys()
+    stored = [entry for entry in entries if entry.id in named or entry.session_id in sessions]
+    asked = Counter(entry.session_id for entry in entries)
+    said = Counter(entry.session_id for entry in stored) + failures
+    archived = [
+        entry.id
+        for entry in stored
+        if entry.id not in failures
+        and (entry.session_id not in failures or said[entry.session_id] <= asked[entry.session_id])
+    ]
     failed = list(_failures(entries, set(archived), response))
     return BatchArchiveResponse(archived, total=len(entries), success_count=len(archived), failed=failed)
 
@@ -183,7 +202,8 @@ def _failures(
     reasons = {failure.session_id: failure.error for failure in response.failed}
     for entry in entries:
         if entry.id not in archived:
-            yield ArchiveFailure(entry.session_id, safe_reason(reasons.get(entry.session_id, "")))
+            reason = reasons.get(entry.session_id) or reasons.get(entry.id, "")
+            yield ArchiveFailure(entry.session_id, safe_reason(reason))
 
 
 def safe_reason(text: str) -> str:

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ...clients.errors import IntegrationError, NotArchivable, Refused, ServiceUnavailable, TransientError
+from ...clients.errors import (
+    IntegrationError,
+    NotArchivable,
+    Refused,
+    SerializationError,
+    ServiceUnavailable,
+    TransientError,
+)
 from ...clients.vault import safe_reason
 from ...schemas.base import derived_id, digest
 from ...schemas.registry import SessionStatus
@@ -160,7 +167,7 @@ def _store_revision(item: Prepared, key: str, stored: Stored) -> None:
     session_id = item.session.session_id
     try:
         connections.vault().archive_session(entry, idempotency_key=f"{key}:{entry.id}")
-    except Refused as error:
+    except (Refused, SerializationError) as error:
         there = _read_back(entry.id)
         if there is None or digest(there.data) != entry.metadata["digest"]:
             stored.refused[session_id] = _short(error)
@@ -184,5 +191,5 @@ def _read_back(archive_id: str) -> ArchiveEntry | None:
         raise
 
 
-def _short(error: Refused) -> str:
+def _short(error: Refused | SerializationError) -> str:
     return f"the vault refused it: {error.message} (status {error.status})"

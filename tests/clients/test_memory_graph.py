@@ -337,6 +337,26 @@ def test_five_failures_open_the_breaker_and_the_error_says_for_which_call(graph:
     assert len(graph.asked) == 5
 
 
+OTHERS: dict[str, tuple[Any, Callable[[MemoryGraphClient], Any]]] = {
+    "GetSession": (pb.Session(id="other"), lambda client: client.get_session("s")),
+    "AddPrompt": (pb.PromptNode(session_id="other"), lambda client: client.add_prompt("s", "text")),
+    "AddResponse": (pb.ResponseNode(prompt_id="other"), lambda client: client.add_response("p", "text")),
+    "Query": (
+        pb.QueryResponse(nodes=[pb.Node(prompt=pb.PromptNode(session_id="other"))], total_count=1),
+        lambda client: list(client.iter_nodes("s")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "call"), OTHERS.values(), ids=list(OTHERS))
+def test_a_response_about_another_id_is_an_error(
+    client: MemoryGraphClient, monkeypatch: pytest.MonkeyPatch, found: Any, call: Callable[[MemoryGraphClient], Any]
+) -> None:
+    monkeypatch.setattr(client, "_attempt", lambda *_: found)
+    with pytest.raises(SerializationError, match="another"):
+        call(client)
+
+
 def test_one_session_that_always_fails_never_opens_the_breaker(graph: Graph) -> None:
     graph.codes = [grpc.StatusCode.INTERNAL] * 9
     breaker = Breaker("memory_graph")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -154,8 +154,8 @@ EXCHANGES = [
         lambda client: client.get_model_usage("gpt-3.5-turbo:20230327"),
         "GET",
         "/api/v1/models/gpt-3.5-turbo%3A20230327/usage",
-        STATS_TEXT,
-        STATS,
+        STATS_TEXT.replace("s-1", "gpt-3.5-turbo:20230327"),
+        replace(STATS, id="gpt-3.5-turbo:20230327"),
     ),
     Exchange("health_check", lambda client: client.health_check(), "GET", "/health", "up", True, has_key=False),
 ]
