@@ -81,8 +81,9 @@ def test_a_session_without_conversation_stays_and_says_why(
         registry.register_session(SessionRegistration(session_id, "m"))
         registry.update_session_status(session_id, SessionStatus.COMPLETED)
     sweep_id, state = swept()
-    assert state.get(sweep_id).counts == (1, 0, 2)
-    assert state.skipped(sweep_id) == {empty: "no conversation", unknown: "no conversation"}
+    assert state.get(sweep_id).counts == (1, 1, 1)
+    assert state.skipped(sweep_id) == {empty: "no conversation"}
+    assert "the graph did not give the conversation" in state.failures(sweep_id)[unknown]
     assert registry.get_session(empty).status is SessionStatus.COMPLETED
     assert registry.get_session(good).status is SessionStatus.ARCHIVED
 
