@@ -135,36 +135,40 @@ class Door(grpc.ServerInterceptor):
         """The same call with a deadline, which also holds while its message is awaited."""
         if handler is None:
             return None
-        serializers = handler.request_deserializer, handler.response_serializer
+        decode, encode = handler.request_deserializer, handler.response_serializer
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(self._stream(handler.unary_stream), *serializers)
-        return grpc.stream_unary_rpc_method_handler(self._call(handler.unary_unary), *serializers)
+            return grpc.stream_stream_rpc_method_handler(self._stream(handler.unary_stream, decode), None, encode)
+        return grpc.stream_unary_rpc_method_handler(self._call(handler.unary_unary, decode), None, encode)
 
-    def _call(self, answer: Any) -> Any:
-        def behaviour(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
+    def _call(self, answer: Any, decode: Any) -> Any:
+        def behaviour(requests: Iterator[bytes], context: grpc.ServicerContext) -> Any:
             with self._deadlines.watch(context):
-                return answer(_message(requests, context), context)
+                return answer(_message(requests, decode, context), context)
 
         return behaviour
 
-    def _stream(self, answer: Any) -> Any:
-        def behaviour(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+    def _stream(self, answer: Any, decode: Any) -> Any:
+        def behaviour(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
             if not self._calls.streams.acquire(blocking=False):
                 context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams at the same time; try again")
             try:
                 with self._deadlines.watch(context):
-                    yield from answer(_message(requests, context), context)
+                    yield from answer(_message(requests, decode, context), context)
             finally:
                 self._calls.streams.release()
 
         return behaviour
 
 
-def _message(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
-    request = next(requests, None)
-    if request is None:
+def _message(requests: Iterator[bytes], decode: Callable[[bytes], Any], context: grpc.ServicerContext) -> Any:
+    """The call's message, decoded here: a message that gRPC itself cannot decode counts as in flight for ever."""
+    received = next(requests, None)
+    if received is None:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
-    return request
+    try:
+        return decode(received)
+    except Exception:  # noqa: BLE001  protobuf's DecodeError quotes the message, and the caller must not wait
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the message cannot be decoded")
 
 
 def _authorization(details: grpc.HandlerCallDetails) -> str:
