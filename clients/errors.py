@@ -15,6 +15,7 @@
     ├── InvalidConfig                PHONE SOMEBODY: a setting is wrong
     ├── UncertainOutcome             LOOK FIRST: it may have happened, and a repeat may happen twice
     └── NotArchivable                READ IT: this session cannot be archived as it is
+        └── NothingToArchive         NOTHING TO DO: it has no conversation, and is skipped
 
 Every error keeps its arguments JSON-safe and in order, because Celery rebuilds it from `exc.args`.
 None carries a key, a payload or a body, so each is `showable`: logs, events, results and dead letters may quote it.
@@ -134,3 +135,7 @@ class UncertainOutcome(IntegrationError):
 
 class NotArchivable(IntegrationError):
     """The session stays as it is; the message says why."""
+
+
+class NothingToArchive(NotArchivable):
+    """The session has no conversation: there is nothing to archive, and nothing to mend."""

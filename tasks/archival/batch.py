@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ...clients.errors import TransientError
+from ...clients.errors import NothingToArchive, TransientError
 from ...schemas.archival import BatchResult
 from ...schemas.registry import SessionStatus
 from .. import connections, side_by_side
 from .reasons import CONCERNS_ALL, reason_of
-from .session import NothingToArchive, Prepared, is_due, prepare, read_session
+from .session import Prepared, is_due, prepare, read_session
 from .state import Sweep, Sweeps
 from .storing import ensure_policy, finish, store
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ...clients.errors import SerializationError
+from ...clients.errors import NothingToArchive, SerializationError
 from ...schemas.archival import Trigger
 from ...schemas.fields import format_timestamp, now
 from ...schemas.registry import SessionInfo
 from .. import connections, side_by_side
 from .page import Page, Position
 from .reasons import reason_of
-from .session import NothingToArchive, is_due, prepare, read_session
+from .session import is_due, prepare, read_session
 from .state import Status, Sweep
 from .walk import list_page
 

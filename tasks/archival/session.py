@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from ...clients.config import SchedulerConfig
-from ...clients.errors import NotArchivable, Refused
+from ...clients.errors import NotArchivable, NothingToArchive, Refused
 from ...schemas.base import canonical_json, derived_id
 from ...schemas.fields import format_timestamp
 from ...schemas.registry import SessionInfo, SessionStatus
@@ -21,10 +21,6 @@ from .. import connections
 ARCHIVED_BY = "archival_scheduler"
 FINISHED = (SessionStatus.COMPLETED, SessionStatus.FAILED)
 NOT_FOUND = 404
-
-
-class NothingToArchive(NotArchivable):
-    """The session is skipped: the graph holds nothing for it."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def test_each_of_the_eight_kinds_has_exactly_one_class() -> None:
         "ServiceUnavailable",
         "UncertainOutcome",
         "NotArchivable",
+        "NothingToArchive",
     }
     assert all(kind.__module__ == errors.__name__ for kind in ALL_KINDS)
 
