@@ -160,13 +160,13 @@ class Door(grpc.ServerInterceptor):
         return behaviour
 
 
-def _message(requests: Iterator[bytes], decode: Callable[[bytes], Any], context: grpc.ServicerContext) -> Any:
+def _message(requests: Iterator[bytes], decode: Callable[[bytes], Any] | None, context: grpc.ServicerContext) -> Any:
     """The call's message, decoded here: a message that gRPC itself cannot decode counts as in flight for ever."""
     received = next(requests, None)
     if received is None:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
     try:
-        return decode(received)
+        return decode(received) if decode else received
     except Exception:  # noqa: BLE001  protobuf's DecodeError quotes the message, and the caller must not wait
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the message cannot be decoded")
 
