@@ -1,4 +1,4 @@
-# Needs Python 3.11 to 3.14 and the package index; everything else comes from there.
+# Needs Python 3.11 or newer and the package index; everything else comes from there.
 BIN = .venv/bin
 STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench

@@ -131,8 +131,9 @@ def _imported(name: str) -> "Celery[Any]":
 def _why_not_found(name: str, error: Exception) -> str:
     text = " ".join(f"{type(error).__name__}: {error}".split())
     missing = str(error.name) if isinstance(error, ModuleNotFoundError) else ""
+    module, _, attribute = name.partition(":")
     if isinstance(error, AttributeError) or ":" in missing:  # Celery tries what is not an attribute as a module
-        return f"There is no Celery app {name} ({text}). {_HOW}"
+        return f"There is no Celery app {name}: the module {module} has no {attribute or 'app'}. {_HOW}"
     if missing and f"{name.replace(':', '.')}.".startswith(f"{missing}."):
         return f"There is no module {missing} here. Run mgw in the directory that holds it, or add that to PYTHONPATH."
     return f"Cannot import {name} ({text}). Run mgw with the environment and the packages of its workers."
