@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import marshmallow
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, current_app, g, jsonify, request
 from flask_smorest import Api, abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -16,7 +16,7 @@ from .bearer import is_accepted
 from .log import LOGGER, log_failure, request_id
 from .openapi import ServiceInfo
 from .openapi_parts import error_body
-from .paths import IdConverter, RawPath, read_id
+from .paths import AFTER_PATH, IdConverter, RawPath, read_id
 from .request_body import BROKEN_BODY
 
 HEALTH = "health"
@@ -48,6 +48,7 @@ def make_web_app(info: ServiceInfo, storage: Storage, keys: tuple[str, ...], max
     _route_on_raw_paths(app)
     app.before_request(_start_request)
     app.before_request(lambda: _check_key(keys))
+    app.before_request(_refuse_query)
     app.before_request(_read_ids)
     app.after_request(_finish_request)
     api = ErrorApi(app, spec_kwargs=openapi.plugins())
@@ -89,6 +90,15 @@ def _check_key(keys: tuple[str, ...]) -> None:
         return
     if not is_accepted(request.headers.get("Authorization", ""), keys):
         abort(401, message="A valid bearer key is needed.", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _refuse_query() -> None:
+    """A route without query parameters gets none: `DELETE /sessions/chat?1` was meant for another session's id."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if view is None or getattr(view, "takes_query", False) or not request.environ[AFTER_PATH]:
+        return
+    messages = {name: ["Unknown field."] for name in request.args}
+    abort(422, message="This address takes no query; in an id write ? as %3F and # as %23.", messages=messages)
 
 
 def _read_ids() -> None:

@@ -16,8 +16,8 @@ from .paths import IdConverter
 
 Operation = dict[str, Any]
 _JSON = "application/json"
-_ALWAYS = {401, 500, 503}
-_WITH_BODY = {400, 413, 422}
+_ALWAYS = {422, 500, 503}  # a query that the route does not take is a 422 everywhere
+_WITH_BODY = {400, 413}
 _BEARER = "bearer"
 _ORDER = ("openapi", "info", "servers", "security", "tags", "paths", "components")
 _OPERATION_ORDER = ("operationId", "summary", "description", "tags", "security", "parameters", "requestBody")
@@ -44,7 +44,7 @@ class SharedPartsPlugin(BasePlugin):
     ) -> None:
         """Complete the operations of one path."""
         for method, operation in (operations or {}).items():
-            _complete(operation, method, "{" in (path or ""))
+            _complete(operation, method)
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,9 @@ def document(api: Api) -> dict[str, Any]:
     return {name: made[name] for name in _ORDER if name in made}
 
 
-def _complete(operation: Operation, method: str, has_id: bool) -> None:
-    codes = set(_ALWAYS) if operation.get("security") != [] else {500, 503}
+def _complete(operation: Operation, method: str) -> None:
+    codes = set(_ALWAYS) if operation.get("security") == [] else {401, *_ALWAYS}
     codes |= _WITH_BODY if "requestBody" in operation else set()
-    codes |= {422} if has_id or "parameters" in operation else set()
     parameters = operation.setdefault("parameters", [])
     if method == "post":
         codes |= {400, 409}

@@ -11,6 +11,8 @@ from ...schemas.fields import Id
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+# What the request line has after the path, in the WSGI environment: a query, a fragment, or nothing.
+AFTER_PATH = "memory_graph_workers.after_path"
 _ID = Id()
 
 
@@ -29,7 +31,7 @@ class RawPath:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Handle a request by its encoded path."""
-        environ["PATH_INFO"] = _raw_path(environ)
+        environ["PATH_INFO"], environ[AFTER_PATH] = _split(environ)
         return self._application(environ, start_response)
 
 
@@ -46,8 +48,11 @@ def read_id(encoded: Any) -> str:
     return checked
 
 
-def _raw_path(environ: "WSGIEnvironment") -> str:
-    raw = str(environ.get("RAW_URI") or environ.get("PATH_INFO", "/")).partition("?")[0].partition("#")[0]
+def _split(environ: "WSGIEnvironment") -> tuple[str, str]:
+    """The path as it was sent, and what follows it."""
+    sent = str(environ.get("RAW_URI") or environ.get("PATH_INFO", "/"))
+    end = min((place for mark in "?#" if (place := sent.find(mark)) >= 0), default=len(sent))
+    raw = sent[:end]
     if not raw.startswith("/"):  # the absolute form, as a proxy sends it
         raw = urlsplit(raw).path
-    return "/" + raw.lstrip("/")
+    return "/" + raw.lstrip("/"), sent[end:]

@@ -58,7 +58,14 @@ class JsonBlueprint(Blueprint):
 
     def takes_query(self, schema: Schema) -> Callable[[View], View]:
         """Pass the view the query parameters, validated by `schema`; an unknown one is a 422."""
-        return cast("Any", self).arguments(schema, location="query", unknown=RAISE)
+        pass_query = cast("Any", self).arguments(schema, location="query", unknown=RAISE)
+
+        def decorate(view: View) -> View:
+            passed = pass_query(view)
+            passed.takes_query = True
+            return passed
+
+        return decorate
 
     def responds(
         self, status: int, schema: Schema | None = None, *, errors: tuple[int, ...] = ()
