@@ -4,8 +4,9 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
@@ -18,12 +19,15 @@ import orjson
 from ..schemas.base import Payload, ValidationError, derived_id
 from ..schemas.fields import Id
 from ..schemas.ids import random_id
+from .capabilities import MOST_BYTES, Capabilities, says_not_here
 from .config import RegistryConfig, RetryPolicy, VaultConfig
-from .errors import IntegrationError, Refused, TransientError, UncertainOutcome
+from .errors import ConnectionError, IntegrationError, Refused, TransientError, UncertainOutcome
 from .responses import confirmed, load, refuse, request_id_of
 from .retry import again
 
 if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+
     from .breaker import Breaker
 
 R = TypeVar("R")
@@ -42,6 +46,7 @@ class Call:
 
     A call that is not `repeatable` is not sent again if the service may have done it. `subject` names what a call
     without ids in its route is about, if not its whole body. `expects` are fields that its response must have.
+    With an `extension`, this is the form for a service that does not know the extension.
     """
 
     operation: str
@@ -58,6 +63,7 @@ class Call:
     repeatable: bool = True
     subject: str = ""
     expects: Mapping[str, str] = field(default_factory=dict[str, str])
+    extension: "Extension | None" = None
     path: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +82,23 @@ class Call:
         """
         known = " ".join([*self.ids.values(), self.subject]).encode(errors="replace")
         return known if known or self.body is None else encode(self.body)
+
+
+def _always(response: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Extension:
+    """The form of a call that only a service with `capability` knows.
+
+    `form` makes it of the capability's facts, which come unchecked from /health; None if they do not cover this call.
+    `was_done` tells from a response whether a field that the extension adds had its effect.
+    """
+
+    capability: str
+    form: Callable[[Any], Call | None]
+    was_done: Callable[[Any], bool] = _always
 
 
 class Closing:
@@ -121,6 +144,7 @@ class ServiceClient(Closing):
             {"User-Agent": USER_AGENT, "Accept": "application/json"},
             idle_connections=idle_connections,
         )
+        self.capabilities = Capabilities(self._read_health, lambda: self._breaker.closing)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -163,16 +187,51 @@ class ServiceClient(Closing):
         )
 
     def _attempt(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
+        """Send a call once, in its extended form if the service knows that; both forms have one deadline together."""
+        end = time.monotonic() + self._timeout_secs(call)
+        extended = self._extended(call, end)
+        if extended is None or call.extension is None:
+            return self._exchange(call, key, end, partial(_result, call, returns))
+        try:
+            done = self._exchange(extended, key, end, partial(_result, extended, returns))
+            if call.extension.was_done(done):
+                return done
+        except IntegrationError as error:
+            if not says_not_here(error, new_route=extended.route != call.route):
+                raise
+        self.capabilities.forget(call.extension.capability)
+        return self._exchange(call, key, end, partial(_result, call, returns))
+
+    def _extended(self, call: Call, end: float) -> Call | None:
+        if call.extension is None:
+            return None
+        facts = self.capabilities.facts(call.extension.capability, end - time.monotonic())
+        return None if facts is None else call.extension.form(facts)
+
+    def _read_health(self, timeout_secs: float) -> bytes:
+        """Return the body of /health, for the service's capabilities; half of the time is left for the call itself."""
+        call = Call(HEALTH_CHECK, "GET", "/health", authenticated=False, timeout_secs=HEALTH_TIMEOUT_SECS)
+        return self._exchange(call, "", time.monotonic() + timeout_secs / 2, lambda _, body: body, MOST_BYTES)
+
+    def _exchange(
+        self,
+        call: Call,
+        key: str,
+        end: float,
+        read: "Callable[[BaseHTTPResponse, bytes], T]",
+        most_bytes: int | None = None,
+    ) -> T:
         request_id = random_id()
         started = time.monotonic()
         status: int | None = None
         try:
             sent = None if call.body is None else encode(call.body)
             headers = self._headers(call, key, request_id)
-            response, body = self._transport.exchange(call.method, call.path, headers, sent, self._timeout_secs(call))
+            timeout_secs = self._left_secs(call, end)
+            response, body = self._transport.exchange(call.method, call.path, headers, sent, timeout_secs, most_bytes)
             status, request_id = response.status, request_id_of(response) or request_id
             refuse(response, body, self.key_variable, call.schema)
-            return confirmed(load(response, body, returns), call.expects) if returns else None
+            return read(response, body)
         except IntegrationError as error:
             raise _located(error, call, self.service, status, request_id) from error.__cause__
         finally:
@@ -180,6 +239,12 @@ class ServiceClient(Closing):
 
     def _timeout_secs(self, call: Call) -> float:
         return min(call.timeout_secs or self._settings.timeout_secs, self._settings.timeout_secs)
+
+    def _left_secs(self, call: Call, end: float) -> float:
+        left_secs = min(self._timeout_secs(call), end - time.monotonic())
+        if left_secs <= 0:
+            raise ConnectionError("the deadline passed before the request was sent")
+        return left_secs
 
     def _headers(self, call: Call, key: str, request_id: str) -> dict[str, str]:
         headers = {"X-Request-ID": request_id, **call.headers}
@@ -226,6 +291,10 @@ def path_id(name: str, value: str) -> str:
         return quote(_ID.deserialize(value), safe="")
     except marshmallow.ValidationError as error:
         raise ValidationError({name: error.messages}) from error
+
+
+def _result(call: Call, returns: Payload[R] | None, response: "BaseHTTPResponse", body: bytes) -> R | None:
+    return confirmed(load(response, body, returns), call.expects) if returns else None
 
 
 def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:

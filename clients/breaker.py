@@ -92,6 +92,11 @@ class Breaker:
         """`closed`, `open` or `half-open`."""
         return self._storage.state
 
+    @property
+    def closing(self) -> str:
+        """A text that changes whenever the breaker closes."""
+        return self._storage.closing
+
     def _of_this_thread(self) -> pybreaker.CircuitBreaker:
         breaker = getattr(self._local, "breaker", None)
         if breaker is None:
@@ -140,6 +145,11 @@ class Storage(pybreaker.CircuitBreakerStorage):
 
     def reset_success_counter(self) -> None:
         """Do nothing: setting the state resets it, and pybreaker calls this in each thread that sees a new state."""
+
+    @property
+    @abstractmethod
+    def closing(self) -> str:
+        """A text that changes whenever the state becomes closed."""
 
     @abstractmethod
     def pause_left_secs(self) -> float:
@@ -191,6 +201,12 @@ class MemoryStorage(Storage):
         self._failures = self._successes = 0
         self._requests = set[str]()
         self._opened_at: datetime | None = None
+        self._closing = ""
+
+    @property
+    def closing(self) -> str:
+        """A text that changes whenever the state becomes closed."""
+        return self._closing
 
     @property
     def state(self) -> str:
@@ -202,6 +218,8 @@ class MemoryStorage(Storage):
         with self._lock:
             self._state, self._failures, self._successes = state, 0, 0
             self._requests.clear()
+            if state == pybreaker.STATE_CLOSED:
+                self._closing = _new_closing()
 
     def count_failure(self, request: str | None) -> None:
         """Count a failure; the same request counts once until a call succeeds, None always."""
@@ -273,13 +291,19 @@ class RedisStorage(Storage):
         self._open_until = 0.0
 
     @property
+    def closing(self) -> str:
+        """A text that changes whenever the state becomes closed, whichever worker's call closed it."""
+        return self._value("closing", "")
+
+    @property
     def state(self) -> str:
         """The state; setting it resets the counters to 0."""
         return self._value("state", pybreaker.STATE_CLOSED)
 
     @state.setter
     def state(self, state: str) -> None:
-        self._write({"state": state, "failures": "0", "requests": "", "successes": "0"})
+        closing = {"closing": _new_closing()} if state == pybreaker.STATE_CLOSED else {}
+        self._write({"state": state, "failures": "0", "requests": "", "successes": "0", **closing})
 
     def count_failure(self, request: str | None) -> None:
         """Count a failure; the same request counts once until a call of any worker succeeds, None always."""
@@ -366,6 +390,10 @@ class RedisStorage(Storage):
             return command()
         except RedisError:
             return None
+
+
+def _new_closing() -> str:
+    return str(time.time_ns())
 
 
 def _digest(operation: str | None, request: bytes) -> str:

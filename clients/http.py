@@ -57,17 +57,23 @@ class Transport:
         self._pool = self._pools.connection_from_url(self._base_url)
 
     def exchange(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, timeout_secs: float
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_secs: float,
+        most_bytes: int | None = None,
     ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
         """Send a request and read the whole response within `timeout_secs`; no redirect is followed.
 
         The path is percent-encoded already.
         Raises: ConnectionError if nothing was sent; Timeout, or HttpError if the transfer broke (in both cases the
-        service may have done its work); SerializationError if the response is over 64 MiB.
+        service may have done its work); SerializationError if the response is over `most_bytes` (64 MiB).
         """
         try:
             with within(timeout_secs), self._open(method, path, headers, body, timeout_secs) as response:
-                return response, _read(response)
+                return response, _read(response, most_bytes or MAX_RESPONSE_BYTES)
         except (HTTPError, OSError) as error:
             ours = _translated(error, timeout_secs)
             # What broke a transfer quotes the response, or the proxy's: it is no cause, for tracebacks are logged.
@@ -90,14 +96,14 @@ class Transport:
         )
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+def _read(response: urllib3.BaseHTTPResponse, most_bytes: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
         for part in response.stream(_CHUNK_BYTES):
             size += len(part)
-            if size > MAX_RESPONSE_BYTES:
-                told = f"the response is over {MAX_RESPONSE_BYTES // 2**20} MiB"
+            if size > most_bytes:
+                told = f"the response is over {most_bytes / 2**20:g} MiB"
                 raise SerializationError(told, status=response.status)
             parts.append(part)
     except ValueError:  # http.client's, of a chunk of negative length

@@ -27,7 +27,7 @@ from ...schemas.registry import (
 )
 from ..database.storage import Storage
 from ..web.app import make_web_app
-from ..web.idempotency import IdempotencyStore, respond_once
+from ..web.idempotency import CAPABILITY, IdempotencyStore, respond_once
 from ..web.openapi import ServiceInfo
 from ..web.request_body import JsonBlueprint, QueryNumber, with_derived_ids
 from . import models as registry_models
@@ -90,7 +90,7 @@ def prepare(config: RegistryServiceConfig) -> None:
 def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
-    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes)
+    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, CAPABILITY)
     app.extensions.update(
         idempotency=IdempotencyStore(storage, IdempotentResponse, config.now), storage=storage, config=config
     )

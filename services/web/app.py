@@ -1,6 +1,7 @@
 """What the Registry and the Vault share: bearer keys, request ids, errors, limits, one log line a request."""
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..database.storage import Storage
 from . import docs_page, openapi
 from .bearer import is_accepted
 from .log import LOGGER, log_failure, request_id
-from .openapi import ServiceInfo
+from .openapi import VERSION, ServiceInfo
 from .openapi_parts import error_body
 from .paths import AFTER_PATH, IdConverter, RawPath, read_id
 from .request_body import BROKEN_BODY
@@ -41,8 +42,13 @@ class ErrorApi(Api):
         return body, body["code"], data.get("headers") or _allow_header(error)
 
 
-def make_web_app(info: ServiceInfo, storage: Storage, keys: tuple[str, ...], max_body_bytes: int) -> tuple[Flask, Api]:
-    """A web application without its routes, and the API to register them with."""
+def make_web_app(
+    info: ServiceInfo, storage: Storage, keys: tuple[str, ...], max_body_bytes: int, capabilities: Mapping[str, Any]
+) -> tuple[Flask, Api]:
+    """A web application without its routes, and the API to register them with.
+
+    `capabilities` is what the service can do beyond the published wire, each with its facts; /health tells them.
+    """
     app = Flask(info.title, static_folder=None)
     app.config.update(openapi.settings(info), MAX_CONTENT_LENGTH=max_body_bytes, PROPAGATE_EXCEPTIONS=False)
     _route_on_raw_paths(app)
@@ -54,7 +60,7 @@ def make_web_app(info: ServiceInfo, storage: Storage, keys: tuple[str, ...], max
     api = ErrorApi(app, spec_kwargs=openapi.plugins())
     app.register_error_handler(SQLAlchemyError, _storage_failed)
     app.register_error_handler(Exception, _failed)
-    app.add_url_rule("/health", HEALTH, lambda: _health(storage))
+    app.add_url_rule("/health", HEALTH, lambda: _health(storage, capabilities))
     openapi.describe(app, api)
     app.register_blueprint(docs_page.docs_blueprint(api))
     return app, api
@@ -134,13 +140,13 @@ def _drain_body() -> None:
             left -= len(part)
 
 
-def _health(storage: Storage) -> tuple[Response, int, dict[str, str]]:
+def _health(storage: Storage, capabilities: Mapping[str, Any]) -> tuple[Response, int, dict[str, str]]:
     try:
         storage.check()
     except SQLAlchemyError as error:
         log_failure(error, {"request_id": g.request_id})
         return jsonify(status="unhealthy", database="down"), 503, {"Retry-After": "1"}
-    return jsonify(status="healthy", database="up"), 200, {}
+    return jsonify(status="healthy", database="up", version=VERSION, capabilities=capabilities), 200, {}
 
 
 def _storage_failed(error: SQLAlchemyError) -> tuple[Response, int, dict[str, str]]:

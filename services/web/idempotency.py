@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from ..database.storage import Storage, UtcDateTime
 
 RETENTION = timedelta(days=7)
+CAPABILITY: dict[str, Any] = {"idempotency": {"kept_days": RETENTION.days}}
 _MAX_PURGED = 20
 # Makes the fingerprint of a body, in the same way as the earlier fingerprint given, if any. None: that way is gone.
 Fingerprint = Callable[[bytes, str | None], str | None]

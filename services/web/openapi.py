@@ -15,6 +15,7 @@ from .openapi_parts import ERROR, ERROR_HEADERS, ERRORS, HEADERS, HEALTH, PARAME
 from .paths import IdConverter
 
 Operation = dict[str, Any]
+VERSION = version("memory-graph-workers")
 _JSON = "application/json"
 _ALWAYS = {422, 500, 503}  # a query that the route does not take is a 422 everywhere
 _WITH_BODY = {400, 413}
@@ -63,7 +64,7 @@ def settings(info: ServiceInfo) -> dict[str, Any]:
     security = [{_BEARER: []}] if info.key_needed else [{_BEARER: []}, {}]
     return {
         "API_TITLE": info.title,
-        "API_VERSION": version("memory-graph-workers"),
+        "API_VERSION": VERSION,
         "OPENAPI_VERSION": OPENAPI_VERSION,
         "API_SPEC_OPTIONS": {"info": facts, "servers": servers, "security": security},
     }

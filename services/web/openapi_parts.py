@@ -29,6 +29,14 @@ ERROR: dict[str, Any] = {
         "errors": {"type": "object", "description": "What is wrong with each invalid field."},
     },
 }
+IDEMPOTENCY: dict[str, Any] = {
+    "description": "A POST that is repeated under its Idempotency-Key has one effect.",
+    "type": "object",
+    "required": ["kept_days"],
+    "properties": {
+        "kept_days": {"type": ["integer", "null"], "description": "Days for which keys are kept; null: for ever."}
+    },
+}
 HEALTH: dict[str, Any] = {
     "description": "Whether the service can work.",
     "type": "object",
@@ -36,6 +44,13 @@ HEALTH: dict[str, Any] = {
     "properties": {
         "status": {"type": "string", "enum": ["healthy", "unhealthy"]},
         "database": {"type": "string", "enum": ["up", "down"]},
+        "version": {"type": "string", "description": "The release of the service; absent if it is unhealthy."},
+        "capabilities": {
+            "type": "object",
+            "description": "What the service can do beyond the published contract, each with its facts; absent if "
+            "it is unhealthy.",
+            "properties": {"idempotency": IDEMPOTENCY},
+        },
     },
 }
 HEADERS: dict[str, dict[str, Any]] = {

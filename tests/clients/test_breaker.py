@@ -461,3 +461,18 @@ def test_slow_calls_of_sixteen_threads_go_side_by_side(server: FakeServer) -> No
     with RegistryClient(RegistryConfig(server.url)) as client, ThreadPoolExecutor(16) as threads:
         list(threads.map(client.delete_session, map(str, range(16))))
     assert time.monotonic() - started < SOON_SECS
+
+
+def test_a_closing_is_seen_by_every_worker() -> None:
+    server = fakeredis.FakeServer()
+    one, other = [
+        Breaker("registry", RedisStorage(fakeredis.FakeRedis(server=server), "registry", 0.05), 0.05) for _ in range(2)
+    ]
+    before = other.closing
+    opened(one)
+    assert other.closing == before
+    time.sleep(0.3)
+    for _ in range(2):
+        one.call(lambda: None)
+    time.sleep(0.3)
+    assert other.closing == one.closing != before

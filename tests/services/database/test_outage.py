@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 
 import grpc
 import psutil
@@ -19,6 +20,7 @@ from support.waiting import until
 on_postgresql = pytest.mark.parametrize("new_database", ["postgresql"], indirect=True, scope="session")
 DOWN = {"status": "unhealthy", "database": "down"}
 UP = {"status": "healthy", "database": "up"}
+KEEPS_KEYS = {"idempotency": {"kept_days": 7}}
 
 
 def register(registry, session_id):
@@ -78,7 +80,9 @@ def test_a_stopped_database_is_a_503_and_no_acknowledged_write_is_lost(start, po
     assert (health.status, health.json, health.headers["Retry-After"]) == (503, DOWN, "1")
     assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
     assert set().union(*(writer.statuses for writer in writers)) == {201, 503}
-    assert registry.get("/health").json == UP
+    told = registry.get("/health").json
+    assert {name: told[name] for name in UP} == UP
+    assert (told["capabilities"], told["version"]) == (KEEPS_KEYS, version("memory-graph-workers"))
     for session_id in (session_id for writer in writers for session_id in writer.acknowledged):
         assert registry.get(f"/api/v1/sessions/{session_id}").status == 200
 
