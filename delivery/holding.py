@@ -28,6 +28,7 @@ from redis.exceptions import RedisError
 
 from .addresses import is_redis
 from .breakers import HALF_OPEN, OPEN, SharedBreaker, breaker_of
+from .celery_types import InFlight, WorkerConsumer
 from .dead_letters import DeadLetters
 from .holds import HoldStore
 from .probes import Probes, always_up, command_of
@@ -40,7 +41,6 @@ KEEP_BOUNDS_SECS = 60.0
 _FREE_ABOVE = 64
 _DOWN, _TRIAL, _GROWING, _ASKED = "it is down", "it is being tried", "it is coming back", "it asked to wait"
 
-_Step: Any = bootsteps.StartStopStep
 Probe = Callable[[str], bool | None]
 Permit = Callable[[str, "int | None"], None]
 
@@ -126,36 +126,37 @@ class Holder:
         return permits
 
 
-class HoldQueues(_Step):
+class HoldQueues(bootsteps.StartStopStep):
     """The step of the worker's consumer that does the leader's work: hold queues, and keep the dead letters' bounds."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
-    def __init__(self, consumer: Any, **kwargs: Any) -> None:
-        super().__init__(consumer, **kwargs)
-        self._channel: Any = None
+    def __init__(self, parent: WorkerConsumer, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        self._channel: Channel | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self._name = str(uuid4())
         self._bounds_kept_at = -KEEP_BOUNDS_SECS
 
-    def start(self, consumer: Any) -> None:
+    def start(self, parent: WorkerConsumer) -> None:
         """Use the new connection, and start the thread; only a Redis broker can hold queues."""
-        found = installed_or_none(consumer.app)
+        found = installed_or_none(parent.app)
         if found is None or not is_redis(found.state_url):
             return
-        channel = consumer.task_consumer.channel
+        channel = parent.task_consumer.channel
         self._channel = channel if isinstance(channel, Channel) else None
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, args=(found,), name="hold", daemon=True)
             self._thread.start()
 
-    def shutdown(self, consumer: Any) -> None:
+    def shutdown(self, parent: WorkerConsumer) -> None:
         """Let another worker lead."""
         self._stopped.set()
 
     def _permit(self, queue: str, permits: int | None) -> None:
-        self._channel.set_permits(queue, permits)
+        if self._channel is not None:
+            self._channel.set_permits(queue, permits)
 
     def _keep_bounds(self, letters: DeadLetters) -> None:
         """Once a minute, drop the dead letters beyond their bounds, though nothing may have failed since."""
@@ -186,7 +187,7 @@ class HoldQueues(_Step):
             )
 
 
-def may_start(consumer: Any, request: Any) -> bool:
+def may_start(consumer: WorkerConsumer, request: InFlight) -> bool:
     """Return whether a task that waited in this worker (a countdown) may run now.
 
     A task that was taken before the hold needs a permit. One that used up a permit when it was taken needs no second

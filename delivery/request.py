@@ -15,6 +15,7 @@ from celery.worker import request as plain
 from celery.worker import state
 from redis.exceptions import RedisError
 
+from .celery_types import Message
 from .dead_letters import DeadLetter, DeadLetters, Reason
 from .envelope import call_of_body
 from .failures import failure
@@ -32,7 +33,7 @@ logger = get_logger(__name__)
 class Request(_PlainRequest):
     """An in-flight task, whose failure is stored before its message is acknowledged."""
 
-    def __init__(self, message: Any, **options: Any) -> None:
+    def __init__(self, message: Message, **options: Any) -> None:
         super().__init__(message, **options)
         # The sender chooses argsrepr and shadow freely, and they may quote content: keep them out of events and logs.
         self.name = self.type
