@@ -41,8 +41,8 @@ def openapi(service: Any, config: Any) -> str:
 
 
 def written(document: Any) -> str:
-    """The text of a document, indented so that a person can read and compare it."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    """The text of a document: indented, because a person reads it, and in ASCII, so that nothing in it is invisible."""
+    return json.dumps(document, indent=2) + "\n"
 
 
 CONTRACTS: dict[str, Callable[[], str]] = {

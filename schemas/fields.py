@@ -18,7 +18,10 @@ _RFC3339 = re.compile(
     re.ASCII,
 )
 _KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Controls (C0, DEL, C1), line ends and bidi marks. The last are in the class as themselves, because the engines that
+# read a JSON Schema spell an escape above 255 in different ways.
+NOT_IN_ID = "[\\x00-\\x1f\\x7f-\\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+_NOT_IN_ID = re.compile(NOT_IN_ID)
 
 
 class Text(fields.String):
@@ -47,16 +50,16 @@ class Text(fields.String):
 
 
 class Id(Text):
-    """An id that goes into a path: 1 to 256 characters, no control characters, not `.` or `..`."""
+    """An id that goes into a path: 1 to 256 characters, no control or bidi characters, not `.` or `..`."""
 
-    default_error_messages = {"id": "Not an id: control characters, '.' and '..' are refused."}
+    default_error_messages = {"id": "Not an id: control and bidi characters, '.' and '..' are refused."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(shortest=1, longest=MAX_ID_LENGTH, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if text in {".", ".."} or _CONTROL.search(text):
+        if text in {".", ".."} or _NOT_IN_ID.search(text):
             raise self.make_error("id")
         return text
 

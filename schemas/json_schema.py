@@ -16,7 +16,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import EXCLUDE, Schema, fields
 
 from .base import Payload
-from .fields import Amount, Count, Days, Id, Json, JsonObject, Key, ModestObject, Text, Timestamp
+from .fields import NOT_IN_ID, Amount, Count, Days, Id, Json, JsonObject, Key, ModestObject, Text, Timestamp
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 OPENAPI_VERSION = "3.1.0"
@@ -25,7 +25,7 @@ _DEFS = "#/$defs/"
 
 # Patterns mean the same in ECMA-262, Python, Go and Rust; hence `not`, because `$` may come before a last newline.
 _NO_NUL = "^[^\\x00]*$"
-_NO_ID = "^\\.{1,2}$|[\\x00-\\x1f\\x7f]"
+_NO_ID = "^\\.{1,2}$|" + NOT_IN_ID
 _NO_KEY = "[^\\x21-\\x7e]"
 _RFC3339 = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 _UNKNOWN = object()

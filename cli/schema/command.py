@@ -83,4 +83,4 @@ def _schema_of(task: CheckedTask[Any], result: bool) -> dict[str, Any]:
 
 
 def _text(schema: dict[str, Any]) -> str:
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema, indent=2) + "\n"  # in ASCII: some patterns name characters that do not print

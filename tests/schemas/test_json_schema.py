@@ -27,7 +27,9 @@ WRONG_BY_TYPE: dict[str, list[Any]] = {
     "object": [[], "text", 5],
     "array": [{}, "text", 5, [5], [None]],
 }
-WRONG_IDS = ["", ".", "..", "a\nb", "a\n", "\x7f", "a\x00", "x" * 257]
+WRONG_IDS = ["", ".", "..", "a\nb", "a\n", "\x7f", "a\x00", "\x80", "a\x85", "\u202eb", "\u2066", "\u2028", "x" * 257]
+INVISIBLE = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]))
+INVISIBLE += "\u061c\u200e\u200f"
 WRONG_MOMENTS = ["", "now", "2026-01-31", "2026-01-31T12:00:00", "2026-01-31T12:00Z", "\uff12026-01-31T12:00:00Z"]
 WRONG_BY_NAME: dict[str, list[Any]] = {
     **dict.fromkeys(["policy_id", "archive_id"], WRONG_IDS),
@@ -107,8 +109,7 @@ def texts(part: dict[str, Any]) -> st.SearchStrategy[str]:
         return st.sampled_from(part["enum"])
     if part.get("format") == "date-time":
         return st.datetimes().map(lambda moment: moment.isoformat() + "Z")
-    banned = "\x00" if "pattern" in part else "".join(map(chr, [*range(32), 127]))
-    letters = st.characters(codec="utf-8", exclude_characters=banned)
+    letters = st.characters(codec="utf-8", exclude_characters="\x00" if "pattern" in part else INVISIBLE)
     if part.get("not", {}).get("pattern") == "[^\\x21-\\x7e]":  # printable ASCII alone
         letters = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
     short = st.text(letters, min_size=part.get("minLength", 0), max_size=20)
@@ -174,6 +175,13 @@ def test_what_breaks_a_limit_is_refused_by_both(schema: type[Payload[Any]], name
     payload = {**least_of(schema), name: value}
     assert not is_valid(schema, payload)
     assert not is_accepted(schema, payload)
+
+
+def test_each_character_of_an_id_is_judged_alike_by_both() -> None:
+    schema, chars = registry.SessionRegistrationSchema, [*map(chr, range(0x250)), *map(chr, range(0x2000, 0x2100))]
+    for char in [*chars, *INVISIBLE, "\ufeff", "\ufffd", "\U0010ffff"]:
+        payload = {**least_of(schema), "session_id": f"a{char}"}
+        assert is_valid(schema, payload) is is_accepted(schema, payload) is (char not in INVISIBLE), ascii(char)
 
 
 @pytest.mark.parametrize("schema", ALL, ids=name_of)

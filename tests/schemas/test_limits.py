@@ -64,7 +64,7 @@ LONG_LIST: list[Any] = []
 for _ in range(100_000):
     LONG_LIST = [LONG_LIST]
 
-IDS_WRONG = ["", ".", "..", "x" * 257, "a\nb", "a\x00", "\x7f", "\ud800", 5, True, [], {}]
+IDS_WRONG = ["", ".", "..", "x" * 257, "a\nb", "a\x00", "\x7f", "\x85", "\u202e", "\ud800", 5, True, [], {}]
 IDS_RIGHT = ["x" * 256, "...", "a/b", "a:b", "größe 世界 🌍", "%2e", " ", "-"]
 COUNTS_WRONG = [-1, 2**63, "5", "", True, 0.0, 1.5, NAN, [], {}]
 COUNTS_RIGHT = [0, 1, 2**63 - 1]
