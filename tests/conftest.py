@@ -6,10 +6,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+
+settings.register_profile("no deadline", deadline=None)  # an example that is slow says only that the machine is busy
+settings.load_profile("no deadline")
 
 # Their tests share a stack, an image or an installation that takes seconds to make: one process runs the folder.
 TOGETHER = ("acceptance/fleet", "deployment", "docs", "examples", "faults", "producers")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-LONGEST_SECS = 120.0  # no promise: a quiet machine needs a few seconds for any of these waits
+LONGEST_SECS = 240.0  # no promise: a quiet machine needs a few seconds for any of these waits
 SOON_SECS = 10.0  # what ends after a second or two on a quiet machine, and would last longer than this if it did not
 _EVERY_SECS = 0.02
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
@@ -15,7 +16,8 @@ from sqlalchemy import event, func, insert, select, text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STATUSES = list(SessionStatus)
-MANY = 20_000
+MANY, SLICE = 20_000, 1_000
+FIRST = SessionRegistration("first", "a/b", started_at=START)
 
 
 def session_row(number):
@@ -41,13 +43,15 @@ def total_row(number):
     }  # fmt: skip
 
 
-def fill(session):
-    """Many sessions and reports, counted as if they had come one by one."""
-    registry_sessions.register(session, SessionRegistration("first", "a/b", started_at=START), START)
-    numbers = range(2, MANY)
+def fill(session, numbers):
+    """Many sessions and reports."""
     session.execute(insert(SessionRecord), [session_row(number) for number in numbers])
     session.execute(insert(UsageRecord), [report_row(number) for number in numbers])
     session.execute(insert(SessionUsage), [total_row(number) for number in numbers])
+
+
+def count(session):
+    """What was filled in, counted as if it had come one by one."""
     registry_usage.track(session, UsageReport("s7", prompt_tokens=1, completion_tokens=1, total_tokens=2), START)
     session.execute(text("DELETE FROM session_blocks"))
     counted = f"number / {BLOCK}, status, count(*), min(started_at), max(started_at)"
@@ -58,7 +62,10 @@ def fill(session):
 def filled(new_database):
     made = Storage(DatabaseUrl().deserialize(new_database()), Base)
     made.create()
-    made.write(fill)
+    made.write(lambda session: registry_sessions.register(session, FIRST, START))
+    for number in range(2, MANY, SLICE):  # a statement of all would outlast its time limit on a busy machine
+        made.write(partial(fill, numbers=range(number, min(number + SLICE, MANY))))
+    made.write(count)
     made.write(lambda session: session.execute(text("ANALYZE")))
     yield made
     made.close()

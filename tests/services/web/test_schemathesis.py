@@ -26,7 +26,6 @@ SEED = {
 }  # fmt: skip
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", SEED)
 def test_nothing_that_is_generated_breaks_the_contract(start, tmp_path, name):
     service = start(name)
