@@ -91,7 +91,7 @@ class SchedulerConfig(Settings):
 
     def mistakes(self) -> Iterator[str]:
         """Refuse a retention below the level's floor."""
-        floor = self.default_compliance_level.retention_days
+        floor = self.default_compliance_level.least_days
         if self.retention_days < floor:
             yield (
                 f"retention_days (ARCHIVAL_RETENTION_DAYS): {self.retention_days} is below the "

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class ComplianceLevel(StrEnum):
-    """The rule that an archive falls under; `retention_days` is its minimum."""
+    """The rule an archive is kept under: `retention_days` by default, and `least_days` at least."""
 
     STANDARD = "standard"
     HIPAA = "hipaa"
@@ -14,8 +14,13 @@ class ComplianceLevel(StrEnum):
 
     @property
     def retention_days(self) -> int:
-        """The fewest days that an archive of this level must be kept."""
+        """Days that an archive is kept if nobody chose."""
         return _LEVEL_DAYS[self]
+
+    @property
+    def least_days(self) -> int:
+        """Days that the level asks an archive to be kept; `standard` asks for none."""
+        return 1 if self is ComplianceLevel.STANDARD else self.retention_days
 
 
 _LEVEL_DAYS = {

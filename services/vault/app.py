@@ -120,7 +120,7 @@ def delete_archive(archive_id: str) -> None:
 def create_retention_policy(policy: RetentionPolicy) -> Response:
     """Record a retention policy.
 
-    Fewer days than its compliance level requires are a 422: standard 365, pci 1095, hipaa, gdpr and soc2 2555.
+    Fewer days than its compliance level requires are a 422: pci 1095, hipaa, gdpr and soc2 2555.
     """
     now = _config().now()
     return respond_once(201, PolicyCreatedSchema(), lambda session: vault_policies.create(session, policy, now))

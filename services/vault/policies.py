@@ -15,7 +15,7 @@ _SCHEMA = RetentionPolicySchema()
 
 def create(session: Session, policy: RetentionPolicy, now: datetime) -> PolicyId:
     """Record a policy; a repeat changes nothing, other content with the same id is a 409."""
-    floor = policy.compliance_level.retention_days
+    floor = policy.compliance_level.least_days
     if policy.retention_days < floor:
         abort(422, messages={"retention_days": [f"Must be at least {floor}, as its compliance level requires."]})
     record = session.get(PolicyRecord, policy.policy_id)

@@ -192,9 +192,14 @@ def test_without_a_key_plain_http_is_fine() -> None:
     assert RegistryConfig(FAR).base_url == FAR
 
 
-@pytest.mark.parametrize("level", list(ComplianceLevel))
+@pytest.mark.parametrize("days", [1, 90, 364, 365, 365_000])
+def test_the_standard_level_has_no_floor(days: int) -> None:
+    assert SchedulerConfig(retention_days=days).default_compliance_level is ComplianceLevel.STANDARD
+
+
+@pytest.mark.parametrize("level", [level for level in ComplianceLevel if level is not ComplianceLevel.STANDARD])
 def test_a_retention_below_the_levels_floor_is_refused(level: ComplianceLevel) -> None:
-    days = {"standard": 365, "hipaa": 2555, "gdpr": 2555, "pci": 1095, "soc2": 2555}[level]
+    days = {"hipaa": 2555, "gdpr": 2555, "pci": 1095, "soc2": 2555}[level]
     assert SchedulerConfig(retention_days=days, default_compliance_level=level).retention_days == days
     with pytest.raises(InvalidConfig, match="ARCHIVAL_RETENTION_DAYS"):
         SchedulerConfig(retention_days=days - 1, default_compliance_level=level)

@@ -110,7 +110,7 @@ def test_a_policy_is_created_and_applied(archive_id: str) -> None:
 def test_the_policies_of_a_level_and_of_some_days_are_created_once(fleet: Stack) -> None:
     first, second = (answer(archival.create_compliance_policy.delay(ComplianceLevel.PCI)) for _ in range(2))
     assert first == second
-    assert answer(archival.create_standard_policy.delay(400)) != first
+    assert answer(archival.create_standard_policy.delay(90)) != first
 
 
 def test_a_session_can_be_archived_by_hand(finished: Callable[..., str], vault: VaultClient) -> None:

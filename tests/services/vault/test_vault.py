@@ -114,10 +114,20 @@ def test_a_policy_is_created_once(vault, new_id):
     assert vault.post("/api/v1/policies", policy(new_id, retention_days=500)).status == 409
 
 
-def test_a_policy_below_its_levels_floor_is_refused(vault, new_id):
-    answer = vault.post("/api/v1/policies", policy(new_id, compliance_level="gdpr"))
+@pytest.mark.parametrize(("level", "days"), [("hipaa", 2555), ("gdpr", 2555), ("pci", 1095), ("soc2", 2555)])
+def test_a_policy_below_its_levels_floor_is_refused(vault, new_id, level, days):
+    answer = vault.post("/api/v1/policies", policy(new_id, compliance_level=level, retention_days=days - 1))
     assert answer.status == 422
-    assert "2555" in answer.json["errors"]["retention_days"][0]
+    assert str(days) in answer.json["errors"]["retention_days"][0]
+    assert vault.post("/api/v1/policies", policy(new_id, compliance_level=level, retention_days=days)).status == 201
+
+
+@pytest.mark.parametrize("days", [1, 90, 364, 365])
+def test_a_standard_policy_has_the_days_that_it_was_made_with(vault, new_id, days):
+    assert vault.post("/api/v1/policies", policy(new_id, retention_days=days)).status == 201
+    archive(vault, new_id, retention_days=1)
+    vault.put(f"/api/v1/archive/{new_id}/policy", {"policy_id": new_id})
+    assert vault.get(f"/api/v1/archive/{new_id}").json["retention_days"] == days
 
 
 @pytest.mark.parametrize("path", ["archive/x", "nothing"])
