@@ -71,7 +71,11 @@ class RegistryClient(ServiceClient):
         return self._is_healthy()
 
     def register_session(self, registration: SessionRegistration, *, idempotency_key: str | None = None) -> SessionInfo:
-        """Register a session (POST /api/v1/sessions). A repeat with the same content changes nothing."""
+        """Register a session (POST /api/v1/sessions). A repeat with the same content changes nothing.
+
+        The reference Registry takes another `started_at` for the same content; the first start stands.
+        Raises: Refused with status 409 if the id is registered with other content.
+        """
         return self._call(
             Call(
                 "register_session",

@@ -102,7 +102,10 @@ def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
 @routes.takes_body(with_derived_ids(SessionRegistrationSchema))
 @routes.responds(201, SessionInfoSchema())
 def register_session(registration: SessionRegistration) -> Response:
-    """Register a session."""
+    """Register a session.
+
+    Registering it again changes nothing, also with another `started_at`; with any other content it is a 409.
+    """
     now = _config().now()
     return respond_once(
         201, SessionInfoSchema(), lambda session: registry_sessions.register(session, registration, now)

@@ -23,7 +23,10 @@ _TRANSITIONS = {
 
 
 def register(session: Session, registration: SessionRegistration, now: datetime) -> SessionInfo:
-    """Record a session; a repeat changes nothing, other content with the same id is a 409."""
+    """Record a session; a repeat changes nothing, other content with the same id is a 409.
+
+    Another start is no other content, because a start that nobody chose is the time of the call: the first one stands.
+    """
     record = _find(session, registration.session_id)
     if record is None:
         record = _record(registration, now)
@@ -101,10 +104,9 @@ def _record(registration: SessionRegistration, now: datetime) -> SessionRecord:
 
 def _is_same(record: SessionRecord, registration: SessionRegistration) -> bool:
     # As canonical text, because True == 1 in Python.
-    same_start = registration.started_at is None or registration.started_at == record.started_at
     content = [record.model_id, record.model_version, record.details, record.tags]
     wanted = [registration.model_id, registration.model_version, registration.metadata, registration.tags]
-    return same_start and canonical_json(content) == canonical_json(wanted)
+    return canonical_json(content) == canonical_json(wanted)
 
 
 def _info(record: SessionRecord, used: dict[int, tuple[int, int]]) -> SessionInfo:

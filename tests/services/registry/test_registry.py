@@ -20,17 +20,26 @@ def report(registry, session_id, **others):
     )
 
 
-@pytest.mark.parametrize(
-    "change", [{"model_id": "n"}, {"tags": ["x"]}, {"metadata": {"a": 1}}, {"started_at": "2026-01-01T00:00:01Z"}]
-)
+@pytest.mark.parametrize("change", [{"model_id": "n"}, {"tags": ["x"]}, {"metadata": {"a": 1}}, {"model_version": "2"}])
 def test_a_second_registration_with_other_content_is_refused(registry, session_id, change):
     assert register(registry, session_id, **{"model_id": f"model-{session_id}", **change}).status == 409
 
 
-def test_a_registration_without_a_start_agrees_with_the_recorded_one(registry, session_id):
-    body = {"session_id": session_id, "model_id": f"model-{session_id}"}
-    answer = registry.post("/api/v1/sessions", body)
-    assert (answer.status, answer.json["started_at"]) == (201, "2026-01-01T00:00:00Z")
+@pytest.mark.parametrize(
+    "given", [{}, {"started_at": "2026-01-01T00:00:01Z"}, {"started_at": "1999-01-01T00:00:00+05:00"}]
+)
+def test_the_first_start_of_a_session_stands(registry, session_id, given):
+    for _ in range(2):
+        answer = registry.post(
+            "/api/v1/sessions", {"session_id": session_id, "model_id": f"model-{session_id}", **given}
+        )
+        assert (answer.status, answer.json["started_at"]) == (201, "2026-01-01T00:00:00Z")
+
+
+def test_a_second_registration_is_the_same_whatever_happened_to_the_session_meanwhile(registry, session_id):
+    move(registry, session_id, "completed")
+    answer = register(registry, session_id, model_id=f"model-{session_id}", started_at="2026-05-05T00:00:00Z")
+    assert (answer.status, answer.json["status"]) == (201, "completed")
 
 
 @pytest.mark.parametrize("steps", [["completed", "archived"], ["failed", "archived"]])
