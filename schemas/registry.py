@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
+import marshmallow
 from marshmallow import fields
 
 from .base import Request, Response, ValidationError
@@ -119,9 +120,14 @@ class StatusUpdateSchema(Request[StatusUpdate]):
     status = fields.Enum(SessionStatus, by_value=True, required=True)
 
 
+# What a usage report may count in `metadata.tokens`; a Registry of ours adds them up in `custom_metrics`.
+TOKEN_KINDS = ("cached_tokens", "cache_write_tokens", "reasoning_tokens", "tool_tokens", "audio_tokens")
+_COUNT = Count()
+
+
 @dataclass(frozen=True)
 class UsageReport:
-    """Tokens that one model call used; `total_tokens` is their sum. Without `timestamp` the server sets its time."""
+    """Tokens of one model call; `total_tokens` is at least their sum. Without `timestamp` the server sets its time."""
 
     session_id: str
     prompt_tokens: int
@@ -147,12 +153,30 @@ class UsageReportSchema(Request[UsageReport]):
     metadata = JsonObject()
 
     def check(self, data: dict[str, Any]) -> None:
-        """Fill in the sum, and refuse a total that contradicts it."""
+        """Fill in the sum, and refuse a total that is less."""
         total = data["prompt_tokens"] + data["completion_tokens"]
         if total > MAX_COUNT:
             raise ValidationError({"total_tokens": ["Must not be over 2**63 - 1."]})
-        if data.setdefault("total_tokens", total) != total:
-            raise ValidationError({"total_tokens": ["Must be prompt_tokens + completion_tokens, or left out."]})
+        if data.setdefault("total_tokens", total) < total:
+            raise ValidationError(
+                {"total_tokens": ["Must be at least prompt_tokens + completion_tokens, or left out."]}
+            )
+        tokens_by_kind(data.get("metadata") or {})
+
+
+def tokens_by_kind(metadata: dict[str, Any]) -> dict[str, int]:
+    """What a usage report counts in `metadata.tokens`; null counts nothing, other names are left alone.
+
+    Raises: ValidationError if one of TOKEN_KINDS is not a count.
+    """
+    given = metadata.get("tokens")
+    counts = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    counted = {kind: counts[kind] for kind in TOKEN_KINDS if counts.get(kind) is not None}
+    try:
+        return {kind: cast(int, _COUNT.deserialize(count)) for kind, count in counted.items()}
+    except marshmallow.ValidationError:
+        mistake = f"{', '.join(TOKEN_KINDS)} of tokens must be whole numbers from 0 to 2**63 - 1."
+        raise ValidationError({"metadata": [mistake]}) from None
 
 
 @dataclass(frozen=True)

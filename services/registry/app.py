@@ -173,7 +173,9 @@ def get_model_metadata(model_id: str) -> ModelMetadata:
 def track_usage(report: UsageReport) -> Response:
     """Add a usage report to its session and its model.
 
-    `total_tokens` is the sum of the other two, or left out; more than 10**12 is a 422.
+    `total_tokens` is at least the sum of the other two, or left out. `metadata.tokens` may count `cached_tokens`,
+    `cache_write_tokens`, `reasoning_tokens`, `tool_tokens` and `audio_tokens`; `custom_metrics` of the usage of a
+    session or model has their sums. More than 10**12 of anything is a 422.
     """
     now = _config().now()
     return respond_once(201, Recorded(), lambda session: registry_usage.track(session, report, now))

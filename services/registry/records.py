@@ -84,7 +84,10 @@ class UsageRecord(Base):
 
 
 class UsageTotals:
-    """The totals of usage reports; `latency_ms` is that of the `timed_reports`, which had one."""
+    """The totals of usage reports, with a column for each of TOKEN_KINDS.
+
+    `latency_ms` is that of the `timed_reports`, which had one.
+    """
 
     reports: Mapped[int] = mapped_column(BigInteger)
     prompt_tokens: Mapped[int] = mapped_column(BigInteger)
@@ -94,6 +97,11 @@ class UsageTotals:
     timed_reports: Mapped[int] = mapped_column(BigInteger)
     first_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    cache_write_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    reasoning_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    tool_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    audio_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class SessionUsage(UsageTotals, Base):

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from ...schemas.registry import UsageStats
+from ...schemas.registry import TOKEN_KINDS, UsageStats, tokens_by_kind
 from ..database.upsert import greatest, least, upsert
 from .records import ModelUsage, SessionUsage, UsageRecord
 
 # A model's total is split into this many rows, so that reports of different sessions rarely wait for each other.
 _SLOTS = 16
-_SUMS = ("reports", "prompt_tokens", "completion_tokens", "total_tokens", "latency_ms", "timed_reports")
+_SUMS = ("reports", "prompt_tokens", "completion_tokens", "total_tokens", "latency_ms", "timed_reports", *TOKEN_KINDS)
 
 
 def add(session: Session, session_number: int, report: UsageRecord) -> None:
@@ -49,6 +49,8 @@ def _add(session: Session, table: Any, key: dict[str, Any], report: UsageRecord)
         "timed_reports": int(report.latency_ms is not None),
         "first_at": report.reported_at,
         "last_at": report.reported_at,
+        **dict.fromkeys(TOKEN_KINDS, 0),
+        **tokens_by_kind(report.details),
     }
     upsert(session, table, list(key), row, lambda new: _sum(table, new))
 
@@ -66,7 +68,7 @@ def _stats(session: Session, table: Any, wanted: ColumnElement[bool], subject: s
     sums = [func.coalesce(func.sum(getattr(table, name)), 0) for name in _SUMS]
     columns = (*sums, func.min(table.first_at), func.max(table.last_at))
     *numbers, first, last = tuple(session.execute(select(*columns).where(wanted)).one())
-    reports, prompt, completion, total, latency, timed = map(int, numbers)
+    reports, prompt, completion, total, latency, timed, *kinds = map(int, numbers)
     return UsageStats(
         id=subject,
         from_=first or since,
@@ -77,4 +79,5 @@ def _stats(session: Session, table: Any, wanted: ColumnElement[bool], subject: s
         total_completion_tokens=completion,
         total_tokens=total,
         avg_latency_ms=latency / timed if timed else 0.0,
+        custom_metrics={kind: count for kind, count in zip(TOKEN_KINDS, kinds, strict=True) if count},
     )

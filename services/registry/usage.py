@@ -5,7 +5,7 @@ from datetime import datetime
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.orm import Session
 
-from ...schemas.registry import UsageReport, UsageStats
+from ...schemas.registry import UsageReport, UsageStats, tokens_by_kind
 from . import models as registry_models
 from . import sessions as registry_sessions
 from . import totals as registry_totals
@@ -49,6 +49,8 @@ def of_model(session: Session, model_id: str) -> UsageStats:
 
 
 def _check(report: UsageReport) -> None:
-    for name, number in (("total_tokens", report.total_tokens), ("latency_ms", report.latency_ms)):
+    most_of_its_kind = max(tokens_by_kind(report.metadata).values(), default=0)
+    counts = {"total_tokens": report.total_tokens, "latency_ms": report.latency_ms, "metadata": most_of_its_kind}
+    for name, number in counts.items():
         if (number or 0) > _MAX_COUNT:
             abort(422, messages={name: [f"Must be at most {_MAX_COUNT}."]})

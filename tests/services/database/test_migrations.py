@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from alembic import command as alembic
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from memory_graph_workers.services.database.engines import migration_engine
@@ -14,15 +15,18 @@ from memory_graph_workers.services.database.migrate import FOLDER, Migrations, S
 from memory_graph_workers.services.databases import DATABASES
 from memory_graph_workers.services.vault.keys import new_key
 from sqlalchemy import text
+from sqlalchemy.schema import CreateSchema
 from support.waiting import LONGEST_SECS
 
 NAMES = list(DATABASES)
-SECOND = '''"""A second revision, which makes a table anew on SQLite."""
+HEAD = Migrations("sqlite://", DATABASES["registry"].tables)._wanted()
+LATER = "registry_9999"
+SECOND = f'''"""The revision of a later release, which makes a table anew on SQLite."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "registry_0002"
-down_revision = "registry_0001"
+revision = "{LATER}"
+down_revision = "{HEAD}"
 
 
 def upgrade():
@@ -41,7 +45,7 @@ def database(new_database):
 def later(tmp_path):
     """The revisions of a later release."""
     folder = shutil.copytree(FOLDER, tmp_path / "migrations")
-    (folder / "registry" / "versions" / "registry_0002.py").write_text(SECOND)
+    (folder / "registry" / "versions" / f"{LATER}.py").write_text(SECOND)
     return folder
 
 
@@ -53,6 +57,17 @@ def run(url, statement, schema="registry"):
     with migration_engine(url.replace("postgresql://", "postgresql+psycopg://"), schema).begin() as connection:
         found = connection.execute(text(statement))
         return found.all() if found.returns_rows else []
+
+
+def earlier(name, url, revision):
+    """Bring a service's empty database to an earlier revision of its tables."""
+    made = migrations(name, url)
+    with made._locked() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(CreateSchema(made.schema))
+        config = made.config()
+        config.attributes["connection"] = connection
+        alembic.upgrade(config, revision)
 
 
 def mgw(*arguments, **environ):
@@ -93,14 +108,28 @@ def test_a_migration_keeps_the_rows_and_what_refers_to_them(database, later):
     run(database, f"INSERT INTO sessions VALUES ({session})")
     report = "1, 1, 'm', 1, 1, 2, NULL, '2026-01-01', '{}'"
     run(database, f"INSERT INTO usage_reports VALUES ({report})")
-    assert migrations("registry", database, later).upgrade().found == "registry_0001"
+    assert migrations("registry", database, later).upgrade().found == HEAD
     assert run(database, "SELECT session_id, colour FROM sessions") == [("s", "grey")]
     assert run(database, "SELECT session_number FROM usage_reports") == [(1,)]
 
 
+SESSION = "INSERT INTO sessions VALUES (1, 's', 'm', '', '2026-01-01', NULL, 'active', '{}', '[]')"
+
+
+def test_sums_from_before_tokens_were_counted_by_kind_stay(database):
+    earlier("registry", database, "registry_0001")
+    run(database, SESSION)
+    sums = "5, 10, 20, 30, 0, 0, '2026-01-01', '2026-01-02'"
+    run(database, f"INSERT INTO session_usage VALUES (1, {sums})")
+    run(database, f"INSERT INTO model_usage VALUES ('m', 1, {sums})")
+    migrations("registry", database).upgrade()
+    for table in ("session_usage", "model_usage"):
+        assert run(database, f"SELECT total_tokens, cached_tokens, audio_tokens FROM {table}") == [(30, 0, 0)]
+
+
 def test_a_migration_that_fails_changes_nothing(database, later):
     migrations("registry", database).prepare()
-    broken = later / "registry" / "versions" / "registry_0002.py"
+    broken = later / "registry" / "versions" / f"{LATER}.py"
     broken.write_text(SECOND + '    op.execute("SELECT * FROM no_such_table")\n')
     with pytest.raises(Exception, match="no_such_table"):
         migrations("registry", database, later).upgrade()
@@ -112,7 +141,7 @@ def test_a_migration_that_fails_changes_nothing(database, later):
 
 def test_a_service_refuses_a_database_that_is_behind_and_says_what_to_run(database, later):
     migrations("registry", database).prepare()
-    with pytest.raises(ValueError, match=r"is at registry_0001, .* needs registry_0002; run: mgw migrate registry"):
+    with pytest.raises(ValueError, match=f"is at {HEAD}, .* needs {LATER}; run: mgw migrate registry"):
         migrations("registry", database, later).prepare()
 
 
@@ -120,7 +149,7 @@ def test_a_service_refuses_a_database_that_is_ahead(database, later):
     migrations("registry", database, later).prepare()
     ended = serve("registry", database)
     assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
-    assert "registry_0002, which this release does not know; run the release that made it, or restore" in ended.stderr
+    assert f"{LATER}, which this release does not know; run the release that made it, or restore" in ended.stderr
     assert mgw("migrate", "registry", REGISTRY_DATABASE_URL=database).returncode == 1
 
 
@@ -135,7 +164,7 @@ def test_a_service_refuses_tables_that_nobody_put_a_version_to(database):
 def test_two_services_cannot_share_one_sqlite_file(database):
     migrations("registry", database).prepare()
     ended = serve("vault", database)
-    assert (ended.returncode, "another service (registry_0001)" in ended.stderr) == (2, True)
+    assert (ended.returncode, f"another service ({HEAD})" in ended.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("new_database", ["postgresql"], indirect=True, scope="session")
@@ -160,9 +189,9 @@ def test_mgw_migrate_checks_then_makes_then_has_nothing_to_do(database):
         mgw("migrate", "registry", *options, **environ) for options in (["--check"], [], [], ["--check"])
     )
     assert [one.returncode for one in (checked, made, again, after)] == [1, 0, 0, 0]
-    assert checked.stdout == "registry: has nothing, needs registry_0001; run: mgw migrate registry\n"
-    assert made.stdout == "registry: brought from nothing to registry_0001\n"
-    assert again.stdout == after.stdout == "registry: at registry_0001\n"
+    assert checked.stdout == f"registry: has nothing, needs {HEAD}; run: mgw migrate registry\n"
+    assert made.stdout == f"registry: brought from nothing to {HEAD}\n"
+    assert again.stdout == after.stdout == f"registry: at {HEAD}\n"
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody:hush@127.0.0.1:1/x", "sqlite:////no/such/folder/x.db"])
@@ -186,7 +215,8 @@ def test_a_revision_is_drafted_from_what_the_code_says(tmp_path):
     from memory_graph_workers.services.migrations import __main__ as drafting
 
     folder = shutil.copytree(FOLDER, tmp_path / "migrations")
-    (folder / "registry" / "versions" / "registry_0001.py").unlink()
+    for revision in (folder / "registry" / "versions").glob("*.py"):
+        revision.unlink()
     drafting.draft("registry", "The first tables", f"sqlite:///{tmp_path}/draft.db", folder)
     made = migrations("registry", f"sqlite:///{tmp_path}/made.db", folder)
     made.upgrade()

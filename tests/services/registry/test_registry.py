@@ -94,6 +94,36 @@ def test_usage_counts_for_the_model_it_names(registry, session_id, new_id):
     assert registry.get(f"/api/v1/models/model-{session_id}/usage").json["total_prompts"] == 0
 
 
+@pytest.mark.parametrize(("total", "status"), [(None, 201), (2, 201), (3, 201), (10**12, 201), (1, 422), (0, 422)])
+def test_a_total_may_exceed_the_sum_and_never_falls_below(registry, session_id, total, status):
+    more = {} if total is None else {"total_tokens": total}
+    assert report(registry, session_id, **more).status == status
+    counted = (total or 2) if status == 201 else 0
+    assert registry.get(f"/api/v1/sessions/{session_id}").json["total_tokens"] == counted
+
+
+def test_tokens_of_each_kind_are_summed_for_session_and_model(registry, session_id):
+    first = {"cached_tokens": 5, "reasoning_tokens": 7, "tool_tokens": 0, "of_my_own": "x"}
+    for tokens in (
+        first,
+        {"cached_tokens": 1, "cache_write_tokens": 2, "audio_tokens": 3, "tool_tokens": None},
+        None,
+        "many",
+    ):
+        assert report(registry, session_id, metadata={"tokens": tokens, "user": "u"}).status == 201
+    report(registry, session_id)
+    sums = {"cached_tokens": 6, "cache_write_tokens": 2, "reasoning_tokens": 7, "audio_tokens": 3}
+    for path in (f"sessions/{session_id}", f"models/model-{session_id}"):
+        assert registry.get(f"/api/v1/{path}/usage").json["custom_metrics"] == sums
+
+
+@pytest.mark.parametrize("kind", ["cached_tokens", "audio_tokens"])
+@pytest.mark.parametrize("count", [-1, 1.5, "5", True, 2**63, 10**12 + 1])
+def test_what_is_no_count_of_tokens_is_refused_by_its_field(registry, session_id, kind, count):
+    refused = report(registry, session_id, metadata={"tokens": {kind: count}})
+    assert (refused.status, set(refused.json["errors"])) == (422, {"metadata"})
+
+
 @pytest.mark.parametrize("tokens", [2**63 - 1, 2**63, -1, 1.0, "1", True])
 def test_token_counts_beyond_reason_are_refused(registry, session_id, tokens):
     assert report(registry, session_id, prompt_tokens=tokens).status == 422
