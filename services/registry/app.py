@@ -146,7 +146,10 @@ def update_session_status(update: StatusUpdate, session_id: str) -> SessionInfo:
 @routes.delete("/sessions/<id:session_id>")
 @routes.responds(204)
 def delete_session(session_id: str) -> None:
-    """Delete a session; 204 also if it does not exist."""
+    """Delete a session, its metadata and that of its usage reports; 204 also if it does not exist.
+
+    The numbers of its usage reports stay in the sums of their models.
+    """
     _storage().write(lambda session: registry_sessions.delete(session, session_id))
 
 

@@ -67,7 +67,7 @@ class ModelRecord(Base):
 
 
 class UsageRecord(Base):
-    """One usage report; it outlives its session, because its model's total includes it."""
+    """One usage report; it outlives its session, without its metadata, because its model's total includes it."""
 
     __tablename__ = "usage_reports"
     __table_args__ = (Index("usage_by_session", "session_number"), {"sqlite_autoincrement": True})

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ...schemas.base import canonical_json
@@ -12,7 +12,7 @@ from . import listing as registry_listing
 from . import totals as registry_totals
 from .listing import Filters
 from .models import record_model
-from .records import SessionRecord
+from .records import SessionRecord, UsageRecord
 
 _TRANSITIONS = {
     SessionStatus.ACTIVE: {SessionStatus.COMPLETED, SessionStatus.FAILED},
@@ -77,9 +77,11 @@ def change_status(session: Session, session_id: str, status: SessionStatus, now:
 
 
 def delete(session: Session, session_id: str) -> None:
-    """Delete a session; does nothing if it does not exist."""
+    """Delete a session and what its usage reports say beyond numbers; does nothing if it does not exist."""
     record = _find(session, session_id, to_change=True)
     if record is not None:
+        mine = UsageRecord.session_number == record.number
+        session.execute(update(UsageRecord).where(mine).values(details={}))
         session.delete(record)
         session.flush()
         registry_listing.count_removed(session, record)

@@ -127,6 +127,17 @@ def test_sums_from_before_tokens_were_counted_by_kind_stay(database):
         assert run(database, f"SELECT total_tokens, cached_tokens, audio_tokens FROM {table}") == [(30, 0, 0)]
 
 
+def test_usage_reports_of_sessions_that_are_gone_lose_their_metadata(database):
+    earlier("registry", database, "registry_0002")
+    run(database, SESSION)
+    for number, session in ((1, "1"), (2, "NULL")):
+        report = f"{number}, {session}, 'm', 1, 1, 2, NULL, '2026-01-01', '[1]'"
+        run(database, f"INSERT INTO usage_reports VALUES ({report})")
+    migrations("registry", database).upgrade()
+    found = run(database, "SELECT session_number, details, total_tokens FROM usage_reports ORDER BY number")
+    assert found == [(1, "[1]", 2), (None, "{}", 2)]
+
+
 def test_a_migration_that_fails_changes_nothing(database, later):
     migrations("registry", database).prepare()
     broken = later / "registry" / "versions" / f"{LATER}.py"
