@@ -11,6 +11,7 @@
     │   ├── Refused                  FIX THE CALL: a 4xx or a redirect; the same call is refused again
     │   └── ServiceUnavailable       WAIT: 5xx or 429 (also a TransientError)
     ├── SerializationError           FIX THE SERVICE: its response breaks the contract
+    │   └── ResponseTooLarge         ASK FOR LESS: the response is over 64 MiB
     ├── AuthenticationError          PHONE SOMEBODY: the key is missing, wrong or not allowed (401, 403)
     ├── InvalidConfig                PHONE SOMEBODY: a setting is wrong
     ├── UncertainOutcome             LOOK FIRST: it may have happened, and a repeat may happen twice
@@ -117,6 +118,10 @@ class ServiceUnavailable(TransientError, ApiError):
 
 class SerializationError(IntegrationError):
     """The response is not JSON, breaks the contract or is too large; the message names the field."""
+
+
+class ResponseTooLarge(SerializationError):
+    """The response is larger than it may be (64 MiB), and was not read to its end."""
 
 
 class AuthenticationError(IntegrationError):

@@ -18,7 +18,7 @@ from urllib3.exceptions import (
 
 from .config import IDLE_CONNECTIONS
 from .deadline import within
-from .errors import ConnectionError, HttpError, IntegrationError, SerializationError, Timeout
+from .errors import ConnectionError, HttpError, IntegrationError, ResponseTooLarge, Timeout
 from .pools import HandshakeFailed, make_pools
 
 CONNECT_TIMEOUT_SECS = 10.0
@@ -69,7 +69,7 @@ class Transport:
 
         The path is percent-encoded already.
         Raises: ConnectionError if nothing was sent; Timeout, or HttpError if the transfer broke (in both cases the
-        service may have done its work); SerializationError if the response is over `most_bytes` (64 MiB).
+        service may have done its work); ResponseTooLarge if the response is over `most_bytes` (64 MiB).
         """
         try:
             with within(timeout_secs), self._open(method, path, headers, body, timeout_secs) as response:
@@ -104,7 +104,7 @@ def _read(response: urllib3.BaseHTTPResponse, most_bytes: int) -> bytes:
             size += len(part)
             if size > most_bytes:
                 told = f"the response is over {most_bytes / 2**20:g} MiB"
-                raise SerializationError(told, status=response.status)
+                raise ResponseTooLarge(told, status=response.status)
             parts.append(part)
     except ValueError:  # http.client's, of a chunk of negative length
         raise HttpError("a chunk of the response has a negative length") from None

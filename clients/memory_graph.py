@@ -15,46 +15,24 @@ from ..schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
 from .base import HEALTH_TIMEOUT_SECS, Closing
 from .breaker import Breaker
 from .config import MemoryGraphConfig, RetryPolicy
-from .errors import (
-    AuthenticationError,
-    ConnectionError,
-    IntegrationError,
-    Refused,
-    SerializationError,
-    ServiceUnavailable,
-    Timeout,
-)
-from .http import MAX_RESPONSE_BYTES, USER_AGENT
+from .errors import SerializationError, ServiceUnavailable
+from .http import USER_AGENT
+from .memory_graph_pages import PAGE_SIZE, SERVICE, about_session, all_nodes
+from .memory_graph_status import MAX_MESSAGE_BYTES, error_of
 from .retry import ONCE, again
 
 T = TypeVar("T")
 
-PAGE_SIZE = 500
 _OPEN = "Health"  # takes no key
 _OPTIONS = [
-    ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
-    ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.primary_user_agent", USER_AGENT),
     # gRPC fails each call at once until it has reconnected. By default it waits up to two minutes between attempts, so
     # the first calls to a service that is back would open the breaker for another minute.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 ]
-
-_CODES: dict[Any, tuple[type[IntegrationError], str]] = {
-    grpc.StatusCode.UNAVAILABLE: (ConnectionError, "no connection; is the address right and the service up?"),
-    grpc.StatusCode.DEADLINE_EXCEEDED: (Timeout, "no complete response in time"),
-    grpc.StatusCode.CANCELLED: (Timeout, "the service broke the call off"),
-    grpc.StatusCode.UNAUTHENTICATED: (AuthenticationError, "the service refused the key; set MEMORY_GRAPH_API_KEY"),
-    grpc.StatusCode.PERMISSION_DENIED: (AuthenticationError, "the service refused the key; set MEMORY_GRAPH_API_KEY"),
-    grpc.StatusCode.RESOURCE_EXHAUSTED: (ServiceUnavailable, "the service has too much to do"),
-    grpc.StatusCode.ABORTED: (ServiceUnavailable, "the service gave up"),
-    grpc.StatusCode.INTERNAL: (ServiceUnavailable, "the service failed"),
-    grpc.StatusCode.UNKNOWN: (ServiceUnavailable, "the service failed"),
-    grpc.StatusCode.DATA_LOSS: (ServiceUnavailable, "the service failed"),
-    grpc.StatusCode.UNIMPLEMENTED: (Refused, "the service does not know this operation"),
-    grpc.StatusCode.NOT_FOUND: (Refused, "not found"),
-}
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +44,7 @@ class MemoryGraphClient(Closing):
     Make one only after a fork: gRPC's threads do not survive it.
     """
 
-    service: ClassVar[str] = "memory_graph"
+    service: ClassVar[str] = SERVICE
 
     def __init__(
         self,
@@ -126,20 +104,28 @@ class MemoryGraphClient(Closing):
 
     def add_tool_invocation(self, tool_invocation: pb.ToolInvocationNode) -> pb.ToolInvocationNode:
         """Add a tool's call to a response (AddToolInvocation); a repeat adds a second one."""
-        request = pb.AddToolInvocationRequest(tool_invocation=tool_invocation)
-        return self._call("AddToolInvocation", request, ONCE)
+        asked, operation = tool_invocation, "AddToolInvocation"
+        added: pb.ToolInvocationNode = self._call(operation, pb.AddToolInvocationRequest(tool_invocation=asked), ONCE)
+        self._about(added, "response_id", asked.response_id, operation)
+        return self._about(added, "id", asked.id, operation) if asked.id else added
 
     def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
         """Return some of the nodes that match (Query); `total_count` counts all of them."""
-        return self._call("Query", request)
+        page: pb.QueryResponse = self._call("Query", request)
+        list(about_session(page.nodes, request.session_id, "Query"))
+        return page
 
     def stream_query(self, request: pb.QueryRequest) -> Iterator[pb.Node]:
         """Yield the nodes that match (StreamQuery), all within `timeout_secs`.
 
         Raises: what every call raises, also in the middle.
         """
-        with self._watched("StreamQuery") as metadata:
-            yield from self._stub.StreamQuery(request, timeout=self.config.timeout_secs, metadata=metadata)
+        with self._watched("StreamQuery", request) as metadata:
+            stream = self._stub.StreamQuery(request, timeout=self.config.timeout_secs, metadata=metadata)
+            try:
+                yield from about_session(stream, request.session_id, "StreamQuery")
+            finally:
+                stream.cancel()  # ends one that is not read to its end
 
     def health_check(self) -> pb.HealthResponse:
         """Ask whether the service is up (Health, at most 5 s).
@@ -153,15 +139,7 @@ class MemoryGraphClient(Closing):
 
     def iter_nodes(self, session_id: str, page_size: int = PAGE_SIZE) -> Iterator[pb.Node]:
         """Yield every node of a session in the graph's order, page by page (Query)."""
-        offset = 0
-        while True:
-            page = self.query(pb.QueryRequest(session_id=session_id, limit=page_size, offset=offset))
-            for node in page.nodes:
-                self._about(node.prompt, "session_id", session_id, "Query")
-                yield node
-            offset += len(page.nodes)
-            if not page.nodes or offset >= page.total_count:
-                return
+        return all_nodes(self.query, session_id, page_size)
 
     def count_nodes(self, session_id: str) -> int:
         """Return how many nodes a session has; nodes are never removed, so a higher count means that it went on."""
@@ -185,17 +163,17 @@ class MemoryGraphClient(Closing):
 
     def _attempt(self, operation: str, request: Any, timeout_secs: float) -> Any:
         method = getattr(self._stub, operation)
-        with self._watched(operation) as metadata:
+        with self._watched(operation, request) as metadata:
             return method(request, timeout=timeout_secs, metadata=metadata)
 
     @contextmanager
-    def _watched(self, operation: str) -> Generator[list[tuple[str, str]]]:
+    def _watched(self, operation: str, request: Any) -> Generator[list[tuple[str, str]]]:
         """Give a request an id, turn its gRPC status into our error, and log one line."""
         started, request_id, status = time.monotonic(), str(uuid4()), 0
         try:
             yield [("x-request-id", request_id), *self._bearer(operation)]
         except grpc.RpcError as error:
-            ours = _translated(error, operation, request_id)
+            ours = error_of(error, request, self.service, operation, request_id)
             status = ours.status
             raise ours from None  # its details may quote content
         finally:
@@ -221,12 +199,3 @@ class MemoryGraphClient(Closing):
 def _identity(request: Any) -> bytes:
     """Return what makes a failing request the same one again: the id of its session, else its content."""
     return getattr(request, "session_id", "").encode() or request.SerializeToString(deterministic=True)
-
-
-def _translated(error: Any, operation: str, request_id: str) -> IntegrationError:
-    """Return our error for a gRPC status, without the service's own text."""
-    code = error.code()
-    kind, message = _CODES.get(code, (Refused, f"refused ({code.name})"))
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in (error.details() or ""):
-        kind, message = SerializationError, "the response is over 64 MiB"
-    return kind(message, MemoryGraphClient.service, operation, code.value[0], request_id)

@@ -78,7 +78,7 @@ def _refuse(constant: str) -> None:
 def check_size(node: Message) -> None:
     """Refuse a node that could be stored, but is too large for a response with it."""
     if node.ByteSize() > MAX_MESSAGE_BYTES - _RESPONSE_BYTES:
-        raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "the node is larger than a response may be (64 MiB)")
+        raise invalid("the node is larger than a response may be (64 MiB)")  # RESOURCE_EXHAUSTED would ask for patience
 
 
 def check_timestamp(stamp: Timestamp) -> None:

@@ -4,7 +4,7 @@
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +19,7 @@ from memory_graph_workers.clients.errors import (
     ConnectionError,
     IntegrationError,
     Refused,
+    ResponseTooLarge,
     SerializationError,
     ServiceUnavailable,
     Timeout,
@@ -45,6 +46,10 @@ class Graph(MemoryGraphServiceServicer):
         self.codes: list[grpc.StatusCode] = []
         self.pause_secs = 0.0
         self.nodes: list[pb.Node] = []
+        self.others: dict[str, Any] = {}
+        self.total: int | None = None
+        self.ignores_offset = False
+        self.details = f"details with {CANARY}"
         self.status = pb.HealthResponse.SERVING
         self.port = 0
 
@@ -53,7 +58,7 @@ class Graph(MemoryGraphServiceServicer):
         self.keys[name] = dict(context.invocation_metadata()).get("authorization")
         time.sleep(self.pause_secs)
         if self.codes:
-            context.abort(self.codes.pop(0), f"details with {CANARY}")
+            context.abort(self.codes.pop(0), self.details)
 
     def CreateSession(self, request: Any, context: Any) -> pb.Session:
         self._record("CreateSession", request, context)
@@ -61,7 +66,7 @@ class Graph(MemoryGraphServiceServicer):
 
     def GetSession(self, request: Any, context: Any) -> pb.Session:
         self._record("GetSession", request, context)
-        return pb.Session(id=request.session_id)
+        return self.others.get("GetSession") or pb.Session(id=request.session_id)
 
     def ListSessions(self, request: Any, context: Any) -> pb.ListSessionsResponse:
         self._record("ListSessions", request, context)
@@ -69,27 +74,32 @@ class Graph(MemoryGraphServiceServicer):
 
     def AddPrompt(self, request: Any, context: Any) -> pb.PromptNode:
         self._record("AddPrompt", request, context)
-        return pb.PromptNode(id="p-1", session_id=request.session_id, content=request.content)
+        return self.others.get("AddPrompt") or pb.PromptNode(
+            id="p-1", session_id=request.session_id, content=request.content
+        )
 
     def AddResponse(self, request: Any, context: Any) -> pb.ResponseNode:
         self._record("AddResponse", request, context)
-        return pb.ResponseNode(id="r-1", prompt_id=request.prompt_id, token_usage=request.token_usage)
+        return self.others.get("AddResponse") or pb.ResponseNode(
+            id="r-1", prompt_id=request.prompt_id, token_usage=request.token_usage
+        )
 
     def AddToolInvocation(self, request: Any, context: Any) -> pb.ToolInvocationNode:
         self._record("AddToolInvocation", request, context)
-        return request.tool_invocation
+        return self.others.get("AddToolInvocation") or request.tool_invocation
 
     def Query(self, request: Any, context: Any) -> pb.QueryResponse:
         self._record("Query", request, context)
-        page = self.nodes[request.offset : request.offset + request.limit]
-        return pb.QueryResponse(nodes=page, total_count=len(self.nodes))
+        offset = 0 if self.ignores_offset else request.offset
+        total = len(self.nodes) if self.total is None else self.total
+        return pb.QueryResponse(nodes=self.nodes[offset : offset + request.limit], total_count=total)
 
     def StreamQuery(self, request: Any, context: Any) -> Iterator[pb.Node]:
         self.asked.append(("StreamQuery", request))
         self.keys["StreamQuery"] = dict(context.invocation_metadata()).get("authorization")
         yield from self.nodes
         if self.codes:
-            context.abort(self.codes.pop(0), f"details with {CANARY}")
+            context.abort(self.codes.pop(0), self.details)
 
     def Health(self, request: Any, context: Any) -> pb.HealthResponse:
         self._record("Health", request, context)
@@ -98,7 +108,7 @@ class Graph(MemoryGraphServiceServicer):
 
 @pytest.fixture
 def graph() -> Iterator[Graph]:
-    servicer, server = Graph(), grpc.server(ThreadPoolExecutor(4))
+    servicer, server = Graph(), grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_send_message_length", -1)])
     add_MemoryGraphServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     servicer.port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -289,11 +299,94 @@ def test_a_graph_that_was_away_for_long_is_found_again_within_a_second() -> None
         again.stop(0).wait()
 
 
-def test_an_answer_over_64_mib_is_an_error_and_not_tried_again(graph: Graph, client: MemoryGraphClient) -> None:
-    graph.nodes = [pb.Node(id="n", prompt=pb.PromptNode(content="x" * (65 * 2**20)))]
-    with pytest.raises(SerializationError, match="64 MiB"):
-        client.query(pb.QueryRequest(limit=1))
+@pytest.mark.parametrize("code", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.OUT_OF_RANGE], ids=str)
+@pytest.mark.parametrize(
+    "details",
+    [
+        "SERVER: Sent message larger than max (70000000 vs. 67108864)",
+        "grpc: received message larger than max (70000000 vs. 67108864)",
+        "gRPC message exceeds maximum size 67108864: 70000000",
+        "Error, encoded message length too large: found 70000000 bytes, the limit is: 67108864 bytes",
+    ],
+)
+def test_a_response_that_any_side_found_too_large_is_no_outage(
+    graph: Graph, client: MemoryGraphClient, code: grpc.StatusCode, details: str
+) -> None:
+    graph.codes, graph.details = [code], details
+    with pytest.raises(ResponseTooLarge, match="the response is over 64 MiB"):
+        client.query(pb.QueryRequest(session_id="s"))
     assert len(graph.asked) == 1
+
+
+@pytest.mark.parametrize("call", ["prompt", "response", "tool"])
+def test_a_request_over_64_mib_is_said_to_be_one(graph: Graph, client: MemoryGraphClient, call: str) -> None:
+    text = "x" * (64 * 2**20)
+    tool = pb.ToolInvocationNode(response_id="r", tool_name="t", result=text)
+    calls: dict[str, Callable[[], Any]] = {
+        "prompt": lambda: client.add_prompt("s", text),
+        "response": lambda: client.add_response("p", text),
+        "tool": lambda: client.add_tool_invocation(tool),
+    }
+    with pytest.raises(Refused, match="the request is over 64 MiB"):
+        calls[call]()
+    assert graph.asked == []
+
+
+def test_a_request_that_is_larger_than_a_foreign_service_accepts_is_refused(
+    graph: Graph, client: MemoryGraphClient
+) -> None:
+    """This one has gRPC's own limit of 4 MiB."""
+    with pytest.raises(Refused, match="the request is larger than the service accepts"):
+        client.add_prompt("s", "x" * (5 * 2**20))
+
+
+def sized(session_id: str, sizes: Sequence[int]) -> list[pb.Node]:
+    """Nodes of so many bytes of text."""
+    prompts = [pb.PromptNode(session_id=session_id, content="x" * size) for size in sizes]
+    return [pb.Node(id=f"n-{number}", prompt=prompt) for number, prompt in enumerate(prompts)]
+
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("sizes", "limits"),
+    [
+        ([1, 1, 1], [500]),
+        ([7 * MIB] * 11, [500, 250, 125, 62, 31, 15, 7, 7]),
+        ([50 * MIB] * 3, [500, 250, 125, 62, 31, 15, 7, 3, 1, 1, 1, 1]),
+        ([1] * 20 + [40 * MIB, 40 * MIB, 1], [500, 250, 125, 62, 31, 15, 15, 7, 3, 3, 3]),
+    ],
+)
+def test_a_page_over_64_mib_is_asked_for_in_halves_and_their_size_is_kept(
+    graph: Graph, client: MemoryGraphClient, sizes: list[int], limits: list[int]
+) -> None:
+    graph.nodes = sized("s", sizes)
+    assert [len(node.prompt.content) for node in client.iter_nodes("s")] == sizes
+    assert [request.limit for _, request in graph.asked] == limits
+
+
+def test_a_node_that_no_response_can_carry_is_an_error(graph: Graph, client: MemoryGraphClient) -> None:
+    graph.nodes = sized("s", [1, 65 * MIB, 1])
+    nodes = client.iter_nodes("s", 4)
+    assert next(nodes).id == "n-0"
+    with pytest.raises(ResponseTooLarge, match="the response is over 64 MiB"):
+        next(nodes)
+    assert [request.limit for _, request in graph.asked] == [4, 2, 1, 1]
+
+
+@pytest.mark.parametrize("total", [0, 1, 2, 5])
+def test_a_full_page_is_followed_by_another_request_whatever_the_total_says(
+    graph: Graph, client: MemoryGraphClient, total: int
+) -> None:
+    graph.nodes, graph.total = sized("s", [1] * 5), total
+    assert len(list(client.iter_nodes("s", 2))) == 5
+
+
+def test_pages_that_go_in_a_circle_are_an_error(graph: Graph, client: MemoryGraphClient) -> None:
+    graph.nodes, graph.ignores_offset = sized("s", [1] * 5), True
+    with pytest.raises(SerializationError, match="circle"):
+        list(client.iter_nodes("s", 2))
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5])
@@ -301,7 +394,7 @@ def test_all_nodes_of_a_session_come_in_order_page_by_page(graph: Graph, client:
     graph.nodes = [pb.Node(id=f"n-{number}") for number in range(count)]
     assert [node.id for node in client.iter_nodes("s-1", 2)] == [f"n-{number}" for number in range(count)]
     assert {request.session_id for _, request in graph.asked} == {"s-1"}
-    assert len(graph.asked) == max(1, (count + 1) // 2)
+    assert len(graph.asked) == count // 2 + 1
 
 
 def test_nodes_are_counted_without_being_fetched(graph: Graph, client: MemoryGraphClient) -> None:
@@ -341,20 +434,80 @@ OTHERS: dict[str, tuple[Any, Callable[[MemoryGraphClient], Any]]] = {
     "GetSession": (pb.Session(id="other"), lambda client: client.get_session("s")),
     "AddPrompt": (pb.PromptNode(session_id="other"), lambda client: client.add_prompt("s", "text")),
     "AddResponse": (pb.ResponseNode(prompt_id="other"), lambda client: client.add_response("p", "text")),
-    "Query": (
-        pb.QueryResponse(nodes=[pb.Node(prompt=pb.PromptNode(session_id="other"))], total_count=1),
-        lambda client: list(client.iter_nodes("s")),
+    "AddToolInvocation": (
+        pb.ToolInvocationNode(id="t-1", response_id="other"),
+        lambda client: client.add_tool_invocation(TOOL),
     ),
 }
 
 
-@pytest.mark.parametrize(("found", "call"), OTHERS.values(), ids=list(OTHERS))
-def test_a_response_about_another_id_is_an_error(
-    client: MemoryGraphClient, monkeypatch: pytest.MonkeyPatch, found: Any, call: Callable[[MemoryGraphClient], Any]
-) -> None:
-    monkeypatch.setattr(client, "_attempt", lambda *_: found)
-    with pytest.raises(SerializationError, match="another"):
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_response_about_another_id_is_an_error(graph: Graph, client: MemoryGraphClient, name: str) -> None:
+    graph.others[name], call = OTHERS[name]
+    with pytest.raises(SerializationError, match="another") as caught:
         call(client)
+    assert (caught.value.service, caught.value.operation) == ("memory_graph", name)
+
+
+def test_a_tool_invocation_under_another_id_than_its_caller_chose_is_an_error(
+    graph: Graph, client: MemoryGraphClient
+) -> None:
+    graph.others["AddToolInvocation"] = pb.ToolInvocationNode(id="t-2", response_id="r-1")
+    with pytest.raises(SerializationError, match="another id"):
+        client.add_tool_invocation(TOOL)
+    assert client.add_tool_invocation(pb.ToolInvocationNode(response_id="r-1", tool_name="search")).id == "t-2"
+
+
+NODE_READS: dict[str, Callable[[MemoryGraphClient], Any]] = {
+    "Query": lambda client: client.query(pb.QueryRequest(session_id="s", limit=9)),
+    "StreamQuery": lambda client: list(client.stream_query(pb.QueryRequest(session_id="s"))),
+    "every page": lambda client: list(client.iter_nodes("s", 1)),
+    "the count": lambda client: client.count_nodes("s"),
+}
+
+
+@pytest.mark.parametrize("read", NODE_READS.values(), ids=list(NODE_READS))
+def test_nodes_of_another_session_are_an_error(
+    graph: Graph, client: MemoryGraphClient, read: Callable[[MemoryGraphClient], Any]
+) -> None:
+    other = pb.Node(id="n-1", prompt=pb.PromptNode(session_id="other"))
+    own = pb.Node(id="n-0", prompt=pb.PromptNode(session_id="s"))
+    graph.nodes = [other] if read is NODE_READS["the count"] else [own, other]
+    with pytest.raises(SerializationError, match="another session_id"):
+        read(client)
+    graph.nodes = [own, pb.Node(id="n-2", response=pb.ResponseNode(prompt_id="p"))]
+    read(client)
+
+
+def test_nodes_of_every_session_are_given_to_who_asks_for_no_session(graph: Graph, client: MemoryGraphClient) -> None:
+    graph.nodes = [pb.Node(id=name, prompt=pb.PromptNode(session_id=name)) for name in "abc"]
+    assert list(client.query(pb.QueryRequest(limit=9)).nodes) == graph.nodes
+    assert list(client.stream_query(pb.QueryRequest())) == graph.nodes
+
+
+@pytest.mark.parametrize("name", ["Query", "StreamQuery"])
+def test_a_message_that_cannot_be_decoded_is_the_services_fault_and_no_outage(name: str) -> None:
+    """Of a stream, what came before it is given."""
+    broken, server = b"\xff\xff", grpc.server(ThreadPoolExecutor(4))
+    good = pb.Node(id="n-0").SerializeToString()
+    handlers = {
+        "Query": grpc.unary_unary_rpc_method_handler(lambda request, context: broken),
+        "StreamQuery": grpc.unary_stream_rpc_method_handler(lambda request, context: iter([good, broken])),
+    }
+    path = "llm.memory.graph.v1.MemoryGraphService"
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(path, handlers)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    breaker, found = Breaker("memory_graph"), list[pb.Node]()
+    config = MemoryGraphConfig(f"grpc://127.0.0.1:{port}")
+    with MemoryGraphClient(config, retry_policy=QUICK, breaker=breaker) as client:
+        for number in range(6):
+            request = pb.QueryRequest(session_id=f"s-{number}")
+            with pytest.raises(SerializationError, match="decoded"):
+                found.extend(client.query(request).nodes if name == "Query" else client.stream_query(request))
+    assert breaker.state == "closed"
+    assert {node.id for node in found} <= {"n-0"}
+    server.stop(0).wait()
 
 
 def test_one_session_that_always_fails_never_opens_the_breaker(graph: Graph) -> None:

@@ -120,7 +120,7 @@ def test_parameters_that_are_no_json_are_refused(stub, prompts, parameters):
 @pytest.mark.parametrize("less", [100, 1000, 4000])
 def test_a_node_that_no_response_could_carry_is_refused(stub, session, less):
     request = pb.AddPromptRequest(session_id=session.id, content="x" * (64 * 2**20 - less))
-    assert refusal(stub.AddPrompt, request) == "RESOURCE_EXHAUSTED"
+    assert refusal(stub.AddPrompt, request) == "INVALID_ARGUMENT"
     assert stub.Query(pb.QueryRequest(session_id=session.id)).total_count == 0
 
 
