@@ -4,7 +4,7 @@ from .app_setup import install
 from .base import KeptTask
 from .bounds import Bounds
 from .dead_letters import DeadLetter, DeadLetters, Reason
-from .errors import InvalidConfig
+from .errors import InvalidConfig, UnfitMessage
 from .holds import Hold, HoldStore
 from .keys import Keys
 from .redaction import redact_logs
@@ -24,6 +24,7 @@ __all__ = [
     "Keys",
     "NotNow",
     "Reason",
+    "UnfitMessage",
     "install",
     "installed",
     "redact_logs",

@@ -13,6 +13,7 @@ from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
 from .envelope import is_name
 from .errors import InvalidConfig
 from .keys import Keys
+from .message import MESSAGE_MAX_BYTES
 from .probes import command_of
 from .settings import BreakerOf, Installed, Probe, installed_or_none, remember
 from .startup_checks import refuse_pool, refuse_setup
@@ -38,6 +39,7 @@ def install(
     breaker: BreakerOf | str | None = None,
     probe: Probe | str | None = None,
     pause_secs: float = 60.0,
+    message_max_bytes: int = MESSAGE_MAX_BYTES,
     unacked_key: str = "",
     other_broker: bool = False,
 ) -> Installed:
@@ -56,6 +58,8 @@ def install(
     - `probe`: says whether a service is up: a function that takes the service and returns True or False, or a module
       that is run as `python -m MODULE SERVICE` and exits with 0 or 1. Without one, a service is tried after a pause.
     - `pause_secs`: that pause, for a breaker that does not know its own (`opened_at`, or `pause_left_secs()`).
+    - `message_max_bytes`: what a message's body may have, unpacked; a larger one is refused when it is sent, and set
+      aside by workers. The same for all.
     - `unacked_key`: the hash of in-flight messages, if it must keep a name of its own.
     - `other_broker`: accept a broker that is no Redis. It gets dead letters and redaction only.
 
@@ -76,6 +80,7 @@ def install(
         breaker=breaker,
         probe=probe,
         pause_secs=pause_secs,
+        message_max_bytes=message_max_bytes,
     )
     _refuse_needs(found)
     if probe:

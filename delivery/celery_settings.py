@@ -58,4 +58,5 @@ def transport_options(found: Installed) -> dict[str, Any]:
         "dead_letters_url": found.state_url,
         "dead_letters_bounds": [found.bounds.most, found.bounds.most_bytes, found.bounds.kept_days],
         "delivery_prefix": found.keys.prefix,
+        "message_max_bytes": found.message_max_bytes,
     }

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, cast
 from kombu.utils.json import loads
 
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, quarantine_id
-from .envelope import Malformed, call_of_envelope, check_envelope, dump_for_inspection, is_name
+from .envelope import Malformed, check_envelope, dump_for_inspection, is_name, read_call
 from .keys import PLAIN_UNACKED
+from .message import body_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ class Abandoned(NamedTuple):
 class Quarantine:
     """Keeps in the dead letters what must not go back on a queue. Every method may raise redis.RedisError."""
 
-    def __init__(self, letters: DeadLetters) -> None:
-        self._letters = letters
+    def __init__(self, letters: DeadLetters, message_max_bytes: int) -> None:
+        self._letters, self._most_bytes = letters, message_max_bytes
 
     def set_aside(self, item: bytes, queue: str, part: str) -> None:
         """Store a queue's item that is not a message; `part` names what is wrong with it."""
@@ -72,10 +73,16 @@ class Quarantine:
                 queue=queue,
                 task=headers.get("task") if is_name(headers.get("task")) else None,
                 attempts=headers[_LOSSES_HEADER],
-                payload=_call(envelope) or as_base64(raw),
+                payload=self._call(envelope) or as_base64(raw),
             )
         )
         logger.error("Message on %s took its worker down %d times: set aside", queue, headers[_LOSSES_HEADER])
+
+    def _call(self, envelope: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            return read_call(body_of(envelope, self._most_bytes))
+        except Malformed:
+            return None
 
 
 def _parts(noted: bytes) -> list[Any]:
@@ -97,10 +104,3 @@ def _marked(envelope: dict[str, Any], counts: Mapping[str, int] = MappingProxyTy
     envelope["headers"] = {**(envelope.get("headers") or {}), "redelivered": True, **counts}
     envelope["properties"]["delivery_info"]["redelivered"] = True
     return envelope
-
-
-def _call(envelope: dict[str, Any]) -> dict[str, Any] | None:
-    try:
-        return call_of_envelope(envelope)
-    except Malformed:
-        return None

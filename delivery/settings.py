@@ -34,6 +34,7 @@ class Installed:
     breaker: BreakerOf | str | None
     probe: Probe | str | None
     pause_secs: float
+    message_max_bytes: int
 
     @property
     def keeps_broker(self) -> bool:

@@ -27,6 +27,7 @@ from .bounds import Bounds
 from .dead_letters import DeadLetters, dead_letters_at
 from .envelope import Malformed, read_envelope
 from .keys import DEFAULT_PREFIX, Keys
+from .message import MESSAGE_MAX_BYTES, Message, body_of, refuse_large, refuse_unfit
 from .quarantine import Abandoned, Quarantine
 from .replies import dropping, spoken
 from .unacked import HELD, PERMIT, TAKE, QoS
@@ -53,6 +54,8 @@ class Channel(_PlainChannel):
     """A channel that quarantines broken messages, and through which tasks can be acknowledged after it is closed."""
 
     QoS = QoS
+    Message = Message
+    message_max_bytes = MESSAGE_MAX_BYTES
     takes: ClassVar[bool] = True  # of this process; False once the worker is stopping
     dead_letters_url: str | None = None
     dead_letters_bounds: tuple[int, int, int] | None = None
@@ -66,6 +69,7 @@ class Channel(_PlainChannel):
         "dead_letters_url",
         "dead_letters_bounds",
         "delivery_prefix",
+        "message_max_bytes",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,7 +94,7 @@ class Channel(_PlainChannel):
     @property
     def quarantine(self) -> Quarantine:
         """Where this channel sets broken messages aside."""
-        return Quarantine(self.dead_letters)
+        return Quarantine(self.dead_letters, self.message_max_bytes)
 
     @contextlib.contextmanager
     def conn_or_acquire(self, client: Any = None) -> Generator[Any]:
@@ -108,6 +112,15 @@ class Channel(_PlainChannel):
         if self._kept_client is None or self._kept_client.connection_pool is not self.pool:
             self._kept_client = super()._create_client()
         return self._kept_client
+
+    def prepare_message(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Return a message to send.
+
+        Raises: UnfitMessage for one that every worker would set aside.
+        """
+        message = super().prepare_message(*args, **options)
+        refuse_unfit(message["body"], message["headers"], self.message_max_bytes)
+        return message
 
     def _put(self, queue: str, message: Any, **options: Any) -> None:
         """Put a message on its queue; leave to kombu what orjson cannot write, and queues that expire."""
@@ -212,6 +225,7 @@ class Channel(_PlainChannel):
 
     def _opened(self, item: bytes, queue: str, taken: str = "") -> dict[str, Any] | None:
         try:
+            refuse_large(item, 2 * self.message_max_bytes)  # base64 takes a third more, and then there are headers
             envelope = read_envelope(item)
         except Malformed as error:
             self._set_aside(item, queue, error.part, taken)
@@ -257,7 +271,7 @@ class Channel(_PlainChannel):
         payload = super()._handle_message(client, r)
         if _text(payload["type"]).endswith("message") and payload["data"]:
             try:
-                read_envelope(_bytes(payload["data"]))
+                body_of(read_envelope(_bytes(payload["data"])), self.message_max_bytes)
             except Malformed:
                 logger.error("Broken broadcast dropped (%d bytes)", len(payload["data"]))
                 payload["data"] = None

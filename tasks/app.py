@@ -79,6 +79,7 @@ install(
     },
     breaker="memory_graph_workers.tasks.connections:breaker_state",
     probe="memory_graph_workers.tasks.probe",
+    message_max_bytes=broker.message_max_bytes,
     unacked_key=PLAIN_UNACKED,  # as in every release
     other_broker=True,
 )

@@ -3,8 +3,9 @@
 from typing import Any
 
 from ..clients.errors import TransientError
-from ..delivery import AWAY, KeptTask
+from ..delivery import AWAY, KeptTask, UnfitMessage
 from ..delivery.addresses import is_redis
+from ..schemas.base import ValidationError
 from .config import read_producer_settings
 
 broker, limits, bounds, mistakes = read_producer_settings()
@@ -26,8 +27,12 @@ class MemoryGraphTask(KeptTask):
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Send the task.
 
-        Raises: InvalidConfig, kombu.exceptions.OperationalError within seconds where the broker is away.
+        Raises: InvalidConfig, ValidationError for a message that a worker would set aside,
+        kombu.exceptions.OperationalError within seconds where the broker is away.
         """
         if mistakes:
             raise mistakes
-        return super().apply_async(args, kwargs, **{**_DECLARED, **options})
+        try:
+            return super().apply_async(args, kwargs, **{**_DECLARED, **options})
+        except UnfitMessage as error:
+            raise ValidationError({"message": [str(error)]}) from error

@@ -53,6 +53,12 @@ class BrokerConfig(ClientSettings):
         60,
         "Time until a dead worker's tasks are redelivered; must be equal for all that share the broker.",
     )
+    message_max_bytes: int = setting(
+        "MESSAGE_MAX_BYTES",
+        number(65_536, 2**29),
+        32 * 2**20,
+        "Bytes that a task message may have, unpacked; must be equal for all that share the broker.",
+    )
     result_expires_secs: int = setting("RESULT_EXPIRES_SECS", number(1, 31_536_000), 3600, "How long a result is kept.")
 
     @property

@@ -21,6 +21,7 @@ install(
     grace_secs=float(os.environ.get("DELIVERY_GRACE_SECS", "30")),
     state_url=os.environ.get("DELIVERY_DEAD_URL"),
     bounds=Bounds(most=int(os.environ.get("DELIVERY_MAX_LETTERS", "1000"))),
+    message_max_bytes=int(os.environ.get("DELIVERY_MESSAGE_MAX_BYTES", str(32 * 2**20))),
     unacked_key="unacked",
 )
 

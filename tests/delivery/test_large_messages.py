@@ -1,0 +1,129 @@
+"""Messages that are small in Redis and huge once they are opened: a worker sets them aside and stays small."""
+
+import base64
+import bz2
+import gzip
+import json
+import lzma
+import tracemalloc
+import zlib
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery import Celery
+from hypothesis import given
+from hypothesis import strategies as st
+from memory_graph_workers.delivery import UnfitMessage
+from memory_graph_workers.delivery.envelope import Malformed, refuse_expensive
+from memory_graph_workers.delivery.message import MESSAGE_MAX_BYTES, body_of
+
+MIB = 2**20
+MOST_BYTES = 4 * MIB
+HUGE = b'[["' + b"x" * (300 * MIB) + b'"], {}, {}]'
+LARGE = HUGE[: 20 * MIB]
+PLAIN = b"[[7], {}, {}]"
+BOMBS = {
+    "zlib": ("application/x-gzip", zlib.compress(HUGE)),
+    "gzip": ("gzip", gzip.compress(LARGE)),
+    "bzip2": ("application/x-bz2", bz2.compress(LARGE)),
+    "lzma": ("application/x-lzma", lzma.compress(LARGE)),
+    "not compressed at all": ("zlib", PLAIN),
+    "cut off": ("zlib", zlib.compress(LARGE)[:1000]),
+    "many values": ("zlib", zlib.compress(b"[[" + b"[]," * MIB + b"[]], {}, {}]")),
+    "many strings": ("zlib", zlib.compress(b"[[" + b'"",' * (MIB + 9) + b'""], {}, {}]')),
+    "one byte too large": ("zlib", zlib.compress(b" " * MOST_BYTES + b"0")),
+    "a compression that is a list": (["zlib"], PLAIN),
+}
+
+
+def envelope(body: bytes, compression: Any = None, task: str = "good") -> dict[str, Any]:
+    return {
+        "body": base64.b64encode(body).decode(),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"task": task, "id": str(uuid4()), "compression": compression},
+        "properties": {
+            "delivery_tag": str(uuid4()),
+            "delivery_info": {"exchange": "", "routing_key": "work"},
+            "body_encoding": "base64",
+        },
+    }
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_refuses_what_opens_to_too_much_and_takes_little_memory(kind: str) -> None:
+    compression, body = BOMBS[kind]
+    found = envelope(body, compression)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Malformed):
+            body_of(found, MOST_BYTES)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * MOST_BYTES
+
+
+@pytest.mark.parametrize("compress", [zlib.compress, gzip.compress])
+@pytest.mark.parametrize("compression", ["application/x-gzip", "gzip", "zlib"])
+def test_opens_zlib_and_gzip_under_each_of_their_names(compress: Any, compression: str) -> None:
+    assert body_of(envelope(compress(PLAIN), compression), MESSAGE_MAX_BYTES) == PLAIN
+
+
+@given(st.binary(), st.sampled_from([None, "", "zlib", "gzip", "lzma", "zstd", 5]))
+def test_opens_any_bytes_or_refuses_them(body: bytes, compression: Any) -> None:
+    try:
+        opened = body_of(envelope(body, compression), MESSAGE_MAX_BYTES)
+    except Malformed:
+        return
+    assert opened == body or compression
+
+
+def test_counts_values_outside_texts_only() -> None:
+    refuse_expensive(json.dumps(['[{,"' * 1_200_000, "\\" * 1000]).encode())
+    with pytest.raises(Malformed, match="values"):
+        refuse_expensive(json.dumps(list(range(1_200_000))).encode())
+
+
+def test_a_worker_stays_small_among_them_and_goes_on(
+    broker: Any, producer: Celery, start_worker: Any, until: Any
+) -> None:
+    worker = start_worker(DELIVERY_MESSAGE_MAX_BYTES=str(MOST_BYTES))
+    producer.send_task("good", (0,), compression="zlib")
+    until(lambda: broker.redis.llen("done") == 1)
+    before = peak_bytes(worker.process.pid)
+    for number, (compression, body) in enumerate(BOMBS.values(), 1):
+        producer.send_task("good", (number,), compression="gzip")
+        broker.redis.lpush("work", json.dumps(envelope(body, compression)))
+    broker.redis.lpush("work", b'{"body": "' + b"x" * (2 * MOST_BYTES))
+    producer.send_task("good", (1000,))
+    until(lambda: broker.redis.llen("done") == len(BOMBS) + 2 and broker.dead.count() == len(BOMBS) + 1)
+    until(lambda: not broker.redis.exists("unacked", "work"))
+    assert worker.is_alive
+    assert {letter.reason for letter in broker.dead.list(100)} <= {"undecodable", "invalid_message", "broken_envelope"}
+    assert peak_bytes(worker.process.pid) - before < 100 * MIB  # kombu took 1.2 GB
+
+
+def test_the_sender_of_a_message_that_is_set_aside_is_told(broker: Any, producer: Celery) -> None:
+    deep: Any = []
+    for _ in range(100):
+        deep = [deep]
+    for arguments, options in [
+        ((deep,), {}),
+        (("x" * MESSAGE_MAX_BYTES,), {}),
+        (("x" * MESSAGE_MAX_BYTES,), {"compression": "zlib"}),
+        ((list(range(1_200_000)),), {}),
+        ((1,), {"compression": "bzip2"}),
+        ((1,), {"task_id": "with spaces"}),
+    ]:
+        with pytest.raises(UnfitMessage, match="a worker would set it aside"):
+            producer.send_task("good", arguments, **options)
+    assert not broker.redis.exists("work")
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process has had in RAM."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -1,0 +1,43 @@
+"""What every worker would set aside is refused where it is sent, by the worker's own rule."""
+
+from typing import Any
+
+import pytest
+from celery import chain
+from kombu import Connection
+from memory_graph_workers.delivery.transport import broker_settings
+from memory_graph_workers.schemas.base import ValidationError
+from memory_graph_workers.tasks.vault import archive_session
+from support.broker import Broker
+from support.broker import broker as broker
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {"session_id": "s", "data": "x", "retention_days": 30, **changes}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    return {"a": nested(levels - 1)} if levels > 1 else {}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [entry(metadata=nested(99)), entry(metadata=nested(100)), entry(data="x" * 40 * 2**20)],
+    ids=["99 levels", "100 levels", "40 MiB"],
+)
+@pytest.mark.parametrize("send", [lambda task: task, lambda task: chain(task, task)])
+def test_nothing_is_sent_that_a_worker_would_set_aside(broker: Broker, call: dict[str, Any], send: Any) -> None:
+    settings = broker_settings(broker.url)
+    with (
+        Connection(settings["broker_url"], transport=settings["broker_transport"]) as connection,
+        pytest.raises(ValidationError, match="a worker would set it aside"),
+    ):
+        send(archive_session.si(**call).set(ignore_result=True)).apply_async(connection=connection)
+    assert not broker.redis.exists("memory_graph.vault")
+
+
+def test_what_a_worker_takes_is_sent(broker: Broker) -> None:
+    settings = broker_settings(broker.url)
+    with Connection(settings["broker_url"], transport=settings["broker_transport"]) as connection:
+        archive_session.si(**entry(metadata=nested(96))).set(ignore_result=True).apply_async(connection=connection)
+    assert broker.redis.llen("memory_graph.vault") == 1
