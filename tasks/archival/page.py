@@ -30,7 +30,9 @@ class Page:
 
     `carried` are due sessions that are too few for a batch; the next page continues with them. `found` and `listed`
     count the sessions of the pass so far, which is number `round` with this `hint`; `hint_is_ignored` is true once the
-    Registry listed another status. A listing that cannot be walked on is `broken`, and why ends the walk.
+    Registry listed another status. `total` is how many sessions the listing had when the pass began, and `barren`
+    counts the passes in a row before it that found nothing and may have missed something. A listing that cannot be
+    walked on is `broken`, and why ends the walk.
     """
 
     position: Position
@@ -44,6 +46,8 @@ class Page:
     found_before: int = 0
     hint_is_ignored: bool = False
     broken: str = ""
+    total: int = 0
+    barren: int = 0
 
     @property
     def taken(self) -> list[str]:
@@ -58,8 +62,12 @@ class Page:
         page = replace(last, position=here, batches={}, following=here.cursor)
         if last.position.pass_number == here.pass_number:
             return page
-        page = replace(page, found=0, listed=0, found_before=last.found, hint_is_ignored=False)
-        return replace(page, round=page.round + 1) if last.found else replace(page, round=1, hint=last._next_hint or "")
+        page = replace(page, found=0, listed=0, total=0, hint_is_ignored=False)
+        if last.found:
+            return replace(page, round=page.round + 1, found_before=last.found, barren=0)
+        if last._may_have_missed:
+            return replace(page, barren=page.barren + 1)
+        return replace(page, round=1, found_before=0, barren=0, hint=last._next_hint or "")
 
     @property
     def next_position(self) -> Position | None:
@@ -69,7 +77,7 @@ class Page:
             return None
         if self.following:
             return Position(here.pass_number, here.index + 1, self.following)
-        goes_on = not self.why_incomplete if self.found else self._next_hint
+        goes_on = not self.why_incomplete if self.found else self._may_have_missed or self._next_hint
         return Position(here.pass_number + 1) if goes_on else None
 
     @property
@@ -88,6 +96,15 @@ class Page:
         if not self.found or self.round < MAX_PASSES or productive or shrinking:
             return ""
         return f"pass {self.position.pass_number} still found sessions that no pass had seen"
+
+    @property
+    def _may_have_missed(self) -> bool:
+        """Whether a pass that found nothing is repeated: it listed fewer sessions than there were when it began.
+
+        Sessions that other workers archived meanwhile have left the listing, and later ones moved up, unseen. A total
+        that is always too large costs two passes more.
+        """
+        return self.listed < self.total and not self.hint_is_ignored and self.barren + 1 < MAX_PASSES
 
     @property
     def _next_hint(self) -> str | None:

@@ -74,6 +74,7 @@ def _listed_on(state: Taken, running: Sweep, page: Page, cursor: Cursor, size: i
         carried=page.carried + new,
         found=page.found + len(new),
         listed=page.listed + rows,
+        total=page.total if page.listed else listing.total,
         hint_is_ignored=hint_is_ignored,
     )
 

@@ -213,6 +213,33 @@ def test_an_unknown_status_is_a_session_that_is_not_due(run: Callable[..., Run])
     assert run(server).to_its_end().archived_count == 40 - 40 // 5
 
 
+class Newest(random.Random):
+    """Takes the newest message first: pages are listed before any batch is worked on."""
+
+    def choice(self, seq: Any) -> Any:
+        return seq[0]
+
+
+@pytest.mark.parametrize("late", [1, 2, 4])
+def test_sessions_that_move_up_while_a_pass_finds_nothing_new_are_found(run: Callable[..., Run], late: int) -> None:
+    server = ArchivalServer(2 * (5 + late), 1, honours=True)  # half of them are completed
+    server.started_at = now() - timedelta(days=400)
+    swept = run(server, most=10)
+    swept.lot = Newest()
+
+    def moves_up(page: int, listing: dict[str, Any]) -> dict[str, Any]:
+        if server.listings == 2:  # the late ones are completed only after the first pass
+            return {**listing, "sessions": [], "total": 5}
+        if server.listings == 3:  # other workers archive what the second pass lists, before its next page
+            server.archived.update(int(one["session_id"]) for one in listing["sessions"])
+        return listing
+
+    server.distorts = moves_up
+    swept.to_its_end()
+    assert server.archived == set(server.due)
+    assert archival.sweeps().get("one").status is Status.COMPLETED
+
+
 def test_a_walk_without_end_ends_after_the_longest_time_of_a_sweep(
     run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
