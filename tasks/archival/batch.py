@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from ...clients.errors import NothingToArchive, TransientError
@@ -11,7 +12,7 @@ from .. import connections, side_by_side
 from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, is_due, prepare, read_session
 from .state import Sweep, Sweeps
-from .storing import ensure_policy, finish, store
+from .storing import Stored, ensure_policy, finish, store
 
 REMEMBERED_TOGETHER = 10
 
@@ -92,22 +93,31 @@ class Batch:
             yield some
 
     def _archive(self, prepared: Sequence[Prepared]) -> None:
-        try:
-            policy_id = self._policy()
-            stored = store(prepared, self.batch_id, is_last_attempt=self.is_last_attempt)
-        except TransientError as error:
-            self.unsettled.update({item.session.session_id: error for item in prepared})
-            return
-        except CONCERNS_ALL:
-            raise
-        except Exception as error:  # noqa: BLE001  the outcome of these sessions, and no other's
-            self.failed.update({item.session.session_id: reason_of(error) for item in prepared})
-            return
+        """Store sessions, and then see that their policy exists.
+
+        In this order, a vault that fails every POST fails different requests, and its circuit breaker opens.
+        """
+        store_all = partial(store, prepared, self.batch_id, is_last_attempt=self.is_last_attempt)
+        stored = self._for_all(prepared, store_all) or Stored()
         self.failed.update(stored.refused)
         self.unsettled.update(stored.unsettled)
         self.sweeps.remember_stored(self.sweep.sweep_id, self.batch_id, stored.archive_ids)
         kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
-        self._finish(kept, stored.archive_ids, policy_id)
+        policy_id = self._for_all(kept, self._policy) if kept else None
+        if policy_id:
+            self._finish(kept, stored.archive_ids, policy_id)
+
+    def _for_all(self, prepared: Sequence[Prepared], work: Callable[[], R]) -> R | None:
+        """Do what these sessions need together; a failure is the outcome of each, and of no other."""
+        try:
+            return work()
+        except TransientError as error:
+            self.unsettled.update({item.session.session_id: error for item in prepared})
+        except CONCERNS_ALL:
+            raise
+        except Exception as error:  # noqa: BLE001  the outcome of these sessions, and no other's
+            self.failed.update({item.session.session_id: reason_of(error) for item in prepared})
+        return None
 
     def _finish(self, kept: Iterable[Prepared], archive_ids: dict[str, str], policy_id: str) -> None:
         """Place stored sessions under the policy and set them to `archived` in the Registry."""

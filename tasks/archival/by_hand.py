@@ -35,10 +35,10 @@ def archive(
     ready = [item for item in side_by_side.results(prepared, dict.fromkeys(session_ids)) if item]
     if not ready:
         return {"archived": {}, "failed": failed}
-    policy_id = ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
     stored = store(ready, key, is_last_attempt=is_last_attempt)
     for error in stored.unsettled.values():
         raise error
+    policy_id = ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
     failed |= stored.refused | _placed_under(policy_id, ready, stored)
     archived = {session_id: kept for session_id, kept in stored.archive_ids.items() if session_id not in failed}
     return {"archived": archived, "failed": failed}

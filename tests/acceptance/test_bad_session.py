@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import Retry
+from memory_graph_workers.clients.breaker import FAIL_MAX
 from memory_graph_workers.clients.errors import NotArchivable
 from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.fields import now
@@ -132,3 +133,31 @@ def test_on_the_last_attempt_by_hand_it_is_taken_apart_too(services: Services) -
     result = archival.archive_sessions.apply(([*HEALTHY, BAD],), throw=True, retries=retries).get()
     assert result["archived"].keys() == HEALTHY
     assert set(result["failed"]) == {BAD}
+
+
+def _batches(ids: list[str]) -> None:
+    state = archival.sweeps()
+    state.begin("one", Trigger.MANUAL, now())
+    state.keep_page("one", Page(Position(), {f"b-{one}": [one] for one in ids}, None, found=len(ids)))
+    for one in ids:
+        with pytest.raises(Retry):
+            archival.archive_batch.apply(
+                (), {"sweep_id": "one", "session_ids": [one]}, task_id=f"b-{one}", throw=True, retries=0
+            )
+
+
+def _by_hand(ids: list[str]) -> None:
+    for one in ids:
+        with pytest.raises(Retry):
+            archival.archive_session.apply((one,), task_id=f"h-{one}", throw=True, retries=0)
+
+
+@pytest.mark.parametrize("way", [_batches, _by_hand])
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_vault_that_fails_at_every_post_is_an_outage_after_five_requests(
+    services: Services, way: Callable[[list[str]], None], status: int
+) -> None:
+    server = services({})
+    server.fails_posts, server.fatal_status = True, status
+    way([str(number) for number in range(FAIL_MAX)])
+    assert connections.breaker_state("vault").state == "open"

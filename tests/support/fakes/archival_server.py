@@ -19,7 +19,8 @@ class ArchivalServer(FakeServer):
     """Lists sessions, every so many of them due (`completed` or `failed`, in turn); keeps what is archived.
 
     A listing keeps to the hint where `honours` says so, and is refused for it where `refuses` does; else all are
-    listed. `refused_sessions` never get into the vault; a request with one of `fatal_sessions` gets `fatal_status`.
+    listed. `refused_sessions` never get into the vault; a request with one of `fatal_sessions`, or every POST where
+    `fails_posts` says so, gets `fatal_status`.
     """
 
     def __init__(self, sessions: int, due_every: int, *, honours: bool = False, refuses: bool = False) -> None:
@@ -31,6 +32,7 @@ class ArchivalServer(FakeServer):
         self.stored: Counter[str] = Counter()
         self.refused_sessions: set[str] = set()
         self.fatal_sessions: set[str] = set()
+        self.fails_posts = False
         self.fatal_status = 500
         self.distorts: Callable[[int, dict[str, Any]], dict[str, Any]] = lambda page, listing: listing
         self.listings = self.read = self.most_read_ahead = 0
@@ -51,6 +53,8 @@ class ArchivalServer(FakeServer):
         return self._status(number) == query["status"] and not hidden
 
     def _step(self, received: Received) -> Step:
+        if self.fails_posts and received.method == "POST":
+            return answer(self.fatal_status, {"error": "read-only file system"})
         parts = urlsplit(received.path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path == "/api/v1/sessions":
