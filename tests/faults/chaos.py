@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,12 +15,14 @@ from typing import Any
 HERE = Path(__file__).parent
 PAGE = HERE.parent.parent / "docs" / "faults.md"
 # Rows that mostly wait have their own lane, beside two that keep the processors busy.
-_BROKER = ["test_broker.py", "test_machine.py"]
-_OTHERS = ["test_batches.py", "test_messages.py", "test_services.py", "test_sweep.py", "test_workers.py"]
+_BROKER = [f"test_{name}.py" for name in ("broker", "machine", "redis_refuses", "listing")]
+_OTHERS = [f"test_{name}.py" for name in ("batches", "messages", "one_bad_item", "services", "sweep", "workers")]
 LANES = {"broker": ("not waits", _BROKER), "others": ("not waits", _OTHERS), "waits": ("waits", _OTHERS)}
 PROOF = {"proof": ("proof", ["test_proof.py"])}
 HEADER = ["fault", "must hold", "how it was made", "runs", "lost", "twice", "recovery, s", "verdict"]
 PROOF_HEADER = ["switched off", "what failed, as it should"]
+# What single rows need beside Python; a row that cannot be made says so itself.
+PROGRAMS = {"faketime": "the row about clocks (apt install faketime)", "mount": "the rows about full disks"}
 BEGIN, END = "<!-- {}: written by `make {}` -->", "<!-- {}: end -->"
 
 
@@ -58,6 +61,17 @@ def _table(header: list[str], found: list[list[Any]]) -> list[str]:
     return ["| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in line) + " |" for line in lines]
 
 
+def fallen(found: Iterable[dict[str, Any]]) -> list[str]:
+    """Each row that did not hold, or could not be made, and why."""
+    return [f"- {row['fault'] or row['off']}: {row['verdict']}" for row in found if row["verdict"] != "holds"]
+
+
+def missing() -> list[str]:
+    """What this machine lacks, and which rows are not made without it."""
+    lacks = [f"{name}, for {rows}" for name, rows in PROGRAMS.items() if shutil.which(name) is None]
+    return lacks if os.geteuid() == 0 else [*lacks, "root, for the rows about full disks"]
+
+
 def write(name: str, command: str, lines: list[str]) -> None:
     """Replace a generated part of the page."""
     begin, end = BEGIN.format(name, command), END.format(name)
@@ -71,13 +85,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--proof", action="store_true", help="switch each mechanism off, and check that its row fails")
     proof = parser.parse_args().proof
+    if not proof and (lacks := missing()):
+        print("This machine lacks:", *lacks, sep="\n- ", flush=True)  # noqa: T201
     with tempfile.TemporaryDirectory(prefix="mgw-faults-") as folder:
         results, since = Path(folder), time.monotonic()
         code = run(PROOF if proof else LANES, results)
-        lines = proof_table(rows(results)) if proof else matrix_table(rows(results))
+        found = rows(results)
+    lines = proof_table(found) if proof else matrix_table(found)
     when = f"{os.cpu_count()} processors, {(time.monotonic() - since) / 60:.0f} minutes in all."
     write("proof" if proof else "matrix", "chaos-proof" if proof else "chaos", [f"{when}", "", *lines])
     print("\n".join(lines))  # noqa: T201
+    if not proof:
+        print("", "Every row holds." if not (fell := fallen(found)) else "These rows did not hold:", *fell, sep="\n")  # noqa: T201
     return code
 
 

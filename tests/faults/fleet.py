@@ -54,16 +54,20 @@ class Fleet:
             "REGISTRY_URL": f"http://{LOOPBACK}:{self.registry.port}",
             "VAULT_URL": f"http://{LOOPBACK}:{self.vault.port}",
         }
-        url = stack.environ["REDIS_URL"]
-        self.redis = exits.enter_context(Redis.from_url(url))
-        self.dead = DeadLetters(self.redis, KEYS)
-        self.producer = exits.enter_context(Celery("producer", set_as_current=False))
-        self.producer.conf.update(broker_settings(url), task_ignore_result=True)
+        self._exits = exits
+        self.use_redis(stack.environ["REDIS_URL"])
         self.workers: list[Child] = []
         self.reports: list[int] = []
         self.sweep_id = ""
 
     # The parts
+
+    def use_redis(self, url: str) -> None:
+        """Look into this Redis from now on, and send to it."""
+        self.redis = self._exits.enter_context(Redis.from_url(url))
+        self.dead = DeadLetters(self.redis, KEYS)
+        self.producer = self._exits.enter_context(Celery("producer", set_as_current=False))
+        self.producer.conf.update(broker_settings(url), task_ignore_result=True)
 
     def start_worker(self, *prefix: str, off: str = "", queues: Sequence[str] = QUEUES, **environ: str) -> Child:
         """Start a worker (`prefix` runs it, as faketime does) with a mechanism switched off, or none."""
@@ -172,12 +176,12 @@ class Fleet:
             return False
 
     def settles(self, secs: float = 120) -> bool:
-        """Wait until all work is over; False where it is not in time."""
+        """Wait until all work is over; False where it is not in time, or nobody is left to do it."""
         try:
-            until(self.is_idle, secs, "all work over")
+            until(lambda: self.is_idle() or not any(worker.is_alive for worker in self.workers), secs, "all work over")
         except TimeoutError:
             return False
-        return True
+        return self.is_idle()
 
     def figures(self) -> dict[str, Any]:
         """What the sweep says of itself: how it ended, and its counts."""
@@ -223,16 +227,24 @@ class Fleet:
 
 @contextmanager
 def running_fleet(
-    home: Path, template: Path, sessions: list[str], *, disk: Path | None = None, **settings: str
+    home: Path,
+    template: Path,
+    sessions: list[str],
+    *,
+    disk: Path | None = None,
+    broker_disk: Path | None = None,
+    **settings: str,
 ) -> Generator[Fleet]:
     """A fleet without workers yet, over a copy of the template; all of it ends with the block.
 
-    The databases of Registry and Vault lie on `disk`, where one is given.
+    The databases of Registry and Vault lie on `disk`, where one is given, and Redis' files on `broker_disk`.
     """
     (home / "logs").mkdir(parents=True)
     copy_template(template, home)
     if disk is not None:
         _move_databases(home, disk)
+    if broker_disk is not None:
+        (home / "broker").symlink_to(broker_disk)
     with Children(home / "logs", grace_secs=3) as children, ExitStack() as exits:
         stack = Stack(children, home, {**SETTINGS, **settings})
         stack.start_services()

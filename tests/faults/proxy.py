@@ -4,6 +4,7 @@ It runs in a thread of its own, decides by a seeded lot in the order of arrival,
 """
 
 import asyncio
+import json
 import random
 import re
 import socket
@@ -14,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from memory_graph_workers.cli.stack.ports import LOOPBACK, free_port
 
@@ -60,7 +61,10 @@ Step = Callable[[Exchange], Awaitable[None]]
 
 @dataclass
 class Fault:
-    """What happens to a share of the requests that match; `times` bounds how often, `keys` (none: any) says whose."""
+    """What happens to a share of the requests that match; `times` bounds how often, `keys` (none: any) says whose.
+
+    `about` is a part of the request's own bytes.
+    """
 
     name: str
     step: Step
@@ -68,12 +72,13 @@ class Fault:
     share: float
     times: int | None
     keys: Collection[str] = ()
+    about: bytes = b""
 
-    def strikes(self, seen: Seen, lot: random.Random) -> bool:
+    def strikes(self, seen: Seen, raw: bytes, lot: random.Random) -> bool:
         """Whether this request is hit."""
         if self.times == 0 or not self.on.search(f"{seen.method} {seen.path}") or lot.random() >= self.share:
             return False
-        if self.keys and seen.key not in self.keys:
+        if (self.keys and seen.key not in self.keys) or self.about not in raw:
             return False
         if self.times is not None:
             self.times -= 1
@@ -116,9 +121,10 @@ class Proxy:
         share: float = 1.0,
         times: int | None = None,
         keys: Collection[str] = (),
+        about: bytes = b"",
     ) -> None:
-        """Break requests whose `METHOD /path` matches, and whose idempotency key is one of these, from now on."""
-        self._faults = [*self._faults, Fault(name, step, re.compile(on), share, times, keys)]
+        """Break requests whose `METHOD /path` matches, with one of these keys and these bytes, from now on."""
+        self._faults = [*self._faults, Fault(name, step, re.compile(on), share, times, keys, about)]
 
     def heals(self) -> None:
         """Break nothing any more; what is being played is played to its end."""
@@ -179,7 +185,7 @@ class Proxy:
         try:
             while raw := await read_message(reader):
                 seen = _seen(raw)
-                fault = next((one for one in self._faults if one.strikes(seen, self._lot)), None)
+                fault = next((one for one in self._faults if one.strikes(seen, raw, self._lot)), None)
                 seen.fault = fault.name if fault else ""
                 self.requests.append(seen)
                 await (fault.step if fault else passes)(Exchange(raw, writer, upstream.exchange))
@@ -298,6 +304,16 @@ def answers_after(status: int, body: bytes, content_type: str) -> Step:
     async def step(exchange: Exchange) -> None:
         await exchange.forward()
         await said(exchange)
+
+    return step
+
+
+def rewrites(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Step:
+    """The service does its work, and something in front of it answers with another JSON object."""
+
+    async def step(exchange: Exchange) -> None:
+        body = json.loads((await exchange.forward()).partition(HEAD_END)[2])
+        await answers(200, json.dumps(change(body)).encode())(exchange)
 
     return step
 

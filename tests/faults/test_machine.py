@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,21 +74,6 @@ def test_clocks_five_minutes_off(fleet: Callable[..., Fleet], row: Callable[...,
     one.must_hold()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path | None]:
-    """A file system of its own that is soon full; None where this user may not mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True).returncode == 0
-    except OSError:
-        mounted = False
-    yield place if mounted else None
-    if mounted:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 def fills_the_disk(fleet: Fleet, row: Row, disk: Path) -> None:
     """Fill the disk under Registry and Vault in the middle of a sweep, and make room again."""
     workers = fleet.start_workers()
@@ -118,6 +103,7 @@ def _is_sound(database: Path) -> bool:
         return answer == ("ok",)
 
 
+@pytest.mark.disk(DISK_BYTES)
 def test_a_full_disk(fleet: Callable[..., Fleet], row: Callable[..., Row], small_disk: Path | None) -> None:
     one = row(
         "disk full under the services",

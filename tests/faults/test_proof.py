@@ -7,28 +7,41 @@ from typing import Any
 import pytest
 from faults.fleet import Fleet
 from faults.matrix import Row
+from faults.test_listing import goes_in_a_circle, spoils_rows, tells_wrong_totals
 from faults.test_machine import shifts_clocks
 from faults.test_messages import doubles_messages
+from faults.test_one_bad_item import asks_for_a_poisoned_model, spoils_two
+from faults.test_redis_refuses import fails_over
 from faults.test_services import breaks_off, takes_down
+from faults.test_sweep import outlives_redis
 from faults.test_workers import kills_children
 
 pytestmark = pytest.mark.proof
 
-# The switch, the row, and what it must complain of.
-SWITCHES: dict[str, tuple[Callable[..., None], str]] = {
-    "lease": (shifts_clocks, "were started again while they ran"),
-    "loss_counter": (kills_children, "was not given up after 3 losses"),
-    "held_queues": (partial(takes_down, name="vault"), "attempts spent while held"),
-    "idempotency_key": (breaks_off, " twice"),
-    "page_ids": (doubles_messages, "the sweep says"),
-    "result_once": (doubles_messages, "the sweep says"),
+UNSEEN = Row("", "", "")  # the second row of a scenario that has two
+# The switch, the row, what it must complain of, and the fleet's settings.
+SWITCHES: dict[str, tuple[Callable[..., None], str, dict[str, str]]] = {
+    "lease": (shifts_clocks, "were started again while they ran", {}),
+    "loss_counter": (kills_children, "was not given up after 3 losses", {}),
+    "held_queues": (partial(takes_down, name="vault"), "attempts spent while held", {}),
+    "idempotency_key": (breaks_off, " twice", {}),
+    "page_ids": (doubles_messages, "the sweep says", {}),
+    "result_once": (doubles_messages, "the sweep says", {}),
+    "dropped_connections": (partial(fails_over, at_start=UNSEEN), "a worker did not live on", {}),
+    "patient_beat": (outlives_redis, "a beat did not live on", {"ARCHIVAL_INTERVAL_HOURS": "0.005"}),
+    "own_outcome": (partial(spoils_two, in_vault=UNSEEN), "the sweep says", {"TASK_MAX_ATTEMPTS": "3"}),
+    "parting_of_batches": (partial(spoils_two, in_vault=UNSEEN), "the sweep says", {"TASK_MAX_ATTEMPTS": "3"}),
+    "request_count": (asks_for_a_poisoned_model, "queues were held", {"TASK_MAX_ATTEMPTS": "3"}),
+    "readable_rows": (spoils_rows, "the sweep says", {}),
+    "full_pages": (tells_wrong_totals, "the sweep says", {}),
+    "landmarks": (goes_in_a_circle, "work was not over", {}),
 }
 
 
 @pytest.mark.parametrize("off", SWITCHES)
 def test_a_row_fails_without_its_mechanism(fleet: Callable[..., Fleet], row: Callable[..., Row], off: str) -> None:
-    scenario, complaint = SWITCHES[off]
+    scenario, complaint, settings = SWITCHES[off]
     one: Any = row(f"without {off}", "the row fails", "", list(SWITCHES).index(off))
     one.off = off
-    scenario(fleet(), one, off=off)
+    scenario(fleet(**settings), one, off=off)
     assert any(complaint in said for said in one.complaints), one.complaints

@@ -9,10 +9,17 @@ import time
 from typing import Any
 from uuid import uuid4
 
-from memory_graph_workers.clients import base
+from marshmallow import fields
+from memory_graph_workers.clients import base, paging
+from memory_graph_workers.clients.breaker import Breaker
+from memory_graph_workers.clients.paging import Cursor
+from memory_graph_workers.delivery import replies
 from memory_graph_workers.delivery.dead_letters import DeadLetters
 from memory_graph_workers.delivery.lease import Lease
+from memory_graph_workers.schemas.fields import Rows
+from memory_graph_workers.tasks import beat
 from memory_graph_workers.tasks.app import app
+from memory_graph_workers.tasks.archival import batch, storing
 from memory_graph_workers.tasks.archival import state as sweeps
 from memory_graph_workers.tasks.archival import tasks as archival
 from memory_graph_workers.tasks.archival import walk as walking
@@ -74,6 +81,53 @@ def without_result_once() -> None:
     sweeps.FINISH_BATCH = sweeps.FINISH_BATCH.replace("ARGV[1]) == 1 then", "ARGV[1]) >= 0 then")
 
 
+def without_dropped_connections() -> None:
+    """A Redis that refuses commands for now is no lost connection."""
+    replies._Dropping._not_now = lambda self, error: None
+
+
+def without_patient_beat() -> None:
+    """A beat that has no lock, or no Redis, goes on as redbeat does."""
+    beat.Scheduler.tick = beat._PlainScheduler.tick
+
+
+def without_own_outcome() -> None:
+    """What one session does is what its whole batch does."""
+    batch.CONCERNS_ALL = (Exception,)
+
+
+def without_parting_of_batches() -> None:
+    """A batch on which the vault fails is never taken apart."""
+    storing._is_failure_of_content = lambda error: False
+
+
+def without_request_count() -> None:
+    """Every failure of a request counts, though it be the same one again."""
+    call = Breaker.call
+    Breaker.call = lambda self, guarded, operation=None, request=None, **more: call(self, guarded, operation, **more)
+
+
+def without_readable_rows() -> None:
+    """One broken row breaks its whole listing."""
+    Rows._deserialize = fields.List._deserialize
+
+
+def without_full_pages() -> None:
+    """A listing ends where its total says."""
+    plain = Cursor.after
+
+    def after(self: Cursor, ids: Any, page: Any, rows: int, asked: int | None = None) -> Cursor | None:
+        following = plain(self, ids, page, rows, asked)
+        return following if following and following.listed < page.total else None
+
+    Cursor.after = after
+
+
+def without_landmarks() -> None:
+    """No page is known again."""
+    paging._digest = lambda ids: str(uuid4())
+
+
 SWITCHES = {
     switch.__name__.removeprefix("without_"): switch
     for switch in (
@@ -83,6 +137,14 @@ SWITCHES = {
         without_idempotency_key,
         without_page_ids,
         without_result_once,
+        without_dropped_connections,
+        without_patient_beat,
+        without_own_outcome,
+        without_parting_of_batches,
+        without_request_count,
+        without_readable_rows,
+        without_full_pages,
+        without_landmarks,
     )
 }
 if "FAKETIME" in os.environ:
