@@ -1,5 +1,6 @@
 """A sweep with a poisoned session, one that was archived by hand before, and several beats."""
 
+import contextlib
 import random
 import sys
 import time
@@ -8,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from faults.fleet import ARCHIVAL, Fleet, until
+from faults.fleet import ARCHIVAL, HERE, Fleet, until
 from faults.matrix import Row
 from faults.proxy import delays
 from memory_graph_workers.cli.stack.processes import Child
@@ -16,7 +17,8 @@ from memory_graph_workers.clients.config import MemoryGraphConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.schemas.fields import parse_timestamp
 
-INTERVAL_SECS = 20.0
+INTERVAL_SECS, STANDBY_INTERVAL_SECS = 20.0, 15.0
+AWAY_SECS, STANDING_BY_SECS, LOCK_SECS = 10.0, 5.0, 30.0
 MOST_BYTES = 50_000
 MOST_BATCHES = 2
 BOUNDED_KILLS = 8
@@ -75,7 +77,7 @@ def test_a_poisoned_session_and_one_archived_by_hand(fleet: Callable[..., Fleet]
 
 def two_beats(fleet: Fleet, row: Row, off: str = "") -> None:
     """Let two beats send a sweep every 20 s, and kill the one that sends."""
-    fleet.start_workers(off=off)
+    _archive_all(fleet, off)
     fleet.report_usage(2000)
     first = _start_beat(fleet, "beat-1")
     until(lambda: len(_starts(fleet)) > 0, 60, "a first sweep")
@@ -91,19 +93,29 @@ def two_beats(fleet: Fleet, row: Row, off: str = "") -> None:
     gaps = [later - earlier for earlier, later in pairwise(starts)]
     row.runs = len(starts)
     row.demand(min(gaps) > 0.85 * INTERVAL_SECS, f"two sweeps within {min(gaps):.1f} s")
-    fleet.sweep_id = min(_starts(fleet).items(), key=lambda item: item[1])[0]
     row.judge(fleet)
 
 
-def _start_beat(fleet: Fleet, name: str) -> Child:
-    command = [sys.executable, "-m", "celery", "-A", "memory_graph_workers.tasks.app", "beat", "-l", "INFO"]
-    return fleet.stack.children.start(name, command, fleet.stack.child_environ())
+def _archive_all(fleet: Fleet, off: str) -> None:
+    """Let a sweep with time enough do the work: a beat's sweep ends after its short interval, done or not."""
+    patient = fleet.start_worker(ARCHIVAL_INTERVAL_HOURS="24")
+    fleet.wait_ready(patient)
+    fleet.sweep()
+    fleet.settles()
+    patient.stop(grace_secs=30)
+    fleet.start_workers(off=off)
+
+
+def _start_beat(fleet: Fleet, name: str, off: str = "") -> Child:
+    command = [sys.executable, "-m", "celery", "-A", "worker_app", "beat", "-l", "INFO"]
+    settings = {**fleet.stack.child_environ(), "PYTHONPATH": str(HERE), "SWITCHED_OFF": off}
+    return fleet.stack.children.start(name, command, settings)
 
 
 def _starts(fleet: Fleet) -> dict[str, float]:
-    """When each sweep started, by its id."""
+    """When each sweep that a beat sent started, by its id."""
     found: Any = fleet.redis.zrange("memory_graph:sweep:index", 0, -1)
-    ids = [sweep_id.decode() for sweep_id in found]
+    ids = [sweep_id.decode() for sweep_id in found if sweep_id.decode() != fleet.sweep_id]
     return {one: parse_timestamp(fleet.sweep_field("started_at", one)).timestamp() for one in ids}
 
 
@@ -116,6 +128,42 @@ def test_two_beats(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None
         14,
     )
     two_beats(fleet(ARCHIVAL_INTERVAL_HOURS=str(INTERVAL_SECS / 3600)), one)
+    one.must_hold()
+
+
+def outlives_redis(fleet: Fleet, row: Row, off: str = "") -> None:
+    """Take Redis away from a beat that sends and one that stands by; then the first is killed."""
+    _archive_all(fleet, off)
+    fleet.report_usage(300)
+    beats = [_start_beat(fleet, "beat-1", off)]
+    until(lambda: len(_starts(fleet)) > 0, 60, "a first sweep")
+    beats.append(_start_beat(fleet, "beat-2", off))
+    until(lambda: "beat: Starting" in beats[1].log.read_text(), 60, "the second stands by")
+    time.sleep(STANDING_BY_SECS)
+    fleet.kill_part("broker")
+    time.sleep(AWAY_SECS)
+    fleet.revive("broker")
+    time.sleep(STANDING_BY_SECS)
+    row.demand(all(beat.is_alive for beat in beats), "a beat did not live on")
+    seen = len(_starts(fleet))
+    since = time.monotonic()
+    fleet.kill(beats[0])
+    with contextlib.suppress(TimeoutError):
+        until(lambda: len(_starts(fleet)) > seen or not beats[1].is_alive, LOCK_SECS + 60, "the standby sends")
+    row.demand(len(_starts(fleet)) > seen, "the beat that stood by sent nothing")
+    row.recovered(time.monotonic() - since, LOCK_SECS + STANDBY_INTERVAL_SECS + 10)
+    row.judge(fleet)
+
+
+@pytest.mark.waits
+def test_a_standby_beat_through_an_outage(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        "two beats through an outage of Redis; then the one that sends is killed",
+        "both outlive it; the one that stood by takes over",
+        f"SIGKILL of the server and a start {AWAY_SECS:.0f} s later; a sweep every {STANDBY_INTERVAL_SECS:.0f} s",
+        41,
+    )
+    outlives_redis(fleet(ARCHIVAL_INTERVAL_HOURS=str(STANDBY_INTERVAL_SECS / 3600)), one)
     one.must_hold()
 
 
