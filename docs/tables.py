@@ -38,8 +38,9 @@ PAYLOADS = (
     RetentionPolicySchema(),
 )
 # The readers' names of the fields of schemas/fields.py; any other field keeps the name that marshmallow gives it.
-KINDS = {"Id": "id", "Text": "string", "Count": "number", "Days": "days", "Timestamp": "timestamp", "Json": "any JSON"}
-KINDS |= {"JsonObject": "object", "Tags": "list of strings", "Switch": "true or false", "Enum": "one of"}
+KINDS = {"Id": "id", "IdOrEmpty": "id", "Text": "string", "Count": "number", "Days": "days", "Json": "any JSON"}
+KINDS |= {"Timestamp": "timestamp", "SentTimestamp": "timestamp", "JsonObject": "object", "Tags": "list of strings"}
+KINDS |= {"Switch": "true or false", "Enum": "one of"}
 
 
 def main() -> int:

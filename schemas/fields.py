@@ -12,6 +12,7 @@ from marshmallow import ValidationError, fields, validate
 MAX_ID_LENGTH = 256
 MAX_COUNT = 2**63 - 1
 MAX_DAYS = 365_000
+FIRST_TIME, LAST_TIME = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 DEEPEST, LARGEST_CHARACTERS = 64, 65_536  # limits of JSON that shares a message with other payloads
 _RFC3339 = re.compile(
     r"(?P<seconds>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
@@ -164,6 +165,21 @@ class Json(fields.Raw):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if _copied(value) is not None:
             return value
+class SentTimestamp(Timestamp):
+    """An RFC 3339 timestamp with an offset that every database and time zone can hold.
+
+    That is from 0001-01-02T00:00:00Z to 9999-12-31T00:00:00Z; read to the microsecond and written in UTC with `Z`.
+    """
+
+    default_error_messages = {"range": "Must be from 0001-01-02T00:00:00Z to 9999-12-31T00:00:00Z."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        moment = super()._deserialize(value, attr, data, **kwargs)
+        if not FIRST_TIME <= moment <= LAST_TIME:
+            raise self.make_error("range")
+        return moment
+
+
         try:
             json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
         except (ValueError, TypeError, RecursionError) as error:

@@ -22,6 +22,7 @@ from .fields import (
     ReadCount,
     Rows,
     Tags,
+    SentTimestamp,
     Text,
     Timestamp,
     now,
@@ -56,7 +57,7 @@ class SessionRegistrationSchema(Request[SessionRegistration]):
     session_id = Id(required=True)
     model_id = Id(required=True)
     model_version = Text(longest=256)
-    started_at = Timestamp()
+    started_at = SentTimestamp()
     metadata = JsonObject()
     tags = Tags()
 
@@ -149,7 +150,7 @@ class UsageReportSchema(Request[UsageReport]):
     model_id = Text(longest=256)
     total_tokens = Count()
     latency_ms = Count(allow_none=True)
-    timestamp = Timestamp()
+    timestamp = SentTimestamp()
     metadata = JsonObject()
 
     def check(self, data: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from marshmallow import fields
 
 from .base import Request, Response
 from .compliance import ComplianceLevel as ComplianceLevel
-from .fields import Days, Id, Json, JsonObject, ReadCount, Switch, Tags, Text, Timestamp, now
+from .fields import Days, Id, Json, JsonObject, ReadCount, SentTimestamp, Switch, Tags, Text, Timestamp, now
 
 
 def new_id() -> str:
@@ -39,7 +39,7 @@ class ArchiveEntrySchema(Request[ArchiveEntry]):
     data = Json(required=True, allow_none=True)
     retention_days = Days(required=True)
     id = Id()
-    archived_at = Timestamp()
+    archived_at = SentTimestamp()
     tags = Tags()
     metadata = JsonObject()
 
@@ -136,7 +136,7 @@ class RetentionPolicySchema(Request[RetentionPolicy]):
     auto_delete = Switch()
     description = Text()
     policy_id = Id()
-    created_at = Timestamp()
+    created_at = SentTimestamp()
     tags = Tags()
 
 

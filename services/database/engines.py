@@ -42,7 +42,9 @@ def _engine(url: URL, schema: str, limits: str, **options: Any) -> Engine:
         return engine
     # Connection options, not SET: they become the session's defaults, which no reset undoes.
     given = url.query.get("options", "")
-    asked = [given if isinstance(given, str) else " ".join(given), limits, f"-c search_path={schema}"]
+    # In UTC, because the driver cannot read the last day of the calendar in a time zone east of it.
+    fixed = f"-c search_path={schema} -c timezone=UTC"
+    asked = [given if isinstance(given, str) else " ".join(given), limits, fixed]
     return create_engine(url, hide_parameters=True, connect_args={"options": " ".join(asked).strip()}, **options)
 
 

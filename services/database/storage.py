@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, DateTime, Engine, Integer, MetaData, Text, literal, select
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 _ATTEMPTS = 5
 _PAUSE_SECS = 0.02
 _DEADLOCK, _SERIALIZATION = "40P01", "40001"
+# InternalError: PostgreSQL refuses to write since it became a standby. Any other error is the data's fault, or ours.
+_OUTAGES = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 
 # SQLite numbers rows itself only if the column is a plain INTEGER.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
@@ -42,6 +45,11 @@ def new_metadata(service: str) -> MetaData:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
+def is_outage(error: Exception) -> bool:
+    """Whether the database is away, so that the same call may succeed later."""
+    return isinstance(error, _OUTAGES) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
     """A time in UTC; SQLite, which stores no offsets, keeps it without one."""
 
     impl = DateTime(timezone=True)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from ...schemas import memory_graph_pb2 as pb
 from ...schemas import memory_graph_pb2_grpc as rpc
-from ..database.storage import Storage
+from ..database.storage import Storage, is_outage
 from ..web.log import LOGGER, log_failure, request_id
 from . import store
 from .messages import Refused, non_negative
@@ -122,7 +122,7 @@ def _status_of(error: Exception, facts: dict[str, Any]) -> tuple[grpc.StatusCode
     if isinstance(error, Refused):
         return error.code, error.reason
     log_failure(error, facts)
-    if isinstance(error, SQLAlchemyError):
+    if is_outage(error):
         return grpc.StatusCode.UNAVAILABLE, "the database does not respond"
     return grpc.StatusCode.INTERNAL, "the service failed"
 

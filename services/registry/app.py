@@ -5,7 +5,7 @@ from typing import Any
 from flask import Flask, Response, current_app
 from marshmallow import RAISE, Schema, fields
 
-from ...schemas.fields import Timestamp
+from ...schemas.fields import SentTimestamp
 from ...schemas.registry import (
     ModelList,
     ModelListSchema,
@@ -64,7 +64,7 @@ class SessionFilters(Paging):
         allow_none=False,
         metadata={"description": "Only sessions with this status."},
     )
-    started_before = Timestamp(
+    started_before = SentTimestamp(
         load_default=None, allow_none=False, metadata={"description": "Only sessions that started before this time."}
     )
 

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
@@ -10,15 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
 from ...schemas.base import canonical_json
-from ...schemas.fields import format_timestamp
+from ...schemas.fields import LAST_TIME, format_timestamp
 from ...schemas.vault import ArchiveEntry, ArchiveResponse
 from . import deletions as vault_deletions
 from .keys import KeyRing, WrappedKey
 from .records import ArchiveRecord
 from .seal import Ids, Sealed, SealOptions, seal, unseal
 
-# The last day that PostgreSQL's driver reads in every time zone.
-_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 # Separates the details from the data; canonical JSON contains no line break.
 _SEPARATOR = b"\n"
 
@@ -117,9 +115,9 @@ def get(session: Session, archive_id: str, *, with_body: bool = False) -> Archiv
 def retention_end(archived_at: datetime, kept_days: int) -> datetime:
     """When an archive may be deleted: the end of its retention."""
     try:
-        return min(archived_at + timedelta(days=kept_days), _END_OF_TIME)
+        return min(archived_at + timedelta(days=kept_days), LAST_TIME)
     except OverflowError:
-        return _END_OF_TIME
+        return LAST_TIME
 
 
 def _record(draft: Draft, now: datetime) -> ArchiveRecord:

@@ -11,7 +11,7 @@ from flask_smorest import Api, abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from ..database.storage import Storage
+from ..database.storage import Storage, is_outage
 from . import docs_page, openapi
 from .bearer import is_accepted
 from .log import LOGGER, log_failure, request_id
@@ -149,7 +149,9 @@ def _health(storage: Storage, capabilities: Mapping[str, Any]) -> tuple[Response
     return jsonify(status="healthy", database="up", version=VERSION, capabilities=capabilities), 200, {}
 
 
-def _storage_failed(error: SQLAlchemyError) -> tuple[Response, int, dict[str, str]]:
+def _storage_failed(error: SQLAlchemyError) -> Any:
+    if not is_outage(error):
+        return _failed(error)
     log_failure(error, {"request_id": g.request_id})
     return jsonify(error_body(503, "The database does not respond.")), 503, {"Retry-After": "1"}
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -108,7 +109,8 @@ def texts(part: dict[str, Any]) -> st.SearchStrategy[str]:
     if "enum" in part:
         return st.sampled_from(part["enum"])
     if part.get("format") == "date-time":
-        return st.datetimes().map(lambda moment: moment.isoformat() + "Z")
+        first, last = datetime(1, 1, 2), datetime(9999, 12, 31)  # noqa: DTZ001
+        return st.datetimes(first, last).map(lambda moment: moment.isoformat() + "Z")
     letters = st.characters(codec="utf-8", exclude_characters="\x00" if "pattern" in part else INVISIBLE)
     if part.get("not", {}).get("pattern") == "[^\\x21-\\x7e]":  # printable ASCII alone
         letters = st.characters(min_codepoint=0x21, max_codepoint=0x7E)

@@ -32,7 +32,8 @@ ids = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=
     lambda text: text not in {".", ".."}
 )
 counts = st.integers(0, 2**62 - 1)
-moments = st.datetimes(timezones=st.just(UTC))
+first, last = datetime(1, 1, 2), datetime(9999, 12, 31)  # noqa: DTZ001
+moments = st.datetimes(first, last, timezones=st.just(UTC))
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
@@ -63,7 +64,7 @@ def test_sessions(model: SessionInfo) -> None:
 
 
 @few
-@given(st.builds(UsageReport, ids, counts, counts, texts, st.none(), st.none() | counts, moments, objects))
+@given(st.builds(UsageReport, ids, counts, counts, st.just("") | ids, st.none(), st.none() | counts, moments, objects))
 def test_usage_reports(model: UsageReport) -> None:
     read = over_the_wire(UsageReportSchema(), model)
     assert read.total_tokens == model.prompt_tokens + model.completion_tokens
