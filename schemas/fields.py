@@ -65,6 +65,14 @@ class Id(Text):
         return text
 
 
+class IdOrEmpty(Id):
+    """An id as it goes into a path, or an empty text for none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shortest = 0
+
+
 class Key(Text):
     """An idempotency key, as a header and a task's id can carry it: printable ASCII without spaces."""
 
@@ -157,14 +165,6 @@ class Timestamp(fields.Field[datetime]):
             raise self.make_error("invalid") from error
 
 
-class Json(fields.Raw):
-    """Any JSON value that UTF-8 can carry: no NaN, no infinity, no lone surrogates, no endless nesting."""
-
-    default_error_messages = {"invalid": "Not JSON that UTF-8 can carry."}
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
-        if _copied(value) is not None:
-            return value
 class SentTimestamp(Timestamp):
     """An RFC 3339 timestamp with an offset that every database and time zone can hold.
 
@@ -180,6 +180,14 @@ class SentTimestamp(Timestamp):
         return moment
 
 
+class Json(fields.Raw):
+    """Any JSON value that UTF-8 can carry: no NaN, no infinity, no lone surrogates, no endless nesting."""
+
+    default_error_messages = {"invalid": "Not JSON that UTF-8 can carry."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if _copied(value) is not None:
+            return value
         try:
             json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
         except (ValueError, TypeError, RecursionError) as error:

@@ -16,13 +16,14 @@ from .fields import (
     Choice,
     Count,
     Id,
+    IdOrEmpty,
     JsonObject,
     Key,
     ModestObject,
     ReadCount,
     Rows,
-    Tags,
     SentTimestamp,
+    Tags,
     Text,
     Timestamp,
     now,
@@ -147,7 +148,7 @@ class UsageReportSchema(Request[UsageReport]):
     session_id = Id(required=True)
     prompt_tokens = Count(required=True)
     completion_tokens = Count(required=True)
-    model_id = Text(longest=256)
+    model_id = IdOrEmpty()
     total_tokens = Count()
     latency_ms = Count(allow_none=True)
     timestamp = SentTimestamp()

@@ -21,11 +21,12 @@ from .migrate import Migrations
 from .timeouts import health_check_timeout
 
 T = TypeVar("T")
+BROKEN = object()  # stands for a JSON value that cannot be read; no schema accepts it
 _ATTEMPTS = 5
 _PAUSE_SECS = 0.02
-_DEADLOCK, _SERIALIZATION = "40P01", "40001"
 # InternalError: PostgreSQL refuses to write since it became a standby. Any other error is the data's fault, or ours.
 _OUTAGES = (OperationalError, InterfaceError, InternalError, PoolTimeout)
+_DEADLOCK, _SERIALIZATION = "40P01", "40001"
 
 # SQLite numbers rows itself only if the column is a plain INTEGER.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
@@ -44,12 +45,12 @@ def new_metadata(service: str) -> MetaData:
     return MetaData(naming_convention=_NAMES, info={"service": service})
 
 
-class UtcDateTime(TypeDecorator[datetime]):
 def is_outage(error: Exception) -> bool:
     """Whether the database is away, so that the same call may succeed later."""
     return isinstance(error, _OUTAGES) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
+class UtcDateTime(TypeDecorator[datetime]):
     """A time in UTC; SQLite, which stores no offsets, keeps it without one."""
 
     impl = DateTime(timezone=True)
@@ -77,8 +78,11 @@ class JsonText(TypeDecorator[Any]):
         return canonical_json(value).decode()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Parse the text."""
-        return None if value is None else json.loads(value)
+        """Parse the text; text that is no JSON becomes BROKEN, so that it spoils its own row alone."""
+        try:
+            return None if value is None else json.loads(value)
+        except ValueError:
+            return BROKEN
 
 
 class Storage:

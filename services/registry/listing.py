@@ -4,17 +4,22 @@ Each transaction that changes sessions also counts them, by status, in blocks of
 block in which a page begins. A block that `started_before` falls into is counted by its index entries.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, ScalarSelect, case, func, select, update
 from sqlalchemy.orm import Session
 
+from ...schemas.base import ValidationError
 from ..database.upsert import greatest, least, upsert
-from .records import SessionBlock, SessionRecord
+from ..web.log import log_failure
+from .records import ModelRecord, SessionBlock, SessionRecord
 
+R = TypeVar("R", SessionRecord, ModelRecord)
+M = TypeVar("M")
 BLOCK = 1024
 
 
@@ -44,6 +49,15 @@ def page(session: Session, filters: Filters, offset: int, size: int) -> tuple[li
     query = select(SessionRecord).where(inside, *filters.sessions()).order_by(SessionRecord.number)
     found = session.scalars(query.offset(offset - before).limit(size)).all() if offset < total else []
     return list(found), total
+
+
+def readable(records: Iterable[R], read: Callable[[R], M]) -> Iterator[M]:
+    """What can be read of a page; other rows, such as those of an earlier release, are logged and left out."""
+    for record in records:
+        try:
+            yield read(record)
+        except (ValueError, ValidationError) as error:
+            log_failure(error, {"table": record.__tablename__, "row": record.number})
 
 
 def count_added(session: Session, record: SessionRecord) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from ...schemas.base import ValidationError
 from ...schemas.registry import ModelList, ModelMetadata, ModelMetadataSchema
+from .listing import readable
 from .records import ModelRecord
 
 _SCHEMA = ModelMetadataSchema()
@@ -22,7 +23,7 @@ def record_model(session: Session, model_id: str, version: str, now: datetime) -
     known = _find(session, model_id)
     if known is None:
         _put(session, ModelMetadata(model_id=model_id, version=version, provider="unknown", created_at=now))
-    elif version and not known.details["version"]:
+    elif version and isinstance(known.details, dict) and not known.details.get("version"):
         known.details = {**known.details, "version": version}
 
 
@@ -30,7 +31,7 @@ def list_page(session: Session, page: int, page_size: int) -> ModelList:
     """One page of models, in the order in which they were first named."""
     total = session.scalar(select(func.count()).select_from(ModelRecord)) or 0
     query = select(ModelRecord).order_by(ModelRecord.number).limit(page_size).offset((page - 1) * page_size)
-    models = [_SCHEMA.read(record.details) for record in session.scalars(query)]
+    models = list(readable(session.scalars(query), lambda record: _SCHEMA.read(record.details)))
     return ModelList(models, total, page, page_size)
 
 

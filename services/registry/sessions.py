@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from ...schemas.base import canonical_json
 from ...schemas.registry import SessionInfo, SessionList, SessionRegistration, SessionStatus
+from ..database.storage import BROKEN
 from . import listing as registry_listing
 from . import totals as registry_totals
 from .listing import Filters
@@ -46,7 +47,8 @@ def list_page(
     filters = Filters(status.value if status else None, started_before)
     records, total = registry_listing.page(session, filters, (page - 1) * page_size, page_size)
     used = registry_totals.of_sessions(session, [record.number for record in records])
-    return SessionList([_info(record, used) for record in records], total, page, page_size)
+    sessions = list(registry_listing.readable(records, lambda record: _info(record, used)))
+    return SessionList(sessions, total, page, page_size)
 
 
 def get(session: Session, session_id: str, *, to_change: bool = False) -> SessionRecord:
@@ -112,6 +114,8 @@ def _is_same(record: SessionRecord, registration: SessionRegistration) -> bool:
 
 
 def _info(record: SessionRecord, used: dict[int, tuple[int, int]]) -> SessionInfo:
+    if record.details is BROKEN:
+        raise ValueError("The session's metadata is no JSON.")
     prompt_count, total_tokens = used.get(record.number, (0, 0))
     return SessionInfo(
         session_id=record.session_id,
