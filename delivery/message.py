@@ -5,7 +5,6 @@ other compression is opened. The same rules hold where a message is sent, so tha
 """
 
 import base64
-import sys
 import zlib
 from typing import Any
 
@@ -28,8 +27,8 @@ class Message(_PlainMessage):
         body = b""
         try:
             body = body_of(payload, channel.message_max_bytes)
-        except Malformed:
-            self.errors = [sys.exc_info()]
+        except Malformed as error:
+            self.errors = [(type(error), error.with_traceback(None), None)]  # its traceback would keep the whole body
         headers = {name: value for name, value in (payload.get("headers") or {}).items() if name != "compression"}
         super().__init__({**payload, "headers": headers, "body": None}, channel=channel, **options)
         self.body, self._raw = body, payload

@@ -2,12 +2,14 @@
 
 import base64
 import bz2
+import gc
 import gzip
 import json
 import lzma
 import tracemalloc
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memory_graph_workers.delivery import UnfitMessage
 from memory_graph_workers.delivery.envelope import Malformed, refuse_expensive
-from memory_graph_workers.delivery.message import MESSAGE_MAX_BYTES, body_of
+from memory_graph_workers.delivery.message import MESSAGE_MAX_BYTES, Message, body_of
 
 MIB = 2**20
 MOST_BYTES = 4 * MIB
@@ -64,6 +66,24 @@ def test_refuses_what_opens_to_too_much_and_takes_little_memory(kind: str) -> No
     finally:
         tracemalloc.stop()
     assert peak < 8 * MOST_BYTES
+
+
+@pytest.mark.parametrize("kind", ["zlib", "gzip", "one byte too large", "many values"])
+def test_what_is_refused_keeps_nothing_of_what_was_opened(kind: str) -> None:
+    compression, body = BOMBS[kind]
+    found = envelope(body, compression)
+    channel = SimpleNamespace(message_max_bytes=MOST_BYTES, no_ack_consumers=())
+    gc.disable()  # a worker collects so rarely that many may come before
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        refused = [Message(found, channel) for _ in range(8)]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert all(message.errors for message in refused)
+    assert after - before < MIB
 
 
 @pytest.mark.parametrize("compress", [zlib.compress, gzip.compress])
