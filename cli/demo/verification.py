@@ -12,7 +12,9 @@ from ...clients.errors import Refused
 from ...clients.memory_graph import MemoryGraphClient
 from ...clients.registry import RegistryClient
 from ...clients.vault import VaultClient
+from ...schemas.jcs import is_intact
 from ...schemas.registry import SessionInfo, SessionStatus
+from ...schemas.vault import ArchiveEntry
 from ...tasks.archival.session import archive_id_of
 from .conversations import OPENING, RESPONSE, TOOL, Conversation, Message
 from .ledger import Entry
@@ -87,10 +89,10 @@ class Verifier:
 
     def _compare_content(self, figures: Figures, conversations: list[Conversation], due: list[Entry]) -> None:
         for entry in due:
-            data = self._archived(entry.session_id)
-            if data is None:
+            archive = self._archived(entry.session_id)
+            if archive is None:
                 figures.missing += 1
-            elif self._is_faithful(data, entry.session_id, conversations[entry.index]):
+            elif self._is_faithful(archive, entry.session_id, conversations[entry.index]):
                 figures.verified += 1
             else:
                 figures.mismatched += 1
@@ -102,17 +104,18 @@ class Verifier:
             found = (usage.total_responses, usage.total_prompt_tokens, usage.total_completion_tokens)
             figures.usage_mismatched += found != (entry.reports, entry.prompt_tokens, entry.completion_tokens)
 
-    def _archived(self, session_id: str) -> Any:
+    def _archived(self, session_id: str) -> ArchiveEntry | None:
         try:
-            return self._vault.retrieve_session(archive_id_of(session_id)).data
+            return self._vault.retrieve_session(archive_id_of(session_id))
         except Refused as error:
             if error.status == _NOT_FOUND:
                 return None
             raise
 
-    def _is_faithful(self, data: Any, session_id: str, conversation: Conversation) -> bool:
-        same_session = data["session_id"] == session_id
-        return same_session and self._is_as_in_graph(data, session_id) and said(data) == conversation.messages
+    def _is_faithful(self, archive: ArchiveEntry, session_id: str, conversation: Conversation) -> bool:
+        data = archive.data
+        is_its_own = data["session_id"] == session_id and is_intact(data, archive.metadata)
+        return is_its_own and self._is_as_in_graph(data, session_id) and said(data) == conversation.messages
 
     def _is_as_in_graph(self, data: Any, session_id: str) -> bool:
         nodes = list(self._graph.iter_nodes(session_id))

@@ -1,7 +1,7 @@
 """What is archived of one session: its conversation, as an entry for the vault.
 
-The archive's id follows from the session's id, and its content is the conversation alone, in canonical JSON: the same
-conversation is the same archive, whoever stores it and however often.
+The archive's id follows from the session's id, and its content is the conversation alone: the same conversation is the
+same archive, whoever stores it and however often. Every language can compute its digest (RFC 8785).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,9 @@ from typing import Any
 
 from ...clients.config import SchedulerConfig
 from ...clients.errors import NotArchivable, NothingToArchive, Refused
-from ...schemas.base import canonical_json, derived_id
+from ...schemas.base import derived_id
 from ...schemas.fields import format_timestamp
+from ...schemas.jcs import FORM, jcs
 from ...schemas.registry import SessionInfo, SessionStatus
 from ...schemas.vault import ArchiveEntry
 from .. import connections
@@ -110,8 +111,9 @@ def _wrong_times(message: Any) -> Iterator[str]:
 def _prepared(
     session: SessionInfo, data: Any, count: int, tags: Sequence[str], config: SchedulerConfig, extra: dict[str, Any]
 ) -> Prepared:
-    level, text = config.default_compliance_level, canonical_json(data)
-    metadata = {**_facts(session), **extra, "compliance_level": str(level), "digest": sha256(text).hexdigest()}
+    level, text = config.default_compliance_level, jcs(data)
+    proof = {"digest": sha256(text).hexdigest(), "digest_form": FORM}
+    metadata = {**_facts(session), **extra, "compliance_level": str(level), **proof}
     entry = ArchiveEntry(
         session.session_id,
         data,

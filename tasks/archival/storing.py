@@ -13,6 +13,7 @@ from ...clients.errors import (
 )
 from ...clients.vault import safe_reason
 from ...schemas.base import derived_id, digest
+from ...schemas.jcs import content_digest
 from ...schemas.registry import SessionStatus
 from ...schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
 from .. import connections
@@ -156,7 +157,7 @@ def _compare(item: Prepared, reason: str, key: str, stored: Stored) -> None:
     there = _read_back(item.entry.id)
     if there is None:
         stored.refused[session_id] = reason or safe_reason("")
-    elif digest(there.data) == item.entry.metadata["digest"]:
+    elif _holds(there, item.entry):
         stored.archive_ids[session_id] = item.entry.id
     else:
         _store_revision(item, key, stored)
@@ -169,14 +170,20 @@ def _store_revision(item: Prepared, key: str, stored: Stored) -> None:
         connections.vault().archive_session(entry, idempotency_key=f"{key}:{entry.id}")
     except (Refused, SerializationError) as error:
         there = _read_back(entry.id)
-        if there is None or digest(there.data) != entry.metadata["digest"]:
+        if there is None or not _holds(there, entry):
             stored.refused[session_id] = _short(error)
             return
     stored.archive_ids[session_id] = entry.id
 
 
+def _holds(there: ArchiveEntry, entry: ArchiveEntry) -> bool:
+    """Whether an archive has this content, whatever form its own digest has; 1 and 1.0 are the same number."""
+    return content_digest(there.data) == content_digest(entry.data)
+
+
 def _revision(entry: ArchiveEntry) -> ArchiveEntry:
-    new_id = archive_id_of(entry.session_id, entry.metadata["digest"])
+    # An id is for ever: it follows from the digest that archives had before RFC 8785's.
+    new_id = archive_id_of(entry.session_id, digest(entry.data))
     return replace(
         entry, id=new_id, tags=[*entry.tags, "revision"], metadata={**entry.metadata, "supersedes": entry.id}
     )

@@ -9,13 +9,14 @@ from memory_graph_workers.delivery import installed
 from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import format_timestamp, now
+from memory_graph_workers.schemas.jcs import content_digest
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archival import storing
 from memory_graph_workers.tasks.archival.page import Page, Position
-from memory_graph_workers.tasks.archival.session import Prepared
+from memory_graph_workers.tasks.archival.session import Prepared, archive_id_of
 from memory_graph_workers.tasks.archival.state import MAX_RESUMES, Status, Sweeps
 from support.fakes.http_server import FakeServer, answer
 from support.our_app import stores_at
@@ -45,7 +46,9 @@ def state(vault: FakeServer) -> Iterator[Sweeps]:
 
 def prepared(session_id: str) -> Prepared:
     session = SessionInfo(session_id, "m", now(), SessionStatus.COMPLETED)
-    entry = ArchiveEntry(session_id, "text", 365, id=f"archive-{session_id}", metadata={"digest": digest("text")})
+    entry = ArchiveEntry(
+        session_id, "text", 365, id=f"archive-{session_id}", metadata={"digest": content_digest("text")}
+    )
     return Prepared(session, entry, 1)
 
 
@@ -59,6 +62,49 @@ def test_a_session_that_cannot_be_settled_leaves_the_others_archived(
     stored = storing.store([prepared("bad"), prepared("good")], "key")
     assert stored.archive_ids == {"good": "archive-good"}
     assert set(getattr(stored, outcome)) == {"bad"}
+
+
+CONTENT: dict[str, Any] = {"temperature": 1.0, "texts": ["größe", 1e20, 2**200]}
+FROM_JAVASCRIPT: dict[str, Any] = {"texts": ["größe", 10**20, 2**200], "temperature": 1}
+
+
+def kept(archive_id: str, data: Any, metadata: dict[str, Any]) -> dict[str, Any]:
+    """What a vault says that it holds under an id."""
+    moment = "2026-01-31T12:00:00Z"
+    facts = {"retention_days": 365, "archived_at": moment, "metadata": metadata}
+    return {"id": archive_id, "session_id": "s", "data": data, **facts}
+
+
+def with_content(data: Any) -> Prepared:
+    """A session with this content, ready to be stored."""
+    metadata = {"digest": content_digest(data), "digest_form": "jcs"}
+    session = SessionInfo("s", "m", now(), SessionStatus.COMPLETED)
+    return Prepared(session, ArchiveEntry("s", data, 365, id="archive-s", metadata=metadata), 1)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"digest": digest(CONTENT)}, {"digest": content_digest(CONTENT), "digest_form": "jcs"}, {}],
+    ids=["older form", "jcs", "none"],
+)
+@pytest.mark.parametrize("data", [CONTENT, FROM_JAVASCRIPT], ids=["as sent", "from JavaScript"])
+def test_the_same_content_is_no_revision_whatever_the_vault_made_of_its_numbers(
+    vault: FakeServer, data: Any, metadata: dict[str, Any]
+) -> None:
+    refused = {"archived": [], "failed": [{"session_id": "s", "error": "exists"}], "total": 1, "success_count": 0}
+    vault.answers(answer(200, refused), answer(200, kept("archive-s", data, metadata)))
+    assert storing.store([with_content(CONTENT)], "key").archive_ids == {"s": "archive-s"}
+    assert len(vault.requests) == 2
+
+
+@pytest.mark.parametrize("data", [{**CONTENT, "temperature": 2}, {"texts": []}, None, "1.0"], ids=str)
+def test_other_content_is_a_revision_under_the_id_that_it_always_had(vault: FakeServer, data: Any) -> None:
+    """Also if that revision is there from before digests were RFC 8785's."""
+    refused = {"archived": [], "failed": [{"session_id": "s", "error": "exists"}], "total": 1, "success_count": 0}
+    revision = archive_id_of("s", digest(CONTENT))
+    older = kept(revision, FROM_JAVASCRIPT, {"digest": digest(CONTENT)})
+    vault.answers(answer(200, refused), answer(200, kept("archive-s", data, {})), 409, answer(200, older))
+    assert storing.store([with_content(CONTENT)], "key").archive_ids == {"s": revision}
 
 
 def test_a_vault_that_is_down_settles_nothing(vault: FakeServer) -> None:

@@ -13,6 +13,7 @@ from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfi
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.schemas.jcs import FORM, content_digest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks.archival.session import archive_id_of, conversation
@@ -44,9 +45,10 @@ class Rig:
     def data(self):
         return conversation(self.session_id, list(self.graph.iter_nodes(self.session_id)))
 
-    def store(self, data, revision=None):
+    def store(self, data, revision=None, digest_of=None):
         archive_id = archive_id_of(self.session_id, revision)
-        self.vault.archive_session(ArchiveEntry(self.session_id, data, 365, id=archive_id))
+        proof = {"digest": content_digest(data if digest_of is None else digest_of), "digest_form": FORM}
+        self.vault.archive_session(ArchiveEntry(self.session_id, data, 365, id=archive_id, metadata=proof))
 
     def mark(self):
         self.registry.update_session_status(self.session_id, SessionStatus.ARCHIVED)
@@ -107,6 +109,12 @@ def test_an_archive_older_than_the_graph_is_a_mismatch(due):
     due.store(due.data())
     due.mark()
     due.graph.add_prompt(due.session_id, "One more thing.")
+    assert due.figures() == but(verified=0, mismatched=1)
+
+
+def test_an_archive_with_another_digest_than_its_content_is_a_mismatch(due):
+    due.store(due.data(), digest_of={})
+    due.mark()
     assert due.figures() == but(verified=0, mismatched=1)
 
 

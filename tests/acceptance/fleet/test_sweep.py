@@ -15,6 +15,7 @@ from memory_graph_workers.delivery.dead_letters import DeadLetters
 from memory_graph_workers.schemas.archival import BatchResult, Trigger
 from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import format_timestamp, now
+from memory_graph_workers.schemas.jcs import content_digest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import app
@@ -59,7 +60,7 @@ def test_every_due_session_ends_in_the_vault_word_for_word(
             f"Question {number} 🜁 שלום",
             "and another",
         ]
-        assert entry.metadata["digest"] == digest(entry.data)
+        assert (entry.metadata["digest_form"], entry.metadata["digest"]) == ("jcs", content_digest(entry.data))
         assert entry.metadata["model_id"] == "acme/model:1"
         assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
 
