@@ -7,6 +7,7 @@ from .dead_letters import DeadLetter, DeadLetters, Reason
 from .errors import InvalidConfig, UnfitMessage
 from .holds import Hold, HoldStore
 from .keys import Keys
+from .letter_groups import LetterGroup
 from .redaction import redact_logs
 from .replies import AWAY, NotNow
 from .settings import Installed, installed
@@ -22,6 +23,7 @@ __all__ = [
     "InvalidConfig",
     "KeptTask",
     "Keys",
+    "LetterGroup",
     "NotNow",
     "Reason",
     "UnfitMessage",

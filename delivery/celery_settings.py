@@ -1,5 +1,6 @@
 """The settings of Celery that delivery needs: of every process of an app, and of a worker that starts."""
 
+from dataclasses import asdict
 from typing import Any
 
 from celery import signals
@@ -56,7 +57,7 @@ def transport_options(found: Installed) -> dict[str, Any]:
         "socket_timeout": SHORT_SECS,
         "health_check_interval": 25,
         "dead_letters_url": found.state_url,
-        "dead_letters_bounds": [found.bounds.most, found.bounds.most_bytes, found.bounds.kept_days],
+        "dead_letters_bounds": asdict(found.bounds),
         "delivery_prefix": found.keys.prefix,
         "message_max_bytes": found.message_max_bytes,
     }

@@ -1,8 +1,10 @@
 """The dead letters: whatever ended in failure, kept in Redis where a person finds it.
 
-A letter about a task has the task's id; one about a message that is no task has an id made of its bytes.
-Letters hold payloads, hence conversation content, and are the one place beside the queues that does. They are
-bounded in number, bytes and age: beyond that the oldest are dropped, which the log says, and warns of before.
+A letter about a task has the task's id; one about a message that is no task has an id made of its bytes. Letters hold
+payloads, hence conversation content, and are the one place beside the queues that does. They are in two pots, each
+bounded in number and bytes: those of tasks, and the quarantine of what is no task, so that junk costs no task its
+letter. Beyond a bound the oldest letters of the largest group give way, which is counted, and logged, and warned of
+before; letters that are too old are dropped.
 """
 
 import base64
@@ -11,12 +13,12 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple
 
+import orjson
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -24,36 +26,22 @@ from redis.retry import Retry
 from .addresses import connect
 from .bounds import Bounds
 from .keys import Keys
-from .lua import script
+from .letter_groups import LetterGroup, group_named, name_of_group
+from .letter_pot import Pot, Written, slices
+from .reasons import JUNK, Reason
 from .timestamps import format_timestamp, parse_timestamp
+
+__all__ = ["DeadLetter", "DeadLetters", "Entry", "Reason", "as_base64", "dead_letters_at", "quarantine_id"]
 
 logger = logging.getLogger(__name__)
 
+JUNK_KEPT_BYTES = 64 * 1024  # of what could not be read: enough to see who sent it
 _TIMEOUT_SECS = 3.0
 _NEARLY = 0.8  # of a bound: from there on one is warned
-_MOST_DROPPED = 1000  # in one step, because Redis does nothing else meanwhile
+_FULL = 0.25  # of a bound: from there on a group may hold its queue
+_READ_AT_ONCE = 200
 _REPLAY_SECS = 60
 _LOSSES_KEPT_SECS = 7 * 86_400
-
-_ADD = script("add")
-_TRIM = script("trim")
-_REMOVE = script("remove")
-
-
-class Reason(StrEnum):
-    """Why a message ended among the dead letters."""
-
-    FAILED = "failed"
-    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
-    INVALID_PAYLOAD = "invalid_payload"
-    HARD_TIME_LIMIT = "hard_time_limit"
-    LOST_WORKER = "lost_worker"
-    EXPIRED = "expired"
-    UNCERTAIN = "uncertain"
-    UNKNOWN_TASK = "unknown_task"
-    INVALID_MESSAGE = "invalid_message"
-    UNDECODABLE = "undecodable"
-    BROKEN_ENVELOPE = "broken_envelope"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +50,7 @@ class DeadLetter:
 
     `message` and `fields` are fit to be logged; `payload` is not: `{"args", "kwargs"}` of a task, with `embed`
     where more hangs on it (the rest of a chain, callbacks), or `{"base64"}`, the raw bytes of what could not be read.
+    Of more than 64 KiB that is only the beginning, with the `size_bytes` and the `sha256` of all.
     """
 
     id: str
@@ -81,34 +70,39 @@ class DeadLetter:
     failed_at: str = ""
 
 
+class Entry(NamedTuple):
+    """A letter's place in the list: its id, when its task failed (seconds since 1970), whether it is in quarantine."""
+
+    id: str
+    failed_at: float
+    in_quarantine: bool
+
+
 class DeadLetters:
     """The store. Every method may raise redis.RedisError; what was not stored must not be acknowledged."""
 
     def __init__(self, client: "redis.Redis", keys: Keys, bounds: Bounds | None = None) -> None:
         """Without `bounds` nothing is ever dropped by this object."""
         self._redis, self._names, self._bounds = client, keys, bounds
-        self._keys = [keys.letters, keys.letters_by_time, keys.letters_first_seen, keys.letters_bytes]
+        self._failures, self._quarantine = Pot(client, keys.failures), Pot(client, keys.quarantine)
+        self._pots = (self._failures, self._quarantine)
 
     def add(self, letter: DeadLetter) -> None:
         """Keep a letter; one about the same task takes the place of the older."""
         moment = datetime.now(UTC)
+        pot = self._quarantine if _is_junk(letter) else self._failures
         letter = dataclasses.replace(letter, failed_at=format_timestamp(moment))
-        text = json.dumps(dataclasses.asdict(letter))
-        self._run(_ADD, self._keys, [letter.id, text, moment.timestamp()])
-        self.trim(newest=letter.id)
+        _put(pot, letter, moment.timestamp(), moment.timestamp())
+        self._trim(pot, newest=letter.id)
 
-    def trim(self, newest: str = "") -> None:
-        """Drop the oldest letters that are beyond the bounds, and name in the log what was dropped."""
-        bounds = self._bounds
-        if bounds is None:
-            return
-        oldest = datetime.now(UTC) - timedelta(days=bounds.kept_days)
-        limits = [newest, bounds.most, bounds.most_bytes, oldest.timestamp(), _MOST_DROPPED]
-        for letter_id in self._run(_TRIM, self._keys, limits):
-            logger.error("Dead letter %s dropped: too many, too large or too old", _text(letter_id))
+    def trim(self) -> None:
+        """Drop the letters that are beyond the bounds, and name in the log what was dropped."""
+        for pot in self._pots:
+            self._trim(pot)
 
     def keep_bounds(self) -> None:
         """Drop the letters that are beyond the bounds, and warn in the log of what will be dropped soon."""
+        self._count_to_groups()
         self.trim()
         warning = self.warning()
         if warning:
@@ -118,14 +112,9 @@ class DeadLetters:
         """What is about to be dropped and why, or None."""
         if self._bounds is None:
             return None
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zcard(self._names.letters_by_time)
-            pipe.get(self._names.letters_bytes)
-            pipe.zrange(self._names.letters_by_time, 0, 0, withscores=True)
-            count, size, first = pipe.execute()
-        return self._bounds.nearly(
-            count, int(size or 0), datetime.fromtimestamp(first[0][1], UTC) if first else None, _NEARLY
-        )
+        found = [self._bounds.nearly(*self._failures.state(), _NEARLY)]
+        found.append(self._bounds.of_quarantine.nearly(*self._quarantine.state(), _NEARLY))
+        return " ".join(filter(None, found)) or None
 
     def quarantine(self, raw: bytes, queue: str, reason: Reason = Reason.BROKEN_ENVELOPE, error: str = "") -> str:
         """Keep bytes that are no message, and return the id made of them."""
@@ -135,43 +124,88 @@ class DeadLetters:
         self.add(letter)
         return letter.id
 
+    def groups(self) -> "list[LetterGroup]":
+        """The letters by task, reason and error, the largest group first, with what has given way of each."""
+        self._count_to_groups()
+        found: list[LetterGroup] = []
+        for pot in self._pots:
+            sizes, gave_way = pot.groups(), pot.gave_way()
+            found += [group_named(name, sizes.get(name), gave_way.get(name)) for name in {**sizes, **gave_way}]
+        return sorted(found, key=lambda group: -group.count)
+
+    def gave_way(self) -> "list[LetterGroup]":
+        """The groups of which letters were dropped because a bound was reached."""
+        return [group_named(name, None, found) for pot in self._pots for name, found in pot.gave_way().items()]
+
+    def forget_gave_way(self) -> None:
+        """Count from zero again what gives way."""
+        for pot in self._pots:
+            pot.forget_gave_way()
+
+    def full_queues(self) -> set[str]:
+        """The queues whose tasks have left a group of letters that fills a quarter of a bound."""
+        if self._bounds is None:
+            return set()
+        return self._failures.queues_of_larger(self._bounds.most * _FULL, self._bounds.most_bytes * _FULL)
+
+    def entries(self, groups: "Iterable[LetterGroup] | None" = None, most: int | None = None) -> "list[Entry]":
+        """The places of the letters, or of those in some groups, newest first."""
+        names = None if groups is None else [name_of_group(one.task, one.reason, one.error) for one in groups]
+        found = [
+            Entry(letter_id, failed_at, pot is self._quarantine)
+            for pot in self._pots
+            for name in ([None] if names is None else names)
+            for letter_id, failed_at in pot.times(name, most)
+        ]
+        return sorted(found, key=lambda entry: -entry.failed_at)
+
+    def read(self, entries: "Sequence[Entry]") -> "Iterator[DeadLetter]":
+        """The letters in these places that are still there, in this order."""
+        for some in slices(entries, _READ_AT_ONCE):
+            found = {
+                (pot is self._quarantine, written.id): written
+                for pot in self._pots
+                for written in pot.read(
+                    [entry.id for entry in some if entry.in_quarantine is (pot is self._quarantine)]
+                )
+            }
+            wanted = [found.get((entry.in_quarantine, entry.id)) for entry in some]
+            yield from (_letter_of(written) for written in wanted if written)
+
     def list(self, limit: int = 50, offset: int = 0) -> "list[DeadLetter]":
         """The letters, newest first."""
-        return list(self._found(self._ids(offset, offset + limit - 1))) if limit > 0 else []
+        return list(self.read(self.entries(most=offset + limit)[offset : offset + limit])) if limit > 0 else []
 
     def all(self) -> "Iterator[DeadLetter]":
         """Every letter that is there now, newest first; those that come meanwhile are not among them."""
-        return self._found(self._ids(0, -1))
+        return self.read(self.entries())
 
     def ids(self) -> "list[str]":
         """The ids of all letters, newest first."""
-        return [_text(key) for key in self._ids(0, -1)]
+        return [entry.id for entry in self.entries()]
 
     def get(self, letter_id: str) -> DeadLetter | None:
         """One letter, or None."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hget(self._names.letters, letter_id)
-            pipe.zscore(self._names.letters_first_seen, letter_id)
-            found, first_seen = pipe.execute()
-        if found is None:
-            return None
-        seen = datetime.fromtimestamp(first_seen or 0, UTC)
-        kept: dict[str, Any] = json.loads(found)
-        values = {name: value for name, value in kept.items() if name in _NAMES}  # newer releases may say more
-        values.update(first_seen=format_timestamp(seen), reason=Reason(values["reason"]))
-        return DeadLetter(**values)
+        found = (written for pot in self._pots for written in pot.read([letter_id]))
+        written = next(found, None)
+        return _letter_of(written) if written else None
 
     def count(self) -> int:
         """How many letters there are."""
-        return self._redis.zcard(self._names.letters_by_time)
+        return sum(pot.count() for pot in self._pots)
 
     def remove(self, letter_id: str, failed_at: str = "") -> bool:
         """Forget a letter and its losses; with `failed_at` only where it is still the letter of that failure.
 
         False where there was none.
         """
-        stamp = parse_timestamp(failed_at).timestamp() if failed_at else ""
-        return bool(self._run(_REMOVE, [*self._keys, self._names.losses(letter_id)], [letter_id, stamp]))
+        stamp = parse_timestamp(failed_at).timestamp() if failed_at else None
+        return any(pot.remove(letter_id, stamp, self._names.losses(letter_id)) for pot in self._pots)
+
+    def remove_entry(self, entry: Entry) -> bool:
+        """Forget the letter in this place and its losses, without reading it; False where its task failed again."""
+        pot = self._quarantine if entry.in_quarantine else self._failures
+        return pot.remove(entry.id, entry.failed_at, self._names.losses(entry.id))
 
     @contextlib.contextmanager
     def replaying(self, letter_id: str) -> "Generator[bool]":
@@ -195,17 +229,36 @@ class DeadLetters:
         """Start the count of a task anew: it ended in an orderly way."""
         self._redis.delete(self._names.losses(task_id))
 
-    def _ids(self, first: int, last: int) -> "list[bytes]":
-        return cast("list[bytes]", self._redis.zrevrange(self._names.letters_by_time, first, last))
+    def _trim(self, pot: Pot, newest: str = "") -> None:
+        if self._bounds is None:
+            return
+        bounds = self._bounds.of_quarantine if pot is self._quarantine else self._bounds
+        moment = datetime.now(UTC)
+        oldest = moment - timedelta(days=bounds.kept_days)
+        for one in pot.trim(newest, bounds.most, bounds.most_bytes, oldest.timestamp(), moment.timestamp()):
+            why = "a bound is reached, and its group is the largest" if one.gave_way else "it is too old"
+            logger.error("Dead letter %s dropped: %s %s", one.id, why, one.group)
 
-    def _found(self, ids: "list[bytes]") -> "Iterator[DeadLetter]":
-        for key in ids:
-            letter = self.get(_text(key))
-            if letter is not None:
-                yield letter
+    def _count_to_groups(self) -> None:
+        """Count letters of older releases to their groups, and move their junk to the quarantine.
 
-    def _run(self, script: str, keys: "list[str]", arguments: "list[Any]") -> Any:
-        return cast(Any, self._redis).eval(script, len(keys), *keys, *arguments)
+        Whoever is killed in between leaves a letter twice at most; the next call removes one of them.
+        """
+        ungrouped = self._failures.ungrouped()
+        if not ungrouped:
+            return
+        there: set[str] = set()
+        for written in self._failures.read(ungrouped):
+            there.add(written.id)
+            letter = _letter_of(written)
+            if _is_junk(letter) and letter.failed_at:
+                failed_at = parse_timestamp(letter.failed_at).timestamp()
+                _put(self._quarantine, _cut(letter), failed_at, written.first_seen)
+                self._failures.remove(letter.id, failed_at, self._names.losses(letter.id))
+            else:
+                self._failures.count_to_group(letter.id, _group_of(letter), letter.queue)
+        for letter_id in set(ungrouped) - there:
+            self._failures.count_to_group(letter_id, "", "")
 
 
 _NAMES = {field.name for field in dataclasses.fields(DeadLetter)}
@@ -219,8 +272,11 @@ def dead_letters_at(url: str, keys: Keys, bounds: Bounds | None = None) -> DeadL
 
 
 def as_base64(raw: bytes) -> dict[str, Any]:
-    """A payload made of bytes that could not be read."""
-    return {"base64": base64.b64encode(raw).decode("ascii")}
+    """A payload made of bytes that could not be read: all of them, or their beginning, their size and their digest."""
+    kept = {"base64": base64.b64encode(raw[:JUNK_KEPT_BYTES]).decode("ascii")}
+    if len(raw) <= JUNK_KEPT_BYTES:
+        return kept
+    return {**kept, "size_bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
 
 
 def quarantine_id(raw: bytes, queue: str) -> str:
@@ -228,5 +284,42 @@ def quarantine_id(raw: bytes, queue: str) -> str:
     return hashlib.sha256(queue.encode() + b"\x00" + raw).hexdigest()
 
 
-def _text(key: bytes | str) -> str:
-    return key.decode() if isinstance(key, bytes) else key
+def _is_junk(letter: DeadLetter) -> bool:
+    return letter.reason in JUNK or "base64" in (letter.payload or {})
+
+
+def _group_of(letter: DeadLetter) -> str:
+    return name_of_group(letter.task, letter.reason, letter.error)
+
+
+def _put(pot: Pot, letter: DeadLetter, failed_at: float, first_seen: float) -> None:
+    text = json.dumps(dataclasses.asdict(letter))
+    pot.add(letter.id, text, failed_at, first_seen, _group_of(letter), letter.queue)
+
+
+def _cut(letter: DeadLetter) -> DeadLetter:
+    payload = letter.payload or {}
+    if "base64" not in payload or "sha256" in payload:
+        return letter
+    return dataclasses.replace(letter, payload=as_base64(base64.b64decode(payload["base64"])))
+
+
+def _letter_of(written: Written) -> DeadLetter:
+    """The letter that is written there; of one that cannot be read, its bytes."""
+    first_seen = format_timestamp(datetime.fromtimestamp(written.first_seen, UTC))
+    try:
+        kept = _loads(written.text)
+        values = {name: value for name, value in kept.items() if name in _NAMES}  # newer releases may say more
+        values.update(first_seen=first_seen, reason=Reason(values["reason"]))
+        return DeadLetter(**values)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return DeadLetter(
+            written.id, Reason.UNDECODABLE, "", error="unreadable letter", payload=as_base64(written.text)
+        )
+
+
+def _loads(text: bytes) -> dict[str, Any]:
+    try:
+        return orjson.loads(text)
+    except ValueError:  # half a surrogate pair, which JSON may hold
+        return json.loads(text)

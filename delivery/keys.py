@@ -7,6 +7,84 @@ DEFAULT_PREFIX = "delivery"  # of a channel that no `install` has set up
 
 
 @dataclass(frozen=True)
+class PotKeys:
+    """The Redis keys of one pot of dead letters; all begin with its prefix."""
+
+    prefix: str
+
+    @property
+    def letters(self) -> str:
+        """A hash: each letter as JSON, by its id."""
+        return f"{self.prefix}:letters"
+
+    @property
+    def by_time(self) -> str:
+        """A sorted set: when each letter's task failed last."""
+        return f"{self.prefix}:by_time"
+
+    @property
+    def first_seen(self) -> str:
+        """A sorted set: when each letter's task failed first."""
+        return f"{self.prefix}:first_seen"
+
+    @property
+    def size_bytes(self) -> str:
+        """How many bytes all letters have together."""
+        return f"{self.prefix}:bytes"
+
+    @property
+    def group_of(self) -> str:
+        """A hash: the name of each letter's group."""
+        return f"{self.prefix}:group_of"
+
+    @property
+    def groups_by_count(self) -> str:
+        """A sorted set: how many letters each group has."""
+        return f"{self.prefix}:groups_by_count"
+
+    @property
+    def groups_by_bytes(self) -> str:
+        """A sorted set: how many bytes the letters of each group have together."""
+        return f"{self.prefix}:groups_by_bytes"
+
+    @property
+    def group_queues(self) -> str:
+        """A hash: the queue of each group's newest letter."""
+        return f"{self.prefix}:group_queues"
+
+    @property
+    def gave_way(self) -> str:
+        """A hash: how many letters of each group were dropped because a bound was reached."""
+        return f"{self.prefix}:gave_way"
+
+    @property
+    def gave_way_at(self) -> str:
+        """A sorted set: when that happened last to each group."""
+        return f"{self.prefix}:gave_way_at"
+
+    def group(self, name: str) -> str:
+        """A sorted set: when each letter of one group failed last."""
+        return f"{self.prefix}:group:{name}"
+
+    @property
+    def of_scripts(self) -> list[str]:
+        """The keys in the order in which scripts/letters.lua takes them."""
+        return [
+            self.letters,
+            self.by_time,
+            self.first_seen,
+            self.size_bytes,
+            self.group_of,
+            self.groups_by_count,
+            self.groups_by_bytes,
+            self.group_queues,
+            self.gave_way,
+            self.gave_way_at,
+            self.group(""),
+        ]
+
+
+@dataclass(frozen=True)
 class Keys:
     """The Redis keys of one app; all begin with its prefix, except where `unacked_key` names the in-flight messages."""
 
@@ -31,22 +109,17 @@ class Keys:
     @property
     def letters(self) -> str:
         """A hash: each dead letter as JSON, by its id."""
-        return f"{self.prefix}:dead:letters"
+        return self.failures.letters
 
     @property
-    def letters_by_time(self) -> str:
-        """A sorted set: when each letter's task failed last."""
-        return f"{self.prefix}:dead:by_time"
+    def failures(self) -> "PotKeys":
+        """Where the dead letters of tasks are."""
+        return PotKeys(f"{self.prefix}:dead")
 
     @property
-    def letters_first_seen(self) -> str:
-        """A sorted set: when each letter's task failed first."""
-        return f"{self.prefix}:dead:first_seen"
-
-    @property
-    def letters_bytes(self) -> str:
-        """How many bytes all letters have together."""
-        return f"{self.prefix}:dead:bytes"
+    def quarantine(self) -> "PotKeys":
+        """Where the dead letters of messages are that are no tasks."""
+        return PotKeys(f"{self.prefix}:dead:quarantine")
 
     def losses(self, task_id: str) -> str:
         """How often a task took its child process down."""
@@ -67,6 +140,11 @@ class Keys:
     def asked(self, service: str) -> str:
         """There until the wait that a service asked for is over."""
         return f"{self.prefix}:hold:asked:{service}"
+
+    @property
+    def full(self) -> str:
+        """A hash: the queues that are held because their dead letters fill up, and since when."""
+        return f"{self.prefix}:hold:full"
 
     def trial(self, service: str) -> str:
         """There while somebody asks for a service's next trial."""

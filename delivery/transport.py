@@ -9,10 +9,10 @@ import json
 import logging
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from functools import cached_property
 from queue import Empty
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import uuid4
 
 import kombu
@@ -58,7 +58,7 @@ class Channel(_PlainChannel):
     message_max_bytes = MESSAGE_MAX_BYTES
     takes: ClassVar[bool] = True  # of this process; False once the worker is stopping
     dead_letters_url: str | None = None
-    dead_letters_bounds: tuple[int, int, int] | None = None
+    dead_letters_bounds: Mapping[str, Any] | None = None
     delivery_prefix = DEFAULT_PREFIX
     taken = ""  # the delivery tag that the take script gives, or gave, to its message
     _permitted = False  # whether that message used up a permit
@@ -85,8 +85,8 @@ class Channel(_PlainChannel):
     @property
     def dead_letters(self) -> DeadLetters:
         """The store for this channel's broken messages."""
-        most = self.dead_letters_bounds
-        bounds = Bounds(*most) if most else None
+        given = self.dead_letters_bounds
+        bounds = Bounds(**cast(Any, {**given, "names": tuple(given["names"])})) if given else None
         if self.dead_letters_url:
             return dead_letters_at(self.dead_letters_url, self.keys, bounds)
         return DeadLetters(self._late_client(), self.keys, bounds)

@@ -5,6 +5,7 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from marshmallow import ValidationError, fields
+from marshmallow.validate import OneOf
 
 from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.errors import InvalidConfig
@@ -109,7 +110,7 @@ class TaskConfig(ClientSettings):
 
 @dataclass(frozen=True)
 class DeadLetterConfig(ClientSettings):
-    """How much is kept of what failed for good; beyond it the oldest letters are dropped."""
+    """How much is kept of what failed for good; beyond it the largest group of letters gives way."""
 
     most: int = setting("DEAD_LETTERS_MAX", number(1, 10_000_000), 100_000, "Dead letters that are kept.")
     most_bytes: int = setting(
@@ -117,11 +118,37 @@ class DeadLetterConfig(ClientSettings):
     )
     kept_days: int = setting("DEAD_LETTERS_KEPT_DAYS", number(1, 36_500), 90, "Days a dead letter is kept.")
 
+    when_full: str = setting(
+        "DEAD_LETTERS_WHEN_FULL",
+        fields.String(validate=OneOf(("drop", "hold"))),
+        "drop",
+        "`hold` holds a queue whose tasks leave so many letters of one kind that they fill a quarter of a bound.",
+    )
+    quarantine_most: int = setting(
+        "QUARANTINE_MAX", number(1, 10_000_000), 10_000, "Messages that are no tasks, and are kept in quarantine."
+    )
+    quarantine_bytes: int = setting(
+        "QUARANTINE_MAX_BYTES", number(1024, 2**40), 32 * 2**20, "Bytes that all of them may have together."
+    )
+
     @property
     def bounds(self) -> Bounds:
         """The same for delivery, which names the settings in its warnings."""
-        names = ("DEAD_LETTERS_MAX", "DEAD_LETTERS_MAX_BYTES", "DEAD_LETTERS_KEPT_DAYS")
-        return Bounds(self.most, self.most_bytes, self.kept_days, names)
+        return Bounds(
+            most=self.most,
+            most_bytes=self.most_bytes,
+            kept_days=self.kept_days,
+            quarantine_most=self.quarantine_most,
+            quarantine_bytes=self.quarantine_bytes,
+            hold_when_full=self.when_full == "hold",
+            names=(
+                "DEAD_LETTERS_MAX",
+                "DEAD_LETTERS_MAX_BYTES",
+                "DEAD_LETTERS_KEPT_DAYS",
+                "QUARANTINE_MAX",
+                "QUARANTINE_MAX_BYTES",
+            ),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,10 @@
+-- Keep a letter in the place of an older one with the same id, and count it to its group.
+-- ARGV: id, the letter, when the task failed, when it failed first, group, queue.
+local id, letter, time = ARGV[1], ARGV[2], ARGV[3]
+local before = redis.call('HSTRLEN', KEYS[1], id)
+redis.call('HSET', KEYS[1], id, letter)
+redis.call('ZADD', KEYS[2], time, id)
+redis.call('ZADD', KEYS[3], 'NX', ARGV[4], id)
+redis.call('INCRBY', KEYS[4], #letter - before)
+leave_group(id, before)
+join_group(id, #letter, time, ARGV[5], ARGV[6])
