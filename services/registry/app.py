@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 from marshmallow import RAISE, Schema, fields
 
 from ...schemas.fields import SentTimestamp
@@ -27,7 +27,7 @@ from ...schemas.registry import (
 )
 from ..database.storage import Storage
 from ..web.app import make_web_app
-from ..web.idempotency import CAPABILITY, IdempotencyStore, respond_once
+from ..web.idempotency import IdempotencyStore, capability, requested_key, respond_once
 from ..web.openapi import ServiceInfo
 from ..web.request_body import JsonBlueprint, QueryNumber, with_derived_ids
 from . import models as registry_models
@@ -35,6 +35,7 @@ from . import sessions as registry_sessions
 from . import usage as registry_usage
 from .config import RegistryServiceConfig
 from .records import Base, IdempotentResponse
+from .usage_keys import Sent
 
 MAX_PAGE_SIZE = 1000
 INFO = ServiceInfo("LLM-Registry", "Sessions, the models they used, and their token usage.", key_needed=False)
@@ -90,7 +91,7 @@ def prepare(config: RegistryServiceConfig) -> None:
 def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
-    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, CAPABILITY)
+    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, capability(config.usage_keys_kept_days))
     app.extensions.update(
         idempotency=IdempotencyStore(storage, IdempotentResponse, config.now), storage=storage, config=config
     )
@@ -173,15 +174,20 @@ def get_model_metadata(model_id: str) -> ModelMetadata:
 @routes.post("/usage")
 @routes.takes_body(with_derived_ids(UsageReportSchema))
 @routes.responds(201, Recorded(), errors=(404,))
-def track_usage(report: UsageReport) -> Response:
+def track_usage(report: UsageReport) -> dict[str, Any]:
     """Add a usage report to its session and its model.
 
     `total_tokens` is at least the sum of the other two, or left out. `metadata.tokens` may count `cached_tokens`,
     `cache_write_tokens`, `reasoning_tokens`, `tool_tokens` and `audio_tokens`; `custom_metrics` of the usage of a
     session or model has their sums. More than 10**12 of anything is a 422.
+
+    Its key is kept for `USAGE_KEYS_KEPT_DAYS`, for ever by default. A report without a key that comes twice within an
+    hour, byte for byte and with a fraction of a second in its `timestamp`, counts once.
     """
-    now = _config().now()
-    return respond_once(201, Recorded(), lambda session: registry_usage.track(session, report, now))
+    config, sent = _config(), Sent(requested_key(), request.get_data())
+    now, kept_days = config.now(), config.usage_keys_kept_days
+    _storage().write(lambda session: registry_usage.track_once(session, report, sent, now, kept_days))
+    return {}
 
 
 @routes.get("/sessions/<id:session_id>/usage")

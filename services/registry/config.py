@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from marshmallow import fields
 
-from ...schemas.settings import setting
+from ...schemas.settings import number, setting
 from ..database.config import DatabaseSettings, DatabaseUrl
 from ..web.config import MIB, BearerKeys, ShiftedClock, offset_secs, size_bytes
 
@@ -32,6 +32,11 @@ class RegistryServiceConfig(RegistryDatabase, ShiftedClock):
     max_body_bytes: int = setting(
         "REGISTRY_MAX_BODY_BYTES", size_bytes(64 * MIB), MIB, "A larger request to the Registry is a 413."
     )
+    usage_keys_kept_days: int | None = setting(
+        "USAGE_KEYS_KEPT_DAYS", number(90, 36_500), None,
+        "How long the Registry knows the key of a counted usage report; default: for ever. A repeat of an older one "
+        "counts again, so no shorter than dead letters are kept.",
+    )  # fmt: skip
     models_file: str | None = setting(
         "REGISTRY_MODELS_FILE", fields.String(), None, "A JSON array of ModelMetadata that the Registry starts with."
     )

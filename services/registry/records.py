@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ..database.storage import JsonText, RowNumber, UtcDateTime, new_metadata
@@ -81,6 +81,17 @@ class UsageRecord(Base):
     latency_ms: Mapped[int | None] = mapped_column(BigInteger)
     reported_at: Mapped[datetime] = mapped_column(UtcDateTime)
     details: Mapped[Any] = mapped_column(JsonText)
+
+
+class UsageKey(Base):
+    """The key of a report that was counted, a digest of its fields, and the day, counted from 1970, it came."""
+
+    __tablename__ = "usage_keys"
+    __table_args__ = (Index("usage_keys_by_day", "day"), {"sqlite_with_rowid": False})
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    fields: Mapped[bytes] = mapped_column(LargeBinary(16))
+    day: Mapped[int] = mapped_column(Integer)
 
 
 class UsageTotals:

@@ -9,10 +9,21 @@ from ...schemas.registry import UsageReport, UsageStats, tokens_by_kind
 from . import models as registry_models
 from . import sessions as registry_sessions
 from . import totals as registry_totals
+from . import usage_keys as registry_usage_keys
 from .records import UsageRecord
+from .usage_keys import Sent
 
 # Nine million reports of this size still fit into a 64-bit total.
 _MAX_COUNT = 10**12
+
+
+def track_once(session: Session, report: UsageReport, sent: Sent, now: datetime, kept_days: int | None) -> None:
+    """Add a report as `track` does, unless it is a repeat: by its key, or without one by its bytes within an hour."""
+    if sent.key is not None:
+        if registry_usage_keys.is_new(session, sent.key, sent.body, now, kept_days):
+            track(session, report, now)
+    else:
+        registry_usage_keys.once_in_an_hour(session, report, sent.body, lambda: track(session, report, now))
 
 
 def track(session: Session, report: UsageReport, now: datetime) -> None:

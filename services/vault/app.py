@@ -20,7 +20,7 @@ from ...schemas.vault import (
 )
 from ..database.storage import Storage
 from ..web.app import make_web_app
-from ..web.idempotency import CAPABILITY, IdempotencyStore, respond_once
+from ..web.idempotency import RETENTION, IdempotencyStore, capability, respond_once
 from ..web.log import log_failure
 from ..web.openapi import ServiceInfo
 from ..web.openapi_parts import error_body
@@ -59,7 +59,7 @@ def prepare(config: VaultServiceConfig) -> None:
 def make_app(config: VaultServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
-    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, CAPABILITY)
+    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, capability(RETENTION.days))
     idempotency = IdempotencyStore(storage, IdempotentResponse, config.now, config.encryption_keys.fingerprint)
     app.extensions.update(idempotency=idempotency, storage=storage, config=config)
     app.register_error_handler(Refused, _refused)

@@ -14,12 +14,17 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..database.storage import Storage, UtcDateTime
 
-RETENTION = timedelta(days=7)
-CAPABILITY: dict[str, Any] = {"idempotency": {"kept_days": RETENTION.days}}
+RETENTION = timedelta(days=90)  # as long as a dead letter, which can be replayed
+SAME_KEY = "This Idempotency-Key came with another body before."
 _MAX_PURGED = 20
 # Makes the fingerprint of a body, in the same way as the earlier fingerprint given, if any. None: that way is gone.
 Fingerprint = Callable[[bytes, str | None], str | None]
 _VALID_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+def capability(kept_days: int | None) -> dict[str, Any]:
+    """The capability that /health tells: how long keys are known, None for ever."""
+    return {"idempotency": {"kept_days": kept_days}}
 
 
 def sha256_fingerprint(body: bytes, earlier: str | None) -> str:
@@ -51,28 +56,31 @@ class IdempotencyStore:
 
     def respond(self, work: Callable[[Session], str], status: int) -> Response:
         """Run `work`, which makes the response's body, unless a response is stored for the request's key."""
-        key = request.headers.get("Idempotency-Key")
-        if key is not None and not _VALID_KEY.fullmatch(key):
-            abort(400, message="Idempotency-Key must have 1 to 255 printable ASCII characters.")
-        body = self._storage.write(lambda session: self._body(session, key, work))
+        key, route = requested_key(), f"{request.method} {request.url_rule}"
+        body = self._storage.write(lambda session: self.once(session, route, key, work) if key else work(session))
         return current_app.response_class(body, status, mimetype="application/json")
 
-    def _body(self, session: Session, key: str | None, work: Callable[[Session], str]) -> str:
-        if key is None:
-            return work(session)
-        route = f"{request.method} {request.url_rule}"
+    def once(
+        self,
+        session: Session,
+        route: str,
+        key: str,
+        work: Callable[[Session], str],
+        kept: timedelta = RETENTION,
+    ) -> str:
+        """Run `work` and store the body that it makes, or return the one that is stored for the route's key."""
         self._purge(session, route, key)
         self._purge_some(session)
         stored = session.get(self._table, (route, key))
         if stored is None:
-            return self._store(session, route, key, work(session))
+            return self._store(session, route, key, work(session), kept)
         fingerprint = self._fingerprint(request.get_data(), stored.fingerprint)
         if fingerprint is None:  # bodies can no longer be compared; the work itself recognizes a repeat
             session.delete(stored)
             session.flush()
-            return self._store(session, route, key, work(session))
+            return self._store(session, route, key, work(session), kept)
         if fingerprint != stored.fingerprint:
-            abort(409, message="This Idempotency-Key came with another body before.")
+            abort(409, message=SAME_KEY)
         return stored.body
 
     def _purge_some(self, session: Session) -> None:
@@ -85,11 +93,19 @@ class IdempotencyStore:
         same = (self._table.route == route, self._table.key == key)
         session.execute(delete(self._table).where(*same, self._table.kept_until < self._now()))
 
-    def _store(self, session: Session, route: str, key: str, body: str) -> str:
+    def _store(self, session: Session, route: str, key: str, body: str, kept: timedelta) -> str:
         fingerprint = self._fingerprint(request.get_data(), None)
-        until = self._now() + RETENTION
+        until = self._now() + kept
         session.add(self._table(route=route, key=key, fingerprint=fingerprint, body=body, kept_until=until))
         return body
+
+
+def requested_key() -> str | None:
+    """The request's Idempotency-Key; a 400 if it is none."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _VALID_KEY.fullmatch(key):
+        abort(400, message="Idempotency-Key must have 1 to 255 printable ASCII characters.")
+    return key
 
 
 def respond_once(status: int, schema: Schema, work: Callable[[Session], Any]) -> Response:

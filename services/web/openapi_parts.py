@@ -70,8 +70,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "IdempotencyKey": {
         "in": "header",
         "name": "Idempotency-Key",
-        "description": "The same key and body within 7 days get the first response again and change nothing. The same "
-        "key with another body is a 409.",
+        "description": "For 90 days at least, the same key and body get the first response again and change nothing. "
+        "The same key with another body is a 409.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     },
     "Encryption": {

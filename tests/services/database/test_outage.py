@@ -20,7 +20,7 @@ from support.waiting import until
 on_postgresql = pytest.mark.parametrize("new_database", ["postgresql"], indirect=True, scope="session")
 DOWN = {"status": "unhealthy", "database": "down"}
 UP = {"status": "healthy", "database": "up"}
-KEEPS_KEYS = {"idempotency": {"kept_days": 7}}
+KEEPS_KEYS = {"idempotency": {"kept_days": None}}
 
 
 def register(registry, session_id):

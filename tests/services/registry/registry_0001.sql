@@ -1,0 +1,10 @@
+INSERT INTO sessions VALUES(1,'old-session','gpt-4','','2026-11-01 10:00:00.000000',NULL,'active','{}','[]');
+INSERT INTO session_blocks VALUES(0,'active',1,'2026-11-01 10:00:00.000000','2026-11-01 10:00:00.000000');
+INSERT INTO models VALUES(1,'gpt-4','2026-11-28 19:45:39.528383','{"capabilities":[],"created_at":"2026-11-28T19:45:39.528383Z","description":"","metadata":{},"model_id":"gpt-4","parameters":{"custom":{},"frequency_penalty":null,"max_tokens":null,"presence_penalty":null,"stop_sequences":[],"temperature":1.0,"top_p":null},"provider":"unknown","tags":[],"version":""}');
+INSERT INTO model_usage VALUES('gpt-4',1,2,101,22,123,0,0,'2026-11-01 10:00:05.000000','2026-11-28 19:45:40.005281');
+INSERT INTO session_usage VALUES(1,2,101,22,123,0,0,'2026-11-01 10:00:05.000000','2026-11-28 19:45:40.005281');
+INSERT INTO usage_reports VALUES(1,1,'gpt-4',100,20,120,NULL,'2026-11-01 10:00:05.000000','{}');
+INSERT INTO usage_reports VALUES(2,1,'gpt-4',1,2,3,NULL,'2026-11-28 19:45:40.005281','{}');
+INSERT INTO answers VALUES('POST /api/v1/sessions','register-1','4d121eb0b485c08a970fc0e9859ce977498aeb7113467f380687acfc503fc251','{"ended_at": null, "metadata": {}, "model_id": "gpt-4", "prompt_count": 0, "session_id": "old-session", "started_at": "2026-11-01T10:00:00Z", "status": "active", "total_tokens": 0}','2026-12-05 19:45:39.756836');
+INSERT INTO answers VALUES('POST /api/v1/usage','0193a5f0-7a6b-4c1e-9d2f-1b2c3d4e5f60','64406e28c0f0cdbd668de9022c77a24a1654cfa6fafa8457f50cec50b852f51e','{"status": "recorded"}','2026-12-05 19:45:39.900563');
+INSERT INTO answers VALUES('POST /api/v1/usage','report of a task:1','946031b5483fa81215432b93b341b866838cf6626ce2cf2af2cbf17625953f28','{"status": "recorded"}','2026-12-05 19:45:40.075229');
