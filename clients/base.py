@@ -11,14 +11,13 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 from urllib.parse import quote, urlencode
-from uuid import uuid4
 
 import marshmallow
 import orjson
 
 from ..schemas.base import Payload, ValidationError, derived_id
 from ..schemas.fields import Id
-from ..schemas.ids import random_id
+from ..schemas.ids import random_id, time_ordered_id
 from .capabilities import MOST_BYTES, Capabilities, says_not_here
 from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import ConnectionError, IntegrationError, Refused, TransientError, UncertainOutcome
@@ -160,7 +159,7 @@ class ServiceClient(Closing):
     def _call(self, call: Call, returns: None = None) -> None: ...
     def _call(self, call: Call, returns: Payload[R] | None = None) -> R | None:
         """Send a call, retry it if that may help, and return its result."""
-        key = header_key(call.idempotency_key or str(uuid4()))
+        key = header_key(call.idempotency_key or time_ordered_id())
         longest_wait_secs = self._settings.timeout_secs
         try:
             return again(self._retry, longest_wait_secs, lambda: self._guarded(call, key, returns), call.repeatable)

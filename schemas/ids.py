@@ -1,24 +1,43 @@
-"""Random UUIDs, generated in batches."""
+"""New UUIDs: random ones, and ones in the order of time; their random bytes are drawn in batches."""
 
 import os
+import time
 from uuid import UUID
 
+_BYTES = 16
 _DRAWN_AT_ONCE = 100
-_drawn: list[str] = []
+_VERSION_AND_VARIANT = 0xF << 76 | 0b11 << 62
+_VERSION_7 = 7 << 76 | 0b10 << 62
+_drawn: list[bytes] = []
 
 
 def random_id() -> str:
-    """Return a random UUID (version 4).
+    """Return a random UUID (RFC 9562, version 4)."""
+    return str(UUID(bytes=_random_bytes(), version=4))
 
-    UUIDs are generated in batches, because each read of `os.urandom` releases the interpreter's lock, and among busy
-    threads that costs a turn.
+
+def time_ordered_id() -> str:
+    """Return a UUID that sorts by the millisecond it was made in (RFC 9562, version 7).
+
+    For whatever a service keeps under an index: new entries then share its last pages. Python has one from 3.14 on.
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    value = int.from_bytes(milliseconds.to_bytes(6) + _random_bytes()[6:])
+    return str(UUID(int=value & ~_VERSION_AND_VARIANT | _VERSION_7))
+
+
+def _random_bytes() -> bytes:
+    """Return 16 random bytes.
+
+    They are drawn in batches, because each read of `os.urandom` releases the interpreter's lock, and among busy threads
+    that costs a turn.
     """
     while True:
         try:
             return _drawn.pop()
         except IndexError:
-            drawn = os.urandom(16 * _DRAWN_AT_ONCE)
-            _drawn.extend(str(UUID(bytes=drawn[at : at + 16], version=4)) for at in range(0, len(drawn), 16))
+            drawn = os.urandom(_BYTES * _DRAWN_AT_ONCE)
+            _drawn.extend(drawn[at : at + _BYTES] for at in range(0, len(drawn), _BYTES))
 
 
 # A forked child must not return the ids that its parent returns.

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
-from uuid import uuid4
 
 import marshmallow
 from marshmallow import fields
@@ -28,6 +27,7 @@ from .fields import (
     Timestamp,
     now,
 )
+from .ids import time_ordered_id
 
 
 class SessionStatus(StrEnum):
@@ -185,7 +185,7 @@ def tokens_by_kind(metadata: dict[str, Any]) -> dict[str, int]:
 class KeyedUsageReport(UsageReport):
     """A usage report of a batch, with the key by which the registry knows it again."""
 
-    idempotency_key: str = field(default_factory=lambda: str(uuid4()))
+    idempotency_key: str = field(default_factory=time_ordered_id)
 
 
 class KeyedUsageReportSchema(UsageReportSchema):

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast, overload
-from uuid import uuid4
 
 import marshmallow
 from kombu.exceptions import BatchPublishError, OperationalError  # pyright: ignore[reportAttributeAccessIssue]  # newer than the stubs
 
 from ..delivery import installed
 from ..schemas.base import ValidationError
+from ..schemas.ids import time_ordered_id
 from .app import app
 from .operation import CheckedTask, PayloadTask, PlainTask
 
@@ -76,7 +76,7 @@ def enqueue_many(
     `task_ids` to send the same calls again, since these are the idempotency keys.
     """
     every = list(calls)
-    ids = [str(uuid4()) for _ in every] if task_ids is None else list(task_ids)
+    ids = [time_ordered_id() for _ in every] if task_ids is None else list(task_ids)
     checked = _checked(task, every, ids)
     retry = not installed(app).keeps_broker
     try:

@@ -11,6 +11,7 @@ from celery.result import AsyncResult
 
 from ..delivery.envelope import is_name
 from ..schemas.base import ValidationError
+from ..schemas.ids import time_ordered_id
 from . import connections
 from .app import PREFIX, MemoryGraphTask, app
 from .parameters import Parameters, as_json
@@ -55,7 +56,9 @@ class CheckedTask(MemoryGraphTask, Generic[R]):
     def send_checked(self, checked: dict[str, Any], **options: Any) -> Any:
         """Send the task with parameters that `checked` returned; raises if the broker is away."""
         headers = {**(options.pop("headers", None) or {}), SENT_AT: round(time.time(), 3)}
-        return super().apply_async((), checked, headers=headers, **options)
+        # The id is a request's idempotency key, and services keep those under an index.
+        task_id = options.pop("task_id", None) or time_ordered_id()
+        return super().apply_async((), checked, task_id=task_id, headers=headers, **options)
 
     def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
         """Return a signature for a chain, a group or a retry; it is checked now if it has all its parameters.

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator
 from multiprocessing import util
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, cast, overload
-from uuid import uuid4
 from weakref import WeakSet
 
 from kombu.exceptions import OperationalError
 
 from ..clients.registry import KEYED_USAGE
 from ..schemas.calls import UsageReportFields
-from ..schemas.ids import random_id
+from ..schemas.ids import time_ordered_id
 from ..schemas.registry import UsageReport
 from .app import mistakes
 from .operation import KEY
@@ -80,7 +79,10 @@ class UsageReporter:
             raise TypeError("Give a report or its fields, not both.")
         given = fields if report is None else KEYED_USAGE.given(report)
         key = idempotency_key or given.get(KEY)
-        keyed = KEYED_USAGE.receive({**given, KEY: key}, key) if key else KEYED_USAGE.read({**given, KEY: random_id()})
+        if key:
+            keyed = KEYED_USAGE.receive({**given, KEY: key}, key)
+        else:
+            keyed = KEYED_USAGE.read({**given, KEY: time_ordered_id()})
         self._take(KEYED_USAGE.as_json(keyed))
         return keyed.idempotency_key
 
@@ -206,7 +208,7 @@ class UsageReporter:
 
     def _send(self, batch: list[dict[str, Any]]) -> None:
         """Send a batch until the broker has it, always under one id, so that two copies have one effect."""
-        task_id, pause_secs = str(uuid4()), 0.1
+        task_id, pause_secs = time_ordered_id(), 0.1
         while True:
             try:
                 track_usage_batch.send_checked({"reports": batch}, task_id=task_id)

@@ -1,23 +1,36 @@
-"""Random ids: version 4, never twice, and others in a forked child."""
+"""New ids: never twice, others in a forked child, and in the order of time where that is wanted."""
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
-from memory_graph_workers.schemas.ids import random_id
+import pytest
+from memory_graph_workers.schemas.ids import random_id, time_ordered_id
 from support.waiting import LONGEST_SECS
 
 
-def drawn(many: int) -> list[str]:
-    return [random_id() for _ in range(many)]
+@pytest.mark.parametrize(("new_id", "version"), [(random_id, 4), (time_ordered_id, 7)])
+def test_each_is_a_new_uuid(new_id: Callable[[], str], version: int) -> None:
+    def drawn(many: int) -> list[str]:
+        return [new_id() for _ in range(many)]
 
-
-def test_each_is_a_new_random_uuid() -> None:
     with ThreadPoolExecutor(8) as threads:
         ids = [one for part in threads.map(drawn, [999] * 16) for one in part]
     assert len(set(ids)) == 16 * 999
-    assert {UUID(one).version for one in ids} == {4}
+    assert {(UUID(one).version, UUID(one).variant, str(UUID(one)) == one) for one in ids} == {(version, RFC_4122, True)}
+
+
+def test_ids_of_later_milliseconds_sort_later_and_tell_their_time() -> None:
+    began, ids = time.time(), list[str]()
+    for _ in range(20):
+        ids.append(time_ordered_id())
+        time.sleep(0.002)
+    assert sorted(ids) == ids
+    told = [(UUID(one).int >> 80) / 1000 for one in ids]
+    assert began - 0.001 <= told[0] <= told[-1] <= time.time()
 
 
 def test_a_forked_child_gives_out_none_of_its_parents() -> None:
