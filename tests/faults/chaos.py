@@ -16,13 +16,20 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent.parent / "docs" / "faults.md"
 # Rows that mostly wait have their own lane, beside two that keep the processors busy.
 _BROKER = [f"test_{name}.py" for name in ("broker", "machine", "redis_refuses", "listing")]
-_OTHERS = [f"test_{name}.py" for name in ("batches", "messages", "one_bad_item", "services", "sweep", "workers")]
+_OTHERS = [
+    f"test_{name}.py"
+    for name in ("batches", "doors", "messages", "network", "one_bad_item", "services", "sweep", "workers")
+]
 LANES = {"broker": ("not waits", _BROKER), "others": ("not waits", _OTHERS), "waits": ("waits", _OTHERS)}
 PROOF = {"proof": ("proof", ["test_proof.py"])}
 HEADER = ["fault", "must hold", "how it was made", "runs", "lost", "twice", "recovery, s", "verdict"]
 PROOF_HEADER = ["switched off", "what failed, as it should"]
 # What single rows need beside Python; a row that cannot be made says so itself.
-PROGRAMS = {"faketime": "the row about clocks (apt install faketime)", "mount": "the rows about full disks"}
+PROGRAMS = {
+    "faketime": "the row about clocks (apt install faketime)",
+    "mount": "the rows about full disks",
+    "ip": "the row about a network (apt install iproute2)",
+}
 BEGIN, END = "<!-- {}: written by `make {}` -->", "<!-- {}: end -->"
 
 
@@ -69,7 +76,7 @@ def fallen(found: Iterable[dict[str, Any]]) -> list[str]:
 def missing() -> list[str]:
     """What this machine lacks, and which rows are not made without it."""
     lacks = [f"{name}, for {rows}" for name, rows in PROGRAMS.items() if shutil.which(name) is None]
-    return lacks if os.geteuid() == 0 else [*lacks, "root, for the rows about full disks"]
+    return lacks if os.geteuid() == 0 else [*lacks, "root, for the rows about full disks and a network of its own"]
 
 
 def write(name: str, command: str, lines: list[str]) -> None:

@@ -113,10 +113,13 @@ class Fleet:
 
     # The work
 
-    def send(self, name: str, queue: str, task_id: str | None = None, **kwargs: Any) -> str:
+    def send(
+        self, name: str, queue: str, task_id: str | None = None, countdown_secs: float | None = None, **kwargs: Any
+    ) -> str:
         """Send a task by its name, as a producer in any language does; returns its id."""
         task_id = task_id or str(uuid4())
-        self.producer.send_task(f"memory_graph.{name}", kwargs=kwargs, queue=queue, task_id=task_id)
+        options: dict[str, Any] = {"queue": queue, "task_id": task_id, "countdown": countdown_secs}
+        self.producer.send_task(f"memory_graph.{name}", kwargs=kwargs, **options)
         return task_id
 
     def report_usage(self, number: int = 2000) -> None:
@@ -125,16 +128,15 @@ class Fleet:
             self.reports.append(len(self.reports))
             self.send_report(self.reports[-1])
 
-    def send_report(self, number: int) -> str:
-        """Send the report with this number."""
-        session_id = self.sessions[number % len(self.sessions)]
+    def send_report(self, number: int, session_id: str = "", countdown_secs: float | None = None) -> str:
+        """Send the report with this number, about this session or any."""
         report = {
-            "session_id": session_id,
+            "session_id": session_id or self.sessions[number % len(self.sessions)],
             "prompt_tokens": 3,
             "completion_tokens": 4,
             "metadata": {"number": number},
         }
-        return self.send("registry.track_usage", REGISTRY, task_id=f"report-{number}", report=report)
+        return self.send("registry.track_usage", REGISTRY, f"report-{number}", countdown_secs, report=report)
 
     def sweep(self) -> None:
         """Ask for a sweep."""
@@ -207,10 +209,10 @@ class Fleet:
         return sum(spent.values())
 
     @staticmethod
-    def memory_bytes(worker: Child) -> int:
-        """What a worker's parent holds in memory."""
+    def memory_bytes(worker: Child, kind: str = "VmRSS") -> int:
+        """What a worker's parent holds in memory; `VmHWM` is the most that it ever held."""
         status = Path(f"/proc/{worker.process.pid}/status").read_text()
-        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith(kind))
 
     def letters(self) -> list[DeadLetter]:
         """The dead letters."""

@@ -12,7 +12,7 @@ from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 
 SESSIONS = 400
-_AGE_SECS = 40 * 86_400.0
+AGE_SECS = 40 * 86_400.0
 _SIDE_BY_SIDE = 4
 
 
@@ -21,7 +21,7 @@ def make_template(home: Path) -> list[str]:
     (home / "logs").mkdir(parents=True)
     with Children(home / "logs") as children:
         stack = Stack(children, home, {})
-        stack.start_services(registry_clock_offset_secs=-_AGE_SECS)
+        stack.start_services(registry_clock_offset_secs=-AGE_SECS)
         with (
             MemoryGraphClient(MemoryGraphConfig.from_env(stack.environ)) as graph,
             RegistryClient(RegistryConfig.from_env(stack.environ)) as registry,

@@ -1,6 +1,10 @@
 """Messages that come twice, and what is no message of ours."""
 
+import base64
+import bz2
+import gzip
 import json
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +13,7 @@ from faults.fleet import ARCHIVAL, QUEUES, REGISTRY, Fleet, until
 from faults.matrix import Row
 
 EACH = 25
+BOMBS, BOMB_BYTES, MOST_GROWN_BYTES = 5, 200 * 2**20, 100 * 2**20
 FIRST_PAGE: dict[str, Any] = {"page": None, "listed": 0}
 
 
@@ -85,4 +90,43 @@ def test_junk_among_good_messages(fleet: Callable[..., Fleet], row: Callable[...
         17,
     )
     reads_junk(fleet(), one)
+    one.must_hold()
+
+
+def mixes_bombs_in(fleet: Fleet, good: dict[str, Any]) -> int:
+    """Put messages among the good ones whose body is small and unpacks to a lot; returns how many."""
+    good["headers"]["task"] = "memory_graph.registry.track_usage"
+    text = b'[[], {"report": "' + b"x" * BOMB_BYTES + b'"}, {}]'
+    packed = {"application/x-gzip": gzip.compress(text), "zlib": zlib.compress(text), "bzip2": bz2.compress(text)}
+    del text
+    for number in range(BOMBS):
+        for compression, body in packed.items():
+            good["headers"] |= {"id": f"bomb-{compression}-{number}", "compression": compression}
+            fleet.redis.lpush(REGISTRY, json.dumps({**good, "body": base64.b64encode(body).decode()}))
+    return BOMBS * len(packed)
+
+
+def unpacks_bombs(fleet: Fleet, row: Row, off: str = "") -> None:
+    good = json.loads(_message(fleet))
+    workers = fleet.start_workers(off=off)
+    fleet.work(200)
+    fleet.settles()
+    before = [fleet.memory_bytes(worker, "VmHWM") for worker in workers]
+    fleet.report_usage(500)
+    row.runs = mixes_bombs_in(fleet, good)
+    fleet.report_usage(500)
+    row.judge(fleet, letters={"undecodable": row.runs})
+    row.demand(all(worker.is_alive for worker in workers), "a worker did not live on")
+    grown = max(fleet.memory_bytes(worker, "VmHWM") - most for worker, most in zip(workers, before, strict=True))
+    row.demand(grown < MOST_GROWN_BYTES, f"a worker's memory grew by {grown / 2**20:.0f} MiB")
+
+
+def test_compression_bombs_among_good_messages(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        "compression bombs among good messages",
+        f"each is in quarantine; no worker's memory grows by {MOST_GROWN_BYTES // 2**20} MiB; the good ones are done",
+        f"{BOMBS} each of gzip, zlib and bzip2 that unpack to {BOMB_BYTES // 2**20} MiB; runs = bombs",
+        44,
+    )
+    unpacks_bombs(fleet(), one)
     one.must_hold()

@@ -112,7 +112,6 @@ def asks_for_a_poisoned_model(fleet: Fleet, row: Row, off: str = "") -> None:
     row.demand(not held, f"the registry's queues were held: {held}")
 
 
-@pytest.mark.short
 def test_one_poisoned_model_among_healthy_calls(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
         "one poisoned model among healthy calls",

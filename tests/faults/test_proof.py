@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from faults.fleet import Fleet
 from faults.matrix import Row
+from faults.test_doors import hangs_at_doors
 from faults.test_listing import goes_in_a_circle, spoils_rows, tells_wrong_totals
 from faults.test_machine import shifts_clocks
-from faults.test_messages import doubles_messages
+from faults.test_messages import doubles_messages, unpacks_bombs
 from faults.test_one_bad_item import asks_for_a_poisoned_model, spoils_two
 from faults.test_redis_refuses import fails_over
 from faults.test_services import breaks_off, takes_down
@@ -35,6 +36,8 @@ SWITCHES: dict[str, tuple[Callable[..., None], str, dict[str, str]]] = {
     "readable_rows": (spoils_rows, "the sweep says", {}),
     "full_pages": (tells_wrong_totals, "the sweep says", {}),
     "landmarks": (goes_in_a_circle, "work was not over", {}),
+    "bounded_bodies": (unpacks_bombs, "memory grew", {}),
+    "reception": (hangs_at_doors, "a service did not answer to /health", {}),
 }
 
 

@@ -9,11 +9,12 @@ import time
 from typing import Any
 from uuid import uuid4
 
+from kombu.transport.virtual import Message
 from marshmallow import fields
 from memory_graph_workers.clients import base, paging
 from memory_graph_workers.clients.breaker import Breaker
 from memory_graph_workers.clients.paging import Cursor
-from memory_graph_workers.delivery import replies
+from memory_graph_workers.delivery import replies, transport
 from memory_graph_workers.delivery.dead_letters import DeadLetters
 from memory_graph_workers.delivery.lease import Lease
 from memory_graph_workers.schemas.fields import Rows
@@ -128,6 +129,11 @@ def without_landmarks() -> None:
     paging._digest = lambda ids: str(uuid4())
 
 
+def without_bounded_bodies() -> None:
+    """kombu opens a message's body, however large it becomes."""
+    transport.Channel.Message = Message
+
+
 SWITCHES = {
     switch.__name__.removeprefix("without_"): switch
     for switch in (
@@ -145,6 +151,7 @@ SWITCHES = {
         without_readable_rows,
         without_full_pages,
         without_landmarks,
+        without_bounded_bodies,
     )
 }
 if "FAKETIME" in os.environ:
