@@ -117,7 +117,7 @@ def sender(producer: Celery, log: Path, until: Any) -> Sender:
 
 
 def test_wrong_settings_refuse_the_worker_all_at_once() -> None:
-    done = celery("worker", REGISTRY_URL="nonsense", ARCHIVAL_RETENTION_DAYS="3", REDIS_URL="redis://127.0.0.1:1")
+    done = celery("worker", REGISTRY_URL="nonsense", ARCHIVAL_RETENTION_DAYS="-3", REDIS_URL="redis://127.0.0.1:1")
     assert done.returncode == 1
     for name in ("REGISTRY_URL", "VAULT_API_KEY", "ARCHIVAL_RETENTION_DAYS"):
         assert name in done.stderr
@@ -125,7 +125,7 @@ def test_wrong_settings_refuse_the_worker_all_at_once() -> None:
 
 
 def test_wrong_settings_refuse_beat() -> None:
-    done = celery("beat", ARCHIVAL_RETENTION_DAYS="3", ARCHIVAL_INTERVAL_HOURS="-1", REDIS_URL="redis://127.0.0.1:1")
+    done = celery("beat", ARCHIVAL_RETENTION_DAYS="-3", ARCHIVAL_INTERVAL_HOURS="-1", REDIS_URL="redis://127.0.0.1:1")
     assert done.returncode == 1
     assert "ARCHIVAL_INTERVAL_HOURS" in done.stderr
     assert "Traceback" not in done.stderr
