@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from kombu.utils.json import loads
 
+from .countdowns import secs_left
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, quarantine_id
 from .envelope import Malformed, check_envelope, dump_for_inspection, is_name, read_call
 from .keys import PLAIN_UNACKED
@@ -94,9 +95,13 @@ def _parts(noted: bytes) -> list[Any]:
 
 
 def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
-    """Mark an envelope as redelivered, and count one more lost worker."""
-    losses = (envelope.get("headers") or {}).get(_LOSSES_HEADER)
-    counted = (losses if isinstance(losses, int) else 0) + 1
+    """Mark an envelope as redelivered, and count one more lost worker, unless its countdown is not over yet.
+
+    Such a task has never been started, so it did not take its worker down.
+    """
+    headers = envelope.get("headers") or {}
+    losses = headers.get(_LOSSES_HEADER)
+    counted = (losses if isinstance(losses, int) else 0) + (not secs_left(headers))
     return _marked(envelope, {_LOSSES_HEADER: counted})
 
 

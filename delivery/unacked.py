@@ -5,7 +5,7 @@ Plain kombu uses each worker's own clock: workers whose clocks differ restart ea
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from kombu.transport import redis as plain
@@ -25,6 +25,7 @@ _STAMP = script("stamp")
 TAKE = script("take")
 _RENEW = script("renew")
 PERMIT = script("permit")
+_PARK = script("park")
 _ABANDONED = script("abandoned")
 _TAKE_BACK = script("take_back")
 _HAND_BACK = script("hand_back")
@@ -117,6 +118,15 @@ class QoS(_PlainQoS):
         """Stop renewing a message without acknowledging it: it is redelivered after the visibility timeout."""
         self._quick_ack(delivery_tag)
 
+    def park(self, delivery_tag: str, secs: float) -> None:
+        """Let a message wait in Redis for so long; then any worker puts it back on its queue."""
+        self._run(_PARK, [self.unacked_index_key], [delivery_tag, self.visibility_timeout, secs])
+        self._quick_ack(delivery_tag)
+
+    def in_flight(self) -> int:
+        """Return the number of messages that this channel holds."""
+        return len(self._delivered) - len(self._dirty)
+
     def in_flight_tags(self) -> set[str]:
         """Return the delivery tags that are neither acknowledged nor abandoned; any thread may call this."""
         for _ in range(100):
@@ -130,18 +140,27 @@ class QoS(_PlainQoS):
         if (self._vrestore_count - 1) % (interval or 1):
             return
         found = self._run(_ABANDONED, [self.unacked_index_key], [self.visibility_timeout, num or 1000])
-        for tag in found:
-            try:
-                self._take_back(tag.decode() if isinstance(tag, bytes) else tag)
-            except RedisError as error:  # one that cannot be moved must not stop the others
-                logger.warning("A message could not be put back (%s)", spoken(error))
+        for tags in _slices([tag.decode() if isinstance(tag, bytes) else tag for tag in found]):
+            self._take_back(tags)
 
-    def _take_back(self, tag: str) -> None:
+    def _take_back(self, tags: list[str]) -> None:
+        prefix = self.channel.global_keyprefix
         with self.channel.conn_or_acquire() as client:
-            kept = client.hget(self.unacked_key, tag)
-        queues, payload = self.channel.to_restore(kept) if kept else ([], b"")
-        keys = [self.unacked_index_key, self.unacked_key, *queues]
-        self._run(_TAKE_BACK, keys, [tag, self.visibility_timeout, payload])
+            kept = client.hmget(self.unacked_key, tags)
+            with client.pipeline(transaction=False) as pipe:
+                for tag, queues, payload in self._to_restore(zip(tags, kept, strict=True)):
+                    keys = [self.unacked_index_key, *(prefix + key for key in (self.unacked_key, *queues))]
+                    pipe.eval(_TAKE_BACK, len(keys), *keys, tag, self.visibility_timeout, payload)
+                for error in filter(_is_error, pipe.execute(raise_on_error=False)):
+                    logger.warning("A message could not be put back (%s)", spoken(error))
+
+    def _to_restore(self, kept: Iterable[tuple[str, bytes | None]]) -> Iterator[tuple[str, list[str], bytes]]:
+        for tag, noted in kept:
+            try:
+                queues, payload = self.channel.to_restore(noted) if noted else ([], b"")
+                yield tag, queues, payload
+            except RedisError as error:  # its dead letter could not be kept; the others go back
+                logger.warning("A message could not be put back (%s)", spoken(error))
 
     def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:
         # A prefixed client prefixes the first key of a script and no other.
@@ -149,6 +168,10 @@ class QoS(_PlainQoS):
         keys = [keys[0], *(prefix + key for key in keys[1:])]
         with self.channel.conn_or_acquire() as client:
             return client.register_script(script)(keys=keys, args=args)
+
+
+def _is_error(response: Any) -> bool:
+    return isinstance(response, RedisError)
 
 
 def _slices(tags: list[str]) -> Iterator[list[str]]:

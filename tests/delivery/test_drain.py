@@ -15,7 +15,7 @@ def busy(broker: Any, producer: Celery, start_worker: Any, until: Any) -> Any:
     worker = start_worker("busy", DELIVERY_GRACE_SECS="5", DELIVERY_VISIBILITY_SECS="60")
     producer.send_task("slow", ("long", 25), task_id="long")
     producer.send_task("slow", ("short", 2), task_id="short")
-    producer.send_task("good", (1,), countdown=600, task_id="later")
+    producer.send_task("good", (1,), countdown=50, task_id="later")
     until(lambda: broker.redis.exists("runs:long") and broker.redis.exists("runs:short"))
     producer.send_task("good", (2,), task_id="next")
     return worker
@@ -76,7 +76,7 @@ def test_a_kill_in_the_grace_is_a_crash_and_loses_nothing(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_worker_ends_at_once(start_worker: Any, producer: Celery, broker: Any, number: int, until: Any) -> None:
     worker = start_worker("idle", DELIVERY_VISIBILITY_SECS="60")
-    producer.send_task("good", (1,), countdown=600)
+    producer.send_task("good", (1,), countdown=50)
     until(lambda: not waiting(broker))
     worker.process.send_signal(number)
     assert ended(worker) < 25  # the grace is 30
