@@ -70,7 +70,11 @@ class Target:
 
     def waiting(self, broker: Redis, queue: str) -> int:
         """The number of messages that wait on a queue, of every priority."""
-        return sum(broker.llen(key) for key in self.lists(queue))
+        return sum(broker.llen(key) for key in self.filled(broker, queue))
+
+    def filled(self, broker: Redis, queue: str) -> list[str]:
+        """The lists of a queue that have messages; a key that holds data of another type is none of them."""
+        return [key for key in self.lists(queue) if broker.type(key) == b"list"]
 
     def hold(self, queue: str) -> Hold | None:
         """The strictest hold on a queue, or None if it is not held."""

@@ -6,6 +6,7 @@ at a time while half-open, and one breaker object for each thread, because pybre
 runs.
 """
 
+import logging
 import threading
 import time
 from abc import abstractmethod
@@ -23,6 +24,8 @@ from .failures import is_suspect, shows_service_is_up
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 FAIL_MAX = 5
 RESET_SECS = 60.0
 SUCCESS_THRESHOLD = 2
@@ -30,6 +33,7 @@ SUCCESS_THRESHOLD = 2
 PROBE_SECS = 90.0
 CACHE_SECS = 0.2
 KEY_PREFIX = "memory_graph:breaker"
+_STATES = (pybreaker.STATE_CLOSED, pybreaker.STATE_OPEN, pybreaker.STATE_HALF_OPEN)
 # Counts a failure unless its request was counted since the last success: one round trip, and atomic for all workers.
 _COUNT_REQUEST = """
 local counted = redis.call('HGET', KEYS[1], 'requests') or ''
@@ -366,7 +370,17 @@ class RedisStorage(Storage):
             found: Any = self._unless_away(lambda: self._redis.hgetall(self._key))
             if found is not None:
                 self._known = {_text(key): _text(value) for key, value in found.items()}
+                self._mend()
         return self._known.get(name, default)
+
+    def _mend(self) -> None:
+        """Replace what cannot be read: a broken record must not fail every call of the service."""
+        broken = {name: "0" for name in ("failures", "successes") if not self._known.get(name, "0").isdecimal()}
+        if self._known.get("state", pybreaker.STATE_CLOSED) not in _STATES:
+            broken["state"] = pybreaker.STATE_CLOSED
+        if broken:
+            logger.error("%s in Redis could not be read: it counts from 0 again", self._key)
+            self._write(broken)
 
     def _count(self, name: str) -> None:
         counted = self._unless_away(lambda: self._redis.hincrby(self._key, name, 1))
@@ -401,4 +415,4 @@ def _digest(operation: str | None, request: bytes) -> str:
 
 
 def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -1,19 +1,25 @@
 """What is held, since when and why, in the Redis that the breakers are in."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from .keys import Keys
+from .replies import State, state_of
 from .timestamps import format_timestamp, now, parse_timestamp
 
 LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held
 LONGEST_HOLD_SECS = 900.0  # after it a service is tried, whatever wait it asked for
 _TRIAL_ASKED_SECS = 60
 _LEADER_SECS = 30
+_BROKEN = "its record is broken; the leading worker writes it again"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,16 @@ class HoldStore:
 
     def get(self, service: str) -> Hold | None:
         """How a service is held, or None."""
-        kept = {key.decode(): value.decode() for key, value in self._redis.hgetall(self._keys.hold(service)).items()}
-        if not kept:
-            return None
-        return Hold(service, int(kept["permits"]), parse_timestamp(kept["since"]), kept["why"])
+        try:
+            found = self._redis.hgetall(self._keys.hold(service))
+            kept = {key.decode(): value.decode() for key, value in found.items()}
+            return Hold(service, int(kept["permits"]), parse_timestamp(kept["since"]), kept["why"]) if kept else None
+        except (LookupError, ValueError):
+            return Hold(service, 0, now(), _BROKEN)
+        except ResponseError as error:
+            if state_of(error) is not State.CORRUPT_KEY:
+                raise
+            return Hold(service, 0, now(), _BROKEN)
 
     def strictest(self, services: Iterable[str]) -> Hold | None:
         """The one of these services that restricts most what needs all of them, or None."""
@@ -67,7 +79,11 @@ class HoldStore:
         return min(found, key=lambda held: held.permits, default=None)
 
     def put(self, service: str, permits: int, why: str) -> None:
-        """Write down how a service is held."""
+        """Write down how a service is held, in the place of a broken record."""
+        held = self.get(service)
+        if held and held.why == _BROKEN:
+            logger.error("How %s was held could not be read: it is written again", service)
+            self.release(service)
         with self._redis.pipeline(transaction=True) as pipe:  # whoever reads finds all of it, or nothing
             pipe.hsetnx(self._keys.hold(service), "since", format_timestamp(now()))
             pipe.hset(self._keys.hold(service), mapping={"permits": permits, "why": why})

@@ -47,6 +47,7 @@ _REPLIES = {
     "OOM": (State.FULL, "its memory is full"),
     "WRONGTYPE": (State.CORRUPT_KEY, "a key holds data of another type"),
 }
+_PIPELINE = " of pipeline caused error: "  # redis-py says first which command of a pipeline failed
 _TRANSACTION = "Transaction discarded because of: "  # then the reply that a command would have got
 _WAITED_FOR = {name for name, (state, _) in _REPLIES.items() if state is State.NOT_NOW} | {"NOPERM"}
 # No fault of the task, which runs again. The last three are raised by clients that are not ours.
@@ -150,6 +151,7 @@ def _name_in(error: BaseException) -> str:
         return error.reply
     if not isinstance(error, RedisError):
         return ""
-    reply = str(error).removeprefix(_TRANSACTION)
-    code = None if reply != str(error) else getattr(error, "status_code", None)
+    text = str(error).rpartition(_PIPELINE)[2]
+    reply = text.removeprefix(_TRANSACTION)
+    code = None if reply != text else getattr(error, "status_code", None)
     return str(code or reply.partition(" ")[0])

@@ -20,7 +20,7 @@ import kombu.transport
 import orjson
 from kombu.transport import redis as plain
 from kombu.utils.json import dumps
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from .addresses import is_redis
 from .bounds import Bounds
@@ -29,7 +29,7 @@ from .envelope import Malformed, read_envelope
 from .keys import DEFAULT_PREFIX, Keys
 from .message import MESSAGE_MAX_BYTES, Message, body_of, refuse_large, refuse_unfit
 from .quarantine import Abandoned, Quarantine
-from .replies import dropping, spoken
+from .replies import State, dropping, spoken, state_of
 from .unacked import HELD, PERMIT, TAKE, QoS
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,8 @@ kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATHS["redis"]
 # The log and Flower show a connection's address by the transport's name: keep the usual one.
 kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.items()})
 
+_BROKEN_KEY = -1  # what `TAKE` returns in the place of a queue
+_SAY_AGAIN_SECS = 60.0
 IDLE_SECS = 0.05  # between two polls of empty queues
 
 
@@ -75,6 +77,7 @@ class Channel(_PlainChannel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._asked: list[tuple[str, str]] = []
+        self._said_broken: dict[str, float] = {}
         self._late_pool: Any = self._get_pool()  # opens nothing until it is used
 
     @cached_property
@@ -137,6 +140,15 @@ class Channel(_PlainChannel):
             return
         with self.conn_or_acquire() as client:
             client.lpush(key, item)
+
+    def _size(self, queue: str) -> int:
+        """Return how many messages wait; none, if the queue's key holds data of another type."""
+        try:
+            return super()._size(queue)
+        except ResponseError as error:
+            if state_of(error) is not State.CORRUPT_KEY:
+                raise
+            return 0
 
     def set_permits(self, queue: str, permits: int | None) -> None:
         """Let all workers together take `permits` more messages of a queue; None lifts the limit."""
@@ -207,9 +219,23 @@ class Channel(_PlainChannel):
             self._idle_until = time.monotonic() + IDLE_SECS
             raise Empty
         key, item, *permits = response
+        if key == _BROKEN_KEY:
+            self._say_broken(_text(item))
+            raise Empty
         self._permitted = permits == [1]
         queue = self._asked[key][0] if command == "EVAL" else _text(key).rsplit(self.sep, 1)[0]
         return queue, _bytes(item)
+
+    def _say_broken(self, key: str) -> None:
+        """Say once a minute that a key keeps messages back, and look again after a second."""
+        self._idle_until = time.monotonic() + 1
+        if time.monotonic() >= self._said_broken.get(key, 0.0):
+            self._said_broken[key] = time.monotonic() + _SAY_AGAIN_SECS
+            logger.error(
+                "The Redis key %s holds data of another kind, so no message can be taken past it. Look at it (TYPE), "
+                "then delete it or rename it",
+                key,
+            )
 
     def _get(self, queue: str) -> Any:
         """Return the next valid message of a queue, and quarantine broken ones before it."""

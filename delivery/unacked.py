@@ -60,6 +60,10 @@ class QoS(_PlainQoS):
         """Acknowledge a message; if Redis cannot be reached, `settle` acknowledges it later."""
         try:
             super().ack(delivery_tag)
+        except ResponseError as error:  # a broken key, or Redis is full
+            logger.warning("A message could not be acknowledged yet (%s)", spoken(error))
+            self._owed.add(delivery_tag)
+            self._quick_ack(delivery_tag)
         except (RedisError, OSError):
             self._owed.add(delivery_tag)
             raise
@@ -78,8 +82,11 @@ class QoS(_PlainQoS):
 
     def restore_unacked(self, client: Any = None) -> None:
         """Put back on their queues all messages that are in-flight here: the worker stops."""
-        for tags in _slices(list(self._delivered)):
-            self._hand_back(tags, "RPUSH")
+        try:
+            for tags in _slices(list(self._delivered)):
+                self._hand_back(tags, "RPUSH")
+        except ResponseError as error:  # the visibility timeout brings them back
+            logger.warning("Messages could not be put back at once (%s)", spoken(error))
         self._delivered.clear()
 
     def _hand_back(self, tags: list[str], push: str) -> None:
@@ -139,9 +146,12 @@ class QoS(_PlainQoS):
         self._vrestore_count += 1
         if (self._vrestore_count - 1) % (interval or 1):
             return
-        found = self._run(_ABANDONED, [self.unacked_index_key], [self.visibility_timeout, num or 1000])
-        for tags in _slices([tag.decode() if isinstance(tag, bytes) else tag for tag in found]):
-            self._take_back(tags)
+        try:
+            found = self._run(_ABANDONED, [self.unacked_index_key], [self.visibility_timeout, num or 1000])
+            for tags in _slices([tag.decode() if isinstance(tag, bytes) else tag for tag in found]):
+                self._take_back(tags)
+        except ResponseError as error:  # a broken key: whoever takes messages names it
+            logger.warning("Abandoned messages were not put back (%s)", spoken(error))
 
     def _take_back(self, tags: list[str]) -> None:
         prefix = self.channel.global_keyprefix

@@ -11,13 +11,13 @@ from typing import Any
 from celery.utils.log import get_logger
 from redbeat import schedulers as redbeat  # pyright: ignore[reportMissingTypeStubs]
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import LockError
+from redis.exceptions import LockError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..beat_schedule import entries
 from ..clients.config import SchedulerConfig
 from ..clients.errors import InvalidConfig
-from ..delivery.replies import drops_when_refused, spoken
+from ..delivery.replies import State, drops_when_refused, spoken, state_of
 
 PAUSE_SECS = 1.0
 
@@ -90,8 +90,17 @@ class Scheduler(_PlainScheduler):
 
 @contextmanager
 def _unless_away(otherwise: str) -> Generator[None]:
-    """Say in the log what does not happen while Redis is away or refuses commands."""
+    """Say in the log what does not happen while Redis is away, refuses commands, or has a broken key."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
         logger.warning("Redis is away (%s): %s", spoken(error), otherwise)
+    except ResponseError as error:
+        if state_of(error) is not State.CORRUPT_KEY:
+            raise
+        logger.error(
+            "Beat cannot use its keys in Redis (%s): %s. Look for a key of another type among memory_graph:beat:*, and "
+            "rename or delete it",
+            spoken(error),
+            otherwise,
+        )

@@ -7,6 +7,7 @@ from typing import Any
 
 from redis import Redis
 
+from ...delivery.envelope import Malformed, refuse_expensive
 from ...delivery.keys import PLAIN_UNACKED
 from ...tasks.operation import SENT_AT
 from ..target import Target
@@ -37,6 +38,31 @@ def check_waiting(target: Target) -> Iterator[Finding]:
         yield from _kombus_own(target, broker)
 
 
+def check_keys(target: Target) -> Iterator[Finding]:
+    """Keys that hold data of another type than they should: each holds up what it is for."""
+    if not target.delivery.keeps_broker:
+        return
+    with target.broker() as broker:
+        wrong = [
+            f"{key} is a {found}, not a {kind}"
+            for key, kind in _types(target).items()
+            if (found := _type(broker, key)) not in (kind, "none")
+        ]
+    fix = "Look at each (redis-cli --scan, TYPE), then rename or delete it: until then what it is for stands still."
+    yield judged("types of keys", not wrong, "; ".join(wrong) or "as they should be", fix)
+
+
+def _type(broker: Any, key: str) -> str:
+    return broker.type(key).decode()
+
+
+def _types(target: Target) -> dict[str, str]:
+    keys = target.delivery.keys
+    lists = {key: "list" for queue in target.queues for key in target.lists(queue)}
+    permits = {keys.permits(queue): "string" for queue in target.queues}
+    return {**lists, **permits, keys.unacked: "hash", keys.unacked_index: "zset"}
+
+
 def check_stores(target: Target) -> Iterator[Finding]:
     """Dead letters and held queues."""
     letters = target.delivery.dead_letters
@@ -52,7 +78,7 @@ def check_stores(target: Target) -> Iterator[Finding]:
 
 
 def _waiting(target: Target, broker: Redis, queue: str) -> Finding:
-    ages = [age for key in target.lists(queue) if (age := _age_secs(broker.lindex(key, -1))) is not None]
+    ages = [age for key in target.filled(broker, queue) if (age := _age_secs(broker.lindex(key, -1))) is not None]
     oldest = f", the oldest for {max(ages):.0f} s" if ages else ""
     fix = "Are workers running, and their services up? Add workers if the queue keeps growing."
     found = f"{target.waiting(broker, queue)}{oldest}"
@@ -62,9 +88,10 @@ def _waiting(target: Target, broker: Redis, queue: str) -> Finding:
 def _age_secs(item: Any) -> float | None:
     """How long a message has waited, if it says when it was sent and has no countdown."""
     try:
+        refuse_expensive(item)
         headers = json.loads(item)["headers"]
         return max(0.0, time.time() - float(headers[SENT_AT])) if not headers.get("eta") else None
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, AttributeError, Malformed):
         return None
 
 

@@ -1,17 +1,38 @@
 -- Take the next message of the first queue that has one and may be taken from, and note it as in-flight.
+-- A queue whose list or permits hold data of another kind is passed over, and the key's name returned after -1.
 -- KEYS: index, unacked, the queues' lists, then the permits of each.
 -- ARGV: delivery tag, then the end of each queue's note.
+local function is_error(reply) return type(reply) == 'table' and reply.err ~= nil end
+local function is_broken(reply) return is_error(reply) and string.find(reply.err, 'WRONGTYPE', 1, true) end
 local last = 2 + (#KEYS - 2) / 2
+local broken = false
 for i = 3, last do
     local permits = KEYS[last + i - 2]
-    local left = redis.call('GET', permits)
-    local item = not (left and tonumber(left) <= 0) and redis.call('RPOP', KEYS[i])
+    local left, item = redis.pcall('GET', permits), false
+    if is_broken(left) or (left and not is_error(left) and not tonumber(left)) then
+        broken = permits
+    elseif is_error(left) then
+        return left
+    elseif not left or tonumber(left) > 0 then
+        item = redis.pcall('RPOP', KEYS[i])
+        if is_broken(item) then
+            item, broken = false, KEYS[i]
+        elseif is_error(item) then
+            return item
+        end
+    end
     if item then
-        if left then redis.call('DECR', permits) end
         local now = redis.call('TIME')
-        redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
-        redis.call('HSET', KEYS[2], ARGV[1], '[' .. item .. ARGV[i - 1])
+        local stamped = redis.pcall('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
+        local noted = is_error(stamped) or redis.pcall('HSET', KEYS[2], ARGV[1], '[' .. item .. ARGV[i - 1])
+        if is_error(stamped) or is_error(noted) then
+            redis.pcall('ZREM', KEYS[1], ARGV[1])
+            redis.call('RPUSH', KEYS[i], item)
+            local failed = is_error(stamped) and stamped or noted
+            return is_broken(failed) and {-1, is_error(stamped) and KEYS[1] or KEYS[2]} or failed
+        end
+        if left then redis.call('DECR', permits) end
         return {i - 3, item, left and 1 or 0}
     end
 end
-return false
+return broken and {-1, broken}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from memory_graph_workers.cli.doctor.finding import State
-from memory_graph_workers.cli.doctor.messages import check_waiting
+from memory_graph_workers.cli.doctor.messages import check_keys, check_waiting
 from memory_graph_workers.cli.doctor.redis_server import check_address, check_server, judged_clock
 from memory_graph_workers.cli.target import Target, target_of
 from support.our_app import delivery_with
@@ -99,3 +99,16 @@ def test_what_dead_workers_hold_is_seen(broker: Any, target: Target) -> None:
     broker.redis.zadd("unacked_index", {"long ago": time.time() - 600, "just now": time.time()})
     *_, held = check_waiting(target)
     assert (held.state, held.found) == (State.WARNING, "1")
+
+
+@pytest.mark.parametrize(
+    "key", ["memory_graph.vault", "unacked", "unacked_index", "memory_graph:hold:queue:memory_graph.registry"]
+)
+def test_a_key_of_another_type_is_named_and_hides_nothing_else(broker: Any, target: Target, key: str) -> None:
+    broker.redis.pfadd(key, "a") if "hold" not in key else broker.redis.lpush(key, "a")
+    (found,) = check_keys(target)
+    assert found.state is State.FAILURE
+    assert f"{key} is a " in found.found
+    broker.redis.lpush("memory_graph.archival", "junk" + "[" * 100_000)
+    if not key.startswith("unacked"):
+        assert {one.check: one.found for one in check_waiting(target)}["waiting: memory_graph.archival"] == "1"

@@ -476,3 +476,27 @@ def test_a_closing_is_seen_by_every_worker() -> None:
         one.call(lambda: None)
     time.sleep(0.3)
     assert other.closing == one.closing != before
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"failures": "many"},
+        {"successes": "-1"},
+        {"state": "ajar"},
+        {"state": b"\xff", "failures": "1.5"},
+        {"failures": ""},
+    ],
+)
+def test_a_broken_record_fails_no_call(record: dict[str, Any]) -> None:
+    redis = fakeredis.FakeRedis()
+    redis.hset("memory_graph:breaker:vault", mapping=record)
+    breaker = Breaker("vault", RedisStorage(redis, "vault"))
+    assert breaker.call(lambda: "stored") == "stored"
+    assert breaker.state == "closed"
+
+
+def test_a_record_of_another_type_fails_no_call() -> None:
+    redis = fakeredis.FakeRedis()
+    redis.set("memory_graph:breaker:vault", "no hash")
+    assert Breaker("vault", RedisStorage(redis, "vault")).call(lambda: "stored") == "stored"

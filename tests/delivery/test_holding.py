@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import fakeredis
 import pytest
@@ -184,3 +185,25 @@ def test_of_several_services_the_strictest_counts(scene: Scene) -> None:
     found = scene.holds.strictest(("registry", "vault"))
     assert found is not None
     assert (found.service, found.permits) == ("vault", 0)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{"permits": "few"}, {"permits": "1", "why": "x"}, {"permits": "1", "since": "then", "why": "x"}, {"why": b"\xff"}],
+)
+def test_a_broken_record_is_written_again(record: dict[str, Any]) -> None:
+    redis = fakeredis.FakeRedis()
+    holds = HoldStore(redis, Keys("shop"))
+    redis.hset(Keys("shop").hold("payments"), mapping=record)
+    assert getattr(holds.get("payments"), "permits", None) == 0
+    holds.put("payments", 1, "it is being tried")
+    assert getattr(holds.get("payments"), "permits", None) == 1
+
+
+def test_a_record_of_another_type_is_written_again() -> None:
+    redis = fakeredis.FakeRedis()
+    holds = HoldStore(redis, Keys("shop"))
+    redis.set(Keys("shop").hold("payments"), "no hash")
+    assert getattr(holds.get("payments"), "permits", None) == 0
+    holds.put("payments", 1, "it is being tried")
+    assert getattr(holds.get("payments"), "permits", None) == 1

@@ -19,6 +19,11 @@ from redis.exceptions import ExecAbortError, OutOfMemoryError, ReadOnlyError, Re
         (OutOfMemoryError("command not allowed", status_code="OOM"), State.FULL, "OOM: its memory is full"),
         (ResponseError("WRONGTYPE Operation"), State.CORRUPT_KEY, "WRONGTYPE: a key holds data of another type"),
         (
+            ResponseError("Command # 1 (LLEN work) of pipeline caused error: WRONGTYPE Operation"),
+            State.CORRUPT_KEY,
+            "WRONGTYPE: a key holds data of another type",
+        ),
+        (
             ExecAbortError("Transaction discarded because of: NOREPLICAS Not enough", status_code="EXECABORT"),
             State.NOT_NOW,
             "NOREPLICAS: too few replicas are connected to it",

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from celery.schedules import BaseSchedule, crontab, schedule
 from memory_graph_workers.tasks.app import app
-from memory_graph_workers.tasks.beat import Entry
+from memory_graph_workers.tasks.beat import Entry, _unless_away  # pyright: ignore[reportPrivateUsage]
+from redis.exceptions import ResponseError
 
 LAST_RUN = datetime(2026, 1, 1, 3, 0, 1, 500, tzinfo=UTC)
 
@@ -31,3 +32,11 @@ def test_an_entry_that_never_ran_is_due_now() -> None:
     entry = Entry(name="sweep", task="sweep", schedule=schedule(timedelta(hours=1)), app=app)
     entry.last_run_at = None
     assert abs(entry.due_at - datetime.now(UTC)) < timedelta(seconds=60)
+
+
+def test_a_key_of_another_type_is_said_and_ends_no_beat(caplog: pytest.LogCaptureFixture) -> None:
+    with _unless_away("nothing is sent"):
+        raise ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value")
+    assert "nothing is sent. Look for a key of another type among memory_graph:beat:*" in caplog.text
+    with pytest.raises(ResponseError), _unless_away("nothing is sent"):
+        raise ResponseError("ERR unknown command")
