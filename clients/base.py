@@ -45,7 +45,8 @@ class Call:
 
     A call that is not `repeatable` is not sent again if the service may have done it. `subject` names what a call
     without ids in its route is about, if not its whole body. `expects` are fields that its response must have.
-    With an `extension`, this is the form for a service that does not know the extension.
+    With an `extension`, this is the form for a service that does not know the extension; with a `requirement`, there is
+    no such form.
     """
 
     operation: str
@@ -63,6 +64,7 @@ class Call:
     subject: str = ""
     expects: Mapping[str, str] = field(default_factory=dict[str, str])
     extension: "Extension | None" = None
+    requirement: "Requirement | None" = None
     path: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,6 +100,17 @@ class Extension:
     capability: str
     form: Callable[[Any], Call | None]
     was_done: Callable[[Any], bool] = _always
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """The capability without which a service cannot do a call, and what its caller does instead.
+
+    The call is sent all the same: /health may be a proxy's. A service that knows no such route refuses it for good.
+    """
+
+    capability: str
+    instead: str
 
 
 class Closing:
@@ -190,7 +203,7 @@ class ServiceClient(Closing):
         end = time.monotonic() + self._timeout_secs(call)
         extended = self._extended(call, end)
         if extended is None or call.extension is None:
-            return self._exchange(call, key, end, partial(_result, call, returns))
+            return self._sent_once(call, key, end, returns)
         try:
             done = self._exchange(extended, key, end, partial(_result, extended, returns))
             if call.extension.was_done(done):
@@ -200,6 +213,25 @@ class ServiceClient(Closing):
                 raise
         self.capabilities.forget(call.extension.capability)
         return self._exchange(call, key, end, partial(_result, call, returns))
+
+    def _sent_once(self, call: Call, key: str, end: float, returns: Payload[R] | None) -> R | None:
+        """Send a call in its only form.
+
+        Raises: Refused, and never a TransientError, if the service does not have the capability that it requires.
+        """
+        try:
+            return self._exchange(call, key, end, partial(_result, call, returns))
+        except IntegrationError as error:
+            needed = call.requirement
+            if needed is None or not says_not_here(error, new_route=True):
+                raise
+            if (
+                self.capabilities.facts(needed.capability, end - time.monotonic()) is not None
+                and error.status == HTTPStatus.NOT_FOUND
+            ):
+                raise
+            told = f"the service cannot do this: its /health names no `{needed.capability}`; {needed.instead}"
+            raise Refused(told, *error.args[1:]) from error
 
     def _extended(self, call: Call, end: float) -> Call | None:
         if call.extension is None:

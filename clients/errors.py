@@ -16,7 +16,8 @@
     ├── InvalidConfig                PHONE SOMEBODY: a setting is wrong
     ├── UncertainOutcome             LOOK FIRST: it may have happened, and a repeat may happen twice
     └── NotArchivable                READ IT: this session cannot be archived as it is
-        └── NothingToArchive         NOTHING TO DO: it has no conversation, and is skipped
+        ├── NothingToArchive         NOTHING TO DO: it has no conversation, and is skipped
+        └── WentOn                   NOTHING TO DO: it went on meanwhile, and is archived again once it is due
 
 Every error keeps its arguments JSON-safe and in order, because Celery rebuilds it from `exc.args`.
 None carries a key, a payload or a body, so each is `showable`: logs, events, results and dead letters may quote it.
@@ -144,3 +145,7 @@ class NotArchivable(IntegrationError):
 
 class NothingToArchive(NotArchivable):
     """The session has no conversation: there is nothing to archive, and nothing to mend."""
+
+
+class WentOn(NotArchivable):
+    """The session went on while it was archived: it is not marked, and its archive stays as an earlier revision."""

@@ -1,11 +1,12 @@
 """LLM-Registry: sessions, models, token usage."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from ..schemas.base import Request
-from ..schemas.fields import format_timestamp
+from ..schemas.fields import AskedAt, format_timestamp
 from ..schemas.registry import (
     KeyedUsageReport,
     KeyedUsageReportSchema,
@@ -27,7 +28,7 @@ from ..schemas.registry import (
     UsageStats,
     UsageStatsSchema,
 )
-from .base import Call, ServiceClient
+from .base import Call, Extension, Requirement, ServiceClient
 from .config import IDLE_CONNECTIONS, RegistryConfig, RetryPolicy
 from .paging import say_unreadable, walk
 
@@ -43,6 +44,9 @@ MODELS = ModelListSchema()
 USAGE = UsageReportSchema()
 KEYED_USAGE = cast(Request[KeyedUsageReport], KeyedUsageReportSchema())
 STATS = UsageStatsSchema()
+
+
+REOPEN = Requirement("reopen", "the session stays as it is: register what follows as a session of its own")
 
 
 class RegistryClient(ServiceClient):
@@ -95,10 +99,12 @@ class RegistryClient(ServiceClient):
         page_size: int | None = None,
         status: SessionStatus | None = None,
         started_before: datetime | None = None,
+        ended_before: datetime | None = None,
     ) -> SessionList:
         """Return one page of the sessions (GET /api/v1/sessions); without `page` the first, whatever its number.
 
-        `status` and `started_before` are hints: a registry that does not know them lists every session.
+        The other parameters are hints: a registry that does not know them lists every session. `ended_before` is sent
+        only to one that names it among its `session_filters`; there a session without an end counts with its start.
         """
         query = {
             "page": page,
@@ -106,7 +112,10 @@ class RegistryClient(ServiceClient):
             "status": status and str(status),
             "started_before": started_before and format_timestamp(started_before),
         }
-        found = self._call(Call("list_sessions", "GET", "/api/v1/sessions", query=query), SESSIONS)
+        call = Call("list_sessions", "GET", "/api/v1/sessions", query=query)
+        if ended_before is not None:
+            call.extension = _filter(call, "ended_before", format_timestamp(ended_before))
+        found = self._call(call, SESSIONS)
         say_unreadable("sessions", found.sessions)
         return found
 
@@ -128,14 +137,51 @@ class RegistryClient(ServiceClient):
         call = Call("get_session", "GET", "/api/v1/sessions/{session_id}", ids=ids, expects=ids)
         return self._call(call, SESSION)
 
-    def update_session_status(self, session_id: str, status: SessionStatus) -> SessionInfo:
+    def update_session_status(
+        self,
+        session_id: str,
+        status: SessionStatus,
+        if_ended_at: datetime | None = None,
+        asked_at: Annotated[datetime | None, AskedAt] = None,
+    ) -> SessionInfo:
         """Set a session's status (PUT /api/v1/sessions/{id}/status). A repeat changes nothing.
 
-        Raises: Refused with status 409 if the life cycle does not allow it (archived → completed).
+        It changes nothing either if the session's end is not `if_ended_at`, or if the session ended or was reopened
+        after `asked_at`. Only a registry with the capability `reopen` is told these two.
+        Raises: Refused with status 409 in that case, and if the life cycle does not allow it (archived → completed).
         """
         route = "/api/v1/sessions/{session_id}/status"
-        ids, body = {"session_id": session_id}, STATUS.write(StatusUpdate(status))
+        ids, update = {"session_id": session_id}, StatusUpdate(status, if_ended_at, asked_at)
+        body = STATUS.write(StatusUpdate(status))
         call = Call("update_session_status", "PUT", route, ids=ids, body=body, schema=STATUS, expects=ids)
+        if if_ended_at or asked_at:
+            call.extension = Extension("reopen", lambda facts: replace(call, body=STATUS.write(update), extension=None))
+        return self._call(call, SESSION)
+
+    def reopen_session(
+        self,
+        session_id: str,
+        asked_at: Annotated[datetime | None, AskedAt] = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> SessionInfo:
+        """Let an ended session go on: active, without an end (POST /api/v1/sessions/{id}/reopen).
+
+        It changes nothing on an active session, repeated under its key, or if the session ended again after `asked_at`.
+        Raises: Refused with status 404 if there is no such session, and with 404, 405 or 501 if the registry cannot
+        reopen; the message says which.
+        """
+        ids, query = {"session_id": session_id}, {"asked_at": asked_at and format_timestamp(asked_at)}
+        call = Call(
+            "reopen_session",
+            "POST",
+            "/api/v1/sessions/{session_id}/reopen",
+            ids=ids,
+            query=query,
+            idempotency_key=idempotency_key,
+            expects=ids,
+            requirement=REOPEN,
+        )
         return self._call(call, SESSION)
 
     def delete_session(self, session_id: str) -> None:
@@ -193,6 +239,17 @@ class RegistryClient(ServiceClient):
         route = "/api/v1/models/{model_id}/usage"
         ids, expects = {"model_id": model_id}, {"id": model_id}
         return self._call(Call("get_model_usage", "GET", route, ids=ids, expects=expects), STATS)
+
+
+def _filter(call: Call, name: str, value: str) -> Extension:
+    """Return the form of a listing with one more filter, for a registry that knows it."""
+
+    def form(facts: Any) -> Call | None:
+        if not isinstance(facts, list) or name not in facts:
+            return None
+        return replace(call, query={**call.query, name: value}, extension=None)
+
+    return Extension("session_filters", form)
 
 
 def _session_id(session: SessionInfo) -> str:

@@ -180,6 +180,16 @@ class SentTimestamp(Timestamp):
         return moment
 
 
+class AskedAt(SentTimestamp):
+    """When a change of a session was asked for, by the sender's clock: it decides if messages come in another order.
+
+    A task's producer fills it in.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_none=True, **kwargs)
+
+
 class Json(fields.Raw):
     """Any JSON value that UTF-8 can carry: no NaN, no infinity, no lone surrogates, no endless nesting."""
 

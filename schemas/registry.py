@@ -111,15 +111,19 @@ class SessionListSchema(Response[SessionList]):
 
 @dataclass(frozen=True)
 class StatusUpdate:
-    """The status to set."""
+    """The status to set, if the session still ended at `if_ended_at` and nothing later than `asked_at` has happened."""
 
     status: SessionStatus
+    if_ended_at: datetime | None = None
+    asked_at: datetime | None = None
 
 
 class StatusUpdateSchema(Request[StatusUpdate]):
     model = StatusUpdate
 
     status = fields.Enum(SessionStatus, by_value=True, required=True)
+    if_ended_at = SentTimestamp()
+    asked_at = SentTimestamp()
 
 
 # What a usage report may count in `metadata.tokens`; a Registry of ours adds them up in `custom_metrics`.

@@ -10,7 +10,7 @@ import marshmallow
 from marshmallow import fields
 
 from ..schemas.base import Payload, Request, ValidationError
-from ..schemas.fields import Count, Id, JsonObject, Switch, Timestamp, format_timestamp
+from ..schemas.fields import AskedAt, Count, Id, JsonObject, Switch, Timestamp, format_timestamp, now
 
 # The schemas of what tasks take, and of what they take or return, by model; filled by the modules of tasks.
 PAYLOADS: dict[Any, Request[Any]] = {}
@@ -43,6 +43,7 @@ class Parameters:
         self.payload = payloads[0] if len(payloads) == 1 else None
         needed = {parameter.name for parameter in own if parameter.default is parameter.empty}
         self._fields_suffice = needed == {self.payload}
+        self._moments = [name for name, hint in self.hints.items() if field_class_of(hint) is AskedAt]
 
     @property
     def shown(self) -> str:
@@ -55,7 +56,9 @@ class Parameters:
         If the sender chose the task's id, absent ids are derived from it: a call that is sent twice is the same.
         Raises: ValidationError naming each field, TypeError if a parameter is unknown or missing.
         """
-        return self._each(self._bound(args, kwargs), lambda hint, value: _sent(hint, value, task_id))
+        bound = self._bound(args, kwargs)
+        moments = {name: now() for name in self._moments if bound.get(name) is None}
+        return self._each({**bound, **moments}, lambda hint, value: _sent(hint, value, task_id))
 
     def received(self, args: Sequence[Any], kwargs: Mapping[str, Any], seed: str) -> dict[str, Any]:
         """Check a call that came from the queue; values that its sender left out are the same in every run.
@@ -146,10 +149,15 @@ def item_of(hint: Any) -> Any:
     return get_args(hint)[0] if get_origin(hint) in (list, Sequence) else None
 
 
+def field_class_of(hint: Any) -> Any:
+    """Return the class of field that `Annotated` names for a parameter, if it does."""
+    return hint.__metadata__[0] if get_origin(hint) is Annotated else None
+
+
 def field_of(hint: Any) -> fields.Field[Any]:
     """Return the field that checks a plain parameter: the one that `Annotated` names, else that of its type."""
-    if get_origin(hint) is Annotated:
-        return hint.__metadata__[0]()
+    if named := field_class_of(hint):
+        return named()
     optional = type(None) in get_args(hint)
     kind = next((part for part in get_args(hint) if part is not type(None)), hint) if optional else hint
     if get_origin(kind) in (list, Sequence):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Flask, Response, current_app, request
+from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from marshmallow import RAISE, Schema, fields
 
 from ...schemas.fields import SentTimestamp
@@ -34,11 +35,14 @@ from . import models as registry_models
 from . import sessions as registry_sessions
 from . import usage as registry_usage
 from .config import RegistryServiceConfig
+from .listing import Filters
 from .records import Base, IdempotentResponse
 from .usage_keys import Sent
 
 MAX_PAGE_SIZE = 1000
 INFO = ServiceInfo("LLM-Registry", "Sessions, the models they used, and their token usage.", key_needed=False)
+FILTERS = ("status", "started_before", "ended_before")
+CAPABILITIES: dict[str, Any] = {"reopen": {}, "session_filters": FILTERS}
 routes = JsonBlueprint("registry", __name__, url_prefix="/api/v1", description=INFO.description)
 
 
@@ -68,6 +72,26 @@ class SessionFilters(Paging):
     started_before = SentTimestamp(
         load_default=None, allow_none=False, metadata={"description": "Only sessions that started before this time."}
     )
+    ended_before = SentTimestamp(
+        load_default=None,
+        allow_none=False,
+        metadata={
+            "description": "Only sessions that ended before this time; one without an end counts with its start."
+        },
+    )
+
+
+class Reopening(Schema):
+    """When a reopening was asked for."""
+
+    class Meta:
+        unknown = RAISE
+
+    asked_at = SentTimestamp(
+        load_default=None,
+        allow_none=False,
+        metadata={"description": "When this was asked for. What was asked for later, and came earlier, stands."},
+    )
 
 
 class Recorded(Schema):
@@ -91,7 +115,8 @@ def prepare(config: RegistryServiceConfig) -> None:
 def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
-    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, capability(config.usage_keys_kept_days))
+    able = capability(config.usage_keys_kept_days) | CAPABILITIES
+    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, able)
     app.extensions.update(
         idempotency=IdempotencyStore(storage, IdempotentResponse, config.now), storage=storage, config=config
     )
@@ -118,10 +143,9 @@ def register_session(registration: SessionRegistration) -> Response:
 @routes.responds(200, SessionListSchema())
 def list_sessions(query: dict[str, Any]) -> SessionList:
     """List sessions in the order of their registration."""
+    filters = Filters(query["status"], query["started_before"], query["ended_before"])
     with _storage().read() as session:
-        return registry_sessions.list_page(
-            session, query["page"], _page_size(query), query["status"], query["started_before"]
-        )
+        return registry_sessions.list_page(session, query["page"], _page_size(query), filters)
 
 
 @routes.get("/sessions/<id:session_id>")
@@ -138,10 +162,28 @@ def get_session(session_id: str) -> SessionInfo:
 def update_session_status(update: StatusUpdate, session_id: str) -> SessionInfo:
     """Move a session on: from active to completed or failed, and from there to archived.
 
-    Its current status changes nothing; a status before it is a 409.
+    Its current status changes nothing; a status before it is a 409. So is an `if_ended_at` that is not the session's
+    `ended_at`, and an `asked_at` before the session's latest end or reopening.
     """
     now = _config().now()
-    return _storage().write(lambda session: registry_sessions.change_status(session, session_id, update.status, now))
+    found, refusal = _storage().write(lambda session: registry_sessions.change_status(session, session_id, update, now))
+    if refusal:
+        abort(409, message=refusal)
+    return found
+
+
+@routes.post("/sessions/<id:session_id>/reopen")
+@routes.takes_query(Reopening())
+@routes.responds(200, SessionInfoSchema(), errors=(404,))
+def reopen_session(query: dict[str, Any], session_id: str) -> Response:
+    """Let a completed, failed or archived session go on: it is active again and has no end.
+
+    Changes nothing on an active session, on a repeat, and if the session has ended again since `asked_at`.
+    """
+    now = _config().now()
+    return respond_once(
+        200, SessionInfoSchema(), lambda session: registry_sessions.reopen(session, session_id, query["asked_at"], now)
+    )
 
 
 @routes.delete("/sessions/<id:session_id>")

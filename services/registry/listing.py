@@ -1,7 +1,7 @@
 """The Registry's listing: any page, and the exact total, without reading the rows before it.
 
 Each transaction that changes sessions also counts them, by status, in blocks of 1024 numbers. The counts lead to the
-block in which a page begins. A block that `started_before` falls into is counted by its index entries.
+block in which a page begins. A block that a filter's time falls into is counted session by session.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,10 +10,11 @@ from datetime import datetime
 from itertools import accumulate
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, ScalarSelect, case, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from ...schemas.base import ValidationError
+from ...schemas.registry import SessionStatus
 from ..database.upsert import greatest, least, upsert
 from ..web.log import log_failure
 from .records import ModelRecord, SessionBlock, SessionRecord
@@ -21,23 +22,39 @@ from .records import ModelRecord, SessionBlock, SessionRecord
 R = TypeVar("R", SessionRecord, ModelRecord)
 M = TypeVar("M")
 BLOCK = 1024
+# The sweep's rule: a session without an end counts with its start.
+_END = func.coalesce(SessionRecord.ended_at, SessionRecord.started_at)
 
 
 @dataclass(frozen=True)
 class Filters:
     """The sessions that a listing shows."""
 
-    status: str | None = None
+    status: SessionStatus | None = None
     started_before: datetime | None = None
+    ended_before: datetime | None = None
 
     def sessions(self) -> list[ColumnElement[bool]]:
         """The filters as SQL conditions."""
+        return [*([SessionRecord.status == self.status.value] if self.status else []), *self.times()]
+
+    def times(self) -> list[ColumnElement[bool]]:
+        """The filters by time as SQL conditions."""
         wanted: list[ColumnElement[bool]] = []
-        if self.status:
-            wanted.append(SessionRecord.status == self.status)
         if self.started_before:
             wanted.append(SessionRecord.started_at < self.started_before)
+        if self.ended_before:
+            wanted.append(self.ended_before > _END)
         return wanted
+
+    def bounds(self) -> list[tuple[ColumnElement[bool], ColumnElement[bool]]]:
+        """For each filter by time: whether all sessions of a block pass, and whether none does."""
+        found: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = []
+        if before := self.started_before:
+            found.append((SessionBlock.last_start < before, SessionBlock.first_start >= before))
+        if before := self.ended_before:
+            found.append((SessionBlock.last_end < before, SessionBlock.first_end >= before))
+        return found
 
 
 def page(session: Session, filters: Filters, offset: int, size: int) -> tuple[list[SessionRecord], int]:
@@ -63,13 +80,17 @@ def readable(records: Iterable[R], read: Callable[[R], M]) -> Iterator[M]:
 def count_added(session: Session, record: SessionRecord) -> None:
     """Count a new session under its status."""
     row = {"block": record.number // BLOCK, "status": record.status, "sessions": 1}
+    ended_at = record.ended_at or record.started_at
     row |= {"first_start": record.started_at, "last_start": record.started_at}
+    row |= {"first_end": ended_at, "last_end": ended_at}
     upsert(
         session, SessionBlock, ["block", "status"], row,
         lambda new: {
             "sessions": SessionBlock.sessions + 1,
             "first_start": least(SessionBlock.first_start, new.first_start),
             "last_start": greatest(SessionBlock.last_start, new.last_start),
+            "first_end": least(SessionBlock.first_end, new.first_end),
+            "last_end": greatest(SessionBlock.last_end, new.last_end),
         },
     )  # fmt: skip
 
@@ -79,13 +100,16 @@ def count_removed(session: Session, record: SessionRecord) -> None:
     _add_to_count(session, record.number // BLOCK, record.status, -1)
 
 
-def count_moved(session: Session, record: SessionRecord, status: str) -> None:
-    """Set a session's status and move its count, in the key's order, so that two transactions never deadlock."""
-    before, record.status = record.status, status
-    steps = {before: lambda: _add_to_count(session, record.number // BLOCK, before, -1)}
-    steps[status] = lambda: count_added(session, record)
-    for name in sorted(steps):
-        steps[name]()
+def count_moved(session: Session, record: SessionRecord, status: str, ended_at: datetime | None) -> None:
+    """Set a session's status and end, and move its count, in the key's order: two transactions never deadlock."""
+    before, record.status, record.ended_at = record.status, status, ended_at
+    block = record.number // BLOCK
+    steps = [
+        (before, lambda: _add_to_count(session, block, before, -1)),
+        (status, lambda: count_added(session, record)),
+    ]
+    for _, step in sorted(steps, key=lambda named: named[0]):
+        step()
 
 
 def _add_to_count(session: Session, block: int, status: str, more: int) -> None:
@@ -94,25 +118,26 @@ def _add_to_count(session: Session, block: int, status: str, more: int) -> None:
 
 
 def _counts(session: Session, filters: Filters) -> list[tuple[int, int]]:
-    count = func.sum(_count(filters.started_before))
+    count = func.sum(_count(filters))
     query = select(SessionBlock.block, count).group_by(SessionBlock.block).order_by(SessionBlock.block)
     if filters.status:
-        query = query.where(SessionBlock.status == filters.status)
+        query = query.where(SessionBlock.status == filters.status.value)
     return [(block, int(number)) for block, number in session.execute(query)]
 
 
-def _count(before: datetime | None) -> ColumnElement[int]:
-    if before is None:
+def _count(filters: Filters) -> ColumnElement[int]:
+    bounds = filters.bounds()
+    if not bounds:
         return SessionBlock.sessions.expression
-    cases = ((SessionBlock.last_start < before, SessionBlock.sessions), (SessionBlock.first_start >= before, 0))
-    return case(*cases, else_=_started_before(before))
+    all_pass, none_passes = and_(*(inside for inside, _ in bounds)), or_(*(outside for _, outside in bounds))
+    return case((all_pass, SessionBlock.sessions), (none_passes, 0), else_=_counted(filters))
 
 
-def _started_before(before: datetime) -> ScalarSelect[int]:
-    """How many sessions of a block started before a time that lies between its bounds."""
+def _counted(filters: Filters) -> ScalarSelect[int]:
+    """How many sessions of a block pass the filters by time, if one of them lies between the block's bounds."""
     first = SessionBlock.block * BLOCK
     inside = (SessionRecord.number >= first, SessionRecord.number < first + BLOCK)
-    mine = (SessionRecord.status == SessionBlock.status, *inside, SessionRecord.started_at < before)
+    mine = (SessionRecord.status == SessionBlock.status, *inside, *filters.times())
     return select(func.count()).select_from(SessionRecord).where(*mine).correlate(SessionBlock).scalar_subquery()
 
 

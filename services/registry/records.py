@@ -23,7 +23,10 @@ class IdempotentResponse(StoredResponse, Base):
 
 
 class SessionRecord(Base):
-    """A registered session; `number` is the order of registration and is never reused."""
+    """A registered session; `number` is the order of registration and is never reused.
+
+    The last three columns hold the latest end and reopening by the times that their senders asked for them.
+    """
 
     __tablename__ = "sessions"
     __table_args__ = (
@@ -40,10 +43,16 @@ class SessionRecord(Base):
     status: Mapped[str] = mapped_column(String(16))
     details: Mapped[Any] = mapped_column(JsonText)
     tags: Mapped[Any] = mapped_column(JsonText)
+    ending_asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ending_status: Mapped[str | None] = mapped_column(String(16))
+    reopening_asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class SessionBlock(Base):
-    """How many sessions of a block of 1024 numbers have a status, and bounds of when they started."""
+    """How many sessions of a block of 1024 numbers have a status, and bounds of when they started and ended.
+
+    A session without an end counts with its start.
+    """
 
     __tablename__ = "session_blocks"
 
@@ -52,6 +61,8 @@ class SessionBlock(Base):
     sessions: Mapped[int] = mapped_column(Integer)
     first_start: Mapped[datetime] = mapped_column(UtcDateTime)
     last_start: Mapped[datetime] = mapped_column(UtcDateTime)
+    first_end: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_end: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class ModelRecord(Base):

@@ -7,20 +7,15 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ...schemas.base import canonical_json
-from ...schemas.registry import SessionInfo, SessionList, SessionRegistration, SessionStatus
+from ...schemas.registry import SessionInfo, SessionList, SessionRegistration, SessionStatus, StatusUpdate
 from ..database.storage import BROKEN
+from . import life_cycle
 from . import listing as registry_listing
 from . import totals as registry_totals
+from .life_cycle import Step
 from .listing import Filters
 from .models import record_model
 from .records import SessionRecord, UsageRecord
-
-_TRANSITIONS = {
-    SessionStatus.ACTIVE: {SessionStatus.COMPLETED, SessionStatus.FAILED},
-    SessionStatus.COMPLETED: {SessionStatus.ARCHIVED},
-    SessionStatus.FAILED: {SessionStatus.ARCHIVED},
-    SessionStatus.ARCHIVED: set[SessionStatus](),
-}
 
 
 def register(session: Session, registration: SessionRegistration, now: datetime) -> SessionInfo:
@@ -40,11 +35,8 @@ def register(session: Session, registration: SessionRegistration, now: datetime)
     return session_info(session, record)
 
 
-def list_page(
-    session: Session, page: int, page_size: int, status: SessionStatus | None, started_before: datetime | None
-) -> SessionList:
+def list_page(session: Session, page: int, page_size: int, filters: Filters) -> SessionList:
     """One page of sessions in the order of registration."""
-    filters = Filters(status.value if status else None, started_before)
     records, total = registry_listing.page(session, filters, (page - 1) * page_size, page_size)
     used = registry_totals.of_sessions(session, [record.number for record in records])
     sessions = list(registry_listing.readable(records, lambda record: _info(record, used)))
@@ -64,18 +56,17 @@ def session_info(session: Session, record: SessionRecord) -> SessionInfo:
     return _info(record, registry_totals.of_sessions(session, [record.number]))
 
 
-def change_status(session: Session, session_id: str, status: SessionStatus, now: datetime) -> SessionInfo:
-    """Move a session on; its current status changes nothing, a status before it is a 409."""
+def change_status(session: Session, session_id: str, wanted: StatusUpdate, now: datetime) -> tuple[SessionInfo, str]:
+    """Move a session on, as far as its life cycle allows; returns it, and why the message was refused, if it was."""
     record = get(session, session_id, to_change=True)
-    current = SessionStatus(record.status)
-    if status is not current:
-        if status not in _TRANSITIONS[current]:
-            abort(409, message=f"A session that is {current} cannot become {status}.")
-        registry_listing.count_moved(session, record, status.value)
-        if current is SessionStatus.ACTIVE:
-            record.ended_at = now
-        session.flush()
-    return session_info(session, record)
+    step = life_cycle.update(record, wanted, now)
+    return _take(session, record, step), step.refusal
+
+
+def reopen(session: Session, session_id: str, asked_at: datetime | None, now: datetime) -> SessionInfo:
+    """Let an ended session go on, unless it has ended again since that was asked for."""
+    record = get(session, session_id, to_change=True)
+    return _take(session, record, life_cycle.reopen(record, asked_at, now))
 
 
 def delete(session: Session, session_id: str) -> None:
@@ -87,6 +78,13 @@ def delete(session: Session, session_id: str) -> None:
         session.delete(record)
         session.flush()
         registry_listing.count_removed(session, record)
+
+
+def _take(session: Session, record: SessionRecord, step: Step) -> SessionInfo:
+    if (step.status, step.ended_at) != (record.status, record.ended_at):
+        registry_listing.count_moved(session, record, step.status.value, step.ended_at)
+    session.flush()
+    return session_info(session, record)
 
 
 def _find(session: Session, session_id: str, *, to_change: bool = False) -> SessionRecord | None:

@@ -12,10 +12,11 @@ from marshmallow import Schema
 from sqlalchemy import String, Text, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from ...schemas.base import canonical_json
 from ..database.storage import Storage, UtcDateTime
 
 RETENTION = timedelta(days=90)  # as long as a dead letter, which can be replayed
-SAME_KEY = "This Idempotency-Key came with another body before."
+SAME_KEY = "This Idempotency-Key came with another path or body before."
 _MAX_PURGED = 20
 # Makes the fingerprint of a body, in the same way as the earlier fingerprint given, if any. None: that way is gone.
 Fingerprint = Callable[[bytes, str | None], str | None]
@@ -74,7 +75,7 @@ class IdempotencyStore:
         stored = session.get(self._table, (route, key))
         if stored is None:
             return self._store(session, route, key, work(session), kept)
-        fingerprint = self._fingerprint(request.get_data(), stored.fingerprint)
+        fingerprint = self._fingerprint(_content(), stored.fingerprint)
         if fingerprint is None:  # bodies can no longer be compared; the work itself recognizes a repeat
             session.delete(stored)
             session.flush()
@@ -94,7 +95,7 @@ class IdempotencyStore:
         session.execute(delete(self._table).where(*same, self._table.kept_until < self._now()))
 
     def _store(self, session: Session, route: str, key: str, body: str, kept: timedelta) -> str:
-        fingerprint = self._fingerprint(request.get_data(), None)
+        fingerprint = self._fingerprint(_content(), None)
         until = self._now() + kept
         session.add(self._table(route=route, key=key, fingerprint=fingerprint, body=body, kept_until=until))
         return body
@@ -106,6 +107,12 @@ def requested_key() -> str | None:
     if key is not None and not _VALID_KEY.fullmatch(key):
         abort(400, message="Idempotency-Key must have 1 to 255 printable ASCII characters.")
     return key
+
+
+def _content() -> bytes:
+    """What a request is about: its body, after the ids of its path if it has any."""
+    ids = request.view_args
+    return (canonical_json(ids) + b"\n" if ids else b"") + request.get_data()
 
 
 def respond_once(status: int, schema: Schema, work: Callable[[Session], Any]) -> Response:

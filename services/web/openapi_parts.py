@@ -37,6 +37,15 @@ IDEMPOTENCY: dict[str, Any] = {
         "kept_days": {"type": ["integer", "null"], "description": "Days for which keys are kept; null: for ever."}
     },
 }
+REOPEN: dict[str, Any] = {
+    "description": "An ended session can be reopened; a status may come with `if_ended_at` and `asked_at`.",
+    "type": "object",
+}
+SESSION_FILTERS: dict[str, Any] = {
+    "description": "The parameters by which the listing of sessions can be filtered.",
+    "type": "array",
+    "items": {"type": "string"},
+}
 HEALTH: dict[str, Any] = {
     "description": "Whether the service can work.",
     "type": "object",
@@ -49,7 +58,7 @@ HEALTH: dict[str, Any] = {
             "type": "object",
             "description": "What the service can do beyond the published contract, each with its facts; absent if "
             "it is unhealthy.",
-            "properties": {"idempotency": IDEMPOTENCY},
+            "properties": {"idempotency": IDEMPOTENCY, "reopen": REOPEN, "session_filters": SESSION_FILTERS},
         },
     },
 }
@@ -70,8 +79,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "IdempotencyKey": {
         "in": "header",
         "name": "Idempotency-Key",
-        "description": "For 90 days at least, the same key and body get the first response again and change nothing. "
-        "The same key with another body is a 409.",
+        "description": "For 90 days at least, the same key, path and body get the first response again and change "
+        "nothing. The same key with another path or body is a 409.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     },
     "Encryption": {

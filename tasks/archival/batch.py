@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from ...clients.errors import NothingToArchive, TransientError
+from ...clients.errors import NothingToArchive, TransientError, WentOn
 from ...schemas.archival import BatchResult
 from ...schemas.registry import SessionStatus
 from .. import connections, side_by_side
@@ -166,7 +166,7 @@ class Batch:
                 return work(item)
             except TransientError as error:
                 self.unsettled[id_of(item)] = error
-            except NothingToArchive as error:
+            except (NothingToArchive, WentOn) as error:
                 self.skipped[id_of(item)] = str(error)
             except CONCERNS_ALL:
                 raise

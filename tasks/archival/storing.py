@@ -10,15 +10,16 @@ from ...clients.errors import (
     SerializationError,
     ServiceUnavailable,
     TransientError,
+    WentOn,
 )
 from ...clients.vault import safe_reason
 from ...schemas.base import derived_id, digest
 from ...schemas.jcs import content_digest
-from ...schemas.registry import SessionStatus
+from ...schemas.registry import SessionInfo, SessionStatus
 from ...schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
 from .. import connections
 from .reasons import CONCERNS_ALL, reason_of
-from .session import Prepared, archive_id_of
+from .session import Prepared, archive_id_of, read_session
 
 CONFLICT, NOT_FOUND = 409, 404
 
@@ -71,18 +72,31 @@ def store(prepared: Sequence[Prepared], key: str, *, is_last_attempt: bool = Fal
 def finish(prepared: Prepared, archive_id: str, policy_id: str, *, mark: bool = True) -> None:
     """Place an archive under its policy, and set its session to `archived` unless the conversation continued.
 
-    Raises: NotArchivable with the reason, TransientError if a service is down.
+    Raises: WentOn if it did, NotArchivable with the reason, TransientError if a service is down.
     """
-    session_id = prepared.session.session_id
     try:
         connections.vault().apply_retention_policy(archive_id, policy_id)
-        if not mark:
-            return
-        if prepared.node_count and connections.memory_graph().count_nodes(session_id) != prepared.node_count:
-            raise NotArchivable("went on while it was archived; the next sweep archives the rest")
-        connections.registry().update_session_status(session_id, SessionStatus.ARCHIVED)
+        if mark:
+            _mark(prepared)
     except Refused as error:
         raise NotArchivable(f"stored, but not marked: {error}") from error
+
+
+def _mark(prepared: Prepared) -> None:
+    session = prepared.session
+    if prepared.node_count and connections.memory_graph().count_nodes(session.session_id) != prepared.node_count:
+        raise WentOn("went on while it was archived; a later sweep archives the rest")
+    try:
+        connections.registry().update_session_status(session.session_id, SessionStatus.ARCHIVED, session.ended_at)
+    except Refused as error:
+        if error.status == CONFLICT and _has_gone_on(session):
+            raise WentOn("went on while it was archived; it is archived again after it ends") from error
+        raise
+
+
+def _has_gone_on(before: SessionInfo) -> bool:
+    after = read_session(before.session_id)
+    return after.ended_at != before.ended_at or after.status not in (before.status, SessionStatus.ARCHIVED)
 
 
 def ensure_policy(level: ComplianceLevel, retention_days: int) -> str:

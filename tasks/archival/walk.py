@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol
 
 from ...clients.errors import Refused, SerializationError, TransientError
@@ -61,7 +62,7 @@ def list_page(state: Taken, running: Sweep, here: Position, last: Page | None) -
 
 def _listed_on(state: Taken, running: Sweep, page: Page, cursor: Cursor, size: int) -> Page:
     """Return the page with what one more listing adds."""
-    listing = _listing(cursor, size, SessionStatus(page.hint))
+    listing = _listing(cursor, size, SessionStatus(page.hint), running.cutoff)
     due = [session.session_id for session in listing.sessions if is_due(session, running.cutoff)]
     rows, ignored = rows_of(listing.sessions), any(session.status != page.hint for session in listing.sessions)
     hint_is_ignored = page.hint_is_ignored or ignored
@@ -79,14 +80,14 @@ def _listed_on(state: Taken, running: Sweep, page: Page, cursor: Cursor, size: i
     )
 
 
-def _listing(cursor: Cursor, size: int, status: SessionStatus) -> SessionList:
+def _listing(cursor: Cursor, size: int, status: SessionStatus, ended_before: datetime) -> SessionList:
     """Return a listing of sessions with a status; a Registry that refuses this hint gets none.
 
-    Only the status is a hint. The start is none: a producer's clock sets it, to any time, and a session that is due by
-    its end must be found.
+    `ended_before` is the rule of `is_due`, and is sent only to a Registry that knows it. The start is no hint: a
+    producer's clock sets it, to any time, and a session that is due by its end must be found.
     """
     try:
-        return connections.registry().list_sessions(cursor.page, size, status)
+        return connections.registry().list_sessions(cursor.page, size, status, ended_before=ended_before)
     except Refused as error:
         if error.status not in REFUSED:
             raise

@@ -26,6 +26,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "registry.register_session": {"registration": {"session_id": "s", "model_id": "m"}},
     "registry.list_sessions": {},
     "registry.get_session": SESSION,
+    "registry.reopen_session": {"session_id": "s"},
     "registry.update_session_status": {"session_id": "s", "status": "completed"},
     "registry.delete_session": SESSION,
     "registry.list_models": {},

@@ -111,6 +111,14 @@ EXCHANGES = [
         SESSION,
         '{"status": "completed"}',
     ),
+    Exchange(
+        "reopen_session",
+        lambda client: client.reopen_session("s-1", NOON),
+        "POST",
+        "/api/v1/sessions/s-1/reopen?asked_at=2026-01-31T12%3A00%3A00Z",
+        SESSION_TEXT,
+        SESSION,
+    ),
     Exchange("delete_session", lambda client: client.delete_session("s-1"), "DELETE", "/api/v1/sessions/s-1", "", None),
     Exchange(
         "list_models",
@@ -177,7 +185,7 @@ def test_operation_is_what_the_contract_says(server: FakeServer, registry: Regis
 
 
 def test_every_operation_of_the_contract_is_in_the_table() -> None:
-    assert len({exchange.name for exchange in EXCHANGES}) == 11
+    assert len({exchange.name for exchange in EXCHANGES}) == 12
 
 
 SPARSE_SESSION = (

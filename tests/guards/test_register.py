@@ -20,6 +20,7 @@ OPERATIONS = [
     ("registry", "list_sessions"),
     ("registry", "get_session"),
     ("registry", "update_session_status"),
+    ("registry", "reopen_session"),
     ("registry", "delete_session"),
     ("registry", "list_models"),
     ("registry", "get_model_metadata"),

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from memory_graph_workers.schemas.base import ValidationError
-from memory_graph_workers.schemas.fields import Days
+from memory_graph_workers.schemas.fields import AskedAt, Days
 from memory_graph_workers.schemas.registry import SessionStatus, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import registry, vault  # noqa: F401  what tasks may take is known from their modules
@@ -97,3 +97,15 @@ def test_plain_keywords_go_together_with_a_key() -> None:
     assert sent["idempotency_key"] == "call-1"
     assert sent["report"]["session_id"] == "s"
     assert sent == USAGE.to_send((), {**PLAIN, "idempotency_key": "call-1"}, "call-1")
+
+
+def reopened(session_id: str, asked_at: Annotated[datetime | None, AskedAt] = None) -> str: ...
+
+
+def test_a_producer_says_when_a_change_was_asked_for() -> None:
+    parameters = Parameters(reopened)
+    sent = parameters.to_send(("s",), {})
+    assert abs(datetime.fromisoformat(sent["asked_at"]) - datetime.now(UTC)).total_seconds() < 60
+    assert parameters.to_send((), sent) == sent
+    assert parameters.received((), {"session_id": "s"}, "seed") == {"session_id": "s"}
+    assert parameters.to_send(("s",), {"asked_at": None})["asked_at"]

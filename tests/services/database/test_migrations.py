@@ -104,7 +104,7 @@ def test_a_change_of_the_code_that_no_revision_makes_is_noticed(database):
 
 def test_a_migration_keeps_the_rows_and_what_refers_to_them(database, later):
     migrations("registry", database).prepare()
-    session = "1, 's', 'm', '', '2026-01-01', NULL, 'active', '{}', '[]'"
+    session = "1, 's', 'm', '', '2026-01-01', NULL, 'active', '{}', '[]', NULL, NULL, NULL"
     run(database, f"INSERT INTO sessions VALUES ({session})")
     report = "1, 1, 'm', 1, 1, 2, NULL, '2026-01-01', '{}'"
     run(database, f"INSERT INTO usage_reports VALUES ({report})")
@@ -136,6 +136,28 @@ def test_usage_reports_of_sessions_that_are_gone_lose_their_metadata(database):
     migrations("registry", database).upgrade()
     found = run(database, "SELECT session_number, details, total_tokens FROM usage_reports ORDER BY number")
     assert found == [(1, "[1]", 2), (None, "{}", 2)]
+
+
+def test_blocks_from_before_learn_when_their_sessions_ended(database):
+    earlier("registry", database, "registry_0004")
+    sessions = [
+        "(1, 's', 'm', '', '2026-01-01', '2026-01-09', 'completed', '{}', '[]')",
+        "(2, 't', 'm', '', '2026-01-02', '2026-01-04', 'completed', '{}', '[]')",
+        "(3, 'u', 'm', '', '2026-01-03', NULL, 'active', '{}', '[]')",
+        "(1025, 'v', 'm', '', '2026-01-03', NULL, 'completed', '{}', '[]')",
+    ]
+    run(database, f"INSERT INTO sessions VALUES {', '.join(sessions)}")
+    blocks = [
+        "(0, 'active', 1, '2026-01-03', '2026-01-03')",
+        "(0, 'completed', 2, '2026-01-01', '2026-01-02')",
+        "(0, 'failed', 0, '2026-01-05', '2026-01-06')",
+        "(1, 'completed', 1, '2026-01-03', '2026-01-03')",
+    ]
+    run(database, f"INSERT INTO session_blocks VALUES {', '.join(blocks)}")
+    migrations("registry", database).upgrade()
+    found = run(database, "SELECT first_end, last_end FROM session_blocks ORDER BY block, status")
+    days = [[str(moment)[8:10] for moment in row] for row in found]
+    assert days == [["03", "03"], ["04", "09"], ["05", "06"], ["03", "03"]]
 
 
 def test_a_migration_that_fails_changes_nothing(database, later):

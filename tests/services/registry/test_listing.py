@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
+from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, StatusUpdate, UsageReport
 from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage
-from memory_graph_workers.services.registry.listing import BLOCK
+from memory_graph_workers.services.registry.listing import BLOCK, Filters
 from memory_graph_workers.services.registry.records import Base, SessionRecord, UsageRecord
-from sqlalchemy import select, text
+from sqlalchemy import and_, or_, select, text
 from werkzeug.exceptions import HTTPException
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,7 +56,10 @@ def act(session, names, chance):
         if kind < 0.4:
             report(session, name, chance)
         elif kind < 0.9:
-            registry_sessions.change_status(session, name, chance.choice(STATUSES), START)
+            moment = START + timedelta(minutes=chance.randrange(10_000))
+            registry_sessions.change_status(session, name, StatusUpdate(chance.choice(STATUSES)), moment)
+        elif kind < 0.95:
+            registry_sessions.reopen(session, name, None, START)
         else:
             registry_sessions.delete(session, name)
     except HTTPException:
@@ -81,12 +84,16 @@ def skip_a_block(storage, names, chance):
     storage.write(work)
 
 
-def naive_page(session, page, size, status, before):
+def naive_page(session, page, size, filters):
     wanted = []
-    if status:
-        wanted.append(SessionRecord.status == status.value)
-    if before:
-        wanted.append(SessionRecord.started_at < before)
+    if filters.status:
+        wanted.append(SessionRecord.status == filters.status.value)
+    if filters.started_before:
+        wanted.append(SessionRecord.started_at < filters.started_before)
+    if filters.ended_before:
+        ended = SessionRecord.ended_at < filters.ended_before
+        started = SessionRecord.started_at < filters.ended_before
+        wanted.append(or_(ended, and_(SessionRecord.ended_at.is_(None), started)))
     ids = session.scalars(select(SessionRecord.session_id).where(*wanted).order_by(SessionRecord.number)).all()
     return ids[(page - 1) * size : page * size], len(ids)
 
@@ -114,10 +121,11 @@ def test_pages_totals_and_sums_equal_a_count_of_every_row(storage, seed):
         for _ in range(60):
             page, size = chance.randrange(1, 6), chance.randrange(1, 60)
             status = chance.choice([None, *STATUSES])
-            before = chance.choice([None, START + timedelta(minutes=chance.randrange(10_000))])
-            answer = registry_sessions.list_page(session, page, size, status, before)
+            times = [chance.choice([None, START + timedelta(minutes=chance.randrange(10_000))]) for _ in range(2)]
+            filters = Filters(status, *times)
+            answer = registry_sessions.list_page(session, page, size, filters)
             found = [info.session_id for info in answer.sessions], answer.total
-            assert found == naive_page(session, page, size, status, before)
+            assert found == naive_page(session, page, size, filters)
         for record in session.scalars(select(SessionRecord)):
             stats = registry_usage.of_session(session, record.session_id)
             assert shown(stats) == naive_usage(session, UsageRecord.session_number == record.number)
@@ -143,6 +151,7 @@ def test_counts_stay_right_while_many_write_at_once(start):
             until_served(registry.post, "/api/v1/usage", usage),
             until_served(registry.put, moved, {"status": ["completed", "failed"][number % 2]}),
             until_served(registry.put, moved, {"status": "archived"}),
+            until_served(registry.post, f"/api/v1/sessions/{name}/reopen", ""),
         ]
         if number % 3 == 0:
             answers.append(until_served(registry.delete, f"/api/v1/sessions/{name}"))
@@ -156,6 +165,7 @@ def test_counts_stay_right_while_many_write_at_once(start):
     everything = registry.get("/api/v1/sessions?page_size=1000").json
     assert everything["total"] == len(everything["sessions"])
     for status in STATUSES:
-        found = registry.get(f"/api/v1/sessions?page_size=1000&status={status}").json
+        query = f"page_size=1000&status={status}&ended_before=9999-01-01T00:00:00Z"
+        found = registry.get(f"/api/v1/sessions?{query}").json
         ids = [one["session_id"] for one in everything["sessions"] if one["status"] == status]
         assert ([one["session_id"] for one in found["sessions"]], found["total"]) == (ids, len(ids))

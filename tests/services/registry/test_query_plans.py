@@ -10,7 +10,7 @@ from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage
-from memory_graph_workers.services.registry.listing import BLOCK
+from memory_graph_workers.services.registry.listing import BLOCK, Filters
 from memory_graph_workers.services.registry.records import Base, SessionRecord, SessionUsage, UsageRecord
 from sqlalchemy import event, func, insert, select, text
 
@@ -54,7 +54,7 @@ def count(session):
     """What was filled in, counted as if it had come one by one."""
     registry_usage.track(session, UsageReport("s7", prompt_tokens=1, completion_tokens=1, total_tokens=2), START)
     session.execute(text("DELETE FROM session_blocks"))
-    counted = f"number / {BLOCK}, status, count(*), min(started_at), max(started_at)"
+    counted = f"number / {BLOCK}, status, count(*), min(started_at), max(started_at), min(started_at), max(started_at)"
     session.execute(text(f"INSERT INTO session_blocks SELECT {counted} FROM sessions GROUP BY 1, 2"))
 
 
@@ -72,14 +72,17 @@ def filled(new_database):
 
 
 READS = {
-    "first page": lambda session: registry_sessions.list_page(session, 1, 50, None, None),
-    "deep page": lambda session: registry_sessions.list_page(session, 390, 50, None, None),
-    "filtered page": lambda session: registry_sessions.list_page(session, 90, 50, SessionStatus.FAILED, None),
+    "first page": lambda session: registry_sessions.list_page(session, 1, 50, Filters()),
+    "deep page": lambda session: registry_sessions.list_page(session, 390, 50, Filters()),
+    "filtered page": lambda session: registry_sessions.list_page(session, 90, 50, Filters(SessionStatus.FAILED)),
     "page before a moment": lambda session: registry_sessions.list_page(
-        session, 150, 50, None, START + timedelta(minutes=9_999)
+        session, 150, 50, Filters(started_before=START + timedelta(minutes=9_999))
     ),
     "filtered page before a moment": lambda session: registry_sessions.list_page(
-        session, 40, 50, SessionStatus.ACTIVE, START + timedelta(minutes=9_999)
+        session, 40, 50, Filters(SessionStatus.ACTIVE, START + timedelta(minutes=9_999))
+    ),
+    "page that ended before a moment": lambda session: registry_sessions.list_page(
+        session, 40, 50, Filters(SessionStatus.COMPLETED, ended_before=START + timedelta(minutes=9_999))
     ),
     "usage of a session": lambda session: registry_usage.of_session(session, "s7"),
     "usage of a model": lambda session: registry_usage.of_model(session, "a/b"),
