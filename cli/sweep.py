@@ -111,6 +111,8 @@ def summary(sweep_id: str) -> dict[str, Any]:
         "reason": found.reason or None,
         "started_at": format_timestamp(found.started_at),
         **_figures(stats),
+        "unreadable_rows": found.row_faults.unreadable,
+        "unknown_statuses": found.row_faults.unknown_statuses,
     }
 
 

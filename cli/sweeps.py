@@ -51,7 +51,7 @@ def list_(limit: int, as_json: bool) -> None:
 @click.argument("sweep_id")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(sweep_id: str, as_json: bool) -> None:
-    """Show one sweep, with the reason for each session that it did not archive.
+    """Show one sweep, why it did not archive a session, and which rows of the listing it could not use.
 
     \b
     Example:
@@ -62,14 +62,17 @@ def show(sweep_id: str, as_json: bool) -> None:
         values = summary(sweep_id)
     except KeyError as error:
         raise Failure(f"There is no sweep {sweep_id}. To list sweeps: mgw sweeps list") from error
-    failures, skipped = state.failures(sweep_id), state.skipped(sweep_id)
+    failures, skipped, faults = state.failures(sweep_id), state.skipped(sweep_id), state.get(sweep_id).row_faults
     if as_json:
-        show_json({**values, "failures": failures, "skipped": skipped})
+        show_json({**values, "failures": failures, "skipped": skipped, "rows": faults.named})
         return
     show_table(["field", "value"], list(values.items()))
     if failures or skipped:
         show_table(["session", "reason"], [*failures.items(), *skipped.items()], whole={"session"})
         _tell_the_rest(values["failed_count"] - len(failures), values["skipped_count"] - len(skipped))
+    if faults:
+        show_table(["row of the Registry's listing", "problem"], list(faults.named.items()))
+        _tell_rows(faults.count - len(faults.named))
 
 
 @command.command()
@@ -100,6 +103,11 @@ def _row(sweep: dict[str, Any]) -> list[Any]:
     counts = [sweep[f"{name}_count"] for name in ("archived", "failed", "skipped")]
     started = ago(parse_timestamp(sweep["started_at"]))
     return [sweep["sweep_id"], started, sweep["trigger"], sweep["status"], *counts, sweep["reason"]]
+
+
+def _tell_rows(unnamed: int) -> None:
+    if unnamed:
+        click.echo(f"Not listed: {unnamed} more rows; their names were not kept.")
 
 
 def _tell_the_rest(failed: int, skipped: int) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from ...tasks import connections
+from ...tasks.archival.row_faults import RowFaults
 from ...tasks.archival.state import Status, Sweeps
+from ..terminal.wording import counted
 from .finding import Finding, State, judged
 
 
 def check_sweeps() -> Iterator[Finding]:
-    """Whether sweeps are paused, and how the last one ended."""
+    """Whether sweeps are paused, how the last one ended, and whether it could use the whole listing."""
     state = Sweeps(connections.redis())
     paused = state.paused()
     yield judged("sweeps", not paused, "paused" if paused else "not paused", "mgw sweeps resume", State.WARNING)
@@ -17,3 +19,12 @@ def check_sweeps() -> Iterator[Finding]:
         found = f"{last.status} {last.reason}".strip()
         fix = f"mgw sweeps show {last.sweep_id}"
         yield judged("last sweep", last.status is not Status.INCOMPLETE, found, fix, State.WARNING)
+        yield _listing(last.row_faults, fix)
+
+
+def _listing(faults: RowFaults, fix: str) -> Finding:
+    """Whether the last sweep could use every row of the Registry's listing."""
+    unreadable = counted(faults.unreadable, "row")
+    unknown = counted(faults.unknown_statuses, "session")
+    found = f"{unreadable} skipped, {unknown} of unknown status" if faults else "every row could be used"
+    return judged("registry: listing", not faults, found, f"{fix}; mend them in the Registry", State.WARNING)

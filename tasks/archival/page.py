@@ -6,8 +6,10 @@ from typing import Any
 
 from ...clients.paging import Cursor
 from ...schemas.registry import SessionStatus
+from .row_faults import RowFaults
 
 MAX_PASSES = 3
+_ROWS = ("rows", "rows_of_hint", "rows_before")
 HINTS = (SessionStatus.COMPLETED, SessionStatus.FAILED)
 
 
@@ -32,7 +34,8 @@ class Page:
     count the sessions of the pass so far, which is number `round` with this `hint`; `hint_is_ignored` is true once the
     Registry listed another status. `total` is how many sessions the listing had when the pass began, and `barren`
     counts the passes in a row before it that found nothing and may have missed something. A listing that cannot be
-    walked on is `broken`, and why ends the walk.
+    walked on is `broken`, and why ends the walk. `rows` are the faults of the pass so far, `rows_of_hint` the most that
+    an earlier pass with this hint had, and `rows_before` those of other hints.
     """
 
     position: Position
@@ -48,6 +51,14 @@ class Page:
     broken: str = ""
     total: int = 0
     barren: int = 0
+    rows: RowFaults = field(default_factory=RowFaults)
+    rows_of_hint: RowFaults = field(default_factory=RowFaults)
+    rows_before: RowFaults = field(default_factory=RowFaults)
+
+    @property
+    def faults(self) -> RowFaults:
+        """What the walk so far could not use of the listing; a row that every pass lists counts once."""
+        return self.rows_before + self.rows_of_hint.or_more(self.rows)
 
     @property
     def taken(self) -> list[str]:
@@ -62,11 +73,13 @@ class Page:
         page = replace(last, position=here, batches={}, following=here.cursor)
         if last.position.pass_number == here.pass_number:
             return page
-        page = replace(page, found=0, listed=0, total=0, hint_is_ignored=False)
+        most = last.rows_of_hint.or_more(last.rows)
+        page = replace(page, found=0, listed=0, total=0, hint_is_ignored=False, rows=RowFaults(), rows_of_hint=most)
         if last.found:
             return replace(page, round=page.round + 1, found_before=last.found, barren=0)
         if last._may_have_missed:
             return replace(page, barren=page.barren + 1)
+        page = replace(page, rows_of_hint=RowFaults(), rows_before=last.faults)
         return replace(page, round=1, found_before=0, barren=0, hint=last._next_hint or "")
 
     @property
@@ -122,5 +135,6 @@ class Page:
         values: dict[str, Any] = json.loads(text)
         where, following = values.pop("position"), values.pop("following")
         batches = {batch_id: list[str]() for batch_id in values.pop("batches")}
+        values |= {name: RowFaults(**values[name]) for name in _ROWS if name in values}
         position = Position(where["pass_number"], where["index"], Cursor(**where["cursor"]))
         return cls(position, batches, Cursor(**following) if following else None, **values)

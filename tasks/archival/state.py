@@ -2,12 +2,13 @@
 
 A page is kept with its batches before any message is sent, and a batch is counted only while it is pending: what is
 delivered twice counts once. While a sweep runs, Redis holds its last page, its pending batches with their sessions, and
-the sessions that could not be archived; archived sessions are only counted.
+the sessions that could not be archived; archived sessions are only counted. The rows of the
+listing that could not be used are counted and named.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -22,6 +23,7 @@ from .. import connections
 from .keys import INDEX, KEPT, PAUSED, SCRATCH, key, keys
 from .lock import SweepLock
 from .page import Page
+from .row_faults import RowFaults
 
 KEPT_SECS = 90 * 86_400
 MAX_RESUMES = 3
@@ -49,6 +51,7 @@ class Sweep:
     walked: bool = False
     reason: str = ""
     counts: tuple[int, int, int] = (0, 0, 0)
+    row_faults: RowFaults = field(default_factory=RowFaults)
 
     @property
     def age_secs(self) -> float:
@@ -69,6 +72,7 @@ class Sweep:
             walked="walked" in values,
             reason=values.get("reason", ""),
             counts=(int(values.get("archived", 0)), int(values.get("failed", 0)), int(values.get("skipped", 0))),
+            row_faults=RowFaults.read(values.get("rows", "")),
         )
 
 
@@ -146,7 +150,15 @@ class Sweeps:
         return self._run(
             "keep_page",
             keys(sweep_id, "", "page", "batches", "taken", "over"),
-            [position.pass_number, position.index, page.write(), len(page.batches), *batches, *page.taken],
+            [
+                position.pass_number,
+                position.index,
+                page.write(),
+                page.faults.write(),
+                len(page.batches),
+                *batches,
+                *page.taken,
+            ],
         )
 
     def untaken(self, sweep_id: str, ids: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from ...schemas.base import derived_id, digest
 from ...schemas.registry import SessionList, SessionStatus
 from .. import connections
 from .page import Page, Position
+from .row_faults import RowFaults
 from .session import is_due
 from .state import Sweep, Sweeps
 
@@ -68,15 +69,19 @@ def _listed_on(state: Taken, running: Sweep, page: Page, cursor: Cursor, size: i
     hint_is_ignored = page.hint_is_ignored or ignored
     if hint_is_ignored:  # else sessions leave the listing as they are archived
         say_short_total(cursor, cursor.listed + rows, listing.total)
+    following = cursor.after([session.session_id for session in listing.sessions], listing, rows, size)
+    is_repeat = following is not None and following.listed == cursor.listed
+    faults = RowFaults() if is_repeat else RowFaults.of(listing.sessions, cursor.listed)
     new = [one for one in state.untaken(running.sweep_id, due) if one not in page.carried]
     return replace(
         page,
-        following=cursor.after([session.session_id for session in listing.sessions], listing, rows, size),
+        following=following,
         carried=page.carried + new,
         found=page.found + len(new),
         listed=page.listed + rows,
         total=page.total if page.listed else listing.total,
         hint_is_ignored=hint_is_ignored,
+        rows=page.rows + faults,
     )
 
 
