@@ -60,6 +60,18 @@ def test_killed_workers_leave_a_long_countdown_as_it_was(
     assert not json.loads(broker.redis.hvals("unacked")[0])[0]["headers"].get("worker_losses")
 
 
+def test_a_long_countdown_is_announced_without_its_arguments(
+    broker: Any, producer: Celery, start_worker: Any, until: Until, events: Any
+) -> None:
+    start_worker()
+    producer.send_task("good", (1,), {"text": "canary"}, task_id="waits", countdown=86_400)
+    until(lambda: [one for one in events.seen if one["type"] == "task-received"])
+    (found,) = [one for one in events.stop() if one["type"] == "task-received"]
+    assert (found["uuid"], found["name"]) == ("waits", "good")
+    assert found["eta"]
+    assert "canary" not in repr(found)
+
+
 def test_a_parked_message_comes_back_when_its_time_is_near(broker: Any, producer: Celery, until: Until) -> None:
     producer.send_task("good", (1,))
     with producer.connection_for_read() as connection, connection.SimpleQueue("work") as queue:
