@@ -78,7 +78,8 @@ class Target:
 
     def hold(self, queue: str) -> Hold | None:
         """The strictest hold on a queue, or None if it is not held."""
-        return self.delivery.holds.strictest(self.delivery.needs.get(queue, ()))
+        holds = self.delivery.holds
+        return holds.full(queue) or holds.strictest(self.delivery.needs.get(queue, ()))
 
     def _routed(self) -> Iterator[str]:
         for name, task in self.app.tasks.items():

@@ -14,6 +14,8 @@ ask for the next trial at once. The permits are keys in the broker's Redis, read
 they count for all workers together, from the first message on and after any reconnect. Only a successful probe (or,
 without a probe, the end of the pause) or a person ends HELD, and TRIAL always lets a task through, so no state can
 wait for itself.
+
+A queue whose dead letters fill up can be held, too (`FullQueues`), until they have room again.
 """
 
 import threading
@@ -126,6 +128,33 @@ class Holder:
         return permits
 
 
+class FullQueues:
+    """Holds the queues whose dead letters fill up, where the app asks for it (`Bounds.hold_when_full`)."""
+
+    def __init__(self, letters: DeadLetters, holds: HoldStore, permit: Permit, *, wanted: bool) -> None:
+        self._letters, self._holds, self._permit, self._wanted = letters, holds, permit, wanted
+        self._held: set[str] = set()
+
+    def turn(self) -> None:
+        """Hold what has filled up, and free what has room again."""
+        held = self._letters.full_queues() if self._wanted else set[str]()
+        before = self._holds.full_queues()
+        for queue in held - before:
+            self._holds.note_full(queue)
+            logger.warning("Queue %s is held: one kind of its dead letters fills a quarter of the bound", queue)
+        self._held = held
+        for queue in held:
+            self._permit(queue, 0)
+        for queue in before - held:
+            self._permit(queue, None)
+            self._holds.forget_full(queue)
+            logger.info("Queue %s is free again: its dead letters have room", queue)
+
+    def limit(self, queue: str, permits: int | None) -> None:
+        """Give a queue these permits, or none while its dead letters fill up."""
+        self._permit(queue, 0 if queue in self._held else permits)
+
+
 class HoldQueues(bootsteps.StartStopStep):
     """The step of the worker's consumer that does the leader's work: hold queues, and keep the dead letters' bounds."""
 
@@ -168,10 +197,13 @@ class HoldQueues(bootsteps.StartStopStep):
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None
         ask = probes.ask if probes else always_up
         needs = found.needs if self._channel is not None else {}
-        holder = Holder(holds, needs, breaker_of(found), ask, self._permit, found.pause_secs)
+        full = FullQueues(found.dead_letters, holds, self._permit, wanted=found.bounds.hold_when_full)
+        holder = Holder(holds, needs, breaker_of(found), ask, full.limit, found.pause_secs)
         while not self._stopped.wait(TURN_SECS):
             try:
                 if holds.lead(self._name):
+                    if self._channel is not None:
+                        full.turn()
                     holder.turn()
                     self._keep_bounds(found.dead_letters)
             except (RedisError, OSError) as error:  # the last permits stay in force until Redis is back

@@ -15,6 +15,8 @@ from .timestamps import format_timestamp, now, parse_timestamp
 
 LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held
 LONGEST_HOLD_SECS = 900.0  # after it a service is tried, whatever wait it asked for
+DEAD_LETTERS = "dead letters"  # what a queue is held for whose dead letters fill up
+_FILLED = "one kind of its dead letters fills a quarter of the bound; replay or purge them"
 _TRIAL_ASKED_SECS = 60
 _LEADER_SECS = 30
 _BROKEN = "its record is broken; the leading worker writes it again"
@@ -77,6 +79,23 @@ class HoldStore:
         """The one of these services that restricts most what needs all of them, or None."""
         found = [held for service in services if (held := self.get(service)) is not None]
         return min(found, key=lambda held: held.permits, default=None)
+
+    def full_queues(self) -> set[str]:
+        """The queues that are held because their dead letters fill up."""
+        return {queue.decode() for queue in self._redis.hkeys(self._keys.full)}
+
+    def full(self, queue: str) -> Hold | None:
+        """How a queue is held whose dead letters fill up, or None."""
+        since = self._redis.hget(self._keys.full, queue)
+        return Hold(DEAD_LETTERS, 0, parse_timestamp(since.decode()), _FILLED) if since else None
+
+    def note_full(self, queue: str) -> None:
+        """Write down that a queue is held because its dead letters fill up."""
+        self._redis.hsetnx(self._keys.full, queue, format_timestamp(now()))
+
+    def forget_full(self, queue: str) -> None:
+        """Hold a queue no longer for its dead letters."""
+        self._redis.hdel(self._keys.full, queue)
 
     def put(self, service: str, permits: int, why: str) -> None:
         """Write down how a service is held, in the place of a broken record."""

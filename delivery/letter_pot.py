@@ -23,6 +23,7 @@ _LETTERS = script("letters")
 _ADD = _LETTERS + script("add_letter")
 _GROUP = _LETTERS + script("group_letter")
 _REMOVE = _LETTERS + script("remove_letter")
+_LIST = script("list_letters")
 _TRIM = _LETTERS + script("trim_letters")
 
 
@@ -95,8 +96,9 @@ class Pot:
     def times(self, group: str | None = None, most: int | None = None) -> list[tuple[str, float]]:
         """Each letter's id and when its task failed, newest first; of one group, if one is given."""
         key = self.keys.by_time if group is None else self.keys.group(group)
-        found = self._redis.zrevrange(key, 0, -1 if most is None else most - 1, withscores=True)
-        return [(_text(letter_id), failed_at) for letter_id, failed_at in found]
+        found = self._redis.eval(_LIST, 1, key, -1 if most is None else most)
+        parts = _text(found).split("\0") if found else []
+        return list(zip(parts[::2], map(float, parts[1::2]), strict=True))
 
     def read(self, ids: Sequence[str]) -> Iterator[Written]:
         """The letters with these ids that are there, in this order."""

@@ -4,13 +4,15 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, TextIO
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-from ...delivery import DeadLetter, DeadLetters
+from ...delivery import DeadLetter, DeadLetters, LetterGroup
+from ...delivery.dead_letters import Entry
 from ...delivery.replay import NotReplayable
 from ...schemas.base import ValidationError
 from ...schemas.fields import parse_timestamp
@@ -24,7 +26,9 @@ from .ids import shortened, whole_id
 from .replaying import Replay, replay_of
 from .selection import Selection, selecting
 
+_GROUP_COLUMNS = ["letters", "first", "last", "task", "reason", "error", "sample"]
 _COLUMNS = ["failed", "id", "task", "reason", "error", "message"]
+_GONE = "It is gone, or its task has failed again since the letter was read."
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
@@ -48,28 +52,30 @@ def command(context: click.Context, app_name: str | None) -> None:
 
 @command.command("list")
 @selecting
-@click.option("--limit", default=50, show_default=True, help="How many to list.")
+@click.option("--limit", default=50, show_default=True, help="How many groups or letters to list.")
 @_as_json
 @click.pass_obj
 def list_(app_name: str | None, selection: Selection, limit: int, as_json: bool) -> None:
-    """List dead letters, newest first, without their payloads.
+    """List dead letters in groups: those with the same task, reason and error. Payloads are not shown.
 
-    The table shows as much of each id as `show`, `replay` and `purge` need. --json has whole ids and times.
+    With --all, or an id, it lists single letters, newest first. The table shows as much of each id as `show`, `replay`
+    and `purge` need. --json has whole ids and times.
 
     \b
     Example:
-      mgw dead list --task 'memory_graph.registry.*' --newer-than 12h
+      mgw dead list
+      mgw dead list --all --task 'memory_graph.registry.*' --newer-than 12h
     """
     target = target_of(app_name)
     letters = target.delivery.dead_letters
-    found = selection.first(letters, limit)
-    warning = letters.warning()
+    warning, limit = letters.warning(), max(limit, 0)
+    if selection.everything or selection.ids:
+        listed = _list_letters(target, selection, limit, as_json)
+    else:
+        listed = _list_groups(target, selection, limit, as_json)
     if as_json:
-        show_json({"count": letters.count(), "warning": warning, "letters": [_facts(letter) for letter in found]})
-        return
-    show_table(_COLUMNS, _rows(letters, found), whole={"failed", "id"})
-    click.echo(f"{counted(letters.count(), 'dead letter')}. To show one: {target.mgw('dead show ID')}")
-    if warning:
+        show_json({"count": letters.count(), "warning": warning, **listed})
+    elif warning:
         click.echo(f"{warning} To make room: {target.mgw('dead replay')}, {target.mgw('dead purge')}", err=True)
 
 
@@ -126,7 +132,8 @@ def replay(
     found = _chosen(target, selection, one=corrected is not None)
     if not selection.ids:
         _ask(f"Replay {counted(len(found), 'dead letter')}?", yes)
-    _each(found, _sending(replay_of(target, even_if_done=even_if_done), kwargs), as_json)
+    sending = _sending(replay_of(target, even_if_done=even_if_done), kwargs)
+    _each(found, lambda entry: sending(_read(target.delivery.dead_letters, entry)), as_json)
 
 
 @command.command()
@@ -146,6 +153,48 @@ def purge(app_name: str | None, selection: Selection, yes: bool, as_json: bool) 
     found = _chosen(target, selection)
     _ask(f"Purge {counted(len(found), 'dead letter')} for good?", yes)
     _each(found, lambda one: _purged(target.delivery.dead_letters, one), as_json)
+    if selection.everything:
+        target.delivery.dead_letters.forget_gave_way()
+
+
+def _list_letters(target: Target, selection: Selection, limit: int, as_json: bool) -> dict[str, Any]:
+    letters = target.delivery.dead_letters
+    found = list(letters.read(selection.entries(letters, limit)))
+    if as_json:
+        return {"letters": [_facts(letter) for letter in found]}
+    show_table(_COLUMNS, _rows(letters, found), whole={"failed", "id"})
+    click.echo(f"{counted(letters.count(), 'dead letter')}. To show one: {target.mgw('dead show ID')}")
+    return {}
+
+
+def _list_groups(target: Target, selection: Selection, limit: int, as_json: bool) -> dict[str, Any]:
+    letters = target.delivery.dead_letters
+    groups = selection.groups(letters)
+    there = [group for group in groups if group.count][:limit]
+    if as_json:
+        return {"groups": [asdict(group) for group in groups]}
+    show_table(_GROUP_COLUMNS, _group_rows(letters, there), whole={"letters", "first", "last", "sample"})
+    for group in groups:
+        if group.gave_way and group.gave_way_at:
+            when = ago(group.gave_way_at)
+            lost = counted(group.gave_way, "dead letter")
+            click.echo(
+                f"Dropped because a bound was reached: {lost} of {plain(group.title)}, the last {when}.", err=True
+            )
+    click.echo(f"{counted(letters.count(), 'dead letter')}. To list single letters: {target.mgw('dead list --all')}")
+    return {}
+
+
+def _group_rows(letters: DeadLetters, groups: list[LetterGroup]) -> list[list[Any]]:
+    short = shortened((group.sample or "" for group in groups), letters.ids())
+    return [
+        [f"{group.count:,}", _age(group.first), _age(group.last), group.task, group.reason, group.error, sample]
+        for group, sample in zip(groups, short, strict=True)
+    ]
+
+
+def _age(moment: datetime | None) -> str:
+    return ago(moment).removesuffix(" ago") if moment else ""
 
 
 def _rows(letters: DeadLetters, found: list[DeadLetter]) -> list[list[Any]]:
@@ -164,27 +213,34 @@ def _letter(target: Target, given: str) -> DeadLetter:
     return letter
 
 
-def _chosen(target: Target, selection: Selection, *, one: bool = False) -> list[DeadLetter]:
+def _chosen(target: Target, selection: Selection, *, one: bool = False) -> list[Entry]:
+    letters = target.delivery.dead_letters
     if one and len(selection.ids) != 1:
         raise click.UsageError("--corrected needs the id of exactly one letter.")
     if selection.ids:
-        found = [_letter(target, given) for given in selection.ids]
-        return list({letter.id: letter for letter in found}.values())
+        ids = {whole_id(letters, given, target.mgw("dead list")) for given in selection.ids}
+        return [entry for entry in letters.entries() if entry.id in ids]
     if not selection.is_given:
         raise click.UsageError(
             "Choose letters: by id, with --task, --reason, --error, --older-than or --newer-than, or --all."
         )
-    return list(selection.of(target.delivery.dead_letters.all()))
+    return selection.entries(letters)
 
 
 def _sending(replay: Replay, kwargs: dict[str, Any] | None) -> Callable[[DeadLetter], str]:
     return replay.as_it_was if kwargs is None else lambda letter: replay.corrected(letter, kwargs)
 
 
-def _purged(letters: DeadLetters, letter: DeadLetter) -> str:
-    if not letters.remove(letter.id, failed_at=letter.failed_at):
-        raise Failure("It is gone, or its task has failed again since the letter was read.")
-    return letter.id
+def _read(letters: DeadLetters, entry: Entry) -> DeadLetter:
+    for letter in letters.read([entry]):
+        return letter
+    raise Failure(_GONE)
+
+
+def _purged(letters: DeadLetters, entry: Entry) -> str:
+    if not letters.remove_entry(entry):
+        raise Failure(_GONE)
+    return entry.id
 
 
 def _parameters(file: TextIO) -> dict[str, Any]:
@@ -205,7 +261,7 @@ def _ask(question: str, yes: bool) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def _each(found: Iterable[DeadLetter], work: Callable[[DeadLetter], str], as_json: bool) -> None:
+def _each(found: Iterable[Entry], work: Callable[[Entry], str], as_json: bool) -> None:
     """Do the work for each letter; exit with 1 if it failed for any of them."""
     console, letters = Console(stderr=True), list(found)
     done: list[dict[str, str]] = []

@@ -1,18 +1,17 @@
 """Which dead letters a command is about: by id, task, reason, error or age."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import wraps
-from itertools import islice
 from typing import Any
 
 import click
 
-from ...delivery.dead_letters import DeadLetter, DeadLetters, Reason
-from ...schemas.fields import parse_timestamp
+from ...delivery import DeadLetters, LetterGroup, Reason
+from ...delivery.dead_letters import Entry
 from .ids import begins
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -50,24 +49,52 @@ class Selection:
         """Whether any criterion is given."""
         return self != Selection()
 
-    def first(self, letters: DeadLetters, limit: int) -> list[DeadLetter]:
-        """The newest letters that meet the criteria."""
-        return list(islice(self.of(letters.all()), max(limit, 0)))
+    def groups(self, letters: DeadLetters) -> list[LetterGroup]:
+        """The groups that have a letter, or had one that gave way, and meet the criteria; the largest first."""
+        return [group for group in letters.groups() if self._fits_group(group)]
 
-    def of(self, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
-        """The letters that meet the criteria."""
+    def entries(self, letters: DeadLetters, most: int | None = None) -> list[Entry]:
+        """The places of the letters that meet the criteria, newest first. Letters are read only where it is needed."""
+        if self == Selection(everything=self.everything):
+            return letters.entries(most=most)[:most]
+        by_group = (self.task, self.reason, self.error) != (None, None, None)
+        groups = [group for group in letters.groups() if self._may_hold(group)] if by_group else None
+        now = datetime.now(UTC).timestamp()
+        found = [
+            entry for entry in letters.entries(groups) if self._fits(entry, timedelta(seconds=now - entry.failed_at))
+        ]
+        if self.task is None or not any(group.holds_any_task for group in groups or ()):
+            return found[:most]
+        kept = {letter.id for letter in letters.read(found) if _matches(self.task, letter.task)}
+        return [entry for entry in found if entry.id in kept][:most]
+
+    def _fits_group(self, group: LetterGroup) -> bool:
         now = datetime.now(UTC)
-        return (letter for letter in letters if self._fits(letter, now - parse_timestamp(letter.failed_at)))
-
-    def _fits(self, letter: DeadLetter, age: timedelta) -> bool:
-        texts = ((self.task, letter.task), (self.error, letter.error))
         return (
-            (not self.ids or any(begins(letter.id, given) for given in self.ids))
-            and all(wanted is None or fnmatchcase(found or "", wanted) for wanted, found in texts)
-            and self.reason in (None, letter.reason)
+            _matches(self.task, group.task)
+            and _matches(self.error, group.error)
+            and self.reason in (None, group.reason)
+            and (self.older_than is None or (group.first is not None and now - group.first > self.older_than))
+            and (self.newer_than is None or (group.last is not None and now - group.last < self.newer_than))
+        )
+
+    def _may_hold(self, group: LetterGroup) -> bool:
+        return (
+            (group.holds_any_task or _matches(self.task, group.task))
+            and _matches(self.error, group.error)
+            and self.reason in (None, group.reason)
+        )
+
+    def _fits(self, entry: Entry, age: timedelta) -> bool:
+        return (
+            (not self.ids or any(begins(entry.id, given) for given in self.ids))
             and (self.older_than is None or age > self.older_than)
             and (self.newer_than is None or age < self.newer_than)
         )
+
+
+def _matches(wanted: str | None, found: str | None) -> bool:
+    return wanted is None or fnmatchcase(found or "", wanted)
 
 
 def selecting(command: Callable[..., None]) -> Callable[..., None]:

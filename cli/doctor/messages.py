@@ -8,6 +8,7 @@ from typing import Any
 from redis import Redis
 
 from ...delivery.envelope import Malformed, refuse_expensive
+from ...delivery.holds import DEAD_LETTERS
 from ...delivery.keys import PLAIN_UNACKED
 from ...tasks.operation import SENT_AT
 from ..target import Target
@@ -67,13 +68,18 @@ def check_stores(target: Target) -> Iterator[Finding]:
     """Dead letters and held queues."""
     letters = target.delivery.dead_letters
     count, warning = letters.count(), letters.warning()
-    fix = f"{target.mgw('dead list')}; then {target.mgw('dead replay')} or {target.mgw('dead purge')}."
-    yield judged("dead letters", not count, warning or str(count), fix, State.WARNING)
+    fix_letters = f"{target.mgw('dead list')}; then {target.mgw('dead replay')} or {target.mgw('dead purge')}."
+    yield judged("dead letters", not count, warning or str(count), fix_letters, State.WARNING)
+    for group in letters.gave_way():
+        found = f"{group.gave_way} of {group.title} were dropped because a bound was reached"
+        fix = f"Raise the bounds, or mend the cause. To count from zero: {target.mgw('dead purge --all')}"
+        yield Finding("dead letters lost", State.WARNING, found, fix)
     for queue in target.queues:
         hold = target.hold(queue)
         if hold is not None:
             found = f"for {hold.service} since {hold.since:%Y-%m-%d %H:%M:%S} UTC: {hold.why}"
-            fix = "Bring the service back; the queue is then released by itself."
+            back = "Bring the service back; the queue is then released by itself."
+            fix = fix_letters if hold.service == DEAD_LETTERS else back
             yield Finding(f"held: {queue}", State.WARNING, found, fix)
 
 

@@ -88,7 +88,7 @@ def test_a_failed_task_is_listed_shown_and_replayed_by_a_worker_that_now_can(sho
     with shop.worker():
         letter_id = shop.send("order", "tea")
         until(lambda: shop.letters.get(letter_id))
-        listed = shop.read("dead", "--app", "shop:app", "list")
+        listed = shop.read("dead", "--app", "shop:app", "list", "--all")
         assert [(letter["id"], letter["task"]) for letter in listed["letters"]] == [(letter_id, "order")]
         shown = shop.read("dead", "--app", "shop:app", "show", letter_id, "--payload")
         assert shown["payload"]["args"] == ["tea"]
@@ -121,7 +121,7 @@ def test_a_unique_beginning_of_an_id_is_enough_and_an_ambiguous_one_is_refused(
 ) -> None:
     first, second = put("0192a7c4-1"), put("0192a7c4-2")
     odd = put("user[/alice]\x9b")
-    assert {"user[/al", first, second} <= set(shop.run("dead", "--app", "shop:app", "list").stdout.split())
+    assert {"user[/al", first, second} <= set(shop.run("dead", "--app", "shop:app", "list", "--all").stdout.split())
     assert shop.read("dead", "--app", "shop:app", "show", "user[")["id"] == odd
     said = shop.run("dead", "--app", "shop:app", "purge", "0192", "--yes", code=1).stderr
     assert f"2 dead letters begin with 0192: {second}, {first}." in said

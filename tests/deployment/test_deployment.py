@@ -137,7 +137,7 @@ def test_a_worker_stopped_in_the_middle_of_its_work_loses_no_task(deployment):
     assert 0 < deployment.late() < LATE
     rig.start("worker")
     until(lambda: deployment.late() == LATE)
-    assert '"letters": []' in rig.run("worker", "mgw", "dead", "list", "--json")
+    assert '"groups": []' in rig.run("worker", "mgw", "dead", "list", "--json")
 
 
 def test_every_service_ends_by_itself_within_its_grace_and_writes_nothing_beside_its_volumes(deployment):

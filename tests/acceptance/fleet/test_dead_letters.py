@@ -175,7 +175,7 @@ def test_letters_are_chosen_by_task_reason_error_and_age(letters: DeadLetters, p
     usage, junk = put(Reason.FAILED, error="ApiError"), letters.quarantine(b"x", "q")
 
     def chosen(*options: str) -> set[str]:
-        return {letter["id"] for letter in told("list", *options)["letters"]}
+        return {letter["id"] for letter in told("list", "--all", *options)["letters"]}
 
     assert chosen() == {usage, junk}
     assert chosen("--task", "*.track_usage") == chosen("--error", "Api*") == chosen("--reason", "failed") == {usage}

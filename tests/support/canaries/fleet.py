@@ -26,7 +26,8 @@ from .words import word
 PRODUCER = Path(__file__).with_name("producer.py")
 ENCRYPTION_KEY = "vault-encryption.key"
 COMMANDS = (
-    ("sweep", "--dry-run"), ("sweep", "--now"), ("sweeps", "list"), ("dead", "list"), ("dead", "list", "--json"),
+    ("sweep", "--dry-run"), ("sweep", "--now"), ("sweeps", "list"), ("dead", "list"),
+    ("dead", "list", "--all"), ("dead", "list", "--all", "--json"),
 )  # fmt: skip
 
 
