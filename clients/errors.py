@@ -9,6 +9,7 @@
     │   └── ServiceUnavailable       5xx or 429 (also an ApiError)
     ├── ApiError                     the service gave an error status: one of two kinds
     │   ├── Refused                  FIX THE CALL: a 4xx or a redirect; the same call is refused again
+    │   │   └── NotFound             NOT THERE, OR NOT YET: the service itself says that nothing has this id
     │   └── ServiceUnavailable       WAIT: 5xx or 429 (also a TransientError)
     ├── SerializationError           FIX THE SERVICE: its response breaks the contract
     │   └── ResponseTooLarge         ASK FOR LESS: the response is over 64 MiB
@@ -106,6 +107,10 @@ class ApiError(IntegrationError):
 
 class Refused(ApiError):
     """The service refused the call (4xx) or responded with a redirect (3xx); repeating it changes nothing."""
+
+
+class NotFound(Refused):
+    """The service itself says, by an error of the contract (`code` 404), that nothing has this id."""
 
 
 class ServiceUnavailable(TransientError, ApiError):

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..schemas.base import Payload, ValidationError
-from .errors import AuthenticationError, HttpError, Refused, SerializationError, ServiceUnavailable
+from .errors import AuthenticationError, HttpError, NotFound, Refused, SerializationError, ServiceUnavailable
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -29,8 +29,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 def refuse(response: "BaseHTTPResponse", body: bytes, key_variable: str, schema: Payload[Any] | None) -> None:
     """Raise the error that the response's status stands for, unless it is a 2xx.
 
-    Raises: AuthenticationError (401, 403); ServiceUnavailable (429, 5xx); Refused (any other status), which names
-    the fields of the request's schema that the body mentions.
+    Raises: AuthenticationError (401, 403); ServiceUnavailable (429, 5xx); NotFound (a 404 whose body is an error of the
+    contract); Refused (any other status). The last two name the fields of the request's schema that the body mentions.
     """
     status = response.status
     if 200 <= status < 300:
@@ -41,8 +41,10 @@ def refuse(response: "BaseHTTPResponse", body: bytes, key_variable: str, schema:
         raise ServiceUnavailable(_phrase(status), retry_after_secs=retry_after_secs(response))
     if status < 400:
         raise Refused("the service responded with a redirect, which is not followed; configure its final address")
-    named = sorted(_names(schema) & set(_keys(_json(body))))
-    raise Refused(_phrase(status) + (f", see {', '.join(named)}" if named else ""))
+    told = _json(body)
+    named = sorted(_names(schema) & set(_keys(told)))
+    kind = NotFound if status == HTTPStatus.NOT_FOUND and _is_error(told, status) else Refused
+    raise kind(_phrase(status) + (f", see {', '.join(named)}" if named else ""))
 
 
 def load(response: "BaseHTTPResponse", body: bytes, returns: Payload[R]) -> R:
@@ -134,6 +136,11 @@ def _json(body: bytes) -> Any:
         return json.loads(body[:65_536])
     except (ValueError, RecursionError):
         return None
+
+
+def _is_error(told: Any, status: int) -> bool:
+    """Return whether a body is an error of the contract: a proxy's page and another service's error are not."""
+    return isinstance(told, dict) and cast("dict[str, Any]", told).get("code") == status
 
 
 def _keys(value: Any) -> Iterator[str]:

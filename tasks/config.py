@@ -100,6 +100,12 @@ class TaskConfig(ClientSettings):
         30.0,
         "Grace period: time for a stopping worker to finish its in-flight tasks.",
     )
+    usage_waits_for_session_secs: int = setting(
+        "USAGE_WAITS_FOR_SESSION_SECS",
+        number(0, 86_400),
+        300,
+        "How long a usage report waits for its session to be registered, without spending attempts.",
+    )
     calls_side_by_side: int = setting(
         "CALLS_SIDE_BY_SIDE",
         number(1, 64),

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 from celery.canvas import Signature
 from celery.result import AsyncResult
 
+from ..clients.errors import NotFound
 from ..delivery.envelope import is_name
 from ..schemas.base import ValidationError
 from ..schemas.ids import time_ordered_id
@@ -38,6 +39,7 @@ class CheckedTask(MemoryGraphTask, Generic[R]):
     fields: Any = None  # what tells a type checker the fields of its payload
     returns: Any = None  # the TypedDict of its result, where that is a model
     keep_dead_letter = True  # False for a task that beat sends again in a minute
+    if_not_found: Any = None  # what to do, given the error, where a 404 may mean "not yet"
     inner = False  # True for a step of the sweep, which only workers send
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> "AsyncResult[R]":
@@ -147,7 +149,12 @@ def operation(
     method: Callable[Concatenate[C, P], Any], *, fields: Callable[F, D], returns: type[R]
 ) -> PayloadTask[P, F, R, D]: ...
 @overload
-def operation(method: Callable[Concatenate[C, P], R], *, fields: Callable[F, D]) -> PayloadTask[P, F, R, D]: ...
+def operation(
+    method: Callable[Concatenate[C, P], R],
+    *,
+    fields: Callable[F, D],
+    if_not_found: Callable[[Any, NotFound], None] | None = None,
+) -> PayloadTask[P, F, R, D]: ...
 @overload
 def operation(method: Callable[Concatenate[C, P], Any], *, returns: type[R]) -> PlainTask[P, R]: ...
 @overload
@@ -161,6 +168,7 @@ def operation(
 def operation(method: Callable[..., Any], **options: Any) -> Any:
     """Make the task of one client operation: its name, signature and docstring are the method's.
 
+    `if_not_found` is called with the task and the error if the service itself responds with a 404.
     `fields` names the fields of its payload and `returns` the TypedDict of its result, both for type checkers.
     """
     client_name, name = method.__qualname__.split(".")
@@ -171,7 +179,12 @@ def operation(method: Callable[..., Any], **options: Any) -> Any:
         values = self.received(args, kwargs)
         if KEY in parameters.hints:
             values[KEY] = values.get(KEY) or str(self.request.id)
-        return as_json(getattr(client(), name)(**values))
+        try:
+            return as_json(getattr(client(), name)(**values))
+        except NotFound as error:
+            if self.if_not_found is not None:
+                self.if_not_found(error)
+            raise
 
     service = cast(Any, inspect.getmodule(method)).__name__.rpartition(".")[2]
     return _registered(f"{PREFIX}.{service}.{name}", method, run, parameters, options)

@@ -3,15 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..clients.errors import IntegrationError, TransientError
+from ..clients.errors import IntegrationError, NotFound, TransientError
 from ..clients.registry import KEYED_USAGE
 from ..delivery import DeadLetter, Reason, installed
 from ..delivery.failures import failure
 from ..schemas.registry import KeyedUsageReport
 from . import connections, side_by_side
 from .app import PREFIX, REGISTRY
+from .base import limits
 from .operation import KEY, task
 from .parameters import payloads
+from .session_wait import pause_secs, waiting_headers
 
 payloads(KEYED_USAGE)
 
@@ -20,7 +22,7 @@ ONE = f"{PREFIX}.registry.track_usage"
 
 @dataclass
 class Outcome:
-    """The reports of a batch that are not counted: to be sent again later, or failed."""
+    """The reports of a batch that are not counted: to be sent again later, early for their session, or failed."""
 
     later: list[tuple[KeyedUsageReport, TransientError]] = field(
         default_factory=list[tuple[KeyedUsageReport, TransientError]]
@@ -29,19 +31,26 @@ class Outcome:
         default_factory=list[tuple[KeyedUsageReport, IntegrationError]]
     )
 
+    early: list[KeyedUsageReport] = field(default_factory=list[KeyedUsageReport])
+
     def send(self, report: KeyedUsageReport) -> None:
         """Add one report (POST /api/v1/usage)."""
         try:
             connections.registry().track_usage(report, idempotency_key=report.idempotency_key)
         except TransientError as error:
             self.later.append((report, error))
+        except NotFound as error:
+            if limits.usage_waits_for_session_secs:
+                self.early.append(report)
+            else:
+                self.failed.append((report, error))
         except IntegrationError as error:
             self.failed.append((report, error))
 
     @property
     def left(self) -> list[KeyedUsageReport]:
         """All reports that are not counted."""
-        return [report for report, _ in (*self.failed, *self.later)]
+        return [*self.early, *(report for report, _ in (*self.failed, *self.later))]
 
 
 @task("registry.track_usage_batch")
@@ -49,7 +58,8 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     """Add usage reports side by side, each under its own idempotency key (if absent, derived from this task's id).
 
     Only reports that got no usable response are sent again. A report that fails for good becomes a dead letter of its
-    own, a `track_usage` that can be replayed. If the Registry does not deduplicate by key, a batch whose worker is
+    own, a `track_usage` that can be replayed; one whose session is not registered yet becomes a `track_usage` that
+    waits. If the Registry does not deduplicate by key, a batch whose worker is
     killed in the middle counts some reports twice.
     """
     outcome = Outcome()
@@ -59,6 +69,8 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     _send_next_with(self, outcome.left)  # now, in case a letter cannot be kept: what is counted is not sent again
     for report, error in outcome.failed:
         _keep(self, report, error)
+    for report in outcome.early:
+        _let_wait(self, report)
     _send_next_with(self, [report for report, _ in outcome.later])
     if not outcome.later:
         return
@@ -78,6 +90,14 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
 def _send_next_with(self: Any, reports: list[KeyedUsageReport]) -> None:
     """Let the next attempt send only these reports."""
     self.request.update(args=[], kwargs={"reports": [KEYED_USAGE.as_json(report) for report in reports]})
+
+
+def _let_wait(self: Any, report: KeyedUsageReport) -> None:
+    """Send the report as a task of its own, whose id is its key: it waits by itself, with attempts of its own."""
+    written = KEYED_USAGE.as_json(report)
+    key = written.pop(KEY)
+    parameters = {"report": written, KEY: key}
+    self.app.tasks[ONE].send_checked(parameters, task_id=key, countdown=pause_secs(0), headers=waiting_headers())
 
 
 def _keep(self: Any, report: KeyedUsageReport, error: IntegrationError) -> None:

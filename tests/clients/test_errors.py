@@ -57,6 +57,7 @@ def test_each_of_the_eight_kinds_has_exactly_one_class() -> None:
     assert set(names) - set(KINDS_OF_THE_RUST_CLIENT.values()) == {
         "IntegrationError",
         "TransientError",
+        "NotFound",
         "Refused",
         "ServiceUnavailable",
         "ResponseTooLarge",

@@ -1,6 +1,7 @@
 """Dead letters sent again: one effect, the rest of the chain, and no guess where nobody knows what happened."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from memory_graph_workers.schemas.registry import SessionRegistration, SessionSt
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.registry import track_usage, update_session_status
+from memory_graph_workers.tasks.usage import UsageReporter
 from support.our_app import KEYS
 from support.waiting import until
 
@@ -85,6 +87,18 @@ def test_a_replay_has_its_effect_once_and_ends_the_letter(
     app.send_task("memory_graph.registry.get_session", ["x"], task_id=(last := str(uuid4())))
     until(lambda: letters.get(last))
     assert tokens(registry, session_id) == 30
+
+
+def test_usage_that_comes_before_its_session_is_counted_once_without_a_letter(
+    registry: RegistryClient, letters: DeadLetters, session_id: str
+) -> None:
+    sent = track_usage.delay(session_id=session_id, **REPORT)
+    with UsageReporter() as reporter:
+        key = reporter.report(session_id=session_id, **REPORT)
+    time.sleep(1)  # both have had their first 404
+    registry.register_session(SessionRegistration(session_id, "m"))
+    until(lambda: tokens(registry, session_id) == 60)
+    assert [letters.get(one) for one in (sent.id, key)] == [None, None]
 
 
 def test_a_letter_that_is_gone_says_so(failed: str) -> None:

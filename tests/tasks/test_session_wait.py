@@ -1,0 +1,151 @@
+"""A usage report that comes before its session waits for it, by the task alone and only where the service says so."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from celery.exceptions import Retry
+from memory_graph_workers.clients.errors import IntegrationError, NotFound, Refused
+from memory_graph_workers.tasks import connections, usage_batch
+from memory_graph_workers.tasks.registry import get_session, track_usage
+from memory_graph_workers.tasks.session_wait import WAITS_SINCE
+from memory_graph_workers.tasks.usage_batch import track_usage_batch
+from support.fakes.http_server import FakeServer, Step, answer
+
+NOT_YET = answer(404, {"code": 404, "status": "Not Found", "message": "No session has this id."})
+REPORT = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2}
+CALL = {"report": REPORT, "idempotency_key": "k"}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    with FakeServer() as running:
+        monkeypatch.setenv("REGISTRY_URL", running.url)
+        monkeypatch.setenv("VAULT_API_KEY", "k")
+        monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+        connections.forget()
+        yield running
+        connections.forget()
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The options of what is sent again."""
+    found = list[dict[str, Any]]()
+
+    class Sendable:
+        def apply_async(self, **options: Any) -> None:
+            pass
+
+    def signature(self: Any, *args: Any, **options: Any) -> Sendable:
+        found.append(options)
+        return Sendable()
+
+    monkeypatch.setattr(type(track_usage), "signature_from_request", signature)
+    return found
+
+
+def run(task: Any, call: dict[str, Any], **request: Any) -> None:
+    task.push_request(id="one", args=[], kwargs=call, called_directly=False, is_eager=False, **request)
+    try:
+        task(**call)
+    finally:
+        task.pop_request()
+
+
+def waited(secs: float) -> dict[str, Any]:
+    return {"headers": {WAITS_SINCE: time.time() - secs, "sent_at": time.time()}}
+
+
+@pytest.mark.parametrize("retries", [0, 3, 7])
+def test_it_is_sent_again_and_spends_no_attempt(server: FakeServer, sent: list[dict[str, Any]], retries: int) -> None:
+    server.answers(NOT_YET)
+    with pytest.raises(Retry):
+        run(track_usage, CALL, retries=retries)
+    assert sent[0]["retries"] == retries
+    assert abs(sent[0]["headers"][WAITS_SINCE] - time.time()) < 60
+
+
+@pytest.mark.parametrize(("secs", "pause"), [(0, 2), (10, 10), (100, 30), (290, 10)])
+def test_pauses_grow_and_the_first_404_starts_the_wait(
+    server: FakeServer, sent: list[dict[str, Any]], secs: float, pause: float
+) -> None:
+    server.answers(NOT_YET)
+    request = waited(secs)
+    with pytest.raises(Retry):
+        run(track_usage, CALL, **request)
+    assert sent[0]["countdown"] == pytest.approx(pause, abs=1)
+    assert sent[0]["headers"][WAITS_SINCE] == request["headers"][WAITS_SINCE]
+
+
+def test_after_its_time_it_fails_and_says_how_long_it_waited(server: FakeServer, sent: list[dict[str, Any]]) -> None:
+    server.answers(NOT_YET)
+    with pytest.raises(NotFound, match=r"not registered within 30[0-9] s"):
+        run(track_usage, CALL, **waited(301))
+    assert sent == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        answer(404),
+        answer(404, "<html>no such page</html>", {}),
+        answer(404, {"error": "not found"}),
+        answer(404, {"code": "404"}),
+        answer(404, {"code": 405}),
+        answer(404, [404]),
+        answer(410, {"code": 410}),
+        answer(422, {"code": 404}),
+    ],
+)
+def test_any_other_refusal_fails_at_once(server: FakeServer, sent: list[dict[str, Any]], other: Step) -> None:
+    server.answers(other)
+    with pytest.raises(Refused) as caught:
+        run(track_usage, CALL)
+    assert (type(caught.value), sent) == (Refused, [])
+
+
+def test_other_operations_and_the_client_itself_do_not_wait(server: FakeServer, sent: list[dict[str, Any]]) -> None:
+    server.answers(NOT_YET, NOT_YET)
+    with pytest.raises(NotFound):
+        run(get_session, {"session_id": "s"})
+    with pytest.raises(NotFound):
+        connections.registry().get_session("s")
+    assert sent == []
+
+
+@pytest.fixture
+def batch(monkeypatch: pytest.MonkeyPatch, sent: list[dict[str, Any]]) -> Callable[..., Any]:
+    """Run a batch of reports `0` to `3`; gives what was sent on by itself, and what became a letter."""
+    alone, letters = list[tuple[str, Any]](), list[str]()
+
+    def send(self: Any, parameters: Any, **options: Any) -> None:
+        alone.append((self.name, {**options, **parameters}))
+
+    def keep(self: Any, report: Any, error: IntegrationError) -> None:
+        letters.append(report.idempotency_key)
+
+    monkeypatch.setattr(type(track_usage), "send_checked", send)
+    monkeypatch.setattr(usage_batch, "_keep", keep)
+
+    def run_batch(**request: Any) -> tuple[list[tuple[str, Any]], list[str]]:
+        reports = [{**REPORT, "session_id": f"s{number}", "idempotency_key": str(number)} for number in range(4)]
+        run(track_usage_batch, {"reports": reports}, **request)
+        return alone, letters
+
+    return run_batch
+
+
+def test_in_a_batch_each_report_waits_by_itself(
+    server: FakeServer, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = {"s0": answer(201), "s1": NOT_YET, "s2": answer(404), "s3": NOT_YET}
+    monkeypatch.setattr(server, "next_step", lambda received: statuses[received.json["session_id"]])
+    alone, letters = batch(retries=7)
+    assert letters == ["2"]
+    assert sorted((name, one["task_id"], one["idempotency_key"], one["countdown"]) for name, one in alone) == [
+        (track_usage.name, key, key, 2) for key in ("1", "3")
+    ]
+    assert all(abs(one["headers"][WAITS_SINCE] - time.time()) < 60 for _, one in alone)
+    assert alone[0][1]["report"].keys() >= REPORT.keys()
