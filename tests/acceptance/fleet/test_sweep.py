@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from celery.exceptions import TaskRevokedError
 from memory_graph_workers.cli.stack.stack import Stack
+from memory_graph_workers.clients.errors import WentOn
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
@@ -17,11 +18,14 @@ from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import format_timestamp, now
 from memory_graph_workers.schemas.jcs import content_digest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
+from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel
 from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archival.page import Page, Position
-from memory_graph_workers.tasks.archival.session import archive_id_of
+from memory_graph_workers.tasks.archival.session import Prepared, archive_id_of
 from memory_graph_workers.tasks.archival.state import Status, Sweeps
+from memory_graph_workers.tasks.archival.storing import ensure_policy, finish
+from memory_graph_workers.tasks.registry import reopen_session, update_session_status
 from support.our_app import KEYS
 from support.waiting import LONGEST_SECS, until
 
@@ -115,6 +119,60 @@ def test_a_conversation_that_went_on_after_it_was_archived_by_hand_is_a_revision
     assert "revision" in later.tags
     assert later.metadata["supersedes"] == first
     assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
+
+
+def test_a_session_that_is_reopened_after_a_sweep_is_archived_again_with_all_of_it(
+    finished: Callable[..., str], registry: RegistryClient, vault: VaultClient, graph: MemoryGraphClient
+) -> None:
+    session_id = finished("first")
+    swept()
+    graph.add_prompt(session_id, "second")
+    sent = reopen_session.delay(session_id)
+    assert sent.get(timeout=LONGEST_SECS)["status"] == "active"
+    sweep_id, state = swept()
+    assert state.get(sweep_id).counts == (0, 0, 0)
+    update_session_status.delay(session_id, SessionStatus.COMPLETED).get(timeout=LONGEST_SECS)
+    reopen_session.apply_async((session_id,), task_id=sent.id).get(timeout=LONGEST_SECS)  # delivered twice
+    swept()
+    revision = archive_id_of(session_id, digest(_conversation(session_id, list(graph.iter_nodes(session_id)))))
+    kept = [vault.retrieve_session(one).data["prompts"] for one in (archive_id_of(session_id), revision)]
+    assert [[prompt["content"] for prompt in prompts] for prompts in kept] == [["first"], ["first", "second"]]
+    assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
+def test_messages_of_a_session_that_went_on_come_to_the_same_end_in_any_order(
+    finished: Callable[..., str], registry: RegistryClient, order: tuple[int, ...]
+) -> None:
+    session_id = finished()
+    swept()
+    calls: list[tuple[Any, tuple[Any, ...]]] = [
+        (update_session_status, (session_id, SessionStatus.COMPLETED)),
+        (reopen_session, (session_id,)),
+        (update_session_status, (session_id, SessionStatus.COMPLETED)),
+    ]
+    messages = [(task, task.checked(arguments, {})) for task, arguments in calls]
+    for place in order:
+        task, kwargs = messages[place]
+        task.apply_async((), kwargs).get(timeout=LONGEST_SECS, propagate=False)
+    assert registry.get_session(session_id).status is SessionStatus.COMPLETED
+    sweep_id, state = swept()
+    assert state.get(sweep_id).counts == (1, 0, 0)
+
+
+def test_a_session_that_ended_anew_while_it_was_archived_counts_as_gone_on(
+    finished: Callable[..., str], registry: RegistryClient
+) -> None:
+    session_id = finished()
+    before = registry.get_session(session_id)
+    registry.reopen_session(session_id)
+    registry.update_session_status(session_id, SessionStatus.COMPLETED)
+    entry = ArchiveEntry(session_id, {}, 365)
+    policy = ensure_policy(ComplianceLevel.STANDARD, 365)
+    kept = archival.archive_session.delay(session_id).get(timeout=LONGEST_SECS)["archive_id"]
+    with pytest.raises(WentOn, match="went on while it was archived"):
+        finish(Prepared(before, entry, 0), kept, policy)
+    assert registry.get_session(session_id).status is SessionStatus.COMPLETED
 
 
 def test_what_was_archived_by_hand_is_only_marked(finished: Callable[..., str], registry: RegistryClient) -> None:
