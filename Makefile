@@ -3,13 +3,14 @@ BIN = .venv/bin
 STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
 
-.PHONY: help venv demo dev quick quick-tests test test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing clean
+.PHONY: help venv demo dev quick quick-tests test fuzz test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
 	@echo 'make dev          keep the same stack running'
 	@echo 'make quick        lint, types, and the tests that start no stack (about a minute)'
 	@echo 'make test         lint, types and all tests, in parallel lanes (ARGS="tests/cli -x"; LANES= for one after another)'
+	@echo 'make fuzz         odd input at every boundary, others in each round, for ten minutes (SECS=60)'
 	@echo 'make lint         ruff and pyright alone'
 	@echo 'make coverage     all tests, and which lines and branches they reach, child processes included'
 	@echo 'make test-under-load  all tests three times beside eight busy loops (LOAD=8 ROUNDS=3)'
@@ -67,6 +68,13 @@ unit: $(STAMP)
 
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q $(LANES) tests/schemas tests/clients tests/delivery tests/tasks tests/guards $(ARGS)
+
+# `make test` runs the same tests with few examples, alike each time; a round here has ten times as many, and others.
+SECS = 600
+
+fuzz: $(STAMP)
+	@end=$$(($$(date +%s) + $(SECS))); while [ $$(date +%s) -lt $$end ]; do \
+		$(BIN)/pytest -q $(LANES) --hypothesis-profile fuzz tests/fuzz $(ARGS) || exit 1; done
 
 # A busy loop ends with the shell that started it, whatever ends that.
 LOAD = 8
