@@ -15,7 +15,7 @@ help:
 	@echo 'make coverage     all tests, and which lines and branches they reach, child processes included'
 	@echo 'make test-under-load  all tests three times beside eight busy loops (LOAD=8 ROUNDS=3)'
 	@echo 'make format       let ruff format the code'
-	@echo 'make chaos        break everything on purpose, and write docs/faults.md (a quarter of an hour)'
+	@echo 'make chaos        break everything on purpose, and write docs/faults.md (half an hour)'
 	@echo 'make chaos-proof  switch each mechanism off, and see that the matrix notices'
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
 	@echo 'make compose-check start every service as docker-compose.yml says, without Docker'

@@ -15,7 +15,7 @@ from faults.test_one_bad_item import asks_for_a_poisoned_model, spoils_two
 from faults.test_redis_refuses import fails_over
 from faults.test_services import breaks_off, takes_down
 from faults.test_sweep import outlives_redis
-from faults.test_workers import kills_children
+from faults.test_workers import kills_children, kills_while_waiting
 
 pytestmark = pytest.mark.proof
 
@@ -37,6 +37,7 @@ SWITCHES: dict[str, tuple[Callable[..., None], str, dict[str, str]]] = {
     "full_pages": (tells_wrong_totals, "the sweep says", {}),
     "landmarks": (goes_in_a_circle, "work was not over", {}),
     "bounded_bodies": (unpacks_bombs, "memory grew", {}),
+    "waiting_in_redis": (kills_while_waiting, "lost workers are counted", {}),
     "reception": (hangs_at_doors, "a service did not answer to /health", {}),
 }
 

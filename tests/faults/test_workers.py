@@ -1,6 +1,7 @@
 """Workers and their pool children that are killed, stopped or asked to go, in the middle of their work."""
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -8,15 +9,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from faults.fleet import ARCHIVAL, TIMEOUT_SECS, Fleet, until
+from faults.fleet import ARCHIVAL, REGISTRY, TIMEOUT_SECS, Fleet, until
 from faults.matrix import Row
 from faults.proxy import delays
 from memory_graph_workers.cli.stack.processes import Child
 
 KILLS = 20
 CHILD_KILLS = 15
+COUNTDOWN_KILLS, FAR_SECS = 10, 14 * 86_400.0
 SLACK_SECS = 5  # beyond the visibility timeout, for lost work to be back
 STOPPED_SECS = 90
 GRACE_SECS = 5
@@ -198,4 +201,67 @@ def test_a_worker_asked_to_go_and_killed(fleet: Callable[..., Fleet], row: Calla
         5,
     )
     asked_and_killed(fleet(), one)
+    one.must_hold()
+
+
+def kills_while_waiting(fleet: Fleet, row: Row, off: str = "") -> None:
+    """Kill every worker that takes a task whose countdown is days long; then let its time come."""
+    waiting = len(fleet.reports)
+    task_id = fleet.send_report(waiting, countdown_secs=FAR_SECS)
+    due = _headers_of(fleet, task_id)
+    row.runs = COUNTDOWN_KILLS
+    for _ in range(COUNTDOWN_KILLS):
+        since = float(fleet.redis.time()[0])
+        worker = fleet.start_worker(off=off)
+        fleet.wait_ready(worker)
+        with contextlib.suppress(TimeoutError):
+            until(lambda: _is_taken(fleet, since), 30, "the task is in the worker's hand, or waits in Redis")  # noqa: B023
+        fleet.kill(worker)
+    found = _headers_of(fleet, task_id)
+    row.demand(found.get("eta") == due["eta"], f"its time is {found.get('eta')}, not {due['eta']}")
+    row.demand(not found.get("worker_losses"), f"{found.get('worker_losses')} lost workers are counted")
+    row.demand(not fleet.letters(), f"dead letters {[str(letter.reason) for letter in fleet.letters()]}")
+    _let_its_time_come(fleet, task_id)
+    fleet.reports.append(waiting)
+    fleet.start_workers(off=off)
+    fleet.work(200)
+    row.judge(fleet)
+
+
+def _is_taken(fleet: Fleet, since: float) -> bool:
+    """Whether nothing waits on a queue, and all that is in-flight was taken since then, or waits for its time."""
+    taken: Any = fleet.redis.zrange("unacked_index", 0, -1, withscores=True)
+    return bool(taken) and not fleet.waiting() and all(score >= since for _, score in taken)
+
+
+def _in_flight(fleet: Fleet, task_id: str) -> dict[bytes, dict[str, Any]]:
+    found: Any = fleet.redis.hgetall("unacked")
+    messages = {tag: json.loads(noted)[0] for tag, noted in found.items()}
+    return {tag: message for tag, message in messages.items() if message["headers"]["id"] == task_id}
+
+
+def _headers_of(fleet: Fleet, task_id: str) -> dict[str, Any]:
+    queued: Any = fleet.redis.lrange(REGISTRY, 0, -1)
+    messages = [*map(json.loads, queued), *_in_flight(fleet, task_id).values()]
+    return next((message["headers"] for message in messages if message["headers"]["id"] == task_id), {})
+
+
+def _let_its_time_come(fleet: Fleet, task_id: str) -> None:
+    """Put the task on its queue as one whose time is now: nobody can wait for days here."""
+    for tag, message in _in_flight(fleet, task_id).items():
+        fleet.redis.hdel("unacked", tag)
+        fleet.redis.zrem("unacked_index", tag)
+        message["headers"]["eta"] = None
+        fleet.redis.lpush(REGISTRY, json.dumps(message))
+
+
+@pytest.mark.waits
+def test_kills_while_a_task_waits_for_days(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        f"{COUNTDOWN_KILLS} workers killed while a task waits with a countdown of days",
+        "no dead letter, no loss counted, its time stays; it runs once when that comes",
+        f"a countdown of {FAR_SECS / 86_400:.0f} days; SIGKILL of each worker that could have it; runs = kills",
+        45,
+    )
+    kills_while_waiting(fleet(), one)
     one.must_hold()

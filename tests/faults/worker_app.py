@@ -14,7 +14,7 @@ from marshmallow import fields
 from memory_graph_workers.clients import base, paging
 from memory_graph_workers.clients.breaker import Breaker
 from memory_graph_workers.clients.paging import Cursor
-from memory_graph_workers.delivery import replies, transport
+from memory_graph_workers.delivery import consumer, quarantine, replies, transport
 from memory_graph_workers.delivery.dead_letters import DeadLetters
 from memory_graph_workers.delivery.lease import Lease
 from memory_graph_workers.schemas.fields import Rows
@@ -134,6 +134,12 @@ def without_bounded_bodies() -> None:
     transport.Channel.Message = Message
 
 
+def without_waiting_in_redis() -> None:
+    """A task waits in a worker however long its countdown, and counts a loss with it, though it has not begun."""
+    consumer.secs_in_redis = lambda *_: 0.0
+    quarantine.secs_left = lambda *_: 0.0
+
+
 SWITCHES = {
     switch.__name__.removeprefix("without_"): switch
     for switch in (
@@ -152,6 +158,7 @@ SWITCHES = {
         without_full_pages,
         without_landmarks,
         without_bounded_bodies,
+        without_waiting_in_redis,
     )
 }
 if "FAKETIME" in os.environ:
