@@ -18,7 +18,7 @@ PAGE = HERE.parent.parent / "docs" / "faults.md"
 _BROKER = [f"test_{name}.py" for name in ("broker", "machine", "redis_refuses", "listing")]
 _OTHERS = [
     f"test_{name}.py"
-    for name in ("batches", "doors", "messages", "network", "one_bad_item", "services", "sweep", "workers")
+    for name in ("batches", "continued", "doors", "messages", "network", "one_bad_item", "services", "sweep", "workers")
 ]
 LANES = {"broker": ("not waits", _BROKER), "others": ("not waits", _OTHERS), "waits": ("waits", _OTHERS)}
 PROOF = {"proof": ("proof", ["test_proof.py"])}
