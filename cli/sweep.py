@@ -11,6 +11,7 @@ from ..schemas.archival import ArchivalStats
 from ..schemas.fields import format_timestamp
 from ..tasks.app import ARCHIVAL
 from ..tasks.archival.preview import Candidate, candidates
+from ..tasks.archival.row_faults import RowFaults
 from ..tasks.archival.state import Status, sweeps
 from ..tasks.archival.tasks import sweep
 from .target import target_of
@@ -48,18 +49,25 @@ def command(mode: str | None, wait: bool, as_json: bool) -> None:
 def preview(as_json: bool) -> None:
     """Print what a sweep would archive."""
     with Console(stderr=True).status("Listing the sessions …"):
-        found = list(candidates())
+        faults: list[RowFaults] = []
+        found = list(candidates(faults))
+    rows = sum(faults, RowFaults())
     if as_json:
         show_json(
             {
                 "due": len(found),
                 "content_bytes": sum(item.content_bytes for item in found),
                 "problems": sum(bool(item.problem) for item in found),
+                "unreadable_rows": rows.unreadable,
+                "unknown_statuses": rows.unknown_statuses,
+                "rows": rows.named,
                 "sessions": [{**vars(item), "problem": item.problem or None} for item in found],
             }
         )
         return
     show_table(["session", "model", "why", "bytes", "problem"], [_row(item) for item in found], whole={"session"})
+    if rows:
+        show_table(["row of the Registry's listing", "problem"], list(rows.named.items()))
     total = sum(item.content_bytes for item in found)
     due = f"{counted(len(found), 'session')} {'is' if len(found) == 1 else 'are'} due"
     click.echo(f"{due}, {counted(total, 'byte')}. Nothing was changed.")

@@ -10,6 +10,7 @@ from ...schemas.registry import SessionInfo
 from .. import connections, side_by_side
 from .page import Page, Position
 from .reasons import reason_of
+from .row_faults import RowFaults
 from .session import is_due, prepare, read_session
 from .state import Status, Sweep
 from .walk import list_page
@@ -43,8 +44,10 @@ class _Taken:
         return [session_id for ids in page.batches.values() for session_id in ids]
 
 
-def candidates() -> Iterator[Candidate]:
+def candidates(faults: list[RowFaults] | None = None) -> Iterator[Candidate]:
     """Yield every session that a sweep would archive now, in the order in which it would find them.
+
+    At the end, `faults` gets what the walk could not use of the listing.
 
     Raises: IntegrationError if the Registry cannot be listed to the end.
     """
@@ -60,6 +63,8 @@ def candidates() -> Iterator[Candidate]:
         page = list_page(taken, sweep, position, page)
         yield from filter(None, side_by_side.results(candidate, taken.take(page)))
         position = page.next_position
+    if page and faults is not None:
+        faults.append(page.faults)
     if page and page.why_incomplete:
         raise SerializationError(page.why_incomplete)
 

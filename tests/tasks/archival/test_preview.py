@@ -7,6 +7,7 @@ from memory_graph_workers.clients.errors import NotArchivable, NothingToArchive,
 from memory_graph_workers.schemas.registry import SessionInfo, SessionInfoSchema, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks.archival import preview
+from memory_graph_workers.tasks.archival.row_faults import RowFaults
 from memory_graph_workers.tasks.archival.session import Prepared
 from support.fakes.listing import Registry, row
 
@@ -37,7 +38,9 @@ def sessions(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 def test_each_due_session_is_shown_once_however_many_pages_and_passes_list_it(sessions: Registry) -> None:
     sessions.rows = [*(row(str(number)) for number in range(7)), row("a", "active"), {}, row("p", "paused")]
-    found = list(preview.candidates())
+    faults: list[RowFaults] = []
+    found = list(preview.candidates(faults))
+    assert [(one.unreadable, one.unknown_statuses) for one in faults] == [(1, 1)]
     assert sorted(one.session_id for one in found) == [str(number) for number in range(7)]
     assert {one.content_bytes for one in found} == {10}
 
