@@ -7,6 +7,7 @@ import click
 
 from ..delivery import Hold
 from ..schemas.fields import format_timestamp, parse_timestamp
+from .other_queues import other_queues
 from .target import Target, app_option, target_of
 from .terminal.group import Group
 from .terminal.output import show_json, show_table
@@ -14,6 +15,7 @@ from .terminal.plain import plain
 from .terminal.wording import ago
 
 _COLUMNS = ["queue", "waiting", "held_for", "since", "why", "permits_a_second"]
+_NOBODY = "not a queue of this app: nobody takes from it"
 
 
 @click.group(name="queues", cls=Group, invoke_without_command=True)
@@ -74,6 +76,9 @@ def rows(target: Target) -> Iterator[dict[str, Any]]:
     with target.broker() as broker:
         for queue in target.queues:
             yield {"queue": queue, "waiting": target.waiting(broker, queue), **_why(target.hold(queue))}
+        for other in other_queues(target, broker):
+            if other.is_ours:
+                yield {"queue": other.name, "waiting": other.waiting, **_why(None), "why": _NOBODY}
 
 
 def _why(hold: Hold | None) -> dict[str, Any]:

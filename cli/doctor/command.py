@@ -16,7 +16,7 @@ from ..target import Target, app_option, target_of
 from ..terminal.output import show_json, show_table
 from ..terminal.wording import counted
 from .finding import Check, Finding, State
-from .messages import check_keys, check_stores, check_timeout, check_waiting
+from .messages import check_keys, check_other_queues, check_stores, check_timeout, check_waiting
 from .redis_server import check_all
 from .services import check_memory_graph, check_registry, check_vault
 from .sweeps import check_sweeps
@@ -74,6 +74,7 @@ def checks_of(target: Target) -> dict[str, Check]:
         "redis": partial(check_all, target),
         "workers": partial(check_workers, target),
         "keys": partial(check_keys, target),
+        "other queues": partial(check_other_queues, target),
         "waiting": partial(check_waiting, target),
         "stores": partial(check_stores, target),
     }

@@ -11,6 +11,7 @@ from ...delivery.envelope import Malformed, refuse_expensive
 from ...delivery.holds import DEAD_LETTERS
 from ...delivery.keys import PLAIN_UNACKED
 from ...tasks.operation import SENT_AT
+from ..other_queues import other_queues, others_in_flight
 from ..target import Target
 from .finding import Finding, State, judged
 
@@ -62,6 +63,22 @@ def _types(target: Target) -> dict[str, str]:
     lists = {key: "list" for queue in target.queues for key in target.lists(queue)}
     permits = {keys.permits(queue): "string" for queue in target.queues}
     return {**lists, **permits, keys.unacked: "hash", keys.unacked_index: "zset"}
+
+
+def check_other_queues(target: Target) -> Iterator[Finding]:
+    """Messages that nobody takes, and other apps on the same database."""
+    if not target.delivery.keeps_broker:
+        return
+    with target.broker() as broker:
+        others, shared = list(other_queues(target, broker)), others_in_flight(target, broker)
+    lost = [f"{one.name}: {one.waiting}" for one in others if one.is_ours]
+    fix = "Their senders misspelt the queue. Correct them, then move the messages (redis-cli LMOVE)."
+    yield judged("queues that nobody takes from", not lost, ", ".join(lost) or "none", fix, State.WARNING)
+    foreign = sorted({one.name for one in others if not one.is_ours} | shared)
+    found = f"queues {', '.join(foreign)}" if foreign else "none seen"
+    found += f"; it shares {target.delivery.keys.unacked}" if shared else ""
+    fix = "Give each app a database number of its own (redis://host:port/1): apps must not restart each other's tasks."
+    yield judged("another app on this database", not foreign, found, fix, State.WARNING)
 
 
 def check_stores(target: Target) -> Iterator[Finding]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from memory_graph_workers.cli.doctor.finding import State
-from memory_graph_workers.cli.doctor.messages import check_keys, check_waiting
+from memory_graph_workers.cli.doctor.messages import check_keys, check_other_queues, check_waiting
 from memory_graph_workers.cli.doctor.redis_server import check_address, check_server, judged_clock
+from memory_graph_workers.cli.queues import rows
 from memory_graph_workers.cli.target import Target, target_of
 from support.our_app import delivery_with
 
@@ -80,7 +81,7 @@ def test_clocks_minutes_apart_are_seen(theirs: float, state: State) -> None:
 @pytest.fixture
 def target(broker: Any) -> Iterator[Target]:
     """Our app, whose broker is a server of the test's."""
-    with delivery_with(url=broker.url):
+    with delivery_with(url=broker.url, state_url=broker.url):
         yield target_of(None)
 
 
@@ -112,3 +113,36 @@ def test_a_key_of_another_type_is_named_and_hides_nothing_else(broker: Any, targ
     broker.redis.lpush("memory_graph.archival", "junk" + "[" * 100_000)
     if not key.startswith("unacked"):
         assert {one.check: one.found for one in check_waiting(target)}["waiting: memory_graph.archival"] == "1"
+
+
+def message(task: str, queue: str) -> dict[str, Any]:
+    info = {"exchange": "", "routing_key": queue}
+    properties = {"delivery_tag": "t", "delivery_info": info, "body_encoding": "base64"}
+    return {"body": "W10=", "headers": {"task": task, "id": "i"}, "properties": properties}
+
+
+OUR_TASK = "memory_graph.registry.get_session"
+
+
+@pytest.mark.parametrize("key", ["memory_graph.regstry", "celery", "memory_graph.regstry\x06\x163"])
+def test_our_messages_on_a_queue_that_nobody_consumes_are_seen(broker: Any, target: Target, key: str) -> None:
+    broker.redis.lpush("just a list", "x")
+    broker.redis.lpush("memory_graph.registry", json.dumps(message(OUR_TASK, "memory_graph.registry")))
+    broker.redis.lpush(key, json.dumps(message(OUR_TASK, key)))
+    lost, other = check_other_queues(target)
+    assert (lost.state, lost.found) == (State.WARNING, f"{key.partition(chr(6))[0]}: 1")
+    assert other.state is State.OK
+    assert [row["why"] for row in rows(target) if row["waiting"]] == [
+        None,
+        "not a queue of this app: nobody takes from it",
+    ]
+
+
+def test_another_app_on_the_database_is_named(broker: Any, target: Target) -> None:
+    broker.redis.hset("unacked", "ours", json.dumps([message(OUR_TASK, ""), "", "memory_graph.vault"]))
+    assert [one.state for one in check_other_queues(target)] == [State.OK, State.OK]
+    broker.redis.lpush("shop", json.dumps(message("shop.pay", "shop")))
+    broker.redis.hset("unacked", "theirs", json.dumps([message("mail.send", "mail"), "", "mail"]))
+    lost, other = check_other_queues(target)
+    assert lost.state is State.OK
+    assert (other.state, other.found) == (State.WARNING, "queues mail, shop; it shares unacked")

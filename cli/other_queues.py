@@ -1,0 +1,58 @@
+"""Queues in the broker's database that are not the app's: no worker of the app takes from them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..delivery.envelope import Malformed, read_envelope
+from .target import Target
+
+_SCANNED = 5000  # keys in one step
+_SAMPLED = 500  # in-flight messages
+_PRIORITY = re.compile(r"\x06\x16\d$")  # the end of a list's name with messages of another priority
+
+
+@dataclass(frozen=True)
+class OtherQueue:
+    """A list of messages that no queue of the app has; `is_ours` if its oldest message is for a task of the app."""
+
+    name: str
+    waiting: int
+    is_ours: bool
+
+
+def other_queues(target: Target, broker: Any) -> Iterator[OtherQueue]:
+    """The queues of messages that the app does not have, by name."""
+    target.app.loader.import_default_modules()  # its tasks are known then
+    known = {key for queue in target.queues for key in target.lists(queue)}
+    found = {key for raw in broker.scan_iter(count=_SCANNED, _type="list") if (key := _text(raw)) not in known}
+    for key in sorted(found):
+        task = _task(broker.lindex(key, -1))
+        if task is not None:
+            yield OtherQueue(_PRIORITY.sub("", key), broker.llen(key), task in target.app.tasks)
+
+
+def others_in_flight(target: Target, broker: Any) -> set[str]:
+    """The queues, not the app's, whose messages are among the app's in-flight ones."""
+    _, some = broker.hscan(target.delivery.keys.unacked, count=_SAMPLED)
+    queues = {queue for noted in some.values() if (queue := _queue(noted))}
+    return queues - set(target.queues)
+
+
+def _task(item: bytes | None) -> str | None:
+    """The task of a message; empty if it names none, None if this is no message."""
+    try:
+        return str((read_envelope(item or b"").get("headers") or {}).get("task") or "")
+    except Malformed:
+        return None
+
+
+def _queue(noted: bytes) -> str | None:
+    """Where an in-flight message came from: the end of its note, which is not read whole."""
+    found = re.search(rb'"([^"]+)"\]$', noted[-300:])
+    return _text(found[1]) if found else None
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")
