@@ -22,6 +22,7 @@ from ..schemas.vault import (
     PolicyId,
     RetentionPolicy,
     RetentionPolicySchema,
+    RetrievedArchive,
     RetrievedArchiveSchema,
 )
 from .base import Call, ServiceClient, encode
@@ -105,7 +106,7 @@ class VaultClient(ServiceClient):
         failed = [failure for part in parts for failure in part.failed]
         return BatchArchiveResponse(archived, total=len(entries), success_count=len(archived), failed=failed)
 
-    def retrieve_session(self, archive_id: str) -> ArchiveEntry:
+    def retrieve_session(self, archive_id: str) -> RetrievedArchive:
         """Return an archive (GET /api/v1/archive/{id}).
 
         Raises: Refused with status 404 if there is none.

@@ -192,6 +192,11 @@ class Response(Payload[M]):
         """Treat null as absent if the field may not be null (Go writes an empty list that way)."""
         return self._given(cast("dict[str, Any]", payload)) if isinstance(payload, dict) else payload
 
+    @marshmallow.post_dump
+    def absent_is_left_out(self, written: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Leave out None if the field may not be null: a strict client refuses null there."""
+        return self._given(written)
+
 
 def canonical_json(value: Any) -> bytes:
     """Return JSON whose bytes depend only on the value: sorted keys, no spaces, UTF-8."""

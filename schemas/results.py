@@ -81,7 +81,7 @@ UsageStatsDict = TypedDict(
 )
 
 
-class ArchiveEntryDict(TypedDict):
+class RetrievedArchiveDict(TypedDict):
     """An archive as the vault gives it back."""
 
     session_id: str
@@ -91,6 +91,9 @@ class ArchiveEntryDict(TypedDict):
     archived_at: str
     tags: list[str]
     metadata: dict[str, Any]
+    received_at: NotRequired[str]
+    kept_until: NotRequired[str]
+    policy_id: NotRequired[str]
 
 
 class ArchiveResponseDict(TypedDict):
@@ -100,6 +103,9 @@ class ArchiveResponseDict(TypedDict):
     session_id: str
     status: str
     archived_at: str
+    received_at: NotRequired[str]
+    kept_until: NotRequired[str]
+    policy_id: NotRequired[str]
 
 
 class ArchiveFailureDict(TypedDict):

@@ -44,10 +44,20 @@ class ArchiveEntrySchema(Request[ArchiveEntry]):
     metadata = JsonObject()
 
 
-class RetrievedArchiveSchema(Response[ArchiveEntry]):
-    """An archive as the vault returns it: the same fields, and whatever the server adds."""
+@dataclass(frozen=True)
+class RetrievedArchive(ArchiveEntry):
+    """An archive as the vault returns it.
 
-    model = ArchiveEntry
+    A vault of ours says when it received it, until when it keeps it, and under which policy; others may not.
+    """
+
+    received_at: datetime | None = None
+    kept_until: datetime | None = None
+    policy_id: str | None = None
+
+
+class RetrievedArchiveSchema(Response[RetrievedArchive]):
+    model = RetrievedArchive
 
     session_id = Id(required=True)
     data = Json(required=True, allow_none=True)
@@ -56,16 +66,22 @@ class RetrievedArchiveSchema(Response[ArchiveEntry]):
     archived_at = Timestamp(required=True)
     tags = fields.List(Text())
     metadata = JsonObject()
+    received_at = Timestamp()
+    kept_until = Timestamp()
+    policy_id = Id()
 
 
 @dataclass(frozen=True)
 class ArchiveResponse:
-    """The vault's receipt for one archive."""
+    """The vault's receipt for one archive; a vault of ours also says until when it keeps it, others may not."""
 
     archive_id: str
     session_id: str
     status: str
     archived_at: datetime
+    received_at: datetime | None = None
+    kept_until: datetime | None = None
+    policy_id: str | None = None
 
 
 class ArchiveResponseSchema(Response[ArchiveResponse]):
@@ -75,6 +91,9 @@ class ArchiveResponseSchema(Response[ArchiveResponse]):
     session_id = Id(required=True)
     status = Text(required=True)
     archived_at = Timestamp(required=True)
+    received_at = Timestamp()
+    kept_until = Timestamp()
+    policy_id = Id()
 
 
 @dataclass(frozen=True)

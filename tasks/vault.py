@@ -11,7 +11,7 @@ archive_session = operation(
     VaultClient.archive_session, fields=calls.archive_entry, returns=results.ArchiveResponseDict
 )
 batch_archive = operation(VaultClient.batch_archive, returns=results.BatchArchiveResponseDict)
-retrieve_session = operation(VaultClient.retrieve_session, returns=results.ArchiveEntryDict)
+retrieve_session = operation(VaultClient.retrieve_session, returns=results.RetrievedArchiveDict)
 delete_archive = operation(VaultClient.delete_archive)
 create_retention_policy = operation(VaultClient.create_retention_policy, fields=calls.retention_policy)
 apply_retention_policy = operation(VaultClient.apply_retention_policy)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ...services.vault.deletions import Expired
 
 _IDS = {"archive id", "session id"}
+_ONLY_JSON = {"archived_at"}  # what the sender says; retention counts from when the vault received the archive
 
 
 @click.command()
@@ -105,4 +106,6 @@ def _show(rows: Sequence[dict[str, Any]], whole: dict[str, Any], as_json: bool) 
     if as_json:
         show_json(whole)
     elif rows:
-        show_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in rows], whole=_IDS)
+        names = [name for name in rows[0] if name not in _ONLY_JSON]
+        cells = [[row[name] for name in names] for row in rows]
+        show_table([name.replace("_", " ") for name in names], cells, whole=_IDS)

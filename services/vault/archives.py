@@ -71,7 +71,15 @@ def store(session: Session, draft: Draft, ring: KeyRing, now: datetime) -> Archi
         session.flush()
     elif not _is_same(record, draft, ring):
         raise Refused(409, "conflict: an archive with this id holds other content")
-    return ArchiveResponse(record.archive_id, record.session_id, "archived", record.archived_at)
+    return ArchiveResponse(
+        record.archive_id,
+        record.session_id,
+        "archived",
+        record.archived_at,
+        record.received_at,
+        record.kept_until,
+        record.policy_id,
+    )
 
 
 def retrieve(session: Session, archive_id: str, ring: KeyRing) -> str:
@@ -85,9 +93,12 @@ def retrieve(session: Session, archive_id: str, ring: KeyRing) -> str:
         "id": record.archive_id,
         "session_id": record.session_id,
         "archived_at": format_timestamp(record.archived_at),
+        "received_at": format_timestamp(record.received_at),
+        "kept_until": format_timestamp(record.kept_until),
         "retention_days": record.kept_days,
         "tags": details["tags"],
         "metadata": details["metadata"],
+        **({"policy_id": record.policy_id} if record.policy_id else {}),
     }
     return f'{json.dumps(envelope, ensure_ascii=False)[:-1]}, "data": {data.decode()}}}'
 
@@ -112,27 +123,27 @@ def get(session: Session, archive_id: str, *, with_body: bool = False) -> Archiv
     return record
 
 
-def retention_end(archived_at: datetime, kept_days: int) -> datetime:
+def retention_end(received_at: datetime, kept_days: int) -> datetime:
     """When an archive may be deleted: the end of its retention."""
     try:
-        return min(archived_at + timedelta(days=kept_days), LAST_TIME)
+        return min(received_at + timedelta(days=kept_days), LAST_TIME)
     except OverflowError:
         return LAST_TIME
 
 
 def _record(draft: Draft, now: datetime) -> ArchiveRecord:
     entry, key = draft.entry, draft.sealed.key
-    archived_at = entry.archived_at or now
     return ArchiveRecord(
         archive_id=entry.id,
         session_id=entry.session_id,
         body=draft.sealed.body,
         key_id=key.key_id,
         wrapped_key=key.wrapped,
-        archived_at=archived_at,
+        archived_at=entry.archived_at or now,
+        received_at=now,
         retention_days=entry.retention_days,
         kept_days=entry.retention_days,
-        kept_until=retention_end(archived_at, entry.retention_days),
+        kept_until=retention_end(now, entry.retention_days),
     )
 
 

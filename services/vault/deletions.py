@@ -29,6 +29,7 @@ class Expired:
     session_id: str
     policy_id: str | None
     archived_at: datetime
+    received_at: datetime
     kept_until: datetime
 
 
@@ -48,6 +49,7 @@ def delete(session: Session, archive: ArchiveRecord, why: DeletionReason, now: d
             session_id=archive.session_id,
             policy_id=archive.policy_id,
             archived_at=archive.archived_at,
+            received_at=archive.received_at,
             kept_until=archive.kept_until,
             deleted_at=now,
             why=why,
@@ -117,5 +119,5 @@ def delete_expired(session: Session, page: Sequence[Expired], now: datetime) -> 
     return deleted
 
 
-def _facts(row: ArchiveRecord | DeletionRecord) -> tuple[str, str, str | None, datetime, datetime]:
-    return row.archive_id, row.session_id, row.policy_id, row.archived_at, row.kept_until
+def _facts(row: ArchiveRecord | DeletionRecord) -> tuple[str, str, str | None, datetime, datetime, datetime]:
+    return row.archive_id, row.session_id, row.policy_id, row.archived_at, row.received_at, row.kept_until

@@ -34,7 +34,8 @@ def apply(session: Session, archive_id: str, policy_id: str) -> None:
     if policy is None:
         abort(404, message="No policy has this id.")
     archive.kept_days = max(archive.kept_days, policy.retention_days)
-    archive.kept_until = vault_archives.retention_end(archive.archived_at, archive.kept_days)
+    until = vault_archives.retention_end(archive.received_at, archive.kept_days)
+    archive.kept_until = max(archive.kept_until, until)
     archive.policy_id = policy_id
 
 

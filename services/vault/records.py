@@ -25,7 +25,8 @@ class IdempotentResponse(StoredResponse, Base):
 class ArchiveRecord(Base):
     """One archive: its sealed content (data, tags, metadata) and its retention.
 
-    `retention_days` as sent; `kept_days` as extended by policies; `kept_until` is `archived_at` plus `kept_days`.
+    `retention_days` as sent; `kept_days` as extended by policies. `kept_until` is at least `received_at` (the Vault's
+    own time) plus `kept_days`. `archived_at` is what the sender says.
     """
 
     __tablename__ = "archives"
@@ -40,6 +41,7 @@ class ArchiveRecord(Base):
     key_id: Mapped[str] = mapped_column(String(16))
     wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
     archived_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     retention_days: Mapped[int] = mapped_column(Integer)
     kept_days: Mapped[int] = mapped_column(Integer)
     kept_until: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -68,6 +70,7 @@ class DeletionRecord(Base):
     session_id: Mapped[str] = mapped_column(String(256), index=True)
     policy_id: Mapped[str | None] = mapped_column(String(256))
     archived_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     kept_until: Mapped[datetime] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime] = mapped_column(UtcDateTime)
     why: Mapped[str] = mapped_column(String(16))

@@ -49,7 +49,7 @@ class Vault:
 
 
 def store(session, name):
-    entry = ArchiveEntry(f"session-of-{name}", [name], 365, id=name, archived_at=THEN)
+    entry = ArchiveEntry(f"session-of-{name}", [name], 365, id=name, archived_at=datetime(2019, 1, 1, tzinfo=UTC))
     ring = read_ring([OLD])
     made = vault_archives.make_draft(
         entry, ArchiveOptions(10_000, SealOptions(encryption=True, compression=True), ring)
@@ -113,7 +113,8 @@ def test_a_dry_run_lists_and_deletes_nothing(vault):
                 "archive_id": "expired",
                 "session_id": "session-of-expired",
                 "policy_id": "deletes",
-                "archived_at": "2020-01-01T00:00:00Z",
+                "archived_at": "2019-01-01T00:00:00Z",
+                "received_at": "2020-01-01T00:00:00Z",
                 "kept_until": "2020-12-31T00:00:00Z",
             }
         ],

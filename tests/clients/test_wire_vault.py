@@ -18,6 +18,7 @@ from memory_graph_workers.schemas.vault import (
     BatchArchiveResponse,
     ComplianceLevel,
     RetentionPolicy,
+    RetrievedArchive,
 )
 from support.fakes.http_server import FakeServer, answer
 
@@ -85,7 +86,7 @@ EXCHANGES = [
         "GET",
         "/api/v1/archive/a-1",
         ENTRY_TEXT,
-        ENTRY,
+        RetrievedArchive(**vars(ENTRY)),
     ),
     Exchange("delete_archive", lambda client: client.delete_archive("a-1"), "DELETE", "/api/v1/archive/a-1", "", None),
     Exchange(
@@ -139,6 +140,19 @@ def test_archive_headers_follow_the_configuration(server: FakeServer) -> None:
         client.archive_session(ENTRY)
     headers = server.requests[0].headers
     assert (headers["x-encryption-enabled"], headers["x-compression-enabled"]) == ("false", "true")
+
+
+@pytest.mark.parametrize(
+    ("more", "policy_id"), [("", None), (',"policy_id":"p-1"', "p-1"), (',"policy_id":null', None)]
+)
+def test_a_receipt_and_an_archive_may_say_how_long_they_are_kept(
+    server: FakeServer, vault: VaultClient, more: str, policy_id: str | None
+) -> None:
+    told = f',"received_at":"2026-01-31T12:00:00Z","kept_until":"2027-01-31T12:00:00.5Z"{more}}}'
+    server.answers(answer(201, RECEIPT_TEXT[:-1] + told), answer(200, ENTRY_TEXT[:-1] + told))
+    for found in (vault.archive_session(ENTRY), vault.retrieve_session("a-1")):
+        until = datetime(2027, 1, 31, 12, 0, 0, 500_000, tzinfo=UTC)
+        assert (found.received_at, found.kept_until, found.policy_id) == (NOON, until, policy_id)
 
 
 def test_a_null_archive_and_absent_lists_are_fine(server: FakeServer, vault: VaultClient) -> None:

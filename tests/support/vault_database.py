@@ -28,12 +28,12 @@ class VaultDatabase:
         self.storage.create()
         self.ring = read_ring([OLD_KEY])
 
-    def archive(self, archive_id, policy_id=None, days=365, archived_at=LONG_AGO):
+    def archive(self, archive_id, policy_id=None, days=365, received_at=LONG_AGO, archived_at=LONG_AGO):
         entry = ArchiveEntry("s", {"said": archive_id}, days, id=archive_id, archived_at=archived_at)
         made = vault_archives.make_draft(
             entry, ArchiveOptions(2**20, SealOptions(encryption=True, compression=True), self.ring)
         )
-        self.storage.write(lambda session: vault_archives.store(session, made, self.ring, NOW))
+        self.storage.write(lambda session: vault_archives.store(session, made, self.ring, received_at))
         if policy_id:
             self.apply(archive_id, policy_id)
 
@@ -44,7 +44,7 @@ class VaultDatabase:
     def fill(self, count, policy_id=None):
         """Many expired archives without content, some of which end at the same moment."""
         first, same = self.ring.first, {"session_id": "s", "body": b"untouched", "retention_days": 1, "kept_days": 1}
-        same |= {"key_id": first.id, "archived_at": LONG_AGO, "policy_id": policy_id}
+        same |= {"key_id": first.id, "archived_at": LONG_AGO, "received_at": LONG_AGO, "policy_id": policy_id}
         ids = [f"a{number:05}" for number in range(count)]
         rows = [
             {**same, "archive_id": one, "kept_until": NOW - timedelta(days=int(one[1:]) % 7)}

@@ -127,6 +127,36 @@ def test_sums_from_before_tokens_were_counted_by_kind_stay(database):
         assert run(database, f"SELECT total_tokens, cached_tokens, audio_tokens FROM {table}") == [(30, 0, 0)]
 
 
+@pytest.mark.parametrize(
+    ("archived", "is_now"), [("2020-01-01 00:00:00.500000", False), ("1970-01-01", False), ("9000-01-01", True)]
+)
+def test_archives_from_before_keep_their_retention_and_were_received_by_now(database, archived, is_now):
+    earlier("vault", database, "vault_0001")
+    values = {"archive_id": "'a'", "session_id": "'s'", "key_id": "'k'", "retention_days": 1, "kept_days": 1}
+    zone = "+00" if database.startswith("postgresql") else ""
+    binary = "''::bytea" if zone else "x''"
+    values |= {"body": binary, "wrapped_key": binary}
+    values |= {"archived_at": f"'{archived}{zone}'", "kept_until": f"'2031-01-01 00:00:00.000000{zone}'"}
+    run(
+        database, f"INSERT INTO archives ({', '.join(values)}) VALUES ({', '.join(map(str, values.values()))})", "vault"
+    )
+    migrations("vault", database).upgrade()
+    ((received, until, told),) = run(database, "SELECT received_at, kept_until, archived_at FROM archives", "vault")
+    assert str(until).startswith("2031-01-01 00:00:00")
+    assert (str(received)[:4] == "2026") is is_now
+    assert is_now or received == told
+
+
+def test_deletions_from_before_were_received_by_then(database):
+    earlier("vault", database, "vault_0001")
+    for number, archived in ((1, "2020-01-01"), (2, "9000-01-01")):
+        times = f"'{archived} 00:00:00.000000', '2021-01-01 00:00:00.000000', '2022-01-01 00:00:00.000000'"
+        run(database, f"INSERT INTO deletions VALUES ({number}, 'a', 's', NULL, {times}, 'request')", "vault")
+    migrations("vault", database).upgrade()
+    found = run(database, "SELECT received_at FROM deletions ORDER BY number", "vault")
+    assert [str(received)[:4] for (received,) in found] == ["2020", "2022"]
+
+
 def test_usage_reports_of_sessions_that_are_gone_lose_their_metadata(database):
     earlier("registry", database, "registry_0002")
     run(database, SESSION)

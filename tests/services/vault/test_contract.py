@@ -1,7 +1,9 @@
 """Each Vault operation as the contract writes it: the request by hand, the answer field by field."""
 
 import json
+import re
 
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 ENTRY = (
     '{"id": "ID", "session_id": "s:1/a", "data": {"b": [1, 2.5, null, true], "a": "\\u00e9 \\ud83d\\ude00 \\u0000"},'
     ' "archived_at": "2026-01-02T03:04:05.5Z", "retention_days": 365, "tags": ["t"], "metadata": {"k": 1}}'
@@ -16,7 +18,10 @@ def test_archive_session_answers_a_receipt(vault, new_id):
     switches = {"X_Encryption_Enabled": "true", "X_Compression_Enabled": "false"}
     answer = vault.post("/api/v1/archive", entry(new_id), Content_Type="application/json", **switches)
     assert answer.status == 201
+    more = {name: answer.json[name] for name in ("received_at", "kept_until")}
+    assert all(MOMENT.fullmatch(moment) for moment in more.values())
     assert answer.json == {
+        **more,
         "archive_id": new_id,
         "session_id": "s:1/a",
         "status": "archived",
@@ -29,7 +34,8 @@ def test_retrieve_session_answers_what_was_sent(vault, new_id):
     answer = vault.get(f"/api/v1/archive/{new_id}")
     assert answer.status == 200
     sent = json.loads(entry(new_id))
-    assert answer.json == {**sent, "archived_at": "2026-01-02T03:04:05.500000Z"}
+    more = {name: answer.json[name] for name in ("received_at", "kept_until")}
+    assert answer.json == {**sent, **more, "archived_at": "2026-01-02T03:04:05.500000Z"}
 
 
 def test_batch_archive_judges_each_entry(vault, new_id):
@@ -41,9 +47,12 @@ def test_batch_archive_judges_each_entry(vault, new_id):
     assert "retention_days" in answer.json["failed"][0]["error"]
 
 
-def test_delete_archive_succeeds_after_the_retention(vault, new_id):
-    body = f'{{"id": "{new_id}", "session_id": "s", "data": null, "retention_days": 1,'
-    vault.post("/api/v1/archive", f'{body} "archived_at": "2020-01-01T00:00:00Z"}}')
+def test_delete_archive_succeeds_after_the_retention(start, new_id):
+    vault = start("vault", VAULT_CLOCK_OFFSET_SECS=str(-2 * 86_400))
+    vault.post("/api/v1/archive", f'{{"id": "{new_id}", "session_id": "s", "data": null, "retention_days": 1}}')
+    vault.stop()
+    vault.settings["VAULT_CLOCK_OFFSET_SECS"] = "0"
+    vault.start()
     answer = vault.delete(f"/api/v1/archive/{new_id}")
     assert (answer.status, answer.text) == (204, "")
     assert vault.get(f"/api/v1/archive/{new_id}").status == 404

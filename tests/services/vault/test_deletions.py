@@ -20,8 +20,8 @@ def policies(database):
 
 def test_only_what_has_expired_under_a_policy_that_deletes_is_deleted(policies):
     policies.archive("gone", "deletes")
-    policies.archive("gone-at-this-moment", "deletes", archived_at=NOW - timedelta(days=365))
-    policies.archive("kept-a-microsecond-more", "deletes", archived_at=NOW - timedelta(days=365, microseconds=-1))
+    policies.archive("gone-at-this-moment", "deletes", received_at=NOW - timedelta(days=365))
+    policies.archive("kept-a-microsecond-more", "deletes", received_at=NOW - timedelta(days=365, microseconds=-1))
     policies.archive("kept-by-its-own-days", "deletes", days=1001)
     policies.archive("kept-by-policy", "keeps")
     policies.archive("kept-longer-by-policy", "deletes-late")
@@ -31,6 +31,15 @@ def test_only_what_has_expired_under_a_policy_that_deletes_is_deleted(policies):
     assert set(policies.expire()) == {"gone", "gone-at-this-moment"}
     assert {name.partition("-")[0] for name in policies.ids()} == {"kept"}
     assert policies.expire() == []
+
+
+@pytest.mark.parametrize("said", [datetime(1970, 1, 1, tzinfo=UTC), NOW, datetime(9000, 1, 1, tzinfo=UTC)])
+def test_what_is_deleted_depends_on_when_the_vault_received_it_alone(policies, said):
+    policies.archive("gone", "deletes", archived_at=said)
+    policies.archive("kept", "deletes", received_at=NOW - timedelta(days=364), archived_at=said)
+    assert policies.expire() == ["gone"]
+    (found,) = vault_deletions.latest(policies.storage, 10)
+    assert (found.archived_at, found.received_at) == (said, LONG_AGO)
 
 
 def test_more_than_a_page_expires(policies):
@@ -59,7 +68,7 @@ def test_each_deletion_is_written_down_with_its_reason(policies):
         ("asked-for", None, "request"),
         ("expired", "deletes", "auto_delete"),
     ]
-    assert {(one.session_id, one.archived_at, one.deleted_at) for one in found} == {("s", LONG_AGO, NOW)}
+    assert {(one.session_id, one.received_at, one.deleted_at) for one in found} == {("s", LONG_AGO, NOW)}
     assert vault_deletions.latest(policies.storage, 10, "another") == []
 
 
@@ -107,6 +116,6 @@ def test_two_who_expire_at_once_write_each_deletion_down_once(policies):
 
 
 def test_retention_beyond_the_calendar_is_kept_to_its_end(policies):
-    policies.archive("a", "deletes", archived_at=datetime(9000, 1, 1, tzinfo=UTC))
-    policies.archive("b", days=365_000, archived_at=datetime(9999, 12, 31, 23, tzinfo=UTC))
+    policies.archive("a", "deletes", received_at=datetime(9000, 1, 1, tzinfo=UTC))
+    policies.archive("b", days=365_000, received_at=datetime(9999, 12, 31, 23, tzinfo=UTC))
     assert {until.year for (until,) in policies.rows(ArchiveRecord.kept_until)} == {9000 + 1, 9999}

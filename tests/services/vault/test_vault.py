@@ -1,8 +1,10 @@
 """What a Vault does beyond the shape of its answers."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from memory_graph_workers.schemas.fields import now, parse_timestamp
 
 DAY_SECS = 86_400
 
@@ -74,11 +76,30 @@ def test_what_is_too_large_fails_alone(start):
     assert vault.post("/api/v1/archive/batch", [large] * 5).status == 413
 
 
-def test_an_archive_is_kept_until_its_retention_ends(vault, new_id):
-    archive(vault, new_id, archived_at="2026-11-01T00:00:00Z")
-    answer = vault.delete(f"/api/v1/archive/{new_id}")
-    assert answer.status == 409
-    assert "2027-11-01T00:00:00Z" in answer.json["message"]
+@pytest.mark.parametrize("said", [{}, *({"archived_at": f"{year}-01-01T00:00:00Z"} for year in (1970, 2026, 9000))])
+@pytest.mark.parametrize("days", [1, 2555])
+def test_an_archive_is_kept_from_when_the_vault_received_it(vault, new_id, said, days):
+    before = now()
+    receipt = archive(vault, new_id, retention_days=days, **said).json
+    received, until = parse_timestamp(receipt["received_at"]), parse_timestamp(receipt["kept_until"])
+    assert before <= received <= now()
+    assert until == received + timedelta(days=days)
+    kept = vault.get(f"/api/v1/archive/{new_id}").json
+    assert [kept[name] for name in ("received_at", "kept_until")] == [receipt["received_at"], receipt["kept_until"]]
+    assert "policy_id" not in receipt | kept
+    refused = vault.delete(f"/api/v1/archive/{new_id}")
+    assert (refused.status, receipt["kept_until"] in refused.json["message"]) == (409, True)
+
+
+@pytest.mark.parametrize("level", ["hipaa", "gdpr", "pci"])
+def test_a_policy_counts_from_the_receipt_whatever_the_age_that_an_archive_claims(vault, new_id, level):
+    days = {"hipaa": 2555, "gdpr": 2555, "pci": 1095}[level]
+    received = parse_timestamp(archive(vault, new_id, archived_at="2018-01-01T00:00:00Z").json["received_at"])
+    vault.post("/api/v1/policies", policy(new_id, compliance_level=level, retention_days=days))
+    vault.put(f"/api/v1/archive/{new_id}/policy", {"policy_id": new_id})
+    kept = vault.get(f"/api/v1/archive/{new_id}").json
+    assert (kept["policy_id"], parse_timestamp(kept["kept_until"])) == (new_id, received + timedelta(days=days))
+    assert vault.delete(f"/api/v1/archive/{new_id}").status == 409
 
 
 def test_retention_ends_by_the_vaults_clock(start):
