@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from kombu.utils.json import loads
 
+from .call_options import with_options
 from .countdowns import secs_left
 from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, quarantine_id
 from .envelope import Malformed, check_envelope, dump_for_inspection, is_name, read_call
@@ -81,7 +82,7 @@ class Quarantine:
 
     def _call(self, envelope: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            return read_call(body_of(envelope, self._most_bytes))
+            return with_options(read_call(body_of(envelope, self._most_bytes)), envelope["headers"])
         except Malformed:
             return None
 

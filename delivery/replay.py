@@ -8,9 +8,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from .call_options import sending_options
+from .chords import Part, body_can_run, forget_failure, part_of
 from .dead_letters import DeadLetter, DeadLetters, Reason
 from .redaction import HIDDEN
 from .settings import installed
+from .timestamps import format_timestamp, now
 
 # The effect of these tasks is unknown; repeating one is safe, sending something else in its place is not.
 _UNKNOWN_OUTCOME = {Reason.UNCERTAIN, Reason.ATTEMPTS_EXHAUSTED, Reason.HARD_TIME_LIMIT, Reason.LOST_WORKER}
@@ -23,24 +26,40 @@ class NotReplayable(Exception):
     """The letter stays where it is; the text says why, and what to do."""
 
 
-def replay(app: Any, letters: DeadLetters, letter: DeadLetter) -> str:
-    """Send a letter's task again, with its callbacks and the rest of its chain, and remove the letter.
+def replay(
+    app: Any, letters: DeadLetters, letter: DeadLetter, *, alone: bool = False, even_if_expired: bool = False
+) -> str:
+    """Send a letter's task again, with its callbacks and the rest of its chain or chord, and remove the letter.
 
-    Attempts and losses are counted from one again. Returns the task's id.
+    It keeps its eta, expiry, time limits, priority and headers; attempts and losses are counted from one again. `alone`
+    sends a part of a chord although the body will not run; `even_if_expired` sends without the expiry that has passed.
+    Returns the task's id.
     Raises: NotReplayable.
     """
     task_of(app, letter)
     call = letter.payload or {}
     embed = call.get("embed") or {}
     options = {"link": embed.get("callbacks"), "link_error": embed.get("errbacks"), "chain": embed.get("chain")}
-    return _instead_of(letters, letter, lambda: _send(app, letter, call["args"], call["kwargs"], letter.id, options))
+    options |= _how_it_was_to_run(letter, even_if_expired=even_if_expired)
+    part = _part_to_send(app, letter, alone=alone, same_id=True)
+    return _instead_of(
+        letters, letter, lambda: _send(app, letter, call["args"], call["kwargs"], letter.id, options, part)
+    )
 
 
 def replay_corrected(
-    app: Any, letters: DeadLetters, letter: DeadLetter, kwargs: dict[str, Any], check: Check | None = None
+    app: Any,
+    letters: DeadLetters,
+    letter: DeadLetter,
+    kwargs: dict[str, Any],
+    check: Check | None = None,
+    *,
+    alone: bool = False,
+    even_if_expired: bool = False,
 ) -> str:
     """Send a letter's task with other parameters and a new id, without what followed it, and remove the letter.
 
+    It runs as it was to run, see `replay`, and takes its place in its chord.
     `check` takes the task and the parameters, and returns the parameters to send; without it they must fit the task's
     signature. Returns the new task's id.
     Raises: NotReplayable if the first attempt may have taken effect; what `check` raises, or TypeError.
@@ -52,7 +71,9 @@ def replay_corrected(
             "when you have seen what the service holds."
         )
     checked = (check or _fits_signature)(task, kwargs)
-    return _instead_of(letters, letter, lambda: _send(app, letter, [], checked, str(uuid4()), {}))
+    options = _how_it_was_to_run(letter, even_if_expired=even_if_expired)
+    part = _part_to_send(app, letter, alone=alone, same_id=False)
+    return _instead_of(letters, letter, lambda: _send(app, letter, [], checked, str(uuid4()), options, part))
 
 
 def may_have_happened(letter: DeadLetter) -> bool:
@@ -74,6 +95,33 @@ def task_of(app: Any, letter: DeadLetter) -> Any:
     return task
 
 
+def _how_it_was_to_run(letter: DeadLetter, *, even_if_expired: bool) -> dict[str, Any]:
+    options = sending_options(letter.payload)
+    expires = options.get("expires")
+    if expires is None or expires > now():
+        return options
+    if not even_if_expired:
+        raise NotReplayable(
+            f"Its sender wanted it to run by {format_timestamp(expires)}, which is over: purge it, or replay it with "
+            "--even-if-expired."
+        )
+    return {name: value for name, value in options.items() if name != "expires"}
+
+
+def _part_to_send(app: Any, letter: DeadLetter, *, alone: bool, same_id: bool) -> Part | None:
+    part = part_of(letter.payload)
+    if part is None:
+        return None
+    if body_can_run(app, part, same_id=same_id):
+        return part
+    if not alone:
+        raise NotReplayable(
+            "It is a part of a chord, and the chord's body will not run: the results of the other parts are not kept "
+            "any longer, or a correction cannot take this part's place. To run it all the same: --alone"
+        )
+    return None
+
+
 def _fits_signature(task: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     if task.typing:
         task.__header__(**kwargs)
@@ -91,10 +139,21 @@ def _instead_of(letters: DeadLetters, letter: DeadLetter, send: Callable[[], str
 
 
 def _send(
-    app: Any, letter: DeadLetter, args: list[Any], kwargs: dict[str, Any], task_id: str, options: dict[str, Any]
+    app: Any,
+    letter: DeadLetter,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    task_id: str,
+    options: dict[str, Any],
+    part: Part | None,
 ) -> str:
     shown = {"argsrepr": HIDDEN, "kwargsrepr": HIDDEN}
     # Of another broker's message only the routing key is known: there the app's own routes decide.
     queue = {"queue": letter.queue} if letter.queue and installed(app).keeps_broker else {}
-    app.send_task(letter.task or "", args, kwargs, task_id=task_id, **queue, **shown, **options)
+    place: dict[str, Any] = {}
+    if part is not None:
+        forget_failure(app, part)
+        if not part.by_chain:
+            place = {"chord": part.body, "group_id": part.group_id, "group_index": part.place}
+    app.send_task(letter.task or "", args, kwargs, task_id=task_id, **queue, **shown, **options, **place)
     return task_id

@@ -15,6 +15,7 @@ from celery.worker import request as plain
 from celery.worker import state
 from redis.exceptions import RedisError
 
+from .call_options import with_options
 from .celery_types import Message
 from .dead_letters import DeadLetter, DeadLetters, Reason
 from .envelope import call_of_body
@@ -165,6 +166,12 @@ class Request(_PlainRequest):
             self.reject(requeue=True)
 
 
+def _payload(request: Request) -> dict[str, Any]:
+    headers = {**request.message.headers, **{name: request.request_dict.get(name) for name in ("eta", "expires")}}
+    priority = (request.message.properties or {}).get("priority")
+    return with_options(call_of_body(list(request._payload)), headers, priority)
+
+
 def _letter(request: Request, error: BaseException | None, reason: Reason | None = None) -> DeadLetter:
     """Return the dead letter of a failure: the redacted error and the arguments."""
     return DeadLetter(
@@ -172,6 +179,6 @@ def _letter(request: Request, error: BaseException | None, reason: Reason | None
         queue=str(request.delivery_info.get("routing_key") or ""),
         task=request.name,
         attempts=request.attempts,
-        payload=call_of_body(list(request._payload)),
+        payload=_payload(request),
         **failure(error, reason),
     )

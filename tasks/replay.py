@@ -12,10 +12,11 @@ from .registry import track_usage
 from .usage_batch import track_usage_batch
 
 
-def replay(letters: DeadLetters, letter: DeadLetter, *, even_if_done: bool = False) -> str:
+def replay(letters: DeadLetters, letter: DeadLetter, *, even_if_done: bool = False, **how: bool) -> str:
     """Send a letter's task again as it was, and remove the letter; returns the task's id.
 
-    Raises: NotReplayable, also if usage might count twice; `even_if_done` allows that.
+    Raises: NotReplayable, also if usage might count twice; `even_if_done` allows that. `how` is what the generic
+    replay takes: `alone`, `even_if_expired`.
     """
     _task_of(letter)
     if not even_if_done and may_count_twice(letter):
@@ -24,10 +25,10 @@ def replay(letters: DeadLetters, letter: DeadLetter, *, even_if_done: bool = Fal
             "(REGISTRY_HONOURS_IDEMPOTENCY=false): compare the session's usage, then purge the letter, or replay it "
             "with --even-if-done."
         )
-    return generic.replay(app, letters, letter)
+    return generic.replay(app, letters, letter, **how)
 
 
-def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str, Any]) -> str:
+def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str, Any], **how: bool) -> str:
     """Send a letter's task with other parameters under a new id, which is its idempotency key, and remove the letter.
 
     Returns the new task's id.
@@ -35,7 +36,11 @@ def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str,
     """
     _task_of(letter)
     own = {name: value for name, value in kwargs.items() if name != KEY}
-    return generic.replay_corrected(app, letters, letter, own, lambda task, given: task.parameters.to_send((), given))
+    return generic.replay_corrected(app, letters, letter, own, _checked, **how)
+
+
+def _checked(task: CheckedTask[Any], given: dict[str, Any]) -> dict[str, Any]:
+    return task.parameters.to_send((), given)
 
 
 def may_count_twice(letter: DeadLetter) -> bool:

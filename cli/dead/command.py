@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import track
 
 from ...delivery import DeadLetter, DeadLetters, LetterGroup
+from ...delivery.call_options import kept_options
+from ...delivery.chords import body_can_run, part_of
 from ...delivery.dead_letters import Entry
 from ...delivery.replay import NotReplayable
 from ...schemas.base import ValidationError
@@ -92,7 +94,7 @@ def show(app_name: str | None, letter_id: str, payload: bool, as_json: bool) -> 
       mgw dead show LETTER_ID --payload
     """
     letter = _letter(target_of(app_name), letter_id)
-    values = _all_facts(letter) if payload else _facts(letter)
+    values = {**(_all_facts(letter) if payload else _facts(letter)), **_how_it_runs(target_of(app_name), letter)}
     if as_json:
         show_json(values)
     else:
@@ -103,6 +105,8 @@ def show(app_name: str | None, letter_id: str, payload: bool, as_json: bool) -> 
 @selecting
 @click.option("--corrected", type=click.File(), help="Replay with these parameters: a JSON object; - reads stdin.")
 @click.option("--even-if-done", is_flag=True, help="Also replay usage that may have been counted; it may count twice.")
+@click.option("--even-if-expired", is_flag=True, help="Also replay what its sender wanted to run earlier only.")
+@click.option("--alone", is_flag=True, help="Also replay a part of a chord whose body will not run any more.")
 @_yes
 @_as_json
 @click.pass_obj
@@ -111,6 +115,8 @@ def replay(
     selection: Selection,
     corrected: TextIO | None,
     even_if_done: bool,
+    even_if_expired: bool,
+    alone: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -132,7 +138,8 @@ def replay(
     found = _chosen(target, selection, one=corrected is not None)
     if not selection.ids:
         _ask(f"Replay {counted(len(found), 'dead letter')}?", yes)
-    sending = _sending(replay_of(target, even_if_done=even_if_done), kwargs)
+    how = replay_of(target, even_if_done=even_if_done, even_if_expired=even_if_expired, alone=alone)
+    sending = _sending(how, kwargs)
     _each(found, lambda entry: sending(_read(target.delivery.dead_letters, entry)), as_json)
 
 
@@ -155,6 +162,16 @@ def purge(app_name: str | None, selection: Selection, yes: bool, as_json: bool) 
     _each(found, lambda one: _purged(target.delivery.dead_letters, one), as_json)
     if selection.everything:
         target.delivery.dead_letters.forget_gave_way()
+
+
+def _how_it_runs(target: Target, letter: DeadLetter) -> dict[str, Any]:
+    """When a replay runs, until when, and whether it is a part of a chord whose body can still run."""
+    options, part = kept_options(letter.payload), part_of(letter.payload)
+    found = {name: options[name] for name in ("eta", "expires") if name in options}
+    if part is not None:
+        can = body_can_run(target.app, part)
+        found["chord"] = "its body runs when all parts have succeeded" if can else "its body will not run any more"
+    return found
 
 
 def _list_letters(target: Target, selection: Selection, limit: int, as_json: bool) -> dict[str, Any]:

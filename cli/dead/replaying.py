@@ -18,11 +18,13 @@ class Replay:
     corrected: Callable[[DeadLetter, dict[str, Any]], str]
 
 
-def replay_of(target: Target, *, even_if_done: bool) -> Replay:
+def replay_of(target: Target, *, even_if_done: bool, **how: bool) -> Replay:
     """How letters of this app are replayed."""
     letters = target.delivery.dead_letters
     if target.is_ours:
         from ...tasks import replay as ours
 
-        return Replay(partial(ours.replay, letters, even_if_done=even_if_done), partial(ours.replay_corrected, letters))
-    return Replay(partial(generic.replay, target.app, letters), partial(generic.replay_corrected, target.app, letters))
+        send = partial(ours.replay, letters, even_if_done=even_if_done, **how)
+        return Replay(send, partial(ours.replay_corrected, letters, **how))
+    send = partial(generic.replay, target.app, letters, **how)
+    return Replay(send, partial(generic.replay_corrected, target.app, letters, **how))

@@ -140,6 +140,18 @@ def refused(text: str) -> None:
         raise Refused("no such session", "registry", "get_session", 404) from error
 
 
+@app.task(name="needs_stock", ignore_result=False)
+def needs_stock(number: int) -> int:
+    if not done.sismember("stock", number):
+        raise Refused("not in stock", "shop", "take", 409)
+    return number
+
+
+@app.task(name="sums")
+def sums(numbers: list[int]) -> None:
+    done.rpush("sums", sum(numbers))
+
+
 @app.task(name="answers")
 def answers(text: str) -> str:
     return text
