@@ -45,6 +45,7 @@ class Call:
 
     A call that is not `repeatable` is not sent again if the service may have done it. `subject` names what a call
     without ids in its route is about, if not its whole body. `expects` are fields that its response must have.
+    One that `needs_deduplication` is `repeatable` if the service deduplicates by key, as was believed when it was sent.
     With an `extension`, this is the form for a service that does not know the extension; with a `requirement`, there is
     no such form.
     """
@@ -61,6 +62,7 @@ class Call:
     authenticated: bool = True
     timeout_secs: float | None = None
     repeatable: bool = True
+    needs_deduplication: bool = False
     subject: str = ""
     expects: Mapping[str, str] = field(default_factory=dict[str, str])
     extension: "Extension | None" = None
@@ -175,7 +177,8 @@ class ServiceClient(Closing):
         key = header_key(call.idempotency_key or time_ordered_id())
         longest_wait_secs = self._settings.timeout_secs
         try:
-            return again(self._retry, longest_wait_secs, lambda: self._guarded(call, key, returns), call.repeatable)
+            attempt = partial(self._guarded, call, key, returns)
+            return again(self._retry, longest_wait_secs, attempt, lambda: call.repeatable)
         except TransientError as error:
             if call.repeatable or not error.maybe_done:
                 raise
@@ -201,6 +204,9 @@ class ServiceClient(Closing):
     def _attempt(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
         """Send a call once, in its extended form if the service knows that; both forms have one deadline together."""
         end = time.monotonic() + self._timeout_secs(call)
+        if call.needs_deduplication:
+            call.repeatable = True  # nothing is sent before this is known
+            call.repeatable = self.deduplicates(end - time.monotonic())
         extended = self._extended(call, end)
         if extended is None or call.extension is None:
             return self._sent_once(call, key, end, returns)
@@ -238,6 +244,13 @@ class ServiceClient(Closing):
             return None
         facts = self.capabilities.facts(call.extension.capability, end - time.monotonic())
         return None if facts is None else call.extension.form(facts)
+
+    def deduplicates(self, timeout_secs: float = HEALTH_TIMEOUT_SECS) -> bool:
+        """Return whether the service is believed to deduplicate by key.
+
+        Raises: a TransientError if nobody can say; nothing was sent then.
+        """
+        return True
 
     def _read_health(self, timeout_secs: float) -> bytes:
         """Return the body of /health, for the service's capabilities; half of the time is left for the call itself."""
@@ -330,4 +343,5 @@ def _result(call: Call, returns: Payload[R] | None, response: "BaseHTTPResponse"
 
 def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:
     known = error.status if status is None else status
-    return type(error)(error.message, service, call.operation, known, request, error.retry_after_secs)
+    believed = call.repeatable if call.needs_deduplication else None
+    return type(error)(error.message, service, call.operation, known, request, error.retry_after_secs, believed)

@@ -14,6 +14,7 @@ from ..schemas.settings import Settings, number, seconds, setting
 from .errors import InvalidConfig
 
 IDLE_CONNECTIONS = 10
+AUTO = "auto"
 _PLAIN = {"http": "https", "grpc": "grpcs"}
 
 
@@ -42,6 +43,13 @@ class ApiKey(fields.String):
         if not re.fullmatch(r"[\x21-\x7e]+", text):
             raise ValidationError("Must be printable ASCII without spaces.")
         return text
+
+
+class AutoSwitch(fields.Boolean):
+    """`true`, `false` or `auto`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return AUTO if value == AUTO else super()._deserialize(value, attr, data, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -96,12 +104,12 @@ class RegistryConfig(ClientSettings):
     enable_logging: bool = setting(
         "REGISTRY_LOGGING", fields.Boolean(), True, "Log one line for each request, never a body."
     )
-    honours_idempotency: bool = setting(
+    honours_idempotency: bool | str = setting(
         "REGISTRY_HONOURS_IDEMPOTENCY",
-        fields.Boolean(),
-        False,
-        "`true` if the Registry deduplicates by `Idempotency-Key`. If `false`, a usage report that got no response "
-        "is not retried.",
+        AutoSwitch(),
+        AUTO,
+        "Whether the Registry deduplicates by `Idempotency-Key`; `auto` believes its `/health`. If it does not, a "
+        "usage report that got no response is not retried.",
     )
     allow_insecure_http: bool = setting(
         "ALLOW_INSECURE_HTTP", fields.Boolean(), False, "Allow keys over http:// and grpc:// to other hosts."

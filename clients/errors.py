@@ -33,7 +33,8 @@ class IntegrationError(Exception):
     """A call of a service failed.
 
     `service` and `operation` say which, `status` is the HTTP status (or the gRPC code's number), and
-    `request_id` names the request in the service's own log. Each is None where there was none.
+    `request_id` names the request in the service's own log. `keys_believed` is whether the service was believed to
+    deduplicate by idempotency key when the request was sent. Each is None where there was none.
     """
 
     showable: ClassVar[bool] = True
@@ -46,14 +47,16 @@ class IntegrationError(Exception):
         status: int | None = None,
         request_id: str | None = None,
         retry_after_secs: float | None = None,
+        keys_believed: bool | None = None,
     ) -> None:
-        super().__init__(message, service, operation, status, request_id, retry_after_secs)
+        super().__init__(message, service, operation, status, request_id, retry_after_secs, keys_believed)
         self.message = message
         self.service = service
         self.operation = operation
         self.status = status
         self.request_id = request_id
         self.retry_after_secs = retry_after_secs
+        self.keys_believed = keys_believed
 
     def __str__(self) -> str:
         where = ".".join(part for part in (self.service, self.operation) if part)

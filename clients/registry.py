@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from ..schemas.base import Request
@@ -28,8 +29,8 @@ from ..schemas.registry import (
     UsageStats,
     UsageStatsSchema,
 )
-from .base import Call, Extension, Requirement, ServiceClient
-from .config import IDLE_CONNECTIONS, RegistryConfig, RetryPolicy
+from .base import HEALTH_TIMEOUT_SECS, Call, Extension, Requirement, ServiceClient
+from .config import AUTO, IDLE_CONNECTIONS, RegistryConfig, RetryPolicy
 from .paging import say_unreadable, walk
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ class RegistryClient(ServiceClient):
         """Add a usage report (POST /api/v1/usage).
 
         If the Registry deduplicates by key, a repeat under the same key counts once. If it does not
-        (`honours_idempotency=False`), a report that got no response is not retried.
+        (`honours_idempotency`; `auto` asks its /health first), a report that got no response is not retried.
         Raises: UncertainOutcome in that case: check the session's usage before you send it again.
         """
         self._call(
@@ -224,9 +225,28 @@ class RegistryClient(ServiceClient):
                 body=USAGE.write(report),
                 schema=USAGE,
                 idempotency_key=idempotency_key,
-                repeatable=self.config.honours_idempotency,
+                needs_deduplication=True,
             )
         )
+
+    def known_days(self, timeout_secs: float = HEALTH_TIMEOUT_SECS) -> float | None:
+        """Return for how many days the Registry says that it knows keys (infinity: for ever); None if it says nothing.
+
+        Raises: a TransientError if /health got no response.
+        """
+        facts = self.capabilities.certain_facts("idempotency", timeout_secs)
+        days = facts.get("kept_days", 0) if isinstance(facts, dict) else 0
+        if days is None:
+            return inf
+        return days if type(days) is int and days > 0 else None
+
+    def deduplicates(self, timeout_secs: float = HEALTH_TIMEOUT_SECS) -> bool:
+        """Return whether the Registry deduplicates usage reports by key, by the setting or as its /health says.
+
+        Raises: a TransientError if the setting is `auto` and /health got no response.
+        """
+        setting = self.config.honours_idempotency
+        return self.known_days(timeout_secs) is not None if setting == AUTO else bool(setting)
 
     def get_session_usage(self, session_id: str) -> UsageStats:
         """Return the usage of a session so far (GET /api/v1/sessions/{id}/usage)."""

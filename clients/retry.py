@@ -14,7 +14,14 @@ T = TypeVar("T")
 ONCE = RetryPolicy(max_attempts=1)
 
 
-def again(policy: RetryPolicy, longest_wait_secs: float, attempt: Callable[[], T], repeatable: bool = True) -> T:
+def always() -> bool:
+    """Return True."""
+    return True
+
+
+def again(
+    policy: RetryPolicy, longest_wait_secs: float, attempt: Callable[[], T], repeatable: Callable[[], bool] = always
+) -> T:
     """Call `attempt` until it succeeds or the policy ends, and raise the last error.
 
     A wait that the server asks for is respected up to `longest_wait_secs`; a longer one raises the error at once. A
@@ -26,7 +33,7 @@ def again(policy: RetryPolicy, longest_wait_secs: float, attempt: Callable[[], T
             return attempt()
         except TransientError as error:
             wait_secs = max(policy.delay_secs(number) * random.uniform(0.5, 1), error.retry_after_secs or 0)
-            if not _may_repeat(policy, error, number, repeatable) or wait_secs > longest_wait_secs:
+            if not _may_repeat(policy, error, number, repeatable()) or wait_secs > longest_wait_secs:
                 raise
             time.sleep(wait_secs)
             number += 1

@@ -50,6 +50,7 @@ class DeadLetter:
 
     `message` and `fields` are fit to be logged; `payload` is not: `{"args", "kwargs"}` of a task, with `embed`
     where more hangs on it (the rest of a chain, callbacks), or `{"base64"}`, the raw bytes of what could not be read.
+    `keys_believed`: whether the service was believed to deduplicate by the task's id when it was called.
     Of more than 64 KiB that is only the beginning, with the `size_bytes` and the `sha256` of all.
     """
 
@@ -64,6 +65,7 @@ class DeadLetter:
     operation: str | None = None
     status: int | None = None
     request_id: str | None = None
+    keys_believed: bool | None = None
     attempts: int = 0
     payload: dict[str, Any] | None = None
     first_seen: str = ""

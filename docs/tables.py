@@ -149,6 +149,8 @@ def unit(setting: Setting) -> str:
     by_name = next((unit for suffix, unit in UNITS.items() if setting.name.endswith(suffix)), None)
     if by_name:
         return by_name
+    if isinstance(setting.field, clients_config.AutoSwitch):
+        return "auto, true or false"
     if isinstance(setting.field, fields.Boolean):
         return "true or false"
     return "number" if isinstance(setting.field, fields.Integer) else "text"

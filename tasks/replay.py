@@ -1,11 +1,17 @@
 """Replaying dead letters of this app's tasks: checks parameters, and protects usage from being counted twice."""
 
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
-from ..clients.config import RegistryConfig
+from ..clients.config import AUTO, RegistryConfig
+from ..clients.errors import TransientError
+from ..clients.registry import RegistryClient
+from ..clients.retry import ONCE
 from ..delivery import replay as generic
 from ..delivery.dead_letters import DeadLetter, DeadLetters
 from ..delivery.replay import NotReplayable, may_have_happened
+from ..schemas.fields import parse_timestamp
 from .app import app
 from .operation import KEY, CheckedTask
 from .registry import track_usage
@@ -21,9 +27,9 @@ def replay(letters: DeadLetters, letter: DeadLetter, *, even_if_done: bool = Fal
     _task_of(letter)
     if not even_if_done and may_count_twice(letter):
         raise NotReplayable(
-            "This usage may have been counted, and the Registry does not deduplicate repeats "
-            "(REGISTRY_HONOURS_IDEMPOTENCY=false): compare the session's usage, then purge the letter, or replay it "
-            "with --even-if-done."
+            "This usage may have been counted, and nothing says that the Registry would know it again "
+            f"(REGISTRY_HONOURS_IDEMPOTENCY={str(RegistryConfig.from_env().honours_idempotency).lower()}): compare the "
+            "session's usage, then purge the letter, or replay it with --even-if-done."
         )
     return generic.replay(app, letters, letter, **how)
 
@@ -45,8 +51,33 @@ def _checked(task: CheckedTask[Any], given: dict[str, Any]) -> dict[str, Any]:
 
 def may_count_twice(letter: DeadLetter) -> bool:
     """Whether a repeat of a usage report might be billed again."""
-    ignores_keys = not RegistryConfig.from_env().honours_idempotency
-    return letter.task in (track_usage.name, track_usage_batch.name) and may_have_happened(letter) and ignores_keys
+    is_usage = letter.task in (track_usage.name, track_usage_batch.name)
+    return is_usage and may_have_happened(letter) and not _is_known_again(letter)
+
+
+def _is_known_again(letter: DeadLetter) -> bool:
+    """Whether the Registry knows the letter's key: it honours keys now, did then, and keeps them for that long."""
+    config = RegistryConfig.from_env()
+    if not config.honours_idempotency:
+        return False
+    days = _known_days(config)
+    if config.honours_idempotency == AUTO and (days is None or letter.keys_believed is False):
+        return False
+    seen = letter.first_seen or letter.failed_at
+    age = datetime.now(UTC) - parse_timestamp(seen) if seen else timedelta()
+    return days is None or age / timedelta(days=1) <= days
+
+
+@cache
+def _client(config: RegistryConfig) -> RegistryClient:
+    return RegistryClient(config, retry_policy=ONCE)
+
+
+def _known_days(config: RegistryConfig) -> float | None:
+    try:
+        return _client(config).known_days()
+    except TransientError:
+        return None
 
 
 def _task_of(letter: DeadLetter) -> CheckedTask[Any]:

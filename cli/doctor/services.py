@@ -27,15 +27,23 @@ def check_registry(config: WorkerConfig) -> Iterator[Finding]:
     """Health, key (by listing one session), clock, and whether it deduplicates usage reports."""
     with RegistryClient(config.registry, retry_policy=_ONCE) as registry:
         yield from _check("registry", registry.health_check, lambda: registry.list_sessions(page_size=1))
+        deduplicates = _deduplicates(registry)
     yield from _clock("registry", config.registry.base_url)
     yield judged(
         "registry: repeats",
-        config.registry.honours_idempotency,
+        deduplicates,
         f"REGISTRY_HONOURS_IDEMPOTENCY={str(config.registry.honours_idempotency).lower()}",
         "Set it to true if the Registry deduplicates by Idempotency-Key. Otherwise a usage report that gets no "
         "response becomes a dead letter, which a person must decide about.",
         State.WARNING,
     )
+
+
+def _deduplicates(registry: RegistryClient) -> bool:
+    try:
+        return registry.deduplicates()
+    except IntegrationError:
+        return False
 
 
 def check_vault(config: WorkerConfig) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ ALL = [RegistryConfig, VaultConfig, MemoryGraphConfig, SchedulerConfig]
                 "timeout_secs": 30,
                 "retry_count": 3,
                 "enable_logging": True,
-                "honours_idempotency": False,
+                "honours_idempotency": "auto",
                 "allow_insecure_http": False,
             },
         ),

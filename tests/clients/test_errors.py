@@ -59,6 +59,7 @@ def test_each_of_the_eight_kinds_has_exactly_one_class() -> None:
         "TransientError",
         "NotFound",
         "Refused",
+        "WentOn",
         "ServiceUnavailable",
         "ResponseTooLarge",
         "UncertainOutcome",

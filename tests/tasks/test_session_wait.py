@@ -22,6 +22,7 @@ CALL = {"report": REPORT, "idempotency_key": "k"}
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
     with FakeServer() as running:
         monkeypatch.setenv("REGISTRY_URL", running.url)
+        monkeypatch.setenv("REGISTRY_HONOURS_IDEMPOTENCY", "true")
         monkeypatch.setenv("VAULT_API_KEY", "k")
         monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
         connections.forget()
