@@ -9,8 +9,6 @@ from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 import marshmallow
 from marshmallow import fields
 
-from ..clients.base import encode
-from ..delivery.envelope import is_too_deep
 from ..schemas.base import Payload, Request, ValidationError
 from ..schemas.fields import AskedAt, Count, Id, JsonObject, Switch, Timestamp, format_timestamp, now
 
@@ -60,10 +58,7 @@ class Parameters:
         """
         bound = self._bound(args, kwargs)
         moments = {name: now() for name in self._moments if bound.get(name) is None}
-        sent = self._each({**bound, **moments}, lambda hint, value: _sent(hint, value, task_id))
-        if _is_too_deep_to_send(sent):
-            raise ValidationError({self.payload or "parameters": ["Nested deeper than a message may be (100 levels)."]})
-        return sent
+        return self._each({**bound, **moments}, lambda hint, value: _sent(hint, value, task_id))
 
     def received(self, args: Sequence[Any], kwargs: Mapping[str, Any], seed: str) -> dict[str, Any]:
         """Check a call that came from the queue; values that its sender left out are the same in every run.
@@ -106,14 +101,6 @@ def as_json(result: Any) -> Any:
     """Return a task's result as JSON values."""
     schema = WRITERS.get(type(result))
     return schema.as_json(result) if schema else result
-
-
-def _is_too_deep_to_send(sent: dict[str, Any]) -> bool:
-    """Return whether a worker would set the message of these parameters aside."""
-    try:
-        return is_too_deep(encode([[], sent, {}]))
-    except RecursionError:
-        return True
 
 
 def _sent(hint: Any, value: Any, task_id: str | None) -> Any:

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kombu.utils.json import dumps, loads
+from memory_graph_workers.delivery import UnfitMessage
 from memory_graph_workers.delivery.envelope import is_too_deep
+from memory_graph_workers.delivery.message import MESSAGE_MAX_BYTES, refuse_unfit
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.tasks import archival, registry, vault
 from support.fuzzing import JSON, TIMES, examples, nested, objects
@@ -45,11 +47,11 @@ def test_an_entry_of_any_depth_is_judged_alike(kwargs: dict[str, Any]) -> None:
 
 def judged_alike(task: Any, kwargs: dict[str, Any]) -> None:
     try:
-        sent = task.checked((), kwargs, "task-1")
-    except (ValidationError, TypeError):
+        text = dumps([[], task.checked((), kwargs, "task-1"), {}])
+        refuse_unfit(text, {}, MESSAGE_MAX_BYTES)  # as the transport does before it sends
+    except (ValidationError, TypeError, UnfitMessage):
         assert not is_taken(task, kwargs), "the producer refuses what a worker takes"
         return
-    text = dumps([[], sent, {}])
     assert not is_too_deep(text), "a worker sets aside what the producer sent"
     assert is_taken(task, loads(text)[1]), "a worker refuses what the producer sent"
 

@@ -109,15 +109,3 @@ def test_a_producer_says_when_a_change_was_asked_for() -> None:
     assert parameters.to_send((), sent) == sent
     assert parameters.received((), {"session_id": "s"}, "seed") == {"session_id": "s"}
     assert parameters.to_send(("s",), {"asked_at": None})["asked_at"]
-
-
-@pytest.mark.parametrize("part", ["data", "metadata"])
-def test_what_a_worker_would_set_aside_as_too_deep_is_refused_where_it_is_sent(part: str) -> None:
-    def nested(levels: int) -> dict[str, Any]:
-        return {"x": nested(levels - 1)} if levels > 1 else {}
-
-    STORE.to_send(([{**ENTRY, part: nested(96)}],), {})  # four levels of the message are around it
-    for levels in (97, 99, 300):
-        with pytest.raises(ValidationError) as caught:
-            STORE.to_send(([{**ENTRY, part: nested(levels)}],), {})
-        assert "100 levels" in str(caught.value)
