@@ -94,6 +94,7 @@ class RetrievedArchiveDict(TypedDict):
     received_at: NotRequired[str]
     kept_until: NotRequired[str]
     policy_id: NotRequired[str]
+    newest_archive_id: NotRequired[str]
 
 
 class ArchiveResponseDict(TypedDict):

@@ -48,12 +48,14 @@ class ArchiveEntrySchema(Request[ArchiveEntry]):
 class RetrievedArchive(ArchiveEntry):
     """An archive as the vault returns it.
 
-    A vault of ours says when it received it, until when it keeps it, and under which policy; others may not.
+    A vault of ours says when it received it, until when it keeps it, under which policy, and which archive of the
+    session it received last; others may not.
     """
 
     received_at: datetime | None = None
     kept_until: datetime | None = None
     policy_id: str | None = None
+    newest_archive_id: str | None = None
 
 
 class RetrievedArchiveSchema(Response[RetrievedArchive]):
@@ -69,6 +71,7 @@ class RetrievedArchiveSchema(Response[RetrievedArchive]):
     received_at = Timestamp()
     kept_until = Timestamp()
     policy_id = Id()
+    newest_archive_id = Id()
 
 
 @dataclass(frozen=True)

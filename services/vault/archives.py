@@ -99,6 +99,7 @@ def retrieve(session: Session, archive_id: str, ring: KeyRing) -> str:
         "tags": details["tags"],
         "metadata": details["metadata"],
         **({"policy_id": record.policy_id} if record.policy_id else {}),
+        "newest_archive_id": newest_of(session, record.session_id),
     }
     return f'{json.dumps(envelope, ensure_ascii=False)[:-1]}, "data": {data.decode()}}}'
 
@@ -121,6 +122,12 @@ def get(session: Session, archive_id: str, *, with_body: bool = False) -> Archiv
     if record is None:
         abort(404, message="No archive has this id.")
     return record
+
+
+def newest_of(session: Session, session_id: str) -> str | None:
+    """The id of the archive of a session that the Vault received last."""
+    query = select(ArchiveRecord.archive_id).where(ArchiveRecord.session_id == session_id)
+    return session.scalar(query.order_by(ArchiveRecord.received_at.desc(), ArchiveRecord.archive_id).limit(1))
 
 
 def retention_end(received_at: datetime, kept_days: int) -> datetime:

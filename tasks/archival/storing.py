@@ -16,7 +16,7 @@ from ...clients.vault import safe_reason
 from ...schemas.base import derived_id, digest
 from ...schemas.jcs import content_digest
 from ...schemas.registry import SessionInfo, SessionStatus
-from ...schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
+from ...schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy, RetrievedArchive
 from .. import connections
 from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, archive_id_of, read_session
@@ -174,11 +174,11 @@ def _compare(item: Prepared, reason: str, key: str, stored: Stored) -> None:
     elif _holds(there, item.entry):
         stored.archive_ids[session_id] = item.entry.id
     else:
-        _store_revision(item, key, stored)
+        _store_revision(item, there.newest_archive_id or there.id, key, stored)
 
 
-def _store_revision(item: Prepared, key: str, stored: Stored) -> None:
-    entry = _revision(item.entry)
+def _store_revision(item: Prepared, newest_id: str, key: str, stored: Stored) -> None:
+    entry = _revision(item.entry, newest_id)
     session_id = item.session.session_id
     try:
         connections.vault().archive_session(entry, idempotency_key=f"{key}:{entry.id}")
@@ -195,15 +195,16 @@ def _holds(there: ArchiveEntry, entry: ArchiveEntry) -> bool:
     return content_digest(there.data) == content_digest(entry.data)
 
 
-def _revision(entry: ArchiveEntry) -> ArchiveEntry:
+def _revision(entry: ArchiveEntry, newest_id: str) -> ArchiveEntry:
+    """Return the entry as a revision; if it is the newest archive itself, the vault keeps what that supersedes."""
     # An id is for ever: it follows from the digest that archives had before RFC 8785's.
     new_id = archive_id_of(entry.session_id, digest(entry.data))
     return replace(
-        entry, id=new_id, tags=[*entry.tags, "revision"], metadata={**entry.metadata, "supersedes": entry.id}
+        entry, id=new_id, tags=[*entry.tags, "revision"], metadata={**entry.metadata, "supersedes": newest_id}
     )
 
 
-def _read_back(archive_id: str) -> ArchiveEntry | None:
+def _read_back(archive_id: str) -> RetrievedArchive | None:
     try:
         return connections.vault().retrieve_session(archive_id)
     except Refused as error:

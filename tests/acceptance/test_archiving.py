@@ -1,5 +1,6 @@
 """What the vault says of a batch, and what is made of it: one session's trouble is no other's."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -105,6 +106,21 @@ def test_other_content_is_a_revision_under_the_id_that_it_always_had(vault: Fake
     older = kept(revision, FROM_JAVASCRIPT, {"digest": digest(CONTENT)})
     vault.answers(answer(200, refused), answer(200, kept("archive-s", data, {})), 409, answer(200, older))
     assert storing.store([with_content(CONTENT)], "key").archive_ids == {"s": revision}
+
+
+@pytest.mark.parametrize("newest", [{}, {"newest_archive_id": "archive-s"}, {"newest_archive_id": "archive-s-5"}])
+def test_a_revision_supersedes_the_newest_archive_that_the_vault_tells(
+    vault: FakeServer, newest: dict[str, str]
+) -> None:
+    refused = {"archived": [], "failed": [{"session_id": "s", "error": "exists"}], "total": 1, "success_count": 0}
+    there = kept("archive-s", "other", {}) | newest
+    receipt = {"archive_id": archive_id_of("s", digest(CONTENT)), "session_id": "s", "status": "archived"}
+    vault.answers(
+        answer(200, refused), answer(200, there), answer(201, receipt | {"archived_at": "2026-01-31T12:00:00Z"})
+    )
+    storing.store([with_content(CONTENT)], "key")
+    sent = json.loads(vault.requests[2].body)
+    assert sent["metadata"]["supersedes"] == newest.get("newest_archive_id", "archive-s")
 
 
 def test_a_vault_that_is_down_settles_nothing(vault: FakeServer) -> None:

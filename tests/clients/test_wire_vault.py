@@ -155,6 +155,14 @@ def test_a_receipt_and_an_archive_may_say_how_long_they_are_kept(
         assert (found.received_at, found.kept_until, found.policy_id) == (NOON, until, policy_id)
 
 
+@pytest.mark.parametrize(("more", "newest_id"), [("", None), (',"newest_archive_id":"a-2"', "a-2")])
+def test_an_archive_may_say_which_is_the_newest_of_its_session(
+    server: FakeServer, vault: VaultClient, more: str, newest_id: str | None
+) -> None:
+    server.answers(answer(200, f"{ENTRY_TEXT[:-1]}{more}}}"))
+    assert vault.retrieve_session("a-1").newest_archive_id == newest_id
+
+
 def test_a_null_archive_and_absent_lists_are_fine(server: FakeServer, vault: VaultClient) -> None:
     server.answers(
         answer(

@@ -140,6 +140,24 @@ def test_a_session_that_is_reopened_after_a_sweep_is_archived_again_with_all_of_
     assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
 
 
+def test_each_revision_of_a_session_that_is_reopened_twice_supersedes_the_one_before(
+    finished: Callable[..., str], registry: RegistryClient, vault: VaultClient, graph: MemoryGraphClient
+) -> None:
+    session_id = finished("first")
+    swept()
+    kept = [vault.retrieve_session(archive_id_of(session_id))]
+    for text in ("second", "third"):
+        graph.add_prompt(session_id, text)
+        registry.reopen_session(session_id)
+        registry.update_session_status(session_id, SessionStatus.COMPLETED)
+        swept()
+        content = digest(_conversation(session_id, list(graph.iter_nodes(session_id))))
+        kept.append(vault.retrieve_session(archive_id_of(session_id, content)))
+    assert [one.metadata.get("supersedes") for one in kept] == [None, kept[0].id, kept[1].id]
+    assert vault.retrieve_session(kept[0].id).newest_archive_id == kept[2].id
+    assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
 def test_messages_of_a_session_that_went_on_come_to_the_same_end_in_any_order(
     finished: Callable[..., str], registry: RegistryClient, order: tuple[int, ...]

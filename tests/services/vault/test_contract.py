@@ -34,7 +34,7 @@ def test_retrieve_session_answers_what_was_sent(vault, new_id):
     answer = vault.get(f"/api/v1/archive/{new_id}")
     assert answer.status == 200
     sent = json.loads(entry(new_id))
-    more = {name: answer.json[name] for name in ("received_at", "kept_until")}
+    more = {name: answer.json[name] for name in ("received_at", "kept_until")} | {"newest_archive_id": new_id}
     assert answer.json == {**sent, **more, "archived_at": "2026-01-02T03:04:05.500000Z"}
 
 

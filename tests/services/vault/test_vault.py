@@ -91,6 +91,17 @@ def test_an_archive_is_kept_from_when_the_vault_received_it(vault, new_id, said,
     assert (refused.status, receipt["kept_until"] in refused.json["message"]) == (409, True)
 
 
+@pytest.mark.parametrize("in_a_batch", [False, True])
+def test_an_archive_tells_which_one_of_its_session_was_received_last(vault, new_id, in_a_batch):
+    session_id, ids = f"session-{new_id}", [f"{new_id}-{letter}" for letter in "bca"]
+    for number, archive_id in enumerate(ids):
+        sent = entry(archive_id, session_id=session_id, archived_at=f"{2026 - number}-01-01T00:00:00Z")
+        vault.post("/api/v1/archive/batch", [sent]) if in_a_batch else vault.post("/api/v1/archive", sent)
+        archive(vault, f"{archive_id}-other", session_id=f"{session_id}-other")
+        told = [vault.get(f"/api/v1/archive/{one}").json["newest_archive_id"] for one in ids[: number + 1]]
+        assert told == [archive_id] * (number + 1)
+
+
 @pytest.mark.parametrize("level", ["hipaa", "gdpr", "pci"])
 def test_a_policy_counts_from_the_receipt_whatever_the_age_that_an_archive_claims(vault, new_id, level):
     days = {"hipaa": 2555, "gdpr": 2555, "pci": 1095}[level]
