@@ -6,7 +6,7 @@ beat at level DEBUG) works on them, first with services that do as they should, 
     keys            the broker's configuration file and the vault's encryption key (mode 0600), and the environment
                     of the processes; nowhere else
     conversations   the databases of Registry and Memory-Graph, and sealed in that of the Vault; in Redis the
-                    queues, `unacked` and the dead letters (and the broker's own file of Redis);
+                    queues, `unacked`, the dead letters and their quarantine (and the broker's own file of Redis);
                     the result of an operation that answers content, see ANSWERS
 """
 
@@ -40,7 +40,7 @@ ANSWERS = {
     "retrieve_session": {"archive-data", "archive-tag", "archive-metadata"},
 }
 QUEUES = tuple(f"memory_graph.{name}" for name in ("registry", "vault", "archival", "health"))
-HOLD_CONTENT = (*QUEUES, "unacked", "memory_graph:dead:letters")
+HOLD_CONTENT = (*QUEUES, "unacked", "memory_graph:dead:letters", "memory_graph:dead:quarantine:letters")
 DATABASES = re.compile(r"(registry|vault|memory-graph)\.db(-wal|-shm|-journal)?")
 
 
@@ -180,6 +180,7 @@ def test_an_answer_holds_what_was_asked_for_and_no_more(fleet: Fleet) -> None:
 def test_no_key_of_redis_holds_a_word_but_queues_dead_letters_and_answers(fleet: Fleet) -> None:
     kept = {key: found_in(text, fleet.words) for key, text in in_redis(fleet.redis)}
     assert kept["memory_graph:dead:letters"]
+    assert kept["memory_graph:dead:quarantine:letters"]
     assert {key for key, found in kept.items() if found} - set(HOLD_CONTENT) - fleet.results_of(ANSWERS) == set()
 
 
