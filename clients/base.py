@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from ..schemas.ids import random_id, time_ordered_id
 from .capabilities import MOST_BYTES, Capabilities, says_not_here
 from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import ConnectionError, IntegrationError, Refused, TransientError, UncertainOutcome
+from .request_log import log_request
 from .responses import confirmed, load, refuse, request_id_of
 from .retry import again
 
@@ -255,7 +257,9 @@ class ServiceClient(Closing):
     def _read_health(self, timeout_secs: float) -> bytes:
         """Return the body of /health, for the service's capabilities; half of the time is left for the call itself."""
         call = Call(HEALTH_CHECK, "GET", "/health", authenticated=False, timeout_secs=HEALTH_TIMEOUT_SECS)
-        return self._exchange(call, "", time.monotonic() + timeout_secs / 2, lambda _, body: body, MOST_BYTES)
+        end = time.monotonic() + timeout_secs / 2
+        # In a context of its own: the latest request stays the one that the caller asked for.
+        return copy_context().run(self._exchange, call, "", end, lambda _, body: body, MOST_BYTES)
 
     def _exchange(
         self,
@@ -279,7 +283,15 @@ class ServiceClient(Closing):
         except IntegrationError as error:
             raise _located(error, call, self.service, status, request_id) from error.__cause__
         finally:
-            self._log(call, status, time.monotonic() - started, request_id)
+            log_request(
+                logger if self._settings.enable_logging else None,
+                request_id,
+                service=self.service,
+                method=call.method,
+                route=call.route,
+                status=status,
+                duration_ms=round((time.monotonic() - started) * 1000, 1),
+            )
 
     def _timeout_secs(self, call: Call) -> float:
         return min(call.timeout_secs or self._settings.timeout_secs, self._settings.timeout_secs)
@@ -299,18 +311,6 @@ class ServiceClient(Closing):
         if call.body is not None:
             headers["Content-Type"] = "application/json"
         return headers
-
-    def _log(self, call: Call, status: int | None, secs: float, request_id: str) -> None:
-        if self._settings.enable_logging and logger.isEnabledFor(logging.INFO):
-            facts = {
-                "service": self.service,
-                "method": call.method,
-                "route": call.route,
-                "status": status,
-                "duration_ms": round(secs * 1000, 1),
-                "request_id": request_id,
-            }
-            logger.info("%s", " ".join(f"{name}={value}" for name, value in facts.items()), extra=facts)
 
 
 def encode(payload: Any) -> bytes:

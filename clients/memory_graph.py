@@ -19,6 +19,7 @@ from .errors import SerializationError, ServiceUnavailable
 from .http import USER_AGENT
 from .memory_graph_pages import PAGE_SIZE, SERVICE, about_session, all_nodes
 from .memory_graph_status import MAX_MESSAGE_BYTES, error_of
+from .request_log import log_request
 from .retry import ONCE, again
 
 T = TypeVar("T")
@@ -177,23 +178,18 @@ class MemoryGraphClient(Closing):
             status = ours.status
             raise ours from None  # its details may quote content
         finally:
-            self._log(operation, status, started, request_id)
+            log_request(
+                logger if self.config.enable_logging else None,
+                request_id,
+                service=self.service,
+                route=operation,
+                status=status,
+                duration_ms=round((time.monotonic() - started) * 1000, 1),
+            )
 
     def _bearer(self, operation: str) -> list[tuple[str, str]]:
         key = self.config.api_key
         return [("authorization", f"Bearer {key}")] if key and operation != _OPEN else []
-
-    def _log(self, operation: str, status: int | None, started: float, request_id: str) -> None:
-        if self.config.enable_logging:
-            duration_ms = round((time.monotonic() - started) * 1000, 1)
-            facts = {
-                "service": self.service,
-                "route": operation,
-                "status": status,
-                "duration_ms": duration_ms,
-                "request_id": request_id,
-            }
-            logger.info("%s", " ".join(f"{name}={value}" for name, value in facts.items()), extra=facts)
 
 
 def _identity(request: Any) -> bytes:

@@ -47,6 +47,11 @@ class Request(_PlainRequest):
         return installed(self.app).dead_letters
 
     @property
+    def _facts(self) -> dict[str, str]:
+        """What a structured log line about this task carries beside its text."""
+        return {"task_id": self.id, "task_name": self.name}
+
+    @property
     def attempts(self) -> int:
         """The number of attempts so far, this one included."""
         return int(self.request_dict.get("retries") or 0) + 1
@@ -97,7 +102,7 @@ class Request(_PlainRequest):
             try:
                 self.dead_letters.forget_losses(self.id)
             except RedisError as error:
-                logger.warning("Count of lost children of %s not reset (%s)", self.id, spoken(error))
+                logger.warning("Count of lost children of %s not reset (%s)", self.id, spoken(error), extra=self._facts)
         super().acknowledge()
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002  Celery's name
@@ -122,7 +127,11 @@ class Request(_PlainRequest):
         except RedisError as away:
             return self._leave_to_broker(f"its loss could not be counted ({spoken(away)})")
         if losses < MAX_LOSSES:
-            logger.warning("Task %s[%s] took its child process down (%d of %d)", self.name, self.id, losses, MAX_LOSSES)
+            logger.warning(
+                "Task %s[%s] took its child process down (%d of %d); it runs again",
+                *(self.name, self.id, losses, MAX_LOSSES),
+                extra=self._facts,
+            )
             state.task_ready(self)
             return self.reject(requeue=True)
         letter = dataclasses.replace(_letter(self, error, Reason.LOST_WORKER), attempts=losses)
@@ -148,13 +157,15 @@ class Request(_PlainRequest):
             self._leave_to_broker(f"its failure could not be kept ({spoken(error)})")
             return False
         logger.error(
-            "Task %s[%s] is among the dead letters: %s, %s", self.name, self.id, letter.reason, letter.message or "-"
+            "Task %s[%s] is among the dead letters: %s, %s",
+            *(self.name, self.id, letter.reason, letter.message or "-"),
+            extra={**self._facts, "request_id": letter.request_id},
         )
         return True
 
     def _leave_to_broker(self, why: str) -> None:
         """Leave the message to the broker, which redelivers it after the visibility timeout."""
-        logger.error("Task %s[%s] will run again: %s", self.name, self.id, why)
+        logger.error("Task %s[%s] will run again: %s", self.name, self.id, why, extra=self._facts)
         state.task_ready(self)
         if self.acknowledged:
             return

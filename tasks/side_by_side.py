@@ -1,9 +1,13 @@
-"""Calls that one task makes at the same time, in threads that all tasks of a process share."""
+"""Calls that one task makes at the same time, in threads that all tasks of a process share.
+
+Each call runs in a copy of the task's context, so that its log lines name the task.
+"""
 
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from typing import TypeVar
 
@@ -22,7 +26,7 @@ def results(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, No
     begun: deque[Future[R]] = deque()
     try:
         for item in items:
-            begun.append(pool.submit(work, item))
+            begun.append(pool.submit(copy_context().run, work, item))
             if len(begun) > most:
                 yield begun.popleft().result()
         while begun:
@@ -47,7 +51,7 @@ def each(work: Callable[[T], object], items: Iterable[T]) -> None:
                 return
             work(item)
 
-    started = [_pool().submit(until_none_is_left) for _ in range(min(_most(), len(left)))]
+    started = [_pool().submit(copy_context().run, until_none_is_left) for _ in range(min(_most(), len(left)))]
     try:
         errors = [one.exception() for one in started]
     finally:

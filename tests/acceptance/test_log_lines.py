@@ -1,0 +1,118 @@
+"""Every line that a worker logs while a task runs names the task, and the task's last line its latest request."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from support.broker import Broker
+from support.fakes.http_server import FakeServer, Received, Step, answer, cut
+from support.waiting import LONGEST_SECS
+
+QUEUE, GET, BATCH = (
+    "memory_graph.registry",
+    "memory_graph.registry.get_session",
+    "memory_graph.registry.track_usage_batch",
+)
+SESSION = {"model_id": "m", "started_at": "2020-01-01T00:00:00Z", "status": "active"}
+FINE = [f"fine-{number}" for number in range(6)]
+REPORTS = 12
+Line = dict[str, Any]
+
+
+class Registry(FakeServer):
+    """Answers as a session's name says: `tired` fails twice first, `cut` once, `gone` always."""
+
+    def next_step(self, received: Received) -> Step:
+        super().next_step(received)
+        asked = received.path.rpartition("/")[2]
+        times = sum(one.path == received.path for one in self.requests)
+        if asked == "gone":
+            return answer(404, {})
+        if asked == "tired" and times <= 2:
+            return answer(503, {})
+        if asked == "cut" and times == 1:
+            return cut
+        return answer(202, {}) if asked == "usage" else answer(200, {**SESSION, "session_id": asked})
+
+
+class Fleet:
+    """A worker, what it logged, and what its Registry was asked."""
+
+    def __init__(self, log: Path, registry: Registry) -> None:
+        self._log, self.registry = log, registry
+
+    @property
+    def lines(self) -> list[Line]:
+        return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The session of each request, by the request's id."""
+        return {one.headers["x-request-id"]: one.path.rpartition("/")[2] for one in self.registry.requests}
+
+    def ends(self, task_id: str) -> list[Line]:
+        """The last line of each attempt."""
+        return [one for one in self.lines if one["logger"] == "celery.app.trace" and f"[{task_id}]" in one["event"]]
+
+
+@pytest.fixture(params=[1, 4], ids=["one child", "four children"])
+def fleet(request: pytest.FixtureRequest, broker: Broker, tmp_path: Path, until: Any) -> Iterator[Fleet]:
+    path = tmp_path / "worker.log"
+    command = [sys.executable, "-m", "celery", "-A", "memory_graph_workers.tasks.app", "worker", "-l", "INFO"]
+    with Registry() as registry, path.open("wb") as output:
+        environ = {"REDIS_URL": broker.url, "REGISTRY_URL": registry.url, "VAULT_API_KEY": "k"}
+        worker = subprocess.Popen(
+            [*command, "-c", str(request.param)], stdout=output, stderr=output, env=os.environ | environ
+        )
+        until(lambda: "ready." in path.read_text() or worker.poll() is not None)
+        yield Fleet(path, registry)
+        worker.terminate()
+        worker.wait(LONGEST_SECS)
+
+
+@pytest.fixture
+def worked(fleet: Fleet, producer: Celery, until: Callable[[Callable[[], object]], None]) -> Fleet:
+    """The fleet after tasks that succeed, fail, are tried again, and make calls in threads, one among the others."""
+    tasks = [*FINE[:3], "gone", "tired", "cut", *FINE[3:]]
+    for task_id in tasks:
+        producer.send_task(GET, (task_id,), queue=QUEUE, task_id=task_id)
+    reports = [{"session_id": f"s{number}", "prompt_tokens": 1, "completion_tokens": 1} for number in range(REPORTS)]
+    producer.send_task(BATCH, kwargs={"reports": reports}, queue=QUEUE, task_id="batch")
+    until(lambda: all(producer.backend.get_state(one) in ("SUCCESS", "FAILURE") for one in [*tasks, "batch"]))
+    until(lambda: all(fleet.ends(one) for one in [*tasks, "batch"]) and "dead letters" in json.dumps(fleet.lines))
+    return fleet
+
+
+def test_every_line_of_a_task_names_it_and_its_requests(worked: Fleet) -> None:
+    requests = [line for line in worked.lines if "route" in line and line["route"] != "/health"]
+    assert len(requests) == len(FINE) + 1 + 3 + 2 + REPORTS
+    asked = worked.asked
+    for line in requests:
+        batch = asked[line["request_id"]] == "usage"
+        assert line["task_id"] == ("batch" if batch else asked[line["request_id"]])
+        assert line["task_name"] == (BATCH if batch else GET)
+
+    for task_id, attempts in [*((one, 1) for one in FINE), ("gone", 1), ("tired", 3), ("cut", 2)]:
+        ends = worked.ends(task_id)
+        assert [asked[line["request_id"]] for line in ends] == [task_id] * attempts
+        assert len({line["request_id"] for line in ends}) == attempts
+        assert {(line["task_id"], line["task_name"]) for line in ends} == {(task_id, GET)}
+
+    # Its requests were the threads' own: none of them, and none of another task's, is the batch's latest.
+    [end] = worked.ends("batch")
+    assert (end["task_id"], end.get("request_id")) == ("batch", None)
+
+    named = [line for line in worked.lines if "[" in line["event"] and line["event"].startswith("Task ")]
+    assert all(f"{line['task_name']}[{line['task_id']}]" in line["event"] for line in named)
+    [letter] = [line for line in named if "is among the dead letters" in line["event"]]
+    assert (letter["task_id"], asked[letter["request_id"]]) == ("gone", "gone")
+
+    others = [line for line in worked.lines if line not in named and "route" not in line]
+    assert others
+    assert [line for line in others if "task_id" in line or "request_id" in line] == []

@@ -1,0 +1,88 @@
+"""What a log line carries: the task that runs, until it ended, and what Celery's own lines are about."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery, signals
+from celery.worker.strategy import logger as received
+from memory_graph_workers.clients.request_log import log_request
+from memory_graph_workers.tasks import logs
+
+Lines = Callable[[], list[dict[str, Any]]]
+logger = logging.getLogger(__name__)
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Iterator[Lines]:
+    """What this process logs, as a worker does."""
+    root, path = logging.getLogger(), tmp_path / "log"
+    handlers, level = root.handlers[:], root.level
+    logs.set_up(logging.INFO, str(path))
+    yield lambda: [json.loads(line) for line in path.read_text().splitlines()]
+    root.handlers[0].close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    signals.task_prerun.disconnect(logs._begin_task)
+    signals.task_postrun.disconnect(logs._end_task)
+
+
+@pytest.fixture
+def app() -> Iterator[Celery]:
+    app = Celery("logs", set_as_current=False, broker="memory://")
+    yield app
+    app.close()
+
+
+@pytest.mark.parametrize("error", [None, ValueError, SystemExit])
+def test_a_task_in_a_task_names_itself_and_leaves_the_outer_one_its_name(
+    app: Celery, lines: Lines, error: type[BaseException] | None
+) -> None:
+    @app.task(name="inner", throws=ValueError)
+    def inner() -> None:
+        logger.info("in inner")
+        if error is not None:
+            raise error
+
+    @app.task(name="outer")
+    def outer() -> None:
+        logger.info("before inner")
+        try:
+            inner.apply(task_id="2")
+        except SystemExit:
+            logger.info("inner ended the hard way")
+        logger.info("after inner")
+
+    outer.apply(task_id="1")
+    logger.info("after all")
+    of_test = [line for line in lines() if line["logger"] == __name__]
+    assert {(line["task_name"], line["task_id"]) for line in of_test[:-1] if "in inner" not in line["event"]} == {
+        ("outer", "1")
+    }
+    assert [(line["task_name"], line["task_id"]) for line in of_test if line["event"] == "in inner"] == [("inner", "2")]
+    assert not {"task_id", "task_name"} & of_test[-1].keys()
+
+
+def test_the_last_line_of_a_task_has_its_latest_request_and_no_line_of_the_next(app: Celery, lines: Lines) -> None:
+    @app.task(name="asks")
+    def asks(*ids: str) -> None:
+        for request_id in ids:
+            log_request(None, request_id)
+
+    for number, ids in enumerate([("a", "b"), (), ("c",)]):
+        asks.apply(ids, task_id=str(number))
+    ends = [(line["task_id"], line.get("request_id")) for line in lines() if line["logger"] == "celery.app.trace"]
+    assert ends == [("0", "b"), ("1", None), ("2", "c")]
+
+
+def test_a_line_of_celerys_has_the_id_and_name_of_what_it_is_about_and_nothing_else_of_it(lines: Lines) -> None:
+    about = {"id": "1", "name": "n", "args": "private", "kwargs": "private", "eta": None}
+    received.info("Task %(name)s[%(id)s] received", about, extra={"data": about})
+    logger.info("another's", extra={"data": about, "id": "9"})
+    mine, another = lines()
+    assert mine.items() >= {"task_id": "1", "task_name": "n"}.items()
+    assert not {"args", "kwargs", "data"} & mine.keys()
+    assert not {"task_id", "id", "data"} & another.keys()
