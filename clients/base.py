@@ -344,4 +344,5 @@ def _result(call: Call, returns: Payload[R] | None, response: "BaseHTTPResponse"
 def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:
     known = error.status if status is None else status
     believed = call.repeatable if call.needs_deduplication else None
-    return type(error)(error.message, service, call.operation, known, request, error.retry_after_secs, believed)
+    located = (service, call.operation, known, request, error.retry_after_secs, believed, error.fields)
+    return type(error)(error.message, *located)

@@ -28,13 +28,16 @@ A class whose failures get a reason of their own among the dead letters names it
 
 from typing import ClassVar
 
+from ..schemas.refusals import Refusal, refusal_of
+
 
 class IntegrationError(Exception):
     """A call of a service failed.
 
     `service` and `operation` say which, `status` is the HTTP status (or the gRPC code's number), and
     `request_id` names the request in the service's own log. `keys_believed` is whether the service was believed to
-    deduplicate by idempotency key when the request was sent. Each is None where there was none.
+    deduplicate by idempotency key when the request was sent. `fields` are what the response says in fields that may be
+    shown. Each is None where there was none.
     """
 
     showable: ClassVar[bool] = True
@@ -48,8 +51,9 @@ class IntegrationError(Exception):
         request_id: str | None = None,
         retry_after_secs: float | None = None,
         keys_believed: bool | None = None,
+        fields: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(message, service, operation, status, request_id, retry_after_secs, keys_believed)
+        super().__init__(message, service, operation, status, request_id, retry_after_secs, keys_believed, fields)
         self.message = message
         self.service = service
         self.operation = operation
@@ -57,6 +61,7 @@ class IntegrationError(Exception):
         self.request_id = request_id
         self.retry_after_secs = retry_after_secs
         self.keys_believed = keys_believed
+        self.fields = fields
 
     def __str__(self) -> str:
         where = ".".join(part for part in (self.service, self.operation) if part)
@@ -110,6 +115,11 @@ class ApiError(IntegrationError):
 
 class Refused(ApiError):
     """The service refused the call (4xx) or responded with a redirect (3xx); repeating it changes nothing."""
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The reason and its facts (such as `kept_until`), if the service gave one of the contract's reasons."""
+        return refusal_of(self.fields)
 
 
 class NotFound(Refused):

@@ -1,6 +1,7 @@
 """Read a response: its status as an error, its body as a model.
 
-No part of a body ever reaches an error, because a body may quote the conversation that was sent.
+No text of a body ever reaches an error, because a body may quote the conversation that was sent. A known reason of a
+refusal does, with its dates and statuses (`schemas.refusals`): they are read into our own types, and said in our words.
 """
 
 import json
@@ -14,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..schemas.base import Payload, ValidationError
+from ..schemas.refusals import REFUSAL, refusal_of
 from .errors import AuthenticationError, HttpError, NotFound, Refused, SerializationError, ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def refuse(response: "BaseHTTPResponse", body: bytes, key_variable: str, schema:
     """Raise the error that the response's status stands for, unless it is a 2xx.
 
     Raises: AuthenticationError (401, 403); ServiceUnavailable (429, 5xx); NotFound (a 404 whose body is an error of the
-    contract); Refused (any other status). The last two name the fields of the request's schema that the body mentions.
+    contract); Refused (any other status). The last two say why if the service gives a known reason, else they name the
+    fields of the request's schema that the body mentions.
     """
     status = response.status
     if 200 <= status < 300:
@@ -42,8 +45,12 @@ def refuse(response: "BaseHTTPResponse", body: bytes, key_variable: str, schema:
     if status < 400:
         raise Refused("the service responded with a redirect, which is not followed; configure its final address")
     told = _json(body)
+    is_error = _is_error(told, status)
+    kind = NotFound if status == HTTPStatus.NOT_FOUND and is_error else Refused
+    refusal = refusal_of(told) if is_error else None
+    if refusal is not None:
+        raise kind(refusal.sentence, fields=REFUSAL.as_json(refusal))
     named = sorted(_names(schema) & set(_keys(told)))
-    kind = NotFound if status == HTTPStatus.NOT_FOUND and _is_error(told, status) else Refused
     raise kind(_phrase(status) + (f", see {', '.join(named)}" if named else ""))
 
 

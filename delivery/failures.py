@@ -17,9 +17,15 @@ def failure(error: BaseException | None, reason: Reason | None = None) -> dict[s
         "reason": reason or _reason(error),
         "error": name_of(error) if error else None,
         "message": safe_text(error) if error else "",
-        "fields": getattr(known, "messages", None),
+        "fields": _fields(known),
         **{name: getattr(known, name, None) for name in _FACTS},
     }
+
+
+def _fields(known: BaseException | None) -> dict[str, Any] | list[Any] | None:
+    """What a showable error says in fields: `messages` of a wrong payload, or `fields`."""
+    given = (getattr(known, name, None) for name in ("messages", "fields"))
+    return next((found for found in given if found and isinstance(found, dict | list)), None)
 
 
 def _reason(error: BaseException | None) -> Reason:

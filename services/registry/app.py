@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Flask, Response, current_app, request
-from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from marshmallow import RAISE, Schema, fields
 
 from ...schemas.fields import SentTimestamp
@@ -28,6 +27,7 @@ from ...schemas.registry import (
 )
 from ..database.storage import Storage
 from ..web.app import make_web_app
+from ..web.conflict import conflict
 from ..web.idempotency import IdempotencyStore, capability, requested_key, respond_once
 from ..web.openapi import ServiceInfo
 from ..web.request_body import JsonBlueprint, QueryNumber, with_derived_ids
@@ -168,7 +168,7 @@ def update_session_status(update: StatusUpdate, session_id: str) -> SessionInfo:
     now = _config().now()
     found, refusal = _storage().write(lambda session: registry_sessions.change_status(session, session_id, update, now))
     if refusal:
-        abort(409, message=refusal)
+        conflict(refusal)
     return found
 
 

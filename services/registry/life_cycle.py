@@ -8,6 +8,7 @@ in the order of their arrival.
 from dataclasses import dataclass
 from datetime import datetime
 
+from ...schemas.refusals import Refusal, RefusalReason
 from ...schemas.registry import SessionStatus, StatusUpdate
 from .records import SessionRecord
 
@@ -26,7 +27,7 @@ class Step:
 
     status: SessionStatus
     ended_at: datetime | None
-    refusal: str = ""
+    refusal: Refusal | None = None
 
 
 def update(record: SessionRecord, wanted: StatusUpdate, now: datetime) -> Step:
@@ -57,14 +58,14 @@ def reopen(record: SessionRecord, asked_at: datetime | None, now: datetime) -> S
     return Step(SessionStatus.ACTIVE, None)
 
 
-def _refusal(record: SessionRecord, current: SessionStatus, wanted: StatusUpdate, *, came_late: bool) -> str:
+def _refusal(record: SessionRecord, current: SessionStatus, wanted: StatusUpdate, *, came_late: bool) -> Refusal | None:
     if wanted.if_ended_at is not None and wanted.if_ended_at != record.ended_at:
-        return "The session went on: it ended at another time than `if_ended_at`, or is active again."
+        return Refusal(RefusalReason.SESSION_WENT_ON, session_status=current)
     if wanted.status is current:
-        return ""
+        return None
     if wanted.status not in _TRANSITIONS[current]:
-        return f"A session that is {current} cannot become {wanted.status}."
-    return "The session was reopened, or ended again, after this was asked for." if came_late else ""
+        return Refusal(RefusalReason.STATUS_NOT_ALLOWED, session_status=current)
+    return Refusal(RefusalReason.ASKED_TOO_EARLY, session_status=current) if came_late else None
 
 
 def _note_end(record: SessionRecord, status: SessionStatus, asked_at: datetime | None) -> None:

@@ -7,8 +7,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ...schemas.base import canonical_json
+from ...schemas.refusals import Refusal, RefusalReason
 from ...schemas.registry import SessionInfo, SessionList, SessionRegistration, SessionStatus, StatusUpdate
 from ..database.storage import BROKEN
+from ..web.conflict import conflict
 from . import life_cycle
 from . import listing as registry_listing
 from . import totals as registry_totals
@@ -31,7 +33,7 @@ def register(session: Session, registration: SessionRegistration, now: datetime)
         session.flush()
         registry_listing.count_added(session, record)
     elif not _is_same(record, registration):
-        abort(409, message="A session with this id is registered with other content.")
+        conflict(Refusal(RefusalReason.OTHER_CONTENT))
     return session_info(session, record)
 
 
@@ -56,7 +58,9 @@ def session_info(session: Session, record: SessionRecord) -> SessionInfo:
     return _info(record, registry_totals.of_sessions(session, [record.number]))
 
 
-def change_status(session: Session, session_id: str, wanted: StatusUpdate, now: datetime) -> tuple[SessionInfo, str]:
+def change_status(
+    session: Session, session_id: str, wanted: StatusUpdate, now: datetime
+) -> tuple[SessionInfo, Refusal | None]:
     """Move a session on, as far as its life cycle allows; returns it, and why the message was refused, if it was."""
     record = get(session, session_id, to_change=True)
     step = life_cycle.update(record, wanted, now)

@@ -12,14 +12,14 @@ from hashlib import blake2b, sha256
 from uuid import UUID
 
 from flask import current_app
-from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from ...schemas.base import canonical_json
 from ...schemas.registry import UsageReport
 from ..database.upsert import insert_if_absent
-from ..web.idempotency import SAME_KEY, IdempotencyStore, sha256_fingerprint
+from ..web.conflict import conflict
+from ..web.idempotency import KEY_REUSED, IdempotencyStore, sha256_fingerprint
 from .records import IdempotentResponse, UsageKey
 
 FIRST_DAY = date(1970, 1, 1)
@@ -49,7 +49,7 @@ def is_new(session: Session, key: str, sent: bytes, now: datetime, kept_days: in
     if insert_if_absent(session, UsageKey, row):
         return True
     if session.scalars(select(UsageKey.fields).where(UsageKey.key == row["key"])).one() != row["fields"]:
-        abort(409, message=SAME_KEY)
+        conflict(KEY_REUSED)
     return False
 
 
@@ -91,7 +91,7 @@ def _was_answered(session: Session, key: str, sent: bytes, now: datetime) -> boo
     if stored is None or stored.kept_until < now:
         return False
     if stored.fingerprint != sha256_fingerprint(sent, None):
-        abort(409, message=SAME_KEY)
+        conflict(KEY_REUSED)
     return True
 
 

@@ -144,7 +144,7 @@ def _read_entries() -> list[Any]:
 
 
 def _refused(error: Refused) -> tuple[dict[str, Any], int]:
-    return error_body(error.status, error.reason), error.status
+    return error_body(error.status, error.reason, error.refusal), error.status
 
 
 def _unreadable(error: Unreadable) -> tuple[dict[str, Any], int]:

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session, undefer
 
 from ...schemas.base import canonical_json
 from ...schemas.fields import LAST_TIME, format_timestamp
+from ...schemas.refusals import Refusal, RefusalReason
 from ...schemas.vault import ArchiveEntry, ArchiveResponse
+from ..web.conflict import conflict
 from . import deletions as vault_deletions
 from .keys import KeyRing, WrappedKey
 from .records import ArchiveRecord
@@ -19,14 +21,15 @@ from .seal import Ids, Sealed, SealOptions, seal, unseal
 
 # Separates the details from the data; canonical JSON contains no line break.
 _SEPARATOR = b"\n"
+OTHER_CONTENT = Refusal(RefusalReason.OTHER_CONTENT)
 
 
 class Refused(Exception):
-    """An archive that cannot be stored: an HTTP status and a short reason."""
+    """An archive that cannot be stored: an HTTP status, a short text, and the refusal if it is a known one."""
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(status, reason)
-        self.status, self.reason = status, reason
+    def __init__(self, status: int, reason: str, refusal: Refusal | None = None) -> None:
+        super().__init__(status, reason, refusal)
+        self.status, self.reason, self.refusal = status, reason, refusal
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def store(session: Session, draft: Draft, ring: KeyRing, now: datetime) -> Archi
         session.add(record)
         session.flush()
     elif not _is_same(record, draft, ring):
-        raise Refused(409, "conflict: an archive with this id holds other content")
+        raise Refused(409, "conflict: an archive with this id holds other content", OTHER_CONTENT)
     return ArchiveResponse(
         record.archive_id,
         record.session_id,
@@ -110,7 +113,7 @@ def delete(session: Session, archive_id: str, now: datetime) -> None:
     if record is None:
         return
     if now < record.kept_until:
-        abort(409, message=f"The archive is kept until {format_timestamp(record.kept_until)}.")
+        conflict(Refusal(RefusalReason.RETENTION_NOT_OVER, kept_until=record.kept_until))
     vault_deletions.delete(session, record, vault_deletions.DeletionReason.REQUEST, now)
 
 

@@ -7,6 +7,7 @@ from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.orm import Session
 
 from ...schemas.vault import PolicyId, RetentionPolicy, RetentionPolicySchema
+from ..web.conflict import conflict
 from . import archives as vault_archives
 from .records import PolicyRecord
 
@@ -23,7 +24,7 @@ def create(session: Session, policy: RetentionPolicy, now: datetime) -> PolicyId
         session.add(_record(policy, now))
         session.flush()
     elif record.content != _content(policy):
-        abort(409, message="A policy with this id has other content.")
+        conflict(vault_archives.OTHER_CONTENT)
     return PolicyId(policy.policy_id)
 
 

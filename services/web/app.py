@@ -35,7 +35,7 @@ class ErrorApi(Api):
     def handle_http_exception(self, error: HTTPException) -> tuple[dict[str, Any], int, dict[str, str]]:
         """Make the response's body."""
         data: dict[str, Any] = getattr(error, "data", None) or {}
-        body = error_body(error.code or 500, data.get("message", error.name))
+        body = error_body(error.code or 500, data.get("message", error.name), data.get("refusal"))
         fields = data.get("messages", {})
         if fields:
             body["errors"] = limit_fields(fields.get("json", fields.get("query", fields)))

@@ -13,10 +13,12 @@ from sqlalchemy import String, Text, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ...schemas.base import canonical_json
+from ...schemas.refusals import Refusal, RefusalReason
 from ..database.storage import Storage, UtcDateTime
+from .conflict import conflict
 
 RETENTION = timedelta(days=90)  # as long as a dead letter, which can be replayed
-SAME_KEY = "This Idempotency-Key came with another path or body before."
+KEY_REUSED = Refusal(RefusalReason.KEY_REUSED)
 _MAX_PURGED = 20
 # Makes the fingerprint of a body, in the same way as the earlier fingerprint given, if any. None: that way is gone.
 Fingerprint = Callable[[bytes, str | None], str | None]
@@ -81,7 +83,7 @@ class IdempotencyStore:
             session.flush()
             return self._store(session, route, key, work(session), kept)
         if fingerprint != stored.fingerprint:
-            abort(409, message=SAME_KEY)
+            conflict(KEY_REUSED)
         return stored.body
 
     def _purge_some(self, session: Session) -> None:

@@ -4,12 +4,15 @@ from typing import Any
 
 from werkzeug.http import HTTP_STATUS_CODES
 
+from ...schemas.json_schema import components
+from ...schemas.refusals import REFUSAL, Refusal, RefusalSchema
+
 # The errors of operations: the name in the contract, what happened and what the caller should do.
 ERRORS: dict[int, tuple[str, str]] = {
     400: ("Malformed", "The body is not JSON in UTF-8, or a header has a wrong value. Fix the call."),
     401: ("NoKey", "A valid bearer key is required."),
     404: ("NotFound", "Nothing has this id."),
-    409: ("Conflict", "The call contradicts what is stored; `message` says how. Repeating it will not succeed."),
+    409: ("Conflict", "The call contradicts what is stored; `reason` says how. Repeating it will not succeed."),
     413: ("TooLarge", "The body, or an item in it, is larger than this service accepts. Send less."),
     422: (
         "Invalid",
@@ -27,6 +30,7 @@ ERROR: dict[str, Any] = {
         "status": {"type": "string", "description": "The HTTP status in words."},
         "message": {"type": "string", "description": "What is wrong."},
         "errors": {"type": "object", "description": "What is wrong with each invalid field."},
+        **components(RefusalSchema)["Refusal"]["properties"],
     },
 }
 IDEMPOTENCY: dict[str, Any] = {
@@ -98,6 +102,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }
 
 
-def error_body(code: int, message: str) -> dict[str, Any]:
-    """What every bad_request_response looks like."""
-    return {"code": code, "status": HTTP_STATUS_CODES[code], "message": message}
+def error_body(code: int, message: str, refusal: Refusal | None = None) -> dict[str, Any]:
+    """What the body of every error looks like; a refusal that has a reason says it in fields, too."""
+    facts = REFUSAL.as_json(refusal) if refusal else {}
+    return {"code": code, "status": HTTP_STATUS_CODES[code], "message": message, **facts}

@@ -4,11 +4,13 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import fakeredis
 import pytest
 from memory_graph_workers.delivery.bounds import Bounds
 from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, Reason
+from memory_graph_workers.delivery.failures import failure
 from memory_graph_workers.delivery.keys import Keys
 
 RAW = b"\x00 not json"
@@ -162,6 +164,24 @@ def test_keeps_a_letter_that_failed_again_since_it_was_read(store: DeadLetters) 
     store.add(letter())
     assert not store.remove("t0", failed_at=first.failed_at)
     assert store.remove("t0", failed_at=store.list()[0].failed_at)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"messages": {"number": ["Missing."]}}, {"number": ["Missing."]}),
+        ({"fields": {"sold_until": "2027-01-01"}}, {"sold_until": "2027-01-01"}),
+        ({"messages": None, "fields": {"a": "b"}}, {"a": "b"}),
+        ({"messages": {"number": ["Missing."]}, "fields": {"a": "b"}}, {"number": ["Missing."]}),
+        ({"fields": ("not", "json")}, None),
+        ({"fields": {}}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("showable", [True, False])
+def test_a_letter_keeps_what_a_showable_error_says_in_fields(given: Any, kept: Any, showable: bool) -> None:
+    error = type("Sold", (Exception,), {"showable": showable, **given})("sold")
+    assert failure(error)["fields"] == (kept if showable else None)
 
 
 def test_one_at_a_time_replays_a_letter(store: DeadLetters) -> None:

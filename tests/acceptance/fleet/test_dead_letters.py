@@ -12,12 +12,16 @@ from click.testing import CliRunner, Result
 from memory_graph_workers.cli.main import mgw
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, Reason
+from memory_graph_workers.schemas.fields import format_timestamp
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
+from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.registry import track_usage, update_session_status
 from memory_graph_workers.tasks.usage import UsageReporter
+from memory_graph_workers.tasks.vault import delete_archive
 from support.our_app import KEYS
 from support.waiting import until
 
@@ -99,6 +103,22 @@ def test_usage_that_comes_before_its_session_is_counted_once_without_a_letter(
     registry.register_session(SessionRegistration(session_id, "m"))
     until(lambda: tokens(registry, session_id) == 60)
     assert [letters.get(one) for one in (sent.id, key)] == [None, None]
+
+
+def test_a_delete_before_its_time_says_in_its_letter_until_when_the_archive_is_kept(
+    vault: VaultClient, letters: DeadLetters, session_id: str
+) -> None:
+    kept_until = vault.archive_session(ArchiveEntry(session_id, {}, 365, id=session_id)).kept_until
+    sent = delete_archive.delay(session_id)
+    until(lambda: letters.get(sent.id))
+    assert kept_until is not None
+    moment = format_timestamp(kept_until)
+    shown = told("show", sent.id)
+    assert shown["fields"] == {"reason": "retention_not_over", "kept_until": moment}
+    sentence = f"kept until {moment}: retention is not over"
+    assert sentence in shown["message"]
+    assert sentence in run("list", "--all").stdout
+    assert all(part in run("show", sent.id).stdout for part in (sentence, "retention_not_over"))
 
 
 def test_a_letter_that_is_gone_says_so(failed: str) -> None:

@@ -89,8 +89,9 @@ def test_an_archive_is_stored_read_back_and_kept(fleet: Stack) -> None:
     entry = ArchiveEntry("s-1", {"text": "🜁 שלום \u0000"}, 365, tags=["production"])
     receipt = answer(vault_tasks.archive_session.delay(entry))
     assert answer(vault_tasks.retrieve_session.delay(receipt["archive_id"]))["data"] == entry.data
-    with pytest.raises(Refused, match="409"):
+    with pytest.raises(Refused, match=r"kept until .*: retention is not over .*409") as caught:
         vault_tasks.delete_archive.apply_async((receipt["archive_id"],), ignore_result=False).get(timeout=LONGEST_SECS)
+    assert caught.value.fields == {"reason": "retention_not_over", "kept_until": receipt["kept_until"]}
 
 
 def test_a_batch_of_plain_mappings_is_stored(fleet: Stack) -> None:

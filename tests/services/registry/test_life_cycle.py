@@ -135,7 +135,10 @@ def test_archiving_names_the_end_that_it_knows(in_process, opened, change):
         in_process.move(opened, "completed")
     answer = in_process.move(opened, "archived", if_ended_at=known)
     assert answer.status_code == (200 if change == "nothing" else 409)
-    assert in_process.read(opened)["status"] == {"reopened": "active", "nothing": "archived"}.get(change, "completed")
+    status = {"reopened": "active", "nothing": "archived"}.get(change, "completed")
+    assert in_process.read(opened)["status"] == status
+    if change != "nothing":
+        assert (answer.json["reason"], answer.json["session_status"]) == ("session_went_on", status)
 
 
 def test_usage_of_an_archived_session_is_counted_and_reopens_nothing(in_process, opened):
@@ -154,6 +157,16 @@ def test_a_wrong_reopening_is_refused(in_process, opened, query):
 def test_a_clock_that_is_ahead_keeps_no_session_from_being_reopened(in_process, opened):
     in_process.move(opened, "completed", asked_at="2099-01-01T00:00:00Z")
     assert in_process.reopen(opened, asked_at=text(in_process.now())).json["status"] == "active"
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_an_end_from_before_the_reopening_says_that_it_comes_too_late(in_process, opened, status):
+    before = text(in_process.now())
+    in_process.move(opened, "completed")
+    in_process.reopen(opened, asked_at=text(in_process.now()))
+    answer = in_process.move(opened, status, asked_at=before)
+    facts = [answer.json[name] for name in ("code", "reason", "session_status")]
+    assert (answer.status_code, facts) == (409, [409, "asked_too_early", "active"])
 
 
 # No order and no repetition

@@ -22,7 +22,8 @@ def report(registry, session_id, **others):
 
 @pytest.mark.parametrize("change", [{"model_id": "n"}, {"tags": ["x"]}, {"metadata": {"a": 1}}, {"model_version": "2"}])
 def test_a_second_registration_with_other_content_is_refused(registry, session_id, change):
-    assert register(registry, session_id, **{"model_id": f"model-{session_id}", **change}).status == 409
+    refused = register(registry, session_id, **{"model_id": f"model-{session_id}", **change})
+    assert (refused.status, refused.json["reason"]) == (409, "other_content")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,9 @@ def test_a_session_moves_on_and_the_same_status_again_changes_nothing(registry, 
 def test_a_session_never_moves_back_or_skips(registry, session_id, path, refused):
     for status in path:
         move(registry, session_id, status)
-    assert move(registry, session_id, refused).status == 409
+    answer = move(registry, session_id, refused)
+    assert (answer.status, answer.json["reason"]) == (409, "status_not_allowed")
+    assert answer.json["session_status"] == ["active", *path][-1]
     assert registry.get(f"/api/v1/sessions/{session_id}").json["status"] == ["active", *path][-1]
 
 

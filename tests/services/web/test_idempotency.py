@@ -26,7 +26,8 @@ def test_the_same_key_counts_once_and_answers_the_same(registry, session_id):
 
 def test_the_same_key_with_another_body_is_refused(registry, session_id):
     registry.post("/api/v1/usage", report(session_id), Idempotency_Key=session_id)
-    assert registry.post("/api/v1/usage", report(session_id, 2), Idempotency_Key=session_id).status == 409
+    refused = registry.post("/api/v1/usage", report(session_id, 2), Idempotency_Key=session_id)
+    assert (refused.status, refused.json["reason"]) == (409, "key_reused")
     assert count(registry, session_id) == 1
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from memory_graph_workers.schemas.refusals import REFUSAL, RefusalReason
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -82,6 +83,12 @@ def test_refusals_look_as_the_contract_says(service, contract):
         assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
         error.validate(answer.json)
         assert answer.json["code"] == status
+
+
+def test_it_names_every_reason_of_a_refusal_and_its_facts(contract):
+    error = contract["components"]["schemas"]["Error"]["properties"]
+    assert error["reason"]["enum"] == [reason.value for reason in RefusalReason]
+    assert set(REFUSAL.fields) < set(error)
 
 
 def test_a_method_that_is_not_there_is_told_which_are(registry):
