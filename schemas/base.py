@@ -27,6 +27,7 @@ class ValidationError(marshmallow.ValidationError):
 
     showable: ClassVar[bool] = True
     dead_letter_reason: ClassVar[str] = "invalid_payload"
+    messages: dict[str, Any] | list[Any]
 
     def __init__(self, messages: dict[str, Any] | list[Any] | str) -> None:
         super().__init__(messages)

@@ -1,4 +1,7 @@
-"""What a type checker tells a user who installed the wheel into an environment of their own."""
+"""What a type checker tells a user who installed the wheel into an environment of their own.
+
+The user's modules are right and wrong calls, and the programs with this package that README and docs/producers.md show.
+"""
 
 import json
 import re
@@ -8,21 +11,30 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.built_wheel import build_wheel, empty_venv
+from support.built_wheel import ROOT, build_wheel, empty_venv
 from support.waiting import LONGEST_SECS
 
 HERE = Path(__file__).parent
 BIN = Path(sys.prefix) / "bin"
+PAGES = {"README": ROOT / "README.md", "producers": ROOT / "docs" / "producers.md"}
+PROGRAMS = {
+    f"{name}_{number}_app.py": block
+    for name, page in PAGES.items()
+    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE))
+    if "memory_graph_workers" in block
+}
 WRONG = {number for number, line in enumerate((HERE / "bad_app.py").read_text().splitlines(), 1) if "# wrong" in line}
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's project: two modules, and a virtual environment that has the wheel, what it needs and celery-types."""
+    """A user's project: modules, and a virtual environment that has the wheel, what it needs and celery-types."""
     project = tmp_path_factory.mktemp("project")
     empty_venv(project / ".venv", build_wheel(tmp_path_factory.mktemp("wheel")), "celery-types")
     for name in ("good_app.py", "bad_app.py"):
         shutil.copyfile(HERE / name, project / name)
+    for name, program in PROGRAMS.items():
+        (project / name).write_text(program)
     return project
 
 
@@ -45,3 +57,9 @@ def test_a_wrong_call_is_marked_and_a_right_one_is_not(project: Path, checker: o
     told = checker(project)  # type: ignore[operator]
     marked = {(name, int(line)) for name, line in re.findall(r"(\w+)\.py:(\d+):[\d: -]* error", told)}
     assert marked == {("bad_app", number) for number in WRONG}, told
+
+
+def test_what_the_pages_show_is_clean_in_a_strict_type_checker(project: Path) -> None:
+    assert {name.partition("_")[0] for name in PROGRAMS} == set(PAGES)
+    told = pyright(project)
+    assert not [line for line in told.splitlines() if any(name in line for name in PROGRAMS)], told
