@@ -48,10 +48,11 @@ _LOSSES_KEPT_SECS = 7 * 86_400
 class DeadLetter:
     """One failure: which task, why, and what it carried.
 
-    `message` and `fields` are fit to be logged; `payload` is not: `{"args", "kwargs"}` of a task, with `embed`
-    where more hangs on it (the rest of a chain, callbacks), or `{"base64"}`, the raw bytes of what could not be read.
+    `message` and `fields` are fit to be logged; `payload` is not. Of a task it is `{"args", "kwargs"}`, with `embed`
+    where more hangs on it (the rest of a chain, callbacks, a chord's body) and `options` where its sender set any: how
+    it was to run (eta, expires, timelimit, priority, headers, its place in a group). Of what could not be read it is
+    `{"base64"}`, the raw bytes; of more than 64 KiB the beginning, with the `size_bytes` and the `sha256` of all.
     `keys_believed`: whether the service was believed to deduplicate by the task's id when it was called.
-    Of more than 64 KiB that is only the beginning, with the `size_bytes` and the `sha256` of all.
     """
 
     id: str
@@ -183,8 +184,12 @@ class DeadLetters:
         return self.read(self.entries())
 
     def ids(self) -> "list[str]":
-        """The ids of all letters, newest first."""
-        return [entry.id for entry in self.entries()]
+        """The ids of all letters, newest first, those in quarantine last. No letter is read."""
+        return [letter_id for pot in self._pots for letter_id in pot.ids()]
+
+    def has(self, letter_id: str) -> bool:
+        """Whether there is a letter with this id; it is not read."""
+        return any(pot.has(letter_id) for pot in self._pots)
 
     def get(self, letter_id: str) -> DeadLetter | None:
         """One letter, or None."""
@@ -244,23 +249,23 @@ class DeadLetters:
     def _count_to_groups(self) -> None:
         """Count letters of older releases to their groups, and move their junk to the quarantine.
 
+        They are read in slices, so 100,000 of them take no more memory than some hundred.
         Whoever is killed in between leaves a letter twice at most; the next call removes one of them.
         """
         ungrouped = self._failures.ungrouped()
         if not ungrouped:
             return
-        there: set[str] = set()
-        for written in self._failures.read(ungrouped):
-            there.add(written.id)
-            letter = _letter_of(written)
-            if _is_junk(letter) and letter.failed_at:
-                failed_at = parse_timestamp(letter.failed_at).timestamp()
-                _put(self._quarantine, _cut(letter), failed_at, written.first_seen)
-                self._failures.remove(letter.id, failed_at, self._names.losses(letter.id))
-            else:
-                self._failures.count_to_group(letter.id, _group_of(letter), letter.queue)
-        for letter_id in set(ungrouped) - there:
-            self._failures.count_to_group(letter_id, "", "")
+        for some in slices(ungrouped, _READ_AT_ONCE):
+            places = {letter_id: (letter_id, "", "") for letter_id in some}
+            for written in self._failures.read(some):
+                letter = _letter_of(written)
+                if _is_junk(letter) and letter.failed_at:
+                    failed_at = parse_timestamp(letter.failed_at).timestamp()
+                    _put(self._quarantine, _cut(letter), failed_at, written.first_seen)
+                    self._failures.remove(letter.id, failed_at, self._names.losses(letter.id))
+                else:
+                    places[letter.id] = (letter.id, _group_of(letter), letter.queue)
+            self._failures.count_to_groups(places.values())
 
 
 _NAMES = {field.name for field in dataclasses.fields(DeadLetter)}

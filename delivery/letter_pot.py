@@ -4,9 +4,10 @@ Whatever changes a pot is one script, so whoever is killed leaves the letters an
 whole. A letter costs O(log n), however many there are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 import redis
@@ -21,9 +22,10 @@ _READ_AT_ONCE = 200
 
 _LETTERS = script("letters")
 _ADD = _LETTERS + script("add_letter")
-_GROUP = _LETTERS + script("group_letter")
+_GROUP = _LETTERS + script("group_letters")
 _REMOVE = _LETTERS + script("remove_letter")
 _LIST = script("list_letters")
+_IDS = script("list_ids")
 _TRIM = _LETTERS + script("trim_letters")
 
 
@@ -66,9 +68,9 @@ class Pot:
         """Keep a letter in the place of an older one with the same id."""
         self._run(_ADD, letter_id, text, failed_at, first_seen, group, queue)
 
-    def count_to_group(self, letter_id: str, group: str, queue: str) -> None:
-        """Count a letter to its group that has none yet."""
-        self._run(_GROUP, letter_id, group, queue)
+    def count_to_groups(self, letters: Iterable[tuple[str, str, str]]) -> None:
+        """Count letters (id, group, queue) to their groups that have none yet. Some hundred at once: Redis waits."""
+        self._run(_GROUP, *chain.from_iterable(letters))
 
     def remove(self, letter_id: str, failed_at: float | None, losses: str) -> bool:
         """Forget a letter and its losses; with `failed_at` only where it is still the letter of that failure."""
@@ -100,6 +102,15 @@ class Pot:
         parts = _text(found).split("\0") if found else []
         return list(zip(parts[::2], map(float, parts[1::2]), strict=True))
 
+    def ids(self) -> list[str]:
+        """Each letter's id, newest first."""
+        found = self._redis.eval(_IDS, 1, self.keys.by_time)
+        return _text(found).split("\0") if found else []
+
+    def has(self, letter_id: str) -> bool:
+        """Whether there is a letter with this id."""
+        return bool(self._redis.hexists(self.keys.letters, letter_id))
+
     def read(self, ids: Sequence[str]) -> Iterator[Written]:
         """The letters with these ids that are there, in this order."""
         for some in slices(ids, _READ_AT_ONCE):
@@ -120,7 +131,7 @@ class Pot:
         if letters == grouped:
             return []
         known = {_text(letter_id) for letter_id in self._redis.hkeys(self.keys.group_of)}
-        return list(known.symmetric_difference(letter_id for letter_id, _ in self.times()))
+        return list(known.symmetric_difference(self.ids()))
 
     def groups(self) -> dict[str, Sizes]:
         """Each group's sizes, by its name, the one with the most letters first."""

@@ -1,5 +1,6 @@
 """Ids of dead letters as people type them: a unique beginning is enough."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -14,18 +15,17 @@ _MOST_NAMED = 5
 
 def begins(letter_id: str, given: str) -> bool:
     """Whether an id, as it is or as a table shows it, begins with what was typed."""
-    return bool(given) and (letter_id.startswith(given) or plain(letter_id).startswith(given))
+    return bool(given) and (letter_id.startswith(given) or ("\\" in given and plain(letter_id).startswith(given)))
 
 
 def whole_id(letters: DeadLetters, given: str, how_to_list: str) -> str:
-    """The id that is, or alone begins with, what was typed.
+    """The id that is, or alone begins with, what was typed. All ids are read only if it is a beginning.
 
     Raises: Failure if there is none, or more than one.
     """
-    ids = letters.ids()
-    if given in ids:
+    if letters.has(given):
         return given
-    found = [letter_id for letter_id in ids if begins(letter_id, given)]
+    found = [letter_id for letter_id in letters.ids() if begins(letter_id, given)]
     if not found:
         raise Failure(f"There is no dead letter {plain(given)}. To list them: {how_to_list}")
     if len(found) > 1:
@@ -36,9 +36,11 @@ def whole_id(letters: DeadLetters, given: str, how_to_list: str) -> str:
 
 def shortened(shown: Iterable[str], ids: Sequence[str]) -> list[str]:
     """Of each id to show, the shortest beginning that no other of all `ids` has, and at least 8 characters."""
-    ordered = sorted(set(ids) | set(shown := list(shown)))
-    at = {letter_id: place for place, letter_id in enumerate(ordered)}
-    return [_shortened(letter_id, ordered[max(at[letter_id] - 1, 0) : at[letter_id] + 2]) for letter_id in shown]
+    shown = list(shown)
+    heads = {letter_id[:_SHORTEST] for letter_id in shown}
+    ordered = sorted({*shown, *(letter_id for letter_id in ids if letter_id[:_SHORTEST] in heads)})
+    places = [(letter_id, bisect_left(ordered, letter_id)) for letter_id in shown]
+    return [_shortened(letter_id, ordered[max(at - 1, 0) : at + 2]) for letter_id, at in places]
 
 
 def _shortened(letter_id: str, neighbours: list[str]) -> str:

@@ -19,6 +19,9 @@ class Letters:
     def ids(self) -> list[str]:
         return IDS
 
+    def has(self, letter_id: str) -> bool:
+        return letter_id in IDS
+
 
 def whole(given: str) -> str:
     return whole_id(Letters(), given, "mgw dead list")  # pyright: ignore[reportArgumentType]

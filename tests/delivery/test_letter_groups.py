@@ -232,6 +232,39 @@ def test_letters_of_older_releases_stay_readable_and_are_counted_into_groups(
     assert index_holds(redis)
 
 
+class Counting(fakeredis.FakeRedis):
+    """Counts the scripts that it runs."""
+
+    ran = 0
+
+    def eval(self, *arguments: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        self.ran += 1
+        return super().eval(*arguments)
+
+
+@pytest.mark.parametrize(("count", "most_scripts"), [(1, 4), (450, 6), (1000, 9)])
+def test_many_letters_of_older_releases_are_counted_in_few_steps(count: int, most_scripts: int) -> None:
+    redis = Counting()
+    for number in range(count):
+        add_as_before(redis, letter(f"old{number}", f"task{number % 3}"))
+    redis.ran = 0
+    assert sum(group.count for group in bounded(redis).groups()) == count
+    assert 0 < redis.ran <= most_scripts
+    assert index_holds(redis)
+    redis.close()
+
+
+def test_groups_and_ids_are_told_without_reading_a_letter(store: DeadLetters, redis: fakeredis.FakeRedis) -> None:
+    for number in range(3):
+        store.add(letter(f"t{number}"))
+    store.quarantine(b"junk", "work")
+    before = told(store), store.ids()
+    redis.delete("shop:dead:letters", "shop:dead:quarantine:letters")
+    assert (told(store), store.ids()) == before
+    assert store.ids()[:3] == ["t2", "t1", "t0"]
+    assert not store.has("t0")
+
+
 def test_older_and_newer_workers_side_by_side_leave_nothing_behind(
     store: DeadLetters, redis: fakeredis.FakeRedis
 ) -> None:
