@@ -93,10 +93,13 @@ def start(wait: bool, as_json: bool) -> None:
 
 
 def _untaken() -> str:
+    then = " It waits in its queue, and starts then; do not send it again. To see it then: mgw sweeps list"
     waits_for = target_of(None).hold(ARCHIVAL)
     if waits_for:
-        return f"The sweep has not started: its queue is held until {waits_for.service} is back (see: mgw queues)."
-    return "No worker has taken the sweep. Is one running (celery -A memory_graph_workers.tasks.app worker)?"
+        return (
+            f"The sweep has not started: its queue is held until {waits_for.service} is back (see: mgw queues)." + then
+        )
+    return "No worker has taken the sweep. Is one running (celery -A memory_graph_workers.tasks.app worker)?" + then
 
 
 def _follow(sweep_id: str) -> dict[str, Any]:

@@ -35,7 +35,12 @@ class LetterGroup:
     @property
     def title(self) -> str:
         """What the letters have in common, in one line."""
-        return " ".join(part for part in (self.task, self.reason, self.error) if part)
+        return title_of(self.task, self.reason, self.error)
+
+
+def title_of(task: str | None, reason: Reason, error: str | None) -> str:
+    """What failed and why, in one line."""
+    return " ".join(part for part in (task, reason, error) if part)
 
 
 def name_of_group(task: str | None, reason: Reason, error: str | None) -> str:

@@ -15,6 +15,7 @@ from ...delivery import DeadLetter, DeadLetters, LetterGroup
 from ...delivery.call_options import kept_options
 from ...delivery.chords import body_can_run, part_of
 from ...delivery.dead_letters import Entry
+from ...delivery.letter_groups import title_of
 from ...delivery.replay import NotReplayable
 from ...schemas.base import ValidationError
 from ...schemas.fields import parse_timestamp
@@ -28,8 +29,9 @@ from .ids import shortened, whole_id
 from .replaying import Replay, replay_of
 from .selection import Selection, selecting
 
-_GROUP_COLUMNS = ["letters", "first", "last", "task", "reason", "error", "sample"]
-_COLUMNS = ["failed", "id", "task", "reason", "error", "message"]
+_WHAT = "task, reason, error"  # one column: on a terminal of 80 columns three have no room
+_GROUP_COLUMNS = ["letters", "first", "last", _WHAT, "sample"]
+_COLUMNS = ["failed", "id", _WHAT, "message"]
 _GONE = "It is gone, or its task has failed again since the letter was read."
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -179,6 +181,9 @@ def _list_letters(target: Target, selection: Selection, limit: int, as_json: boo
     found = list(letters.read(selection.entries(letters, limit)))
     if as_json:
         return {"letters": [_facts(letter) for letter in found]}
+    if not found:
+        click.echo(_none(letters))
+        return {}
     show_table(_COLUMNS, _rows(letters, found), whole={"failed", "id"})
     click.echo(f"{counted(letters.count(), 'dead letter')}. To show one: {target.mgw('dead show ID')}")
     return {}
@@ -190,7 +195,8 @@ def _list_groups(target: Target, selection: Selection, limit: int, as_json: bool
     there = [group for group in groups if group.count][:limit]
     if as_json:
         return {"groups": [asdict(group) for group in groups]}
-    show_table(_GROUP_COLUMNS, _group_rows(letters, there), whole={"letters", "first", "last", "sample"})
+    if there:
+        show_table(_GROUP_COLUMNS, _group_rows(letters, there), whole={"letters", "first", "last", "sample"})
     for group in groups:
         if group.gave_way and group.gave_way_at:
             when = ago(group.gave_way_at)
@@ -198,14 +204,20 @@ def _list_groups(target: Target, selection: Selection, limit: int, as_json: bool
             click.echo(
                 f"Dropped because a bound was reached: {lost} of {plain(group.title)}, the last {when}.", err=True
             )
-    click.echo(f"{counted(letters.count(), 'dead letter')}. To list single letters: {target.mgw('dead list --all')}")
+    single = f"{counted(letters.count(), 'dead letter')}. To list single letters: {target.mgw('dead list --all')}"
+    click.echo(single if there else _none(letters))
     return {}
+
+
+def _none(letters: DeadLetters) -> str:
+    count = letters.count()
+    return f"None of {counted(count, 'dead letter')} is listed." if count else "No dead letters."
 
 
 def _group_rows(letters: DeadLetters, groups: list[LetterGroup]) -> list[list[Any]]:
     short = shortened((group.sample or "" for group in groups), letters.ids())
     return [
-        [f"{group.count:,}", _age(group.first), _age(group.last), group.task, group.reason, group.error, sample]
+        [f"{group.count:,}", _age(group.first), _age(group.last), group.title, sample]
         for group, sample in zip(groups, short, strict=True)
     ]
 
@@ -217,7 +229,12 @@ def _age(moment: datetime | None) -> str:
 def _rows(letters: DeadLetters, found: list[DeadLetter]) -> list[list[Any]]:
     short = shortened((letter.id for letter in found), letters.ids())
     return [
-        [ago(parse_timestamp(letter.failed_at)), name, letter.task, letter.reason, letter.error, letter.message]
+        [
+            ago(parse_timestamp(letter.failed_at)),
+            name,
+            title_of(letter.task, letter.reason, letter.error),
+            letter.message,
+        ]
         for letter, name in zip(found, short, strict=True)
     ]
 

@@ -57,6 +57,7 @@ def test_a_sweep_that_no_worker_takes_says_how_to_start_one(mgw: Mgw, form: list
     told = mgw("sweep", "--now", *form)
     assert told.returncode == 1
     assert "No worker has taken the sweep. Is one running" in told.stderr
+    assert "do not send it again" in told.stderr
     assert "Traceback" not in told.stderr
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from memory_graph_workers.delivery import DeadLetter, DeadLetters, HoldStore, Keys, Reason
+from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Keys, Reason
 from support.broker import Broker
 from support.broker import broker as broker
 from support.waiting import until
@@ -18,6 +19,12 @@ from support.waiting import until
 APPS = Path(__file__).parent / "apps"
 MGW = [sys.executable, "-m", "memory_graph_workers.cli"]
 KEYS = Keys("shop")
+TERMINAL = {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm"}
+PART = {"options": {"group": "g", "group_index": 0}, "embed": {"chord": {"task": "pay", "kwargs": {}, "options": {}}}}
+PAST = {"options": {"expires": "2020-01-01T00:00:00+00:00"}}
+
+
+LIST = ["dead", "--app", "shop:app", "list"]
 
 
 class Shop:
@@ -127,6 +134,99 @@ def test_a_unique_beginning_of_an_id_is_enough_and_an_ambiguous_one_is_refused(
     assert f"2 dead letters begin with 0192: {second}, {first}." in said
     shop.run("dead", "--app", "shop:app", "purge", "0192a7c4-1", "user[", "--yes")
     assert shop.letters.ids() == [second]
+
+
+def storm(shop: Shop, count: int) -> None:
+    """Letters of one task that failed for one reason."""
+    with shop.broker.redis.pipeline(transaction=False) as pipe:
+        letters = DeadLetters(pipe, KEYS)
+        for number in range(count):
+            letter_id = f"0192a7c4-{number:04x}-7b1a-8f2d-6c9e0a1b2c3d"
+            letters.add(DeadLetter(letter_id, Reason.ATTEMPTS_EXHAUSTED, "orders", task="order", error="TimeoutError"))
+        pipe.execute()
+
+
+def rows(shown: str) -> list[list[str]]:
+    """The cells of a table's rows, each in one piece although it was folded."""
+    found: list[list[str]] = []
+    for line in shown.splitlines():
+        if line.startswith("│"):
+            cells = [cell.strip() for cell in line.strip("│").split("│")]
+            if cells[0]:
+                found.append([""] * len(cells))
+            found[-1] = [f"{before}{cell}" for before, cell in zip(found[-1], cells, strict=True)]
+    return found
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_a_storm_is_one_row_above_the_few_others_and_fits_a_terminal(
+    shop: Shop, put: Callable[..., str], columns: int
+) -> None:
+    put("refused-1", task="a_task_with.a_long_name.that_has_to_be_folded", error="ValidationError")
+    storm(shop, 10_000)
+    put("refused-2", task="a_task_with.a_long_name.that_has_to_be_folded", error="ValidationError")
+    shop.letters.quarantine(b"junk", "orders")
+    said = re.sub(r"\x1b\[[\d;]*m", "", shop.run(*LIST, COLUMNS=str(columns), **TERMINAL).stdout)
+    table = [line for line in said.splitlines() if line[0] in "┏┃┡│└"]
+    assert {len(line) for line in table} <= set(range(columns + 1))
+    assert [(row[0], row[-2].replace(" ", "")) for row in rows(said)] == [
+        ("10,000", "orderattempts_exhaustedTimeoutError"),
+        ("2", "a_task_with.a_long_name.that_has_to_be_foldedinvalid_payloadValidationError"),
+        ("1", "broken_envelope"),
+    ]
+    assert [row[-1] for row in rows(said)][:2] == ["0192a7c4-270f", "refused-2"]
+    assert "10,003 dead letters. To list single letters: mgw dead --app shop:app list --all" in said
+    assert len(rows(shop.run(*LIST, "--all", COLUMNS=str(columns), **TERMINAL).stdout)) == 50
+
+
+def test_what_gave_way_to_a_bound_is_said_until_all_is_purged(shop: Shop, put: Callable[..., str]) -> None:
+    put("other")
+    storm(shop, 20)
+    DeadLetters(shop.broker.redis, KEYS, Bounds(most=18)).trim()
+    group = "order attempts_exhausted TimeoutError"
+    said = shop.run(*LIST).stderr
+    assert f"Dropped because a bound was reached: 3 dead letters of {group}, the last " in said
+    lost = ("warning", f"3 of {group} were dropped because a bound was reached")
+    assert examined(shop, 1)["dead letters lost"] == lost
+    shop.run("dead", "--app", "shop:app", "purge", "--all", "--yes")
+    assert "Dropped" not in shop.run(*LIST).stderr
+    assert "dead letters lost" not in examined(shop, 1)
+
+
+def test_without_a_letter_the_list_says_so(shop: Shop) -> None:
+    for options in ([], ["--all"]):
+        assert shop.run(*LIST, *options).stdout == "No dead letters.\n"
+    assert shop.read(*LIST)["count"] == 0
+
+
+@pytest.mark.parametrize(("counted", "says"), [(True, "runs when all parts have succeeded"), (False, "will not run")])
+def test_a_letter_of_a_chords_part_says_whether_its_body_can_run(
+    shop: Shop, put: Callable[..., str], counted: bool, says: str
+) -> None:
+    put("part", payload={"args": ["tea"], "kwargs": {}, **PART})
+    if counted:
+        shop.broker.redis.set("celery-taskset-meta-g.s", 2)
+    shown = shop.read("dead", "--app", "shop:app", "show", "part", SHOP_RESULTS=shop.broker.url)
+    assert says in shown["chord"]
+
+
+def test_a_letter_says_when_it_is_due_and_until_when(shop: Shop, put: Callable[..., str]) -> None:
+    times = {"eta": "2999-01-01T00:00:00+00:00", "expires": "2999-01-02T00:00:00+00:00"}
+    put("later", payload={"args": [], "kwargs": {}, "options": times})
+    shown = shop.read("dead", "--app", "shop:app", "show", "later")
+    assert {name: shown[name] for name in times} == times
+    assert "chord" not in shown
+
+
+@pytest.mark.parametrize(("more", "option"), [(PART, "--alone"), (PAST, "--even-if-expired")])
+def test_a_replay_that_says_which_option_it_needs_works_with_it(
+    shop: Shop, put: Callable[..., str], more: dict[str, Any], option: str
+) -> None:
+    put("1", payload={"args": ["tea"], "kwargs": {}, **more})
+    assert option in shop.read("dead", "--app", "shop:app", "replay", "1", code=1)["left"]["1"]
+    assert shop.broker.redis.llen("orders") == 0
+    shop.run("dead", "--app", "shop:app", "replay", "1", option)
+    assert (shop.letters.count(), shop.broker.redis.llen("orders")) == (0, 1)
 
 
 def test_without_a_terminal_a_question_says_what_to_pass(shop: Shop, put: Callable[..., str]) -> None:

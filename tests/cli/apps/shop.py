@@ -10,6 +10,7 @@ URL = os.environ["SHOP_URL"]
 done = Redis.from_url(URL)
 
 app = Celery("shop")
+app.conf.update(result_backend=os.environ.get("SHOP_RESULTS"))
 app.conf.update(task_default_queue="orders", task_routes={"pay": {"queue": "payments"}})
 install(
     app,
