@@ -151,11 +151,12 @@ def _is_error(told: Any, status: int) -> bool:
 
 
 def _keys(value: Any) -> Iterator[str]:
-    """Every key of nested JSON."""
-    if isinstance(value, dict):
-        for key, inner in cast("dict[Any, Any]", value).items():
-            yield str(key)
-            yield from _keys(inner)
-    elif isinstance(value, list):
-        for inner in cast("list[Any]", value):
-            yield from _keys(inner)
+    """Yield every key of nested JSON, however deep: newer Pythons parse deeper than their own code may recurse."""
+    left = [value]
+    while left:
+        inside = left.pop()
+        if isinstance(inside, dict):
+            yield from map(str, cast("dict[Any, Any]", inside))
+            left.extend(cast("dict[Any, Any]", inside).values())
+        elif isinstance(inside, list):
+            left.extend(cast("list[Any]", inside))

@@ -4,6 +4,7 @@ import signal
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -177,6 +178,22 @@ def test_an_answer_over_64_mib_is_an_error_and_not_tried_again(server: FakeServe
         client.get_session("s")
     assert caught.value.status == 200
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 2**16, 2**16 + 1, 48 * 2**20])
+def test_a_response_takes_its_size_in_memory_once(server: FakeServer, size_bytes: int) -> None:
+    raw = whole(200, b"x" * size_bytes)
+    server.answers(cut_after(raw))
+    transport = Transport(server.url)
+    tracemalloc.start()
+    try:
+        _, body = transport.exchange("GET", "/", {}, None, 20)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        transport.close()
+    assert len(body) == size_bytes
+    assert peak_bytes < 1.3 * size_bytes + 2 * 2**20
 
 
 def test_nobody_listening_is_a_connection_error(server: FakeServer) -> None:

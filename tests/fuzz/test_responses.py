@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from memory_graph_workers.clients.errors import HttpError, IntegrationError, SerializationError
+from memory_graph_workers.clients.errors import HttpError, IntegrationError, Refused, SerializationError
 from memory_graph_workers.clients.paging import walk
 from memory_graph_workers.clients.registry import MODELS, SESSION, SESSIONS, STATS
-from memory_graph_workers.clients.responses import load, refuse
+from memory_graph_workers.clients.responses import _keys, load, refuse
 from memory_graph_workers.clients.vault import ARCHIVE, BATCH, ENTRY, POLICY_CREATED, RECEIPT, _matched
 from memory_graph_workers.schemas.vault import ArchiveEntry, ArchiveFailure, BatchArchiveResponse
 from support.fuzzing import JSON, TEXT, examples, nested, objects
@@ -74,6 +74,28 @@ def test_an_error_is_one_of_ours(status: int, body: bytes) -> None:
     with pytest.raises(IntegrationError) as caught:
         refuse(responded(status, body), body, "KEY", ENTRY)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("levels", [1, 900, 5_000, 10_000])
+@pytest.mark.parametrize("opened", ['{"a":', "[", '[{"a":'])
+def test_a_response_of_any_depth_is_read_or_one_of_our_errors(opened: str, levels: int) -> None:
+    """From Python 3.12 on, JSON is parsed far deeper than a function may recurse."""
+    closed = "".join({"[": "]", "{": "}"}.get(one, "") for one in reversed(opened))
+    body = (opened * levels + '{"tags": 1}' + closed * levels).encode()
+    with pytest.raises(Refused) as caught:
+        refuse(responded(422, body), body, "KEY", ENTRY)
+    assert len(str(caught.value)) < 500
+    for reader in (SESSION, SESSIONS, ARCHIVE, BATCH):
+        read_or_refused(reader, b'{"metadata":' + body + b',"data":' + body + b"}")
+
+
+@pytest.mark.parametrize("levels", [1, 100, 20_000])
+def test_an_error_names_the_fields_that_it_mentions_at_any_depth(levels: int) -> None:
+    assert list(_keys([{"b": nested(levels)}, {"a": {"tags": 1}}])).count("tags") == 1
+    deep: Any = {"tags": 1}
+    for _ in range(levels):
+        deep = [{"a": deep}]
+    assert "tags" in _keys(deep)
 
 
 @given(
