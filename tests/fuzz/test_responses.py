@@ -76,7 +76,7 @@ def test_an_error_is_one_of_ours(status: int, body: bytes) -> None:
     assert len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize("levels", [1, 900, 5_000, 10_000])
+@pytest.mark.parametrize("levels", [1, 900, 1_200, 5_000])
 @pytest.mark.parametrize("opened", ['{"a":', "[", '[{"a":'])
 def test_a_response_of_any_depth_is_read_or_one_of_our_errors(opened: str, levels: int) -> None:
     """From Python 3.12 on, JSON is parsed far deeper than a function may recurse."""
