@@ -50,6 +50,8 @@ def test_a_session_lives_through_its_tasks(fleet: Stack) -> None:
     assert answer(registry_tasks.register_session.delay(SessionRegistration(made, "m")))["status"] == "active"
     assert answer(registry_tasks.update_session_status.delay(made, SessionStatus.COMPLETED))["status"] == "completed"
     assert answer(registry_tasks.get_session.delay(made))["ended_at"].endswith("Z")
+    reopened = answer(registry_tasks.reopen_session.delay(made))
+    assert (reopened["status"], reopened["ended_at"]) == ("active", None)
     registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=LONGEST_SECS)
     registry_tasks.delete_session.apply_async((made,), ignore_result=False).get(timeout=LONGEST_SECS)
     with pytest.raises(Refused, match="404"):

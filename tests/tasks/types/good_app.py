@@ -9,7 +9,13 @@ from memory_graph_workers.schemas.results import SessionInfoDict
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel
 from memory_graph_workers.tasks import archival, vault
 from memory_graph_workers.tasks.bulk import enqueue_many
-from memory_graph_workers.tasks.registry import get_session, register_session, track_usage, update_session_status
+from memory_graph_workers.tasks.registry import (
+    get_session,
+    register_session,
+    reopen_session,
+    track_usage,
+    update_session_status,
+)
 from memory_graph_workers.tasks.usage import UsageReporter
 
 
@@ -41,8 +47,17 @@ def in_order() -> None:
         track_usage.s(session_id="s", prompt_tokens=1, completion_tokens=2),
         get_session.s(),
         update_session_status.si("s", SessionStatus.COMPLETED),
+        reopen_session.si("s"),
         archival.sweep.si(),
     ).apply_async()
+
+
+def going_on(session_id: str) -> str:
+    """Let a session go on, at once and as of a time of one's own."""
+    reopen_session.delay(session_id, asked_at=datetime.now(UTC), idempotency_key="k")
+    reopen_session.apply_async((session_id,), task_id="t")
+    enqueue_many(reopen_session, [(session_id,), {"session_id": "t"}])
+    return reopen_session.delay(session_id).get(timeout=1)["status"]
 
 
 def many(reports: list[UsageReportFields]) -> list[str]:
