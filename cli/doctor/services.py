@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from math import inf
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import requests
 
-from ...clients.config import RetryPolicy
+from ...clients.config import AUTO, RetryPolicy
 from ...clients.errors import ApiError, AuthenticationError, IntegrationError, Refused
 from ...clients.memory_graph import MemoryGraphClient
 from ...clients.registry import RegistryClient
@@ -21,29 +22,34 @@ from .redis_server import judged_clock
 _ONCE = RetryPolicy(max_attempts=1)
 _HEALTH_SECS = 5
 _NOT_FOUND = 404
+_UNDECIDED = "Otherwise a usage report that gets no response becomes a dead letter, which a person must decide about."
 
 
 def check_registry(config: WorkerConfig) -> Iterator[Finding]:
     """Health, key (by listing one session), clock, and whether it deduplicates usage reports."""
     with RegistryClient(config.registry, retry_policy=_ONCE) as registry:
         yield from _check("registry", registry.health_check, lambda: registry.list_sessions(page_size=1))
-        deduplicates = _deduplicates(registry)
+        repeats = _repeats(registry)
     yield from _clock("registry", config.registry.base_url)
-    yield judged(
-        "registry: repeats",
-        deduplicates,
-        f"REGISTRY_HONOURS_IDEMPOTENCY={str(config.registry.honours_idempotency).lower()}",
-        "Set it to true if the Registry deduplicates by Idempotency-Key. Otherwise a usage report that gets no "
-        "response becomes a dead letter, which a person must decide about.",
-        State.WARNING,
-    )
+    yield repeats
 
 
-def _deduplicates(registry: RegistryClient) -> bool:
+def _repeats(registry: RegistryClient) -> Finding:
+    """Say whether a usage report that got no response is repeated, by the setting or as /health says."""
+    check, setting = "registry: repeats", registry.config.honours_idempotency
+    if setting != AUTO:
+        found = f"REGISTRY_HONOURS_IDEMPOTENCY={str(setting).lower()}"
+        fix = f"Remove the setting if the Registry's /health tells how long it keeps keys. {_UNDECIDED}"
+        return judged(check, bool(setting), found, fix, State.WARNING)
     try:
-        return registry.deduplicates()
+        days = registry.known_days()
     except IntegrationError:
-        return False
+        return Finding(check, State.SKIPPED, "not checked: /health gave no response")
+    if days is None:
+        fix = f"Set REGISTRY_HONOURS_IDEMPOTENCY=true only if you know that the Registry keeps them. {_UNDECIDED}"
+        return Finding(check, State.WARNING, "its /health says nothing of idempotency keys", fix)
+    kept = "for ever" if days == inf else f"for {days:g} days"
+    return Finding(check, State.OK, f"its /health says that idempotency keys are kept {kept}")
 
 
 def check_vault(config: WorkerConfig) -> Iterator[Finding]:

@@ -44,7 +44,7 @@ class Stack:
         _forget_other_services()
         (directory / "tmp").mkdir(exist_ok=True)
         self.children, self.directory, self.keys = children, directory, Keys()
-        self.environ: dict[str, str] = {"REGISTRY_HONOURS_IDEMPOTENCY": "true", **settings}
+        self.environ: dict[str, str] = dict(settings)
         self._running: dict[str, Running] = {}
 
     def start_services(self, registry_clock_offset_secs: float = 0.0) -> None:
