@@ -31,6 +31,7 @@ help:
 	@echo 'make build        the sdist and the wheel of what is committed, in dist/'
 	@echo 'make install-check  install that wheel into an empty environment, and run the demo with it'
 	@echo 'make release-check  whether version, tag (TAG=v1.2.3) and changelog agree'
+	@echo 'make release-samples  keep databases, messages and dead letters of this version in tests/releases/, before its tag'
 	@echo 'make clean        remove what was installed and built'
 
 venv: $(STAMP)
@@ -168,7 +169,7 @@ bench-listing: $(STAMP)
 	@$(BIN)/python benchmarks/listing.py $(ARGS)
 
 # The frame around the code: what the hooks of git and the workflows call.
-.PHONY: guards tables build install-check release-check
+.PHONY: guards tables build install-check release-check release-samples
 
 guards: $(STAMP)
 	$(BIN)/pytest tests/guards $(ARGS)
@@ -190,6 +191,10 @@ install-check: $(STAMP)
 
 release-check: $(STAMP)
 	$(BIN)/python .ci/release_check.py
+
+# What later releases are tested to read; needs Linux. It refuses to touch those of a version that has a tag.
+release-samples: $(STAMP)
+	$(BIN)/python tests/releases/sample.py
 
 clean:
 	rm -rf .venv .mgw build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
