@@ -199,6 +199,7 @@ class HoldQueues(bootsteps.StartStopStep):
         needs = found.needs if self._channel is not None else {}
         full = FullQueues(found.dead_letters, holds, self._permit, wanted=found.bounds.hold_when_full)
         holder = Holder(holds, needs, breaker_of(found), ask, full.limit, found.pause_secs)
+        said = ""
         while not self._stopped.wait(TURN_SECS):
             try:
                 if holds.lead(self._name):
@@ -206,8 +207,11 @@ class HoldQueues(bootsteps.StartStopStep):
                         full.turn()
                     holder.turn()
                     self._keep_bounds(found.dead_letters)
-            except (RedisError, OSError) as error:  # the last permits stay in force until Redis is back
-                logger.warning("Held queues not updated (%s)", spoken(error))
+                said = ""
+            except (RedisError, OSError) as error:
+                if said != spoken(error):  # once an outage, not once a second
+                    said = spoken(error)
+                    logger.warning("Queues stay held or free as they are until Redis is back (%s)", said)
         if probes:
             probes.stop()
         try:

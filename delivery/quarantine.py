@@ -37,7 +37,9 @@ class Quarantine:
     def set_aside(self, item: bytes, queue: str, part: str) -> None:
         """Store a queue's item that is not a message; `part` names what is wrong with it."""
         letter_id = self._letters.quarantine(item, queue, Reason.BROKEN_ENVELOPE, part)
-        logger.error("Broken message on %s set aside as %s (%s, %d bytes)", queue, letter_id, part, len(item))
+        logger.error(
+            "Broken message on %s set aside as dead letter %s (%s, %d bytes)", queue, letter_id, part, len(item)
+        )
 
     def restorable(self, noted: bytes) -> Abandoned | None:
         """Return an in-flight message that was abandoned, with one more lost worker on its count.

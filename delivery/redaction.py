@@ -45,6 +45,8 @@ class RedactingFilter(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(record.args, dict) and "exc" in record.args and error is not None:
             record.args = {**record.args, "exc": repr(redacted(error)), "traceback": ""}
+        elif isinstance(record.args, dict) and "return_value" in record.args:
+            record.args = {**record.args, "return_value": HIDDEN}
         elif isinstance(record.args, tuple):
             record.args = tuple(_redacted_argument(value) for value in record.args)
         if error is not None and record.exc_info:

@@ -104,6 +104,8 @@ def test_every_line_of_a_task_names_it_and_its_requests(worked: Fleet) -> None:
         assert len({line["request_id"] for line in ends}) == attempts
         assert {(line["task_id"], line["task_name"]) for line in ends} == {(task_id, GET)}
 
+        assert ends[-1]["event"].endswith("s: …") or task_id == "gone"
+
     # Its requests were the threads' own: none of them, and none of another task's, is the batch's latest.
     [end] = worked.ends("batch")
     assert (end["task_id"], end.get("request_id")) == ("batch", None)
@@ -116,3 +118,15 @@ def test_every_line_of_a_task_names_it_and_its_requests(worked: Fleet) -> None:
     others = [line for line in worked.lines if line not in named and "route" not in line]
     assert others
     assert [line for line in others if "task_id" in line or "request_id" in line] == []
+
+
+def test_an_outage_of_redis_is_said_once_about_held_queues(fleet: Fleet, broker: Broker, until: Any) -> None:
+    def said(text: str) -> int:
+        return sum(text in line["event"] for line in fleet.lines)
+
+    connected = said("Connected to redis")
+    broker.stop()
+    until(lambda: said("Cannot connect to redis") >= 2)
+    broker.start()
+    until(lambda: said("Connected to redis") > connected)
+    assert said("Queues stay held or free as they are until Redis is back") == 1

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import marshmallow
 import pytest
 from billiard.einfo import ExceptionInfo
+from celery.app.trace import LOG_SUCCESS
 from celery.exceptions import Reject, Retry
 from memory_graph_workers.clients.errors import ApiError, IntegrationError
 from memory_graph_workers.delivery.redaction import (
     HiddenError,
+    RedactingFilter,
     name_of,
     redact_info,
     redact_logs,
@@ -86,3 +88,11 @@ def test_cleans_the_reason_of_a_retry_and_of_a_reject() -> None:
 
 def test_keeps_the_facts_of_our_errors() -> None:
     assert isinstance(redacted(OURS[0]), IntegrationError)
+
+
+@pytest.mark.parametrize("value", ["private", ", ...}", None, 5])
+def test_the_line_of_a_task_that_succeeded_shows_nothing_of_its_result(value: object) -> None:
+    args = ({"name": "n", "id": "1", "runtime": 0.5, "return_value": value},)
+    record = logging.LogRecord("celery.app.trace", logging.INFO, "", 0, LOG_SUCCESS, args, None)
+    RedactingFilter().filter(record)
+    assert record.getMessage() == "Task n[1] succeeded in 0.5s: …"
