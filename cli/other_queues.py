@@ -10,6 +10,7 @@ from .target import Target
 
 _SCANNED = 5000  # keys in one step
 _SAMPLED = 500  # in-flight messages
+_REPLIES = ".pidbox"  # the end of the name of Celery's own lists: responses to remote control
 _PRIORITY = re.compile(r"\x06\x16\d$")  # the end of a list's name with messages of another priority
 
 
@@ -27,7 +28,7 @@ def other_queues(target: Target, broker: Any) -> Iterator[OtherQueue]:
     target.app.loader.import_default_modules()  # its tasks are known then
     known = {key for queue in target.queues for key in target.lists(queue)}
     found = {key for raw in broker.scan_iter(count=_SCANNED, _type="list") if (key := _text(raw)) not in known}
-    for key in sorted(found):
+    for key in sorted(key for key in found if not key.endswith(_REPLIES)):
         task = _task(broker.lindex(key, -1))
         if task is not None:
             yield OtherQueue(_PRIORITY.sub("", key), broker.llen(key), task in target.app.tasks)
@@ -37,7 +38,7 @@ def others_in_flight(target: Target, broker: Any) -> set[str]:
     """The queues, not the app's, whose messages are among the app's in-flight ones."""
     _, some = broker.hscan(target.delivery.keys.unacked, count=_SAMPLED)
     queues = {queue for noted in some.values() if (queue := _queue(noted))}
-    return queues - set(target.queues)
+    return {queue for queue in queues if not queue.endswith(_REPLIES)} - set(target.queues)
 
 
 def _task(item: bytes | None) -> str | None:

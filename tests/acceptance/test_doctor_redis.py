@@ -146,3 +146,10 @@ def test_another_app_on_the_database_is_named(broker: Any, target: Target) -> No
     lost, other = check_other_queues(target)
     assert lost.state is State.OK
     assert (other.state, other.found) == (State.WARNING, "queues mail, shop; it shares unacked")
+
+
+def test_responses_to_remote_control_are_no_app_of_their_own(broker: Any, target: Target) -> None:
+    replies = "76d642b9-02ef-3744-96c6-5a135b6161b1.reply.celery.pidbox"
+    broker.redis.lpush(replies, json.dumps(message("", replies)))
+    broker.redis.hset("unacked", "reply", json.dumps([message("", replies), "", replies]))
+    assert [one.state for one in check_other_queues(target)] == [State.OK, State.OK]

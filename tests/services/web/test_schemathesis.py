@@ -14,7 +14,7 @@ LEVEL = "standard"
 SEED = {
     "registry": [
         ("POST", "/api/v1/sessions", {"session_id": "0", "model_id": "0"}),
-        ("POST", "/api/v1/sessions", {"session_id": "00", "model_id": "0", "started_at": "0001-01-01T00:00:00Z"}),
+        ("POST", "/api/v1/sessions", {"session_id": "00", "model_id": "0", "started_at": "0001-01-02T00:00:00Z"}),
         ("POST", "/api/v1/usage", {"session_id": "0", "prompt_tokens": 1, "completion_tokens": 2}),
         ("PUT", "/api/v1/sessions/00/status", {"status": "completed"}),
     ],
