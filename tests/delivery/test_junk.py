@@ -76,6 +76,7 @@ JUNK = {
     "an odd expiry": (task(expires={"at": CANARY}), "invalid_message"),
     "odd limits": (task(timelimit=[CANARY, True]), "invalid_message"),
     "odd retries": (task(retries=CANARY), "invalid_message"),
+    "a body that is no call": (task(body={"not": CANARY}), "invalid_message"),
     "arguments that are no list": (task(body=[CANARY, {}, {}]), "invalid_message"),
     "keywords that are a list": (task(body=[[], [CANARY], {}]), "invalid_message"),
     "a chain of nonsense": (task(body=[[], {}, {"chain": CANARY}]), "invalid_message"),
