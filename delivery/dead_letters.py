@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import redis
+from kombu.utils.json import dumps
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -300,8 +301,16 @@ def _group_of(letter: DeadLetter) -> str:
 
 
 def _put(pot: Pot, letter: DeadLetter, failed_at: float, first_seen: float) -> None:
-    text = json.dumps(dataclasses.asdict(letter))
-    pot.add(letter.id, text, failed_at, first_seen, _group_of(letter), letter.queue)
+    pot.add(letter.id, _text_of(letter), failed_at, first_seen, _group_of(letter), letter.queue)
+
+
+def _text_of(letter: DeadLetter) -> str:
+    """Return a letter as JSON; times, UUIDs and the like as kombu writes them, so that a replay sends the same."""
+    fields = dataclasses.asdict(letter)
+    try:
+        return dumps(fields)
+    except (TypeError, ValueError):  # an object that only another serializer of the app can write
+        return json.dumps(fields, default=repr)
 
 
 def _cut(letter: DeadLetter) -> DeadLetter:

@@ -193,25 +193,30 @@ class HoldQueues(bootsteps.StartStopStep):
             self._bounds_kept_at = time.monotonic()
             letters.keep_bounds()
 
+    def _lead(self, holds: HoldStore, steps: Sequence[Callable[[], None]]) -> str:
+        """Take the leader's steps, if this worker leads. Returns what failed, fit to be logged, or nothing."""
+        try:
+            if not holds.lead(self._name):
+                return ""
+        except (RedisError, OSError) as error:
+            return spoken(error)
+        return take_each(steps)
+
     def _run(self, found: Installed) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None
         ask = probes.ask if probes else always_up
         needs = found.needs if self._channel is not None else {}
         full = FullQueues(found.dead_letters, holds, self._permit, wanted=found.bounds.hold_when_full)
         holder = Holder(holds, needs, breaker_of(found), ask, full.limit, found.pause_secs)
+        steps = [holder.turn, lambda: self._keep_bounds(found.dead_letters)]
+        if self._channel is not None:
+            steps.insert(0, full.turn)
         said = ""
         while not self._stopped.wait(TURN_SECS):
-            try:
-                if holds.lead(self._name):
-                    if self._channel is not None:
-                        full.turn()
-                    holder.turn()
-                    self._keep_bounds(found.dead_letters)
-                said = ""
-            except (RedisError, OSError) as error:
-                if said != spoken(error):  # once an outage, not once a second
-                    said = spoken(error)
-                    logger.warning("Queues stay held or free as they are until Redis is back (%s)", said)
+            failed = self._lead(holds, steps)
+            if failed and failed != said:  # once an outage, not once a second
+                logger.warning("Queues stay held or free as they are until Redis is mended (%s)", failed)
+            said = failed
         if probes:
             probes.stop()
         try:
@@ -221,6 +226,20 @@ class HoldQueues(bootsteps.StartStopStep):
                 "Leadership of held queues not given up; another worker takes it in half a minute (%s)",
                 spoken(error),
             )
+
+
+def take_each(steps: Sequence[Callable[[], None]]) -> str:
+    """Take each step, though another one fails: a broken key of one thing must not stop the others.
+
+    Returns what failed, in a few words fit to be logged, or nothing.
+    """
+    failed: list[str] = []
+    for step in steps:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  a thread that ended would leave every queue as it is, for ever
+            failed.append(spoken(error))
+    return ", ".join(dict.fromkeys(failed))
 
 
 def may_start(consumer: WorkerConsumer, request: InFlight) -> bool:

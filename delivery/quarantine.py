@@ -91,7 +91,10 @@ class Quarantine:
 
 def _parts(noted: bytes) -> list[Any]:
     """Return envelope, exchange and routing key, as kombu notes them together."""
-    parts = loads(noted)
+    try:
+        parts = loads(noted)
+    except Exception as error:  # decoders raise errors of any class on what somebody else wrote
+        raise Malformed(PLAIN_UNACKED) from error
     if not isinstance(parts, list) or len(cast("list[Any]", parts)) != 3:
         raise Malformed(PLAIN_UNACKED)
     return cast("list[Any]", parts)

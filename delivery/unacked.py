@@ -169,7 +169,7 @@ class QoS(_PlainQoS):
             try:
                 queues, payload = self.channel.to_restore(noted) if noted else ([], b"")
                 yield tag, queues, payload
-            except RedisError as error:  # its dead letter could not be kept; the others go back
+            except Exception as error:  # noqa: BLE001  whatever is wrong with one message, the others go back
                 logger.warning("A message could not be put back (%s)", spoken(error))
 
     def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:

@@ -129,4 +129,4 @@ def test_an_outage_of_redis_is_said_once_about_held_queues(fleet: Fleet, broker:
     until(lambda: said("Cannot connect to redis") >= 2)
     broker.start()
     until(lambda: said("Connected to redis") > connected)
-    assert said("Queues stay held or free as they are until Redis is back") == 1
+    assert said("Queues stay held or free as they are until Redis is mended") == 1

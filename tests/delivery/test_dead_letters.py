@@ -4,14 +4,19 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import fakeredis
 import pytest
+from kombu.utils.json import loads
 from memory_graph_workers.delivery.bounds import Bounds
 from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, Reason
 from memory_graph_workers.delivery.failures import failure
 from memory_graph_workers.delivery.keys import Keys
+from memory_graph_workers.delivery.quarantine import Quarantine
 
 RAW = b"\x00 not json"
 
@@ -196,3 +201,38 @@ def test_reads_what_a_newer_release_wrote(store: DeadLetters, redis: fakeredis.F
     kept = json.loads(redis.hget("shop:dead:letters", "t0") or "")
     redis.hset("shop:dead:letters", "t0", json.dumps({**kept, "mood": "grim"}))
     assert store.get("t0") is not None
+
+
+@pytest.mark.parametrize("value", [datetime(2026, 1, 2, tzinfo=UTC), UUID(int=7), Decimal("1.50"), b"\xff\x00"])
+def test_keeps_a_call_with_values_that_only_kombu_writes(store: DeadLetters, value: Any) -> None:
+    store.add(replace(letter(1), payload={"args": [value], "kwargs": {}, "options": {"headers": {"at": value}}}))
+    kept = store.get("t1")
+    assert kept is not None
+    assert kept.payload is not None
+    assert loads(json.dumps(kept.payload))["args"] == [value]  # what a worker of the replay decodes
+
+
+def test_keeps_something_of_a_call_that_nobody_writes_as_json(store: DeadLetters) -> None:
+    store.add(replace(letter(1), payload={"args": [{1, 2}, object()], "kwargs": {}}))
+    kept = store.get("t1")
+    assert kept is not None
+    assert kept.reason == Reason.FAILED
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        b'{"__type__": "datetime", "__value__": 5}',
+        b'{"__type__": "decimal", "__value__": "x"}',
+        b"[" * 5000,
+        b"\xff",
+        b"5",
+        b"[1, 2, 3]",
+    ],
+)
+def test_junk_among_in_flight_messages_is_set_aside_and_raises_nothing(store: DeadLetters, item: bytes) -> None:
+    quarantine = Quarantine(store, 1 << 20)
+    for noted in (item, b'[%s, "", "work"]' % item):
+        assert quarantine.restorable(noted) is None
+        assert quarantine.returnable(noted) is None
+    assert {kept.reason for kept in store.list(10)} == {Reason.BROKEN_ENVELOPE}

@@ -6,9 +6,10 @@ from typing import Any
 
 import fakeredis
 import pytest
-from memory_graph_workers.delivery.holding import Holder
+from memory_graph_workers.delivery.holding import Holder, take_each
 from memory_graph_workers.delivery.holds import Hold, HoldStore
 from memory_graph_workers.delivery.keys import Keys
+from redis.exceptions import ResponseError
 
 NEEDS = {"plain": ("registry",), "both": ("registry", "vault"), "free": ()}
 
@@ -207,3 +208,17 @@ def test_a_record_of_another_type_is_written_again() -> None:
     assert getattr(holds.get("payments"), "permits", None) == 0
     holds.put("payments", 1, "it is being tried")
     assert getattr(holds.get("payments"), "permits", None) == 1
+
+
+@pytest.mark.parametrize("error", [ResponseError("WRONGTYPE a word of content"), TypeError("content"), OSError()])
+def test_a_step_that_fails_stops_no_other_and_quotes_no_content(error: Exception) -> None:
+    taken: list[int] = []
+
+    def broken() -> None:
+        raise error
+
+    failed = take_each([lambda: taken.append(1), broken, lambda: taken.append(2), broken])
+    assert taken == [1, 2]
+    assert failed
+    assert "content" not in failed
+    assert "," not in failed.partition(": ")[0]
