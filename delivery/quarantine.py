@@ -111,6 +111,11 @@ def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
     return _marked(envelope, {_LOSSES_HEADER: counted})
 
 
+def uncounted(headers: dict[str, Any]) -> dict[str, Any]:
+    """Return the headers of a message to send, without what an earlier message met: Celery's retries copy headers."""
+    return {name: value for name, value in headers.items() if name not in (_LOSSES_HEADER, "redelivered")}
+
+
 def _marked(envelope: dict[str, Any], counts: Mapping[str, int] = MappingProxyType({})) -> dict[str, Any]:
     envelope["headers"] = {**(envelope.get("headers") or {}), "redelivered": True, **counts}
     envelope["properties"]["delivery_info"]["redelivered"] = True

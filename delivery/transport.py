@@ -28,7 +28,7 @@ from .dead_letters import DeadLetters, dead_letters_at
 from .envelope import Malformed, read_envelope
 from .keys import DEFAULT_PREFIX, Keys
 from .message import MESSAGE_MAX_BYTES, Message, body_of, refuse_large, refuse_unfit
-from .quarantine import Abandoned, Quarantine
+from .quarantine import Abandoned, Quarantine, uncounted
 from .replies import State, dropping, spoken, state_of
 from .unacked import HELD, PERMIT, TAKE, QoS
 
@@ -122,6 +122,7 @@ class Channel(_PlainChannel):
         Raises: UnfitMessage for one that every worker would set aside.
         """
         message = super().prepare_message(*args, **options)
+        message["headers"] = uncounted(message["headers"])
         refuse_unfit(message["body"], message["headers"], self.message_max_bytes)
         return message
 

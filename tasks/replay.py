@@ -1,5 +1,6 @@
 """Replaying dead letters of this app's tasks: checks parameters, and protects usage from being counted twice."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -9,12 +10,14 @@ from ..clients.errors import TransientError
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
 from ..delivery import replay as generic
+from ..delivery.call_options import kept_options
 from ..delivery.dead_letters import DeadLetter, DeadLetters
 from ..delivery.replay import NotReplayable, may_have_happened
 from ..schemas.fields import parse_timestamp
 from .app import app
 from .operation import KEY, CheckedTask
 from .registry import track_usage
+from .session_wait import without_wait
 from .usage_batch import track_usage_batch
 
 
@@ -31,7 +34,7 @@ def replay(letters: DeadLetters, letter: DeadLetter, *, even_if_done: bool = Fal
             f"(REGISTRY_HONOURS_IDEMPOTENCY={str(RegistryConfig.from_env().honours_idempotency).lower()}): compare the "
             "session's usage, then purge the letter, or replay it with --even-if-done."
         )
-    return generic.replay(app, letters, letter, **how)
+    return generic.replay(app, letters, waiting_from_now(letter), **how)
 
 
 def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str, Any], **how: bool) -> str:
@@ -43,6 +46,15 @@ def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str,
     _task_of(letter)
     own = {name: value for name, value in kwargs.items() if name != KEY}
     return generic.replay_corrected(app, letters, letter, own, _checked, **how)
+
+
+def waiting_from_now(letter: DeadLetter) -> DeadLetter:
+    """Return a usage report's letter so that it may wait for its session as long as a new report."""
+    payload, options = letter.payload or {}, kept_options(letter.payload)
+    if "headers" not in options:
+        return letter
+    headers = without_wait(options["headers"])
+    return dataclasses.replace(letter, payload={**payload, "options": {**options, "headers": headers}})
 
 
 def _checked(task: CheckedTask[Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Usage reports that come before their session: a 404 of this contract means "not registered yet" for a while."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ..clients.errors import NotFound
@@ -23,14 +24,18 @@ def wait_for_session(task: Any, error: NotFound) -> None:
         waited = f"{error.message}; its session was not registered within {waited_secs:.0f} s"
         raise NotFound(waited, *error.args[1:]) from error
     headers = {**(task.request.headers or {}), WAITS_SINCE: began}
-    if task.max_retries:
-        task.request.retries -= 1
+    task.request.retries -= 1
     raise task.retry(exc=error, countdown=min(pause_secs(waited_secs), left_secs), headers=headers)
 
 
 def waiting_headers() -> dict[str, float]:
     """Return the header of a report that just got its first 404."""
     return {WAITS_SINCE: round(time.time(), 3)}
+
+
+def without_wait(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the headers without the start of a wait."""
+    return {name: value for name, value in headers.items() if name != WAITS_SINCE}
 
 
 def pause_secs(waited_secs: float) -> float:

@@ -143,6 +143,14 @@ def test_the_sender_of_a_message_that_is_set_aside_is_told(broker: Any, producer
     assert not broker.redis.exists("work")
 
 
+def test_a_new_message_does_not_carry_the_losses_of_an_earlier_one(broker: Any, producer: Celery) -> None:
+    producer.send_task("good", (1,), headers={"worker_losses": 9, "redelivered": True, "tenant": "a"})
+    headers = json.loads(broker.redis.lindex("work", 0))["headers"]
+    assert "worker_losses" not in headers
+    assert "redelivered" not in headers
+    assert headers["tenant"] == "a"
+
+
 def peak_bytes(pid: int) -> int:
     """The most memory that a process has had in RAM."""
     status = Path(f"/proc/{pid}/status").read_text()

@@ -9,6 +9,7 @@ from memory_graph_workers.delivery.dead_letters import DeadLetter, Reason
 from memory_graph_workers.schemas.fields import format_timestamp
 from memory_graph_workers.tasks import replay
 from memory_graph_workers.tasks.registry import get_session, track_usage
+from memory_graph_workers.tasks.replay import waiting_from_now
 from support.fakes.http_server import FakeServer, answer, cut
 
 
@@ -57,3 +58,13 @@ def test_a_registry_that_is_away_says_nothing(server: FakeServer, monkeypatch: p
     monkeypatch.setenv("REGISTRY_HONOURS_IDEMPOTENCY", "auto")
     server.default = cut
     assert replay.may_count_twice(letter())
+
+
+@pytest.mark.parametrize("options", [None, {}, {"priority": 3}, {"headers": {"waits_since": 1.0, "tenant": "a"}}])
+def test_a_replay_waits_for_its_session_from_now(options: dict[str, Any] | None) -> None:
+    payload: dict[str, Any] = {"args": [], "kwargs": {"report": {}}}
+    given = letter(payload=payload if options is None else {**payload, "options": options})
+    found = waiting_from_now(given).payload or {}
+    assert "waits_since" not in found.get("options", {}).get("headers", {})
+    assert found.get("options", {}).get("headers", {}).get("tenant") == (options or {}).get("headers", {}).get("tenant")
+    assert found["kwargs"] == payload["kwargs"]

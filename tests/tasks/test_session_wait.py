@@ -68,6 +68,16 @@ def test_it_is_sent_again_and_spends_no_attempt(server: FakeServer, sent: list[d
     assert abs(sent[0]["headers"][WAITS_SINCE] - time.time()) < 60
 
 
+def test_a_task_that_has_one_attempt_waits_too(
+    server: FakeServer, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(track_usage, "max_retries", 0)
+    server.answers(NOT_YET)
+    with pytest.raises(Retry):
+        run(track_usage, CALL)
+    assert sent[0]["retries"] == 0
+
+
 @pytest.mark.parametrize(("secs", "pause"), [(0, 2), (10, 10), (100, 30), (290, 10)])
 def test_pauses_grow_and_the_first_404_starts_the_wait(
     server: FakeServer, sent: list[dict[str, Any]], secs: float, pause: float
