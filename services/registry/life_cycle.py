@@ -1,8 +1,9 @@
 """The life of a session: which status follows which, and which message comes too late.
 
-Messages about a session come late, twice and out of order. Those that say when they were asked for (`asked_at`) lead to
-the same status in any order: the latest end or reopening decides, and of two of the same time the end. The others count
-in the order of their arrival.
+Messages about a session come late, twice and out of order. Where all of them say when they were asked for (`asked_at`),
+their order does not decide whether the session is active or has ended: the latest end or reopening does, and of two of
+the same time the end. Of several ends the first that arrives decides between completed and failed. Messages without the
+time count in the order of their arrival.
 """
 
 from dataclasses import dataclass

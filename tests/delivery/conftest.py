@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fakeredis
 import pytest
 from celery import Celery
 from support.broker import Broker
@@ -11,6 +12,14 @@ from support.broker import producer as producer
 from support.broker import wait as wait
 from support.waiting import until
 from support.worker import Events, Worker
+
+
+@pytest.fixture
+def redis() -> Iterator[fakeredis.FakeRedis]:
+    """An empty Redis in this process's memory."""
+    redis = fakeredis.FakeRedis()
+    yield redis
+    redis.close()
 
 
 @pytest.fixture

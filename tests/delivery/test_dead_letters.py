@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,13 +18,6 @@ from memory_graph_workers.delivery.keys import Keys
 from memory_graph_workers.delivery.quarantine import Quarantine
 
 RAW = b"\x00 not json"
-
-
-@pytest.fixture
-def redis() -> Iterator[fakeredis.FakeRedis]:
-    redis = fakeredis.FakeRedis()
-    yield redis
-    redis.close()
 
 
 @pytest.fixture

@@ -1,20 +1,11 @@
 """A queue is held, if the app asks for it, while one kind of its dead letters fills a quarter of a bound."""
 
-from collections.abc import Iterator
-
 import fakeredis
 import pytest
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Keys, Reason
 from memory_graph_workers.delivery.holding import FullQueues
 
 KEYS = Keys("shop")
-
-
-@pytest.fixture
-def redis() -> Iterator[fakeredis.FakeRedis]:
-    redis = fakeredis.FakeRedis()
-    yield redis
-    redis.close()
 
 
 class Scene:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -29,13 +29,6 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 """
 KEYS_BEFORE = ["shop:dead:letters", "shop:dead:by_time", "shop:dead:first_seen", "shop:dead:bytes"]
-
-
-@pytest.fixture
-def redis() -> Iterator[fakeredis.FakeRedis]:
-    redis = fakeredis.FakeRedis()
-    yield redis
-    redis.close()
 
 
 @pytest.fixture
