@@ -81,7 +81,7 @@ def check_worker(name: str) -> None:
     """
     from celery import Celery
 
-    from ..delivery.transport import broker_settings
+    from ..delivery.broker.transport import broker_settings
     from ..tasks.config import BrokerConfig
 
     with Celery(set_as_current=False) as app:

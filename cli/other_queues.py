@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..delivery.envelope import Malformed, read_envelope
+from ..delivery.messages.envelope import Malformed, read_envelope
 from .target import Target
 
 _SCANNED = 5000  # keys in one step

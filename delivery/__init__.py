@@ -3,11 +3,11 @@
 from .app_setup import install
 from .base import KeptTask
 from .bounds import Bounds
-from .dead_letters import DeadLetter, DeadLetters, Reason
+from .dead_letters.groups import LetterGroup
+from .dead_letters.store import DeadLetter, DeadLetters, Reason
 from .errors import InvalidConfig, UnfitMessage
-from .holds import Hold, HoldStore
+from .held_queues.holds import Hold, HoldStore
 from .keys import Keys
-from .letter_groups import LetterGroup
 from .redaction import redact_logs
 from .replies import AWAY, NotNow
 from .settings import Installed, installed

@@ -9,17 +9,18 @@ from kombu.utils.imports import symbol_by_name
 from .addresses import is_redis, shown
 from .base import KeptTask
 from .bounds import Bounds
+from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
-from .envelope import is_name
 from .errors import InvalidConfig
+from .held_queues.probes import command_of
 from .keys import Keys
-from .message import MESSAGE_MAX_BYTES
-from .probes import command_of
+from .messages.envelope import is_name
+from .messages.message import MESSAGE_MAX_BYTES
 from .settings import BreakerOf, Installed, Probe, installed_or_none, remember
 from .startup_checks import refuse_pool, refuse_setup
-from .transport import broker_settings
 
-_STEPS = ("lease:Lease", "holding:HoldQueues", "drain:Drain")  # by name: a producer loads none of them
+# By name: a producer loads none of them.
+_STEPS = ("worker.lease:Lease", "held_queues.holding:HoldQueues", "worker.drain:Drain")
 _RESULTS = f"{__package__}.results:Backend"
 
 signals.celeryd_init.connect(refuse_pool)

@@ -9,7 +9,7 @@ from celery.exceptions import Reject
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from .holds import LONGEST_COUNTDOWN_SECS
+from .held_queues.holds import LONGEST_COUNTDOWN_SECS
 from .redaction import HIDDEN, redacted
 from .settings import Installed, installed_or_none
 
@@ -44,7 +44,7 @@ class KeptTask(BaseTask):
     reject_on_worker_lost = True
     resultrepr_maxsize = 0
     keep_dead_letter = True  # False for a task whose failure is of no interest, such as a health check
-    Request = f"{__package__}.request:Request"
+    Request = f"{__package__}.worker.request:Request"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and hide what exceptions say that are not `showable`; their causes are dropped."""

@@ -17,7 +17,7 @@ KEPT: dict[str, Any] = {
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "task_acks_on_failure_or_timeout": True,
-    "worker_consumer": f"{__package__}.consumer:Consumer",
+    "worker_consumer": f"{__package__}.worker.consumer:Consumer",
     "worker_prefetch_multiplier": 1,
     "worker_enable_prefetch_count_reduction": False,
     "worker_cancel_long_running_tasks_on_connection_loss": False,

@@ -11,9 +11,9 @@ from celery import Celery
 
 from .addresses import connect, is_redis
 from .bounds import Bounds
-from .dead_letters import DeadLetters, dead_letters_at
+from .dead_letters.store import DeadLetters, dead_letters_at
 from .errors import InvalidConfig
-from .holds import HoldStore
+from .held_queues.holds import HoldStore
 from .keys import Keys
 
 BreakerOf = Callable[[str], Any]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .base import KeptTask
-from .breakers import breaker_of
 from .celery_settings import KEPT
+from .held_queues.breakers import breaker_of
 from .redaction import name_of
 from .replies import AWAY
 from .settings import Installed, installed_or_none

@@ -10,7 +10,7 @@ from celery.canvas import Signature
 from celery.result import AsyncResult
 
 from ..clients.errors import NotFound
-from ..delivery.envelope import is_name
+from ..delivery.messages.envelope import is_name
 from ..schemas.base import ValidationError
 from ..schemas.ids import time_ordered_id
 from . import connections

@@ -9,10 +9,10 @@ from ..clients.config import AUTO, RegistryConfig
 from ..clients.errors import TransientError
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
-from ..delivery import replay as generic
-from ..delivery.call_options import kept_options
-from ..delivery.dead_letters import DeadLetter, DeadLetters
-from ..delivery.replay import NotReplayable, may_have_happened
+from ..delivery.dead_letters import replay as generic
+from ..delivery.dead_letters.replay import NotReplayable, may_have_happened
+from ..delivery.dead_letters.store import DeadLetter, DeadLetters
+from ..delivery.messages.call_options import kept_options
 from ..schemas.fields import parse_timestamp
 from .app import app
 from .operation import KEY, CheckedTask

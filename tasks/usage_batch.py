@@ -6,7 +6,7 @@ from typing import Any
 from ..clients.errors import IntegrationError, NotFound, TransientError
 from ..clients.registry import KEYED_USAGE
 from ..delivery import DeadLetter, Reason, installed
-from ..delivery.failures import failure
+from ..delivery.worker.failures import failure
 from ..schemas.registry import KeyedUsageReport
 from . import connections, side_by_side
 from .app import PREFIX, REGISTRY

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import track
 
 from ...delivery import DeadLetter, DeadLetters, LetterGroup
-from ...delivery.call_options import kept_options
-from ...delivery.chords import body_can_run, part_of
-from ...delivery.dead_letters import Entry
-from ...delivery.letter_groups import title_of
-from ...delivery.replay import NotReplayable
+from ...delivery.dead_letters.chords import body_can_run, part_of
+from ...delivery.dead_letters.groups import title_of
+from ...delivery.dead_letters.replay import NotReplayable
+from ...delivery.dead_letters.store import Entry
+from ...delivery.messages.call_options import kept_options
 from ...schemas.base import ValidationError
 from ...schemas.fields import parse_timestamp
 from ..target import Target, app_option, target_of

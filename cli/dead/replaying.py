@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ...delivery import DeadLetter
-from ...delivery import replay as generic
+from ...delivery.dead_letters import replay as generic
 from ..target import Target
 
 

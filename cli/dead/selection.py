@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ...delivery import DeadLetters, LetterGroup, Reason
-from ...delivery.dead_letters import Entry
+from ...delivery.dead_letters.store import Entry
 from .ids import begins
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

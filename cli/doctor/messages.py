@@ -7,9 +7,9 @@ from typing import Any
 
 from redis import Redis
 
-from ...delivery.envelope import Malformed, refuse_expensive
-from ...delivery.holds import DEAD_LETTERS
+from ...delivery.held_queues.holds import DEAD_LETTERS
 from ...delivery.keys import PLAIN_UNACKED
+from ...delivery.messages.envelope import Malformed, refuse_expensive
 from ...tasks.operation import SENT_AT
 from ..other_queues import other_queues, others_in_flight
 from ..target import Target

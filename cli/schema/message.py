@@ -7,7 +7,7 @@ used, because tools for AsyncAPI documents may use either.
 from inspect import getdoc
 from typing import Any, get_type_hints
 
-from ...delivery.dead_letters import DeadLetter
+from ...delivery.dead_letters.store import DeadLetter
 from ...schemas.json_schema import components
 from .task import record
 

@@ -20,8 +20,8 @@ from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.breaker import RedisStorage
 from memory_graph_workers.clients.config import RegistryConfig
 from memory_graph_workers.clients.registry import RegistryClient
-from memory_graph_workers.delivery.dead_letters import DeadLetters
-from memory_graph_workers.delivery.holds import HoldStore
+from memory_graph_workers.delivery.dead_letters.store import DeadLetters
+from memory_graph_workers.delivery.held_queues.holds import HoldStore
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionRegistration
 from redis import Redis

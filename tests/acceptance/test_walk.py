@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from memory_graph_workers.delivery.transport import broker_settings
+from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.schemas.archival import ArchivalStats
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.tasks import archival, connections

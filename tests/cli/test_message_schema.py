@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 from memory_graph_workers.cli.schema.asyncapi import document
-from memory_graph_workers.delivery.envelope import Malformed, check_arguments, check_task, read_envelope
+from memory_graph_workers.delivery.messages.envelope import Malformed, check_arguments, check_task, read_envelope
 
 SCHEMAS = document()["components"]["schemas"]
 HEADERS = {"task": "memory_graph.registry.get_session", "id": "t-1"}

@@ -16,7 +16,7 @@ from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy, Vau
 from memory_graph_workers.clients.errors import IntegrationError
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
-from memory_graph_workers.delivery.dead_letters import Reason
+from memory_graph_workers.delivery.dead_letters.store import Reason
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import SessionRegistration, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy

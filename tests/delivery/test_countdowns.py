@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from memory_graph_workers.delivery.countdowns import LONGEST_IN_WORKER_SECS, MOST_IN_WORKER, secs_in_redis, secs_left
-from memory_graph_workers.delivery.transport import broker_settings
+from memory_graph_workers.delivery.broker.transport import broker_settings
+from memory_graph_workers.delivery.messages.countdowns import (
+    LONGEST_IN_WORKER_SECS,
+    MOST_IN_WORKER,
+    secs_in_redis,
+    secs_left,
+)
 
 Until = Callable[[Callable[[], object]], None]
 SOON_SECS = 20

@@ -12,10 +12,10 @@ import fakeredis
 import pytest
 from kombu.utils.json import loads
 from memory_graph_workers.delivery.bounds import Bounds
-from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, Reason
-from memory_graph_workers.delivery.failures import failure
+from memory_graph_workers.delivery.broker.quarantine import Quarantine
+from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters, Reason
 from memory_graph_workers.delivery.keys import Keys
-from memory_graph_workers.delivery.quarantine import Quarantine
+from memory_graph_workers.delivery.worker.failures import failure
 
 RAW = b"\x00 not json"
 

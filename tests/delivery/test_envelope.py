@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_graph_workers.delivery.envelope import (
+from memory_graph_workers.delivery.messages.envelope import (
     Malformed,
     check_arguments,
     check_task,

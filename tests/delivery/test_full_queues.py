@@ -3,7 +3,7 @@
 import fakeredis
 import pytest
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Keys, Reason
-from memory_graph_workers.delivery.holding import FullQueues
+from memory_graph_workers.delivery.held_queues.holding import FullQueues
 
 KEYS = Keys("shop")
 

@@ -18,8 +18,8 @@ from celery import Celery
 from hypothesis import given
 from hypothesis import strategies as st
 from memory_graph_workers.delivery import UnfitMessage
-from memory_graph_workers.delivery.envelope import Malformed, refuse_expensive
-from memory_graph_workers.delivery.message import MESSAGE_MAX_BYTES, Message, body_of
+from memory_graph_workers.delivery.messages.envelope import Malformed, refuse_expensive
+from memory_graph_workers.delivery.messages.message import MESSAGE_MAX_BYTES, Message, body_of
 
 MIB = 2**20
 MOST_BYTES = 4 * MIB

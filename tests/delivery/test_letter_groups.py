@@ -11,7 +11,7 @@ from typing import Any
 import fakeredis
 import pytest
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, Keys, Reason
-from memory_graph_workers.delivery.dead_letters import as_base64
+from memory_graph_workers.delivery.dead_letters.store import as_base64
 from memory_graph_workers.delivery.timestamps import format_timestamp
 
 # How the releases before groups wrote and removed a letter.

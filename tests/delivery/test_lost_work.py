@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from celery import Celery
 from kombu import Connection
-from memory_graph_workers.delivery.dead_letters import DeadLetter, Reason
-from memory_graph_workers.delivery.transport import broker_settings
+from memory_graph_workers.delivery.broker.transport import broker_settings
+from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
 
 
 @pytest.fixture

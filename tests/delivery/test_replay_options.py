@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from celery import Celery, chain, chord, group
-from memory_graph_workers.delivery import DeadLetter, KeptTask, Reason, install, replay
-from memory_graph_workers.delivery.call_options import options_of, sending_options
-from memory_graph_workers.delivery.replay import NotReplayable
+from memory_graph_workers.delivery import DeadLetter, KeptTask, Reason, install
+from memory_graph_workers.delivery.dead_letters import replay
+from memory_graph_workers.delivery.dead_letters.replay import NotReplayable
+from memory_graph_workers.delivery.messages.call_options import options_of, sending_options
 from redis import Redis
 from support.broker import KEYS, Broker
 from support.waiting import until

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from memory_graph_workers.cli.stack.ports import free_port, http_status
 from memory_graph_workers.clients import errors
-from memory_graph_workers.delivery.dead_letters import Reason
+from memory_graph_workers.delivery.dead_letters.store import Reason
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.schemas.settings import Settings
 from memory_graph_workers.services.vault.keys import new_key

@@ -17,8 +17,8 @@ from memory_graph_workers.cli.stack.ports import LOOPBACK
 from memory_graph_workers.cli.stack.processes import Child, Children
 from memory_graph_workers.cli.stack.servers import Running, launch, wait_for_child, wait_ready
 from memory_graph_workers.cli.stack.stack import Stack
-from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters
-from memory_graph_workers.delivery.transport import broker_settings
+from memory_graph_workers.delivery.broker.transport import broker_settings
+from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters
 from redis import Redis
 from redis.exceptions import RedisError
 from support.our_app import KEYS

@@ -16,7 +16,7 @@ from faults.matrix import Row
 from faults.proxy import answers, cuts_after, cuts_before, halves
 from memory_graph_workers.cli.stack.processes import Child
 from memory_graph_workers.clients.breaker import FAIL_MAX
-from memory_graph_workers.delivery.dead_letters import Reason
+from memory_graph_workers.delivery.dead_letters.store import Reason
 
 BATCH, TRACK = "registry.track_usage_batch", "memory_graph.registry.track_usage"
 USAGE = "POST /api/v1/usage"

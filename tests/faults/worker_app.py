@@ -14,9 +14,11 @@ from marshmallow import fields
 from memory_graph_workers.clients import base, paging
 from memory_graph_workers.clients.breaker import Breaker
 from memory_graph_workers.clients.paging import Cursor
-from memory_graph_workers.delivery import consumer, quarantine, replies, transport
-from memory_graph_workers.delivery.dead_letters import DeadLetters
-from memory_graph_workers.delivery.lease import Lease
+from memory_graph_workers.delivery import replies
+from memory_graph_workers.delivery.broker import quarantine, transport
+from memory_graph_workers.delivery.dead_letters.store import DeadLetters
+from memory_graph_workers.delivery.worker import consumer
+from memory_graph_workers.delivery.worker.lease import Lease
 from memory_graph_workers.schemas.fields import Rows
 from memory_graph_workers.tasks import beat
 from memory_graph_workers.tasks.app import app

@@ -12,7 +12,7 @@ import pytest
 from celery import Celery
 from hypothesis import example, given
 from hypothesis import strategies as st
-from memory_graph_workers.delivery.envelope import Malformed, check_arguments, check_task, read_envelope
+from memory_graph_workers.delivery.messages.envelope import Malformed, check_arguments, check_task, read_envelope
 from support.broker import Broker
 from support.broker import broker as broker
 from support.broker import producer as producer

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from kombu.utils.json import dumps, loads
 from memory_graph_workers.delivery import UnfitMessage
-from memory_graph_workers.delivery.envelope import is_too_deep
-from memory_graph_workers.delivery.message import MESSAGE_MAX_BYTES, refuse_unfit
+from memory_graph_workers.delivery.messages.envelope import is_too_deep
+from memory_graph_workers.delivery.messages.message import MESSAGE_MAX_BYTES, refuse_unfit
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.tasks import archival, registry, vault
 from support.fuzzing import JSON, TIMES, examples, nested, objects

@@ -128,16 +128,16 @@ def test_every_layer_has_modules() -> None:
 @pytest.mark.parametrize(
     ("module", "statement", "target"),
     [
-        ("delivery.transport", "from ..clients import errors", "clients.errors"),
-        ("delivery.transport", "from ..clients.errors import Timeout", "clients.errors"),
-        ("delivery.transport", "from . import lease", "delivery.lease"),
-        ("delivery.transport", "from .lease import Lease", "delivery.lease"),
-        ("delivery", "from .lease import Lease", "delivery.lease"),
+        ("delivery.keys", "from ..clients import errors", "clients.errors"),
+        ("delivery.broker.transport", "from ...clients.errors import Timeout", "clients.errors"),
+        ("delivery.worker.consumer", "from . import lease", "delivery.worker.lease"),
+        ("delivery.broker.transport", "from ..worker.lease import Lease", "delivery.worker.lease"),
+        ("delivery", "from .worker.lease import Lease", "delivery.worker.lease"),
         ("tasks.archival", "from ..app import app", "tasks.app"),
-        ("delivery.transport", "import memory_graph_workers.clients.errors", "clients.errors"),
-        ("delivery.transport", "from memory_graph_workers import clients", "clients"),
-        ("delivery.transport", "from memory_graph_workers.clients import errors", "clients.errors"),
-        ("delivery.transport", "import celery", None),
+        ("delivery.broker.transport", "import memory_graph_workers.clients.errors", "clients.errors"),
+        ("delivery.broker.transport", "from memory_graph_workers import clients", "clients"),
+        ("delivery.broker.transport", "from memory_graph_workers.clients import errors", "clients.errors"),
+        ("delivery.broker.transport", "import celery", None),
     ],
 )
 def test_an_import_is_understood_however_it_is_written(module: str, statement: str, target: str | None) -> None:

@@ -5,7 +5,8 @@ import sys
 
 HEAVY = {"requests", "pybreaker", "tornado", "grpc", "sqlalchemy", "flask", "flower", "rich", "apispec"}
 OURS = {
-    f"memory_graph_workers.{name}" for name in ("schemas.vault", "clients.http", "clients.breaker", "delivery.holding")
+    f"memory_graph_workers.{name}"
+    for name in ("schemas.vault", "clients.http", "clients.breaker", "delivery.held_queues.holding")
 }
 
 
@@ -30,7 +31,7 @@ def test_delivery_loads_nothing_of_ours_and_none_of_our_libraries() -> None:
     code = """
 import importlib, pkgutil, sys
 from memory_graph_workers import delivery
-for module in pkgutil.iter_modules(delivery.__path__, delivery.__name__ + "."):
+for module in pkgutil.walk_packages(delivery.__path__, delivery.__name__ + "."):
     importlib.import_module(module.name)
 print(*sys.modules)
 """

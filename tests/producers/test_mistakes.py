@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters
+from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters
 from redis import Redis
 from support.embedded import Embedded
 from support.our_app import KEYS

@@ -8,7 +8,7 @@ import pytest
 from celery import Celery
 from memory_graph_workers.cli.stack.ports import free_port
 from memory_graph_workers.delivery import DeadLetters, Keys
-from memory_graph_workers.delivery.transport import broker_settings
+from memory_graph_workers.delivery.broker.transport import broker_settings
 from redis import Redis
 from redis.exceptions import RedisError
 from support.waiting import LONGEST_SECS, until

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from celery import chain
 from kombu import Connection
-from memory_graph_workers.delivery.transport import broker_settings
+from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.tasks.vault import archive_session, batch_archive
 from support.broker import Broker

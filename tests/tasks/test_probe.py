@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from memory_graph_workers.delivery import installed
-from memory_graph_workers.delivery.probes import Probes, command_of
+from memory_graph_workers.delivery.held_queues.probes import Probes, command_of
 from memory_graph_workers.tasks import probe
 from memory_graph_workers.tasks.app import app
 from support.fakes.http_server import FakeServer, hang
@@ -48,7 +48,7 @@ def test_a_service_is_asked_in_a_process_of_its_own_and_not_at_once_again(
     registry: FakeServer, probes: Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_PROBE_SECS", "PROBE_EVERY_SECS"):  # a busy machine needs more than a probe is given
-        monkeypatch.setattr(f"memory_graph_workers.delivery.probes.{name}", LONGEST_SECS)
+        monkeypatch.setattr(f"memory_graph_workers.delivery.held_queues.probes.{name}", LONGEST_SECS)
     registry.answers(200)
     until(lambda: probes.ask("registry"))
     assert probes.ask("registry") is None

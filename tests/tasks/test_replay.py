@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from memory_graph_workers.delivery.dead_letters import DeadLetter, Reason
+from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
 from memory_graph_workers.schemas.fields import format_timestamp
 from memory_graph_workers.tasks import replay
 from memory_graph_workers.tasks.registry import get_session, track_usage

@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 from kombu import Connection
 from memory_graph_workers.delivery.redaction import HIDDEN, SIZE, size_of
-from memory_graph_workers.delivery.request import Request
+from memory_graph_workers.delivery.worker.request import Request
 
 TEXT = "canary שלום " * 200
 

@@ -11,7 +11,7 @@ from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfi
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient, pb
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
-from memory_graph_workers.delivery.transport import broker_settings
+from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app

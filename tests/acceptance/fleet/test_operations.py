@@ -11,7 +11,7 @@ from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.errors import Refused
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
-from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters, Reason
+from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters, Reason
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy

@@ -15,7 +15,7 @@ from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
-from memory_graph_workers.delivery.dead_letters import DeadLetter, DeadLetters
+from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from redis import Redis
 from support.our_app import KEYS

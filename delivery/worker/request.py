@@ -15,14 +15,14 @@ from celery.worker import request as plain
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from .call_options import with_options
-from .celery_types import Message
-from .dead_letters import DeadLetter, DeadLetters, Reason
-from .envelope import call_of_body
+from ..celery_types import Message
+from ..dead_letters.store import DeadLetter, DeadLetters, Reason
+from ..messages.call_options import with_options
+from ..messages.envelope import call_of_body
+from ..redaction import HIDDEN, name_of, original, redact_info, size_of
+from ..replies import AWAY, spoken
+from ..settings import installed
 from .failures import failure
-from .redaction import HIDDEN, name_of, original, redact_info, size_of
-from .replies import AWAY, spoken
-from .settings import installed
 
 MAX_LOSSES = 3
 

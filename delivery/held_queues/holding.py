@@ -28,15 +28,15 @@ from celery import bootsteps
 from celery.utils.log import get_logger
 from redis.exceptions import RedisError
 
-from .addresses import is_redis
+from ..addresses import is_redis
+from ..broker.transport import Channel
+from ..celery_types import InFlight, WorkerConsumer
+from ..dead_letters.store import DeadLetters
+from ..replies import spoken
+from ..settings import Installed, installed_or_none
 from .breakers import HALF_OPEN, OPEN, SharedBreaker, breaker_of
-from .celery_types import InFlight, WorkerConsumer
-from .dead_letters import DeadLetters
 from .holds import HoldStore
 from .probes import Probes, always_up, command_of
-from .replies import spoken
-from .settings import Installed, installed_or_none
-from .transport import Channel
 
 TURN_SECS = 1.0
 KEEP_BOUNDS_SECS = 60.0

@@ -9,9 +9,9 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from .keys import Keys
-from .replies import State, state_of
-from .timestamps import format_timestamp, now, parse_timestamp
+from ..keys import Keys
+from ..replies import State, state_of
+from ..timestamps import format_timestamp, now, parse_timestamp
 
 LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held
 LONGEST_HOLD_SECS = 900.0  # after it a service is tried, whatever wait it asked for

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from .letter_pot import Sizes
+from .pot import Sizes
 from .reasons import NO_TASK, Reason
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .errors import InvalidConfig
+from ..errors import InvalidConfig
 
 PROBE_EVERY_SECS = 5.0
 _PROBE_SECS = 10.0

@@ -24,13 +24,13 @@ from kombu.utils.json import dumps
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from .addresses import connect
-from .bounds import Bounds
-from .keys import Keys
-from .letter_groups import LetterGroup, group_named, name_of_group
-from .letter_pot import Pot, Written, slices
+from ..addresses import connect
+from ..bounds import Bounds
+from ..keys import Keys
+from ..timestamps import format_timestamp, parse_timestamp
+from .groups import LetterGroup, group_named, name_of_group
+from .pot import Pot, Written, slices
 from .reasons import JUNK, Reason
-from .timestamps import format_timestamp, parse_timestamp
 
 __all__ = ["DeadLetter", "DeadLetters", "Entry", "Reason", "as_base64", "dead_letters_at", "quarantine_id"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from kombu.transport import virtual
 
+from ..errors import UnfitMessage
 from .envelope import Malformed, Undecodable, check_task, refuse_expensive
-from .errors import UnfitMessage
 
 MESSAGE_MAX_BYTES = 32 * 2**20
 _ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS

@@ -1,4 +1,4 @@
-"""`python -m memory_graph_workers.delivery.run_probe MODULE:FUNCTION SERVICE`: exit code 0 where a service is up."""
+"""`python -m …delivery.held_queues.run_probe MODULE:FUNCTION SERVICE`: exit code 0 where a service is up."""
 
 import sys
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from kombu.utils.imports import symbol_by_name
 
-from .errors import InvalidConfig
-from .settings import BreakerOf, Installed
+from ..errors import InvalidConfig
+from ..settings import BreakerOf, Installed
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half-open"
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from celery.exceptions import TimeLimitExceeded
 
-from .dead_letters import Reason
-from .redaction import is_showable, name_of, safe_text
+from ..dead_letters.store import Reason
+from ..redaction import is_showable, name_of, safe_text
 
 _FACTS = ("service", "operation", "status", "request_id", "keys_believed")
 

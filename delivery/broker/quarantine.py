@@ -7,12 +7,12 @@ from typing import Any, NamedTuple, cast
 
 from kombu.utils.json import loads
 
-from .call_options import with_options
-from .countdowns import secs_left
-from .dead_letters import DeadLetter, DeadLetters, Reason, as_base64, quarantine_id
-from .envelope import Malformed, check_envelope, dump_for_inspection, is_name, read_call
-from .keys import PLAIN_UNACKED
-from .message import body_of
+from ..dead_letters.store import DeadLetter, DeadLetters, Reason, as_base64, quarantine_id
+from ..keys import PLAIN_UNACKED
+from ..messages.call_options import with_options
+from ..messages.countdowns import secs_left
+from ..messages.envelope import Malformed, check_envelope, dump_for_inspection, is_name, read_call
+from ..messages.message import body_of
 
 logger = logging.getLogger(__name__)
 

@@ -22,14 +22,14 @@ from kombu.transport import redis as plain
 from kombu.utils.json import dumps
 from redis.exceptions import RedisError, ResponseError
 
-from .addresses import is_redis
-from .bounds import Bounds
-from .dead_letters import DeadLetters, dead_letters_at
-from .envelope import Malformed, read_envelope
-from .keys import DEFAULT_PREFIX, Keys
-from .message import MESSAGE_MAX_BYTES, Message, body_of, refuse_large, refuse_unfit
+from ..addresses import is_redis
+from ..bounds import Bounds
+from ..dead_letters.store import DeadLetters, dead_letters_at
+from ..keys import DEFAULT_PREFIX, Keys
+from ..messages.envelope import Malformed, read_envelope
+from ..messages.message import MESSAGE_MAX_BYTES, Message, body_of, refuse_large, refuse_unfit
+from ..replies import State, dropping, spoken, state_of
 from .quarantine import Abandoned, Quarantine, uncounted
-from .replies import State, dropping, spoken, state_of
 from .unacked import HELD, PERMIT, TAKE, QoS
 
 logger = logging.getLogger(__name__)

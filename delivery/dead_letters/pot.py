@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import redis
 
-from .keys import PotKeys
-from .lua import script
+from ..keys import PotKeys
+from ..lua import script
 
 T = TypeVar("T")
 

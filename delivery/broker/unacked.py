@@ -12,8 +12,8 @@ from kombu.transport import redis as plain
 from kombu.utils.json import dumps
 from redis.exceptions import RedisError, ResponseError
 
-from .lua import script
-from .replies import spoken
+from ..lua import script
+from ..replies import spoken
 
 logger = logging.getLogger(__name__)
 

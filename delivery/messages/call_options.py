@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from celery.utils.time import maybe_iso8601
 
-from .timestamps import now
+from ..timestamps import now
 
 # What a sender sets, by the name of the header; everything else that is not Celery's is a header of the sender's own.
 _KEPT = ("eta", "expires", "timelimit", "ignore_result", "group", "group_index", "root_id", "parent_id")

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from .call_options import sending_options
+from ..messages.call_options import sending_options
+from ..redaction import HIDDEN
+from ..settings import installed
+from ..timestamps import format_timestamp, now
 from .chords import Part, body_can_run, forget_failure, part_of
-from .dead_letters import DeadLetter, DeadLetters, Reason
-from .redaction import HIDDEN
-from .settings import installed
-from .timestamps import format_timestamp, now
+from .store import DeadLetter, DeadLetters, Reason
 
 # The effect of these tasks is unknown; repeating one is safe, sending something else in its place is not.
 _UNKNOWN_OUTCOME = {Reason.UNCERTAIN, Reason.ATTEMPTS_EXHAUSTED, Reason.HARD_TIME_LIMIT, Reason.LOST_WORKER}

@@ -1,0 +1,1 @@
+"""What a message may be: its envelope, its bounds, its options, and how long it waits."""
