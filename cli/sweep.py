@@ -23,11 +23,11 @@ TIMEOUT_SECS = 60.0
 
 
 @click.command()
-@click.option("--now", "mode", flag_value="now", help="Start a sweep and wait until it ends.")
-@click.option("--dry-run", "mode", flag_value="dry-run", help="List what would be archived; change nothing.")
+@click.option("--now", is_flag=True, help="Start a sweep and wait until it ends.")
+@click.option("--dry-run", is_flag=True, help="List what would be archived; change nothing.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the sweep ends (default), or only send it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(mode: str | None, wait: bool, as_json: bool) -> None:
+def command(now: bool, dry_run: bool, wait: bool, as_json: bool) -> None:
     """Archive every session that is due now, or list the sessions that are due.
 
     A session is due if it is completed or failed, and ended (or else started) ARCHIVAL_AFTER_DAYS ago. A sweep needs
@@ -38,9 +38,10 @@ def command(mode: str | None, wait: bool, as_json: bool) -> None:
       mgw sweep --dry-run
       mgw sweep --now
     """
-    if mode is None:
-        raise click.UsageError("Pass --now to start a sweep, or --dry-run to list what is due.")
-    if mode == "dry-run":
+    if now == dry_run:
+        given = "--now archives, and --dry-run changes nothing: both at once cannot be done. " if now else ""
+        raise click.UsageError(f"{given}Pass --now to start a sweep, or --dry-run to list what is due.")
+    if dry_run:
         preview(as_json)
     else:
         start(wait, as_json)

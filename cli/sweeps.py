@@ -28,7 +28,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--limit", default=20, show_default=True, help="How many to list.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_(limit: int, as_json: bool) -> None:
     """List sweeps, newest first.

@@ -56,7 +56,7 @@ def command(context: click.Context, app_name: str | None) -> None:
 
 @command.command("list")
 @selecting
-@click.option("--limit", default=50, show_default=True, help="How many groups or letters to list.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many groups or letters.")
 @_as_json
 @click.pass_obj
 def list_(app_name: str | None, selection: Selection, limit: int, as_json: bool) -> None:
@@ -72,7 +72,7 @@ def list_(app_name: str | None, selection: Selection, limit: int, as_json: bool)
     """
     target = target_of(app_name)
     letters = target.delivery.dead_letters
-    warning, limit = letters.warning(), max(limit, 0)
+    warning = letters.warning()
     if selection.everything or selection.ids:
         listed = _list_letters(target, selection, limit, as_json)
     else:
@@ -162,7 +162,7 @@ def purge(app_name: str | None, selection: Selection, yes: bool, as_json: bool) 
     found = _chosen(target, selection)
     _ask(f"Purge {counted(len(found), 'dead letter')} for good?", yes)
     _each(found, lambda one: _purged(target.delivery.dead_letters, one), as_json)
-    if selection.everything:
+    if selection.is_all:
         target.delivery.dead_letters.forget_gave_way()
 
 
@@ -251,6 +251,8 @@ def _chosen(target: Target, selection: Selection, *, one: bool = False) -> list[
     letters = target.delivery.dead_letters
     if one and len(selection.ids) != 1:
         raise click.UsageError("--corrected needs the id of exactly one letter.")
+    if selection.ids and selection.everything:
+        raise click.UsageError("Letters are named, and --all means every letter: give the ids, or --all.")
     if selection.ids:
         ids = {whole_id(letters, given, target.mgw("dead list")) for given in selection.ids}
         return [entry for entry in letters.entries() if entry.id in ids]

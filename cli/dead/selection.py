@@ -49,6 +49,11 @@ class Selection:
         """Whether any criterion is given."""
         return self != Selection()
 
+    @property
+    def is_all(self) -> bool:
+        """Whether every letter is meant: `--all`, and no criterion beside it."""
+        return self == Selection(everything=True)
+
     def groups(self, letters: DeadLetters) -> list[LetterGroup]:
         """The groups that have a letter, or had one that gave way, and meet the criteria; the largest first."""
         return [group for group in letters.groups() if self._fits_group(group)]

@@ -4,10 +4,13 @@ import subprocess
 import sys
 import time
 
+import click
 import pytest
 from memory_graph_workers.cli.main import COMMANDS
+from memory_graph_workers.cli.main import mgw as root
 from memory_graph_workers.cli.stack.ports import free_port
 
+LISTS = (["dead", "list"], ["dead", "list", "--all"], ["sweeps", "list"], ["vault", "deletions"])
 HEAVY = ("celery", "grpc", "flask", "sqlalchemy", "rich")
 
 
@@ -44,6 +47,39 @@ def test_wrong_usage_ends_with_two_and_a_hint(arguments):
     assert (told.returncode, told.stdout) == (2, "")
     assert "Usage: mgw" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["sweep", "--now", "--dry-run"], "Pass --now to start a sweep, or --dry-run to list what is due."),
+        (["sweep", "--dry-run", "--now", "--json"], "both at once cannot be done"),
+        (["dead", "purge", "some-id", "--all", "--yes"], "give the ids, or --all"),
+        (["dead", "replay", "--all", "some-id"], "give the ids, or --all"),
+        *(([*words, "--limit", most], "--limit") for words in LISTS for most in ("-1", "0", "-50", "many")),
+    ],
+)
+def test_what_contradicts_itself_or_lists_nothing_is_refused_before_anything_is_asked(arguments, hint):
+    told = mgw(*arguments, PATH="/usr/bin:/bin", REDIS_URL="redis://127.0.0.1:1/0", VAULT_API_KEY="key")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert hint in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_every_whole_number_that_a_command_takes_has_a_least_value():
+    def options(command):
+        yield from ((command.name, one) for one in command.params)
+        for name in getattr(command, "commands", {}):
+            yield from options(command.commands[name])
+
+    loose = [
+        (command, option.name)
+        for name in COMMANDS
+        for command, option in options(root.get_command(None, name))
+        if isinstance(option.type, click.types.IntParamType)
+        and (not isinstance(option.type, click.IntRange) or option.type.min is None)
+    ]
+    assert loose == []
 
 
 @pytest.mark.parametrize(
