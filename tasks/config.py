@@ -104,7 +104,7 @@ class TaskConfig(ClientSettings):
         "USAGE_WAITS_FOR_SESSION_SECS",
         number(0, 86_400),
         300,
-        "How long a usage report waits for its session to be registered, without spending attempts.",
+        "How long usage, a status or a reopening waits for its session to be registered, without spending attempts.",
     )
     calls_side_by_side: int = setting(
         "CALLS_SIDE_BY_SIDE",

@@ -156,7 +156,12 @@ def operation(
     if_not_found: Callable[[Any, NotFound], None] | None = None,
 ) -> PayloadTask[P, F, R, D]: ...
 @overload
-def operation(method: Callable[Concatenate[C, P], Any], *, returns: type[R]) -> PlainTask[P, R]: ...
+def operation(
+    method: Callable[Concatenate[C, P], Any],
+    *,
+    returns: type[R],
+    if_not_found: Callable[[Any, NotFound], None] | None = None,
+) -> PlainTask[P, R]: ...
 @overload
 def operation(
     method: Callable[Concatenate[C, P], R],

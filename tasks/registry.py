@@ -14,8 +14,12 @@ register_session = operation(
 )
 list_sessions = operation(RegistryClient.list_sessions, returns=results.SessionListDict)
 get_session = operation(RegistryClient.get_session, returns=results.SessionInfoDict)
-update_session_status = operation(RegistryClient.update_session_status, returns=results.SessionInfoDict)
-reopen_session = operation(RegistryClient.reopen_session, returns=results.SessionInfoDict)
+update_session_status = operation(
+    RegistryClient.update_session_status, returns=results.SessionInfoDict, if_not_found=wait_for_session
+)
+reopen_session = operation(
+    RegistryClient.reopen_session, returns=results.SessionInfoDict, if_not_found=wait_for_session
+)
 delete_session = operation(RegistryClient.delete_session)
 list_models = operation(RegistryClient.list_models, returns=results.ModelListDict)
 get_model_metadata = operation(RegistryClient.get_model_metadata, returns=results.ModelMetadataDict)

@@ -49,7 +49,7 @@ def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str,
 
 
 def waiting_from_now(letter: DeadLetter) -> DeadLetter:
-    """Return a usage report's letter so that it may wait for its session as long as a new report."""
+    """Return a letter so that its task may wait for its session as long as a new one."""
     payload, options = letter.payload or {}, kept_options(letter.payload)
     if "headers" not in options:
         return letter

@@ -1,4 +1,4 @@
-"""Usage reports that come before their session: a 404 of this contract means "not registered yet" for a while."""
+"""Messages that come before their session (usage, status, reopen): the contract's 404 means "not yet" for a while."""
 
 import time
 from collections.abc import Mapping

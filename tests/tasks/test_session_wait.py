@@ -1,4 +1,4 @@
-"""A usage report that comes before its session waits for it, by the task alone and only where the service says so."""
+"""What comes before its session waits for it, by the task alone and only where the service says so."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ import pytest
 from celery.exceptions import Retry
 from memory_graph_workers.clients.errors import IntegrationError, NotFound, Refused
 from memory_graph_workers.tasks import connections, usage_batch
-from memory_graph_workers.tasks.registry import get_session, track_usage
+from memory_graph_workers.tasks.registry import get_session, reopen_session, track_usage, update_session_status
 from memory_graph_workers.tasks.session_wait import WAITS_SINCE
 from memory_graph_workers.tasks.usage_batch import track_usage_batch
 from support.fakes.http_server import FakeServer, Step, answer
@@ -16,6 +16,18 @@ from support.fakes.http_server import FakeServer, Step, answer
 NOT_YET = answer(404, {"code": 404, "status": "Not Found", "message": "No session has this id."})
 REPORT = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2}
 CALL = {"report": REPORT, "idempotency_key": "k"}
+STATUS = {"session_id": "s", "status": "completed", "asked_at": "2026-01-01T00:00:00Z"}
+REOPEN = {"session_id": "s", "asked_at": "2026-01-01T00:00:00Z", "idempotency_key": "k"}
+WAITING = pytest.mark.parametrize(
+    ("task", "call"),
+    [(track_usage, CALL), (update_session_status, STATUS), (reopen_session, REOPEN)],
+    ids=["usage", "status", "reopen"],
+)
+CAN_REOPEN = answer(200, {"status": "healthy", "capabilities": {"reopen": {}}})
+
+
+def says_of_itself(server: FakeServer, health: Step, other: Step) -> None:
+    server.next_step = lambda received: health if received.path == "/health" else other  # type: ignore[method-assign]
 
 
 @pytest.fixture
@@ -43,7 +55,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         found.append(options)
         return Sendable()
 
-    monkeypatch.setattr(type(track_usage), "signature_from_request", signature)
+    for task in (track_usage, update_session_status, reopen_session, get_session):
+        monkeypatch.setattr(type(task), "signature_from_request", signature)
     return found
 
 
@@ -59,11 +72,14 @@ def waited(secs: float) -> dict[str, Any]:
     return {"headers": {WAITS_SINCE: time.time() - secs, "sent_at": time.time()}}
 
 
+@WAITING
 @pytest.mark.parametrize("retries", [0, 3, 7])
-def test_it_is_sent_again_and_spends_no_attempt(server: FakeServer, sent: list[dict[str, Any]], retries: int) -> None:
-    server.answers(NOT_YET)
+def test_it_is_sent_again_and_spends_no_attempt(
+    server: FakeServer, sent: list[dict[str, Any]], task: Any, call: dict[str, Any], retries: int
+) -> None:
+    says_of_itself(server, CAN_REOPEN, NOT_YET)
     with pytest.raises(Retry):
-        run(track_usage, CALL, retries=retries)
+        run(task, call, retries=retries)
     assert sent[0]["retries"] == retries
     assert abs(sent[0]["headers"][WAITS_SINCE] - time.time()) < 60
 
@@ -90,10 +106,20 @@ def test_pauses_grow_and_the_first_404_starts_the_wait(
     assert sent[0]["headers"][WAITS_SINCE] == request["headers"][WAITS_SINCE]
 
 
-def test_after_its_time_it_fails_and_says_how_long_it_waited(server: FakeServer, sent: list[dict[str, Any]]) -> None:
-    server.answers(NOT_YET)
+@WAITING
+def test_after_its_time_it_fails_and_says_how_long_it_waited(
+    server: FakeServer, sent: list[dict[str, Any]], task: Any, call: dict[str, Any]
+) -> None:
+    says_of_itself(server, CAN_REOPEN, NOT_YET)
     with pytest.raises(NotFound, match=r"not registered within 30[0-9] s"):
-        run(track_usage, CALL, **waited(301))
+        run(task, call, **waited(301))
+    assert sent == []
+
+
+def test_a_registry_that_cannot_reopen_refuses_it_at_once(server: FakeServer, sent: list[dict[str, Any]]) -> None:
+    says_of_itself(server, answer(200, {"status": "healthy"}), NOT_YET)
+    with pytest.raises(Refused, match="cannot do this"):
+        run(reopen_session, REOPEN)
     assert sent == []
 
 
@@ -110,10 +136,13 @@ def test_after_its_time_it_fails_and_says_how_long_it_waited(server: FakeServer,
         answer(422, {"code": 404}),
     ],
 )
-def test_any_other_refusal_fails_at_once(server: FakeServer, sent: list[dict[str, Any]], other: Step) -> None:
-    server.answers(other)
+@WAITING
+def test_any_other_refusal_fails_at_once(
+    server: FakeServer, sent: list[dict[str, Any]], task: Any, call: dict[str, Any], other: Step
+) -> None:
+    says_of_itself(server, CAN_REOPEN, other)
     with pytest.raises(Refused) as caught:
-        run(track_usage, CALL)
+        run(task, call)
     assert (type(caught.value), sent) == (Refused, [])
 
 
