@@ -93,6 +93,53 @@ def test_a_parked_message_comes_back_when_its_time_is_near(broker: Any, producer
         until(restored)
 
 
+@pytest.mark.parametrize("ends_before_eta_secs", [-0.5, 0.0, 5.0])
+def test_a_parked_message_comes_back_on_time_and_counts_no_lost_worker(
+    broker: Any, producer: Celery, until: Until, ends_before_eta_secs: float
+) -> None:
+    wait_secs = 1.5
+    producer.send_task("good", (1,), countdown=wait_secs + ends_before_eta_secs)
+    with producer.connection_for_read() as connection, connection.SimpleQueue("work") as queue:
+        message = queue.get(timeout=5)
+        qos: Any = message.channel.qos
+        being_renewed = qos.in_flight_tags()
+        parked_at = time.monotonic()
+        qos.park(message.delivery_tag, wait_secs)
+        qos.renew(being_renewed)  # another thread had begun to renew before the message was parked
+
+        def restored() -> bool:
+            qos.restore_visible(interval=1)
+            return bool(broker.redis.exists("work"))
+
+        until(restored)
+        assert wait_secs - 0.1 < time.monotonic() - parked_at < wait_secs + 1
+        kept = json.loads(broker.redis.lindex("work", 0))
+        assert not kept["headers"].get("worker_losses")
+        assert not broker.redis.exists("unacked", "unacked_index")
+
+
+def test_what_was_parked_counts_the_workers_that_are_lost_after_its_wait(broker: Any, producer: Celery) -> None:
+    producer.send_task("good", (1,), countdown=0.1)
+    with producer.connection_for_read() as connection, connection.SimpleQueue("work") as queue:
+        qos: Any = queue.get(timeout=5).channel.qos
+        qos.park(*qos.in_flight_tags(), 0)
+        time.sleep(0.1)
+        qos.restore_visible(interval=1)  # its wait is over
+        queue.get(timeout=5)
+        broker.redis.zadd("unacked_index", dict.fromkeys(broker.redis.hkeys("unacked"), 1))
+        qos.restore_visible(interval=1)  # and then a worker is lost
+        assert json.loads(broker.redis.lindex("work", 0))["headers"]["worker_losses"] == 1
+
+
+def test_what_somebody_else_took_back_is_not_parked(broker: Any, producer: Celery) -> None:
+    producer.send_task("good", (1,))
+    with producer.connection_for_read() as connection, connection.SimpleQueue("work") as queue:
+        message = queue.get(timeout=5)
+        broker.redis.delete("unacked", "unacked_index")
+        message.channel.qos.park(message.delivery_tag, 60)
+    assert not broker.redis.exists("unacked", "unacked_index")
+
+
 def test_many_long_countdowns_are_in_no_workers_hands(
     broker: Any, producer: Celery, start_worker: Any, until: Until
 ) -> None:

@@ -1,8 +1,12 @@
 """A queue is held, if the app asks for it, while one kind of its dead letters fills a quarter of a bound."""
 
+from typing import Any
+
 import fakeredis
 import pytest
+from kombu import Connection
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Keys, Reason
+from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.delivery.held_queues.holding import FullQueues
 
 KEYS = Keys("shop")
@@ -69,3 +73,18 @@ def test_another_leader_frees_what_the_first_one_held(redis: fakeredis.FakeRedis
     assert first.turn() == {"work": 0}
     first.letters.remove("work-0")
     assert Scene(redis, most=4).turn() == {"work": None}
+
+
+@pytest.mark.parametrize("permits", [0, 1, 8])
+def test_a_limit_that_no_release_sets_again_ends_after_an_hour(broker: Any, permits: int) -> None:
+    channel: Any = Connection(broker.url, transport=broker_settings(broker.url)["broker_transport"]).channel()
+    channel.set_permits("work", permits)
+    (key,) = broker.redis.keys("*:hold:queue:work")
+    assert 3590 < broker.redis.ttl(key) <= 3600
+    assert channel.may_start("work", permitted=False) is (permits > 0)
+    assert broker.redis.ttl(key) > 3590
+    broker.redis.expire(key, 5)
+    channel.set_permits("work", permits)  # as the leading worker does every second
+    assert broker.redis.ttl(key) > 3590
+    channel.set_permits("work", None)
+    assert not broker.redis.exists(key)

@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from celery import Celery
 from kombu import Connection
 from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
+
+MIB = 2**20
 
 
 @pytest.fixture
@@ -113,6 +116,52 @@ def test_junk_that_was_in_hand_is_set_aside(broker: Any, junk: bytes) -> None:
     broker.redis.zadd("unacked_index", {"tag": 1})
     connect(broker.url).channel().qos.restore_visible(interval=1)
     assert broker.dead.count() == 1
+    assert not broker.redis.exists("unacked", "unacked_index")
+
+
+@pytest.mark.parametrize(("count", "size_bytes"), [(1, 20 * MIB), (12, 8 * MIB), (600, 200_000), (3000, 10)])
+def test_what_dead_workers_left_comes_back_in_little_memory(broker: Any, count: int, size_bytes: int) -> None:
+    message = {
+        "body": "x" * size_bytes,
+        "headers": {"task": "good", "id": "large"},
+        "properties": {"delivery_tag": "t", "delivery_info": {"exchange": "", "routing_key": "work"}},
+    }
+    noted = json.dumps([message, "", "work"])
+    for number in range(count):
+        broker.redis.hset("unacked", str(number), noted)
+        broker.redis.zadd("unacked_index", {str(number): 1})
+    qos = connect(broker.url).channel().qos
+    tracemalloc.start()
+    try:
+        while broker.redis.exists("unacked"):
+            qos.restore_visible(num=None, interval=1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert broker.redis.llen("work") == count
+    assert peak < 10 * max(size_bytes, 8 * MIB)
+    assert not broker.redis.exists("unacked_index")
+
+
+def test_a_worker_that_stops_gives_large_messages_back_in_little_memory(broker: Any, producer: Celery) -> None:
+    count, size_bytes = 12, 8 * MIB
+    channel = connect(broker.url).channel()
+    for number in range(count):
+        producer.send_task("good", ("x" * size_bytes,), task_id=str(number))
+    for number in range(count):
+        tag = f"tag-{number}"
+        noted = b"[" + broker.redis.rpop("work") + b',"","work"]'
+        broker.redis.hset("unacked", tag, noted)
+        broker.redis.zadd("unacked_index", {tag: time.time()})
+        channel.qos._delivered[tag] = None
+    tracemalloc.start()
+    try:
+        channel.qos.restore_unacked()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert broker.redis.llen("work") == count
+    assert peak < 12 * size_bytes
     assert not broker.redis.exists("unacked", "unacked_index")
 
 
