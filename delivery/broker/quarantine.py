@@ -58,7 +58,7 @@ class Quarantine:
         return Abandoned(envelope, exchange, routing_key)
 
     def returnable(self, noted: bytes) -> Abandoned | None:
-        """Return a message that its own worker puts back, marked as redelivered; None if it was broken."""
+        """Return a message that no worker was lost with, marked as redelivered; None if it was broken."""
         try:
             raw, exchange, routing_key = _parts(noted)
             envelope = check_envelope(raw)

@@ -49,6 +49,7 @@ kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.
 
 _BROKEN_KEY = -1  # what `TAKE` returns in the place of a queue
 _SAY_AGAIN_SECS = 60.0
+_PERMITS_SECS = 3600  # the leading worker sets them every second
 IDLE_SECS = 0.05  # between two polls of empty queues
 
 
@@ -152,12 +153,15 @@ class Channel(_PlainChannel):
             return 0
 
     def set_permits(self, queue: str, permits: int | None) -> None:
-        """Let all workers together take `permits` more messages of a queue; None lifts the limit."""
+        """Let all workers together take `permits` more messages of a queue; None lifts the limit.
+
+        A limit that nobody sets again for an hour ends: a release or a setting that knows nothing of it may follow.
+        """
         client = self._late_client()
         if permits is None:
             client.delete(self.keys.permits(queue))
         else:
-            client.set(self.keys.permits(queue), permits or HELD)
+            client.set(self.keys.permits(queue), permits or HELD, ex=_PERMITS_SECS)
 
     def may_start(self, queue: str, permitted: bool) -> bool:
         """Return whether a message of a queue may run now; it needs a permit unless it used one when it was taken."""
@@ -283,7 +287,7 @@ class Channel(_PlainChannel):
         return self._destination(self.quarantine.restorable(noted))
 
     def to_return(self, noted: bytes) -> tuple[list[str], bytes]:
-        """Return the same of a message that its own worker puts back; that is no loss of a worker."""
+        """Return the same of a message that its own worker puts back, or that waited in Redis: no worker was lost."""
         return self._destination(self.quarantine.returnable(noted))
 
     def _destination(self, found: Abandoned | None) -> tuple[list[str], bytes]:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from kombu.transport import redis as plain
 from kombu.utils.json import dumps
@@ -26,11 +27,14 @@ TAKE = script("take")
 _RENEW = script("renew")
 PERMIT = script("permit")
 _PARK = script("park")
+_NOTES = script("notes")
 _ABANDONED = script("abandoned")
 _TAKE_BACK = script("take_back")
 _HAND_BACK = script("hand_back")
 
 _SLICE = 500  # messages in one step: Redis does nothing else meanwhile
+_SLICE_BYTES = 8 * 2**20  # of them in this process's memory, or one larger message
+_PARKED = "parked:"  # begins the delivery tag of a message that waits in Redis
 
 
 class QoS(_PlainQoS):
@@ -92,10 +96,9 @@ class QoS(_PlainQoS):
     def _hand_back(self, tags: list[str], push: str) -> None:
         # No transaction of redis-py: where a server refuses to write, it would try again for ever.
         prefix = self.channel.global_keyprefix
-        with self.channel.conn_or_acquire() as client:
-            kept = dict(zip(tags, client.hmget(self.unacked_key, tags), strict=True))
-            found = [(tag, *self.channel.to_return(item)) for tag, item in kept.items() if item]
-            with client.pipeline(transaction=False) as pipe:
+        for kept in self._noted(tags):
+            found = [(tag, *self.channel.to_return(item)) for tag, item in kept if item]
+            with self.channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
                 for tag, queues, payload in found:
                     keys = [self.unacked_index_key, *(prefix + key for key in (self.unacked_key, *queues))]
                     pipe.eval(_HAND_BACK, len(keys), *keys, tag, payload, push)
@@ -127,7 +130,8 @@ class QoS(_PlainQoS):
 
     def park(self, delivery_tag: str, secs: float) -> None:
         """Let a message wait in Redis for so long; then any worker puts it back on its queue."""
-        self._run(_PARK, [self.unacked_index_key], [delivery_tag, self.visibility_timeout, secs])
+        keys = [self.unacked_index_key, self.unacked_key]
+        self._run(_PARK, keys, [delivery_tag, f"{_PARKED}{uuid4()}", self.visibility_timeout, secs])
         self._quick_ack(delivery_tag)
 
     def in_flight(self) -> int:
@@ -155,10 +159,9 @@ class QoS(_PlainQoS):
 
     def _take_back(self, tags: list[str]) -> None:
         prefix = self.channel.global_keyprefix
-        with self.channel.conn_or_acquire() as client:
-            kept = client.hmget(self.unacked_key, tags)
-            with client.pipeline(transaction=False) as pipe:
-                for tag, queues, payload in self._to_restore(zip(tags, kept, strict=True)):
+        for kept in self._noted(tags):
+            with self.channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
+                for tag, queues, payload in self._to_restore(kept):
                     keys = [self.unacked_index_key, *(prefix + key for key in (self.unacked_key, *queues))]
                     pipe.eval(_TAKE_BACK, len(keys), *keys, tag, self.visibility_timeout, payload)
                 for error in filter(_is_error, pipe.execute(raise_on_error=False)):
@@ -167,10 +170,18 @@ class QoS(_PlainQoS):
     def _to_restore(self, kept: Iterable[tuple[str, bytes | None]]) -> Iterator[tuple[str, list[str], bytes]]:
         for tag, noted in kept:
             try:
-                queues, payload = self.channel.to_restore(noted) if noted else ([], b"")
+                destination = self.channel.to_return if tag.startswith(_PARKED) else self.channel.to_restore
+                queues, payload = destination(noted) if noted else ([], b"")
                 yield tag, queues, payload
             except Exception as error:  # noqa: BLE001  whatever is wrong with one message, the others go back
                 logger.warning("A message could not be put back (%s)", spoken(error))
+
+    def _noted(self, tags: list[str]) -> Iterator[list[tuple[str, bytes | None]]]:
+        """What is noted of messages, each with its tag, in slices that fit in memory however large a message is."""
+        while tags:
+            found = self._run(_NOTES, [self.unacked_key], [_SLICE_BYTES, *tags[:_SLICE]])
+            yield list(zip(tags, found, strict=False))
+            tags = tags[len(found) :]
 
     def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:
         # A prefixed client prefixes the first key of a script and no other.
