@@ -2,8 +2,8 @@
 
 Messages about a session come late, twice and out of order. Where all of them say when they were asked for (`asked_at`),
 their order does not decide whether the session is active or has ended: the latest end or reopening does, and of two of
-the same time the end. Of several ends the first that arrives decides between completed and failed. Messages without the
-time count in the order of their arrival.
+the same time the end. Of several ends the first that arrives decides between completed and failed. A message without
+the time counts as asked for when it arrives, by this Registry's clock, and never comes too late itself.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def update(record: SessionRecord, wanted: StatusUpdate, now: datetime) -> Step:
     """Take note of a status message, and return the step that it leads to: only ever forward."""
     asked_at = _earlier(wanted.asked_at, now)
     came_late = _is_late(record, wanted.status, asked_at)
-    _note_end(record, wanted.status, asked_at)
+    _note_end(record, wanted.status, asked_at or now)
     current = SessionStatus(record.status)
     refusal = _refusal(record, current, wanted, came_late=came_late)
     if refusal or wanted.status is current:
@@ -51,7 +51,7 @@ def reopen(record: SessionRecord, asked_at: datetime | None, now: datetime) -> S
     asked_at, current = _earlier(asked_at, now), SessionStatus(record.status)
     if _is_at_most(asked_at, record.reopening_asked_at):
         return Step(current, record.ended_at)
-    record.reopening_asked_at = asked_at or record.reopening_asked_at
+    record.reopening_asked_at = _later(asked_at or now, record.reopening_asked_at)
     if current is SessionStatus.ACTIVE:
         return Step(current, record.ended_at)
     if record.ending_status and _is_at_most(asked_at, record.ending_asked_at):
@@ -69,9 +69,9 @@ def _refusal(record: SessionRecord, current: SessionStatus, wanted: StatusUpdate
     return Refusal(RefusalReason.ASKED_TOO_EARLY, session_status=current) if came_late else None
 
 
-def _note_end(record: SessionRecord, status: SessionStatus, asked_at: datetime | None) -> None:
+def _note_end(record: SessionRecord, status: SessionStatus, asked_at: datetime) -> None:
     """Remember the latest end that was asked for, also if it is refused: the reopening before it may come later."""
-    if status in _ENDS and asked_at is not None and not _is_at_most(asked_at, record.ending_asked_at):
+    if status in _ENDS and not _is_at_most(asked_at, record.ending_asked_at):
         record.ending_asked_at, record.ending_status = asked_at, status.value
 
 
@@ -84,6 +84,10 @@ def _is_late(record: SessionRecord, status: SessionStatus, asked_at: datetime | 
 
 def _is_at_most(asked_at: datetime | None, noted: datetime | None) -> bool:
     return asked_at is not None and noted is not None and asked_at <= noted
+
+
+def _later(asked_at: datetime, noted: datetime | None) -> datetime:
+    return asked_at if noted is None else max(asked_at, noted)
 
 
 def _earlier(asked_at: datetime | None, now: datetime) -> datetime | None:

@@ -169,6 +169,38 @@ def test_an_end_from_before_the_reopening_says_that_it_comes_too_late(in_process
     assert (answer.status_code, facts) == (409, [409, "asked_too_early", "active"])
 
 
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("before", ["active", "completed", "failed", "archived"])
+def test_a_reopening_from_before_an_end_without_its_time_comes_too_late(in_process, opened, before, end):
+    in_process.move(opened, "completed" if before == "archived" else before)
+    if before == "archived":
+        in_process.move(opened, "archived")
+    asked_at = text(in_process.now())
+    in_process.move(opened, end)
+    assert in_process.reopen(opened, asked_at=asked_at).json["status"] == end
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_reopening_from_after_an_end_without_its_time_counts(in_process, opened, end):
+    in_process.move(opened, end)
+    assert in_process.reopen(opened, asked_at=text(in_process.now())).json["status"] == "active"
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_an_end_from_before_a_reopening_without_its_time_comes_too_late(in_process, opened, status):
+    in_process.move(opened, "completed")
+    before = text(in_process.now())
+    in_process.reopen(opened)
+    answer = in_process.move(opened, status, asked_at=before)
+    assert (answer.status_code, answer.json["reason"]) == (409, "asked_too_early")
+
+
+def test_messages_without_their_time_count_in_the_order_of_their_arrival(in_process, opened):
+    for _ in range(3):
+        assert in_process.move(opened, "completed").json["status"] == "completed"
+        assert in_process.reopen(opened).json["status"] == "active"
+
+
 # No order and no repetition
 
 
@@ -190,7 +222,10 @@ class Archive:
 
 
 class Conversation(RuleBasedStateMachine):
-    """A conversation that goes on and ends at any time; its messages and the sweep's come in any order."""
+    """A conversation that goes on and ends at any time; its messages and the sweep's come in any order.
+
+    A plain client speaks without a queue and says no times: its messages arrive at once, perhaps twice in a row.
+    """
 
     def __init__(self, registry):
         super().__init__()
@@ -212,6 +247,17 @@ class Conversation(RuleBasedStateMachine):
         self.told.append(message)
         self.open.append(message)
 
+    def tell_plainly(self, kind, copies):
+        """Tell of an end or a reopening without its time, unless a client's clock could not be compared with it."""
+        if self.lag or self.registry.read(self.session_id).get("status") is None:
+            self.tell(kind)
+            return
+        for _ in range(copies):
+            if kind == "reopen":
+                self.registry.reopen(self.session_id)
+            else:
+                self.registry.move(self.session_id, kind)
+
     @precondition(lambda self: self.going_on)
     @rule(length=st.integers(1, 3))
     def say(self, length):
@@ -230,6 +276,19 @@ class Conversation(RuleBasedStateMachine):
         self.going_on = True
         self.length += 1
         self.tell("reopen")
+
+    @precondition(lambda self: self.going_on)
+    @rule(end=st.sampled_from(ENDS), copies=st.integers(1, 2))
+    def end_plainly(self, end, copies):
+        self.going_on, self.last_end = False, end
+        self.tell_plainly(end, copies)
+
+    @precondition(lambda self: not self.going_on)
+    @rule(copies=st.integers(1, 2))
+    def go_on_plainly(self, copies):
+        self.going_on = True
+        self.length += 1
+        self.tell_plainly("reopen", copies)
 
     @rule(data=st.data())
     def deliver(self, data):
