@@ -29,6 +29,7 @@ A class whose failures get a reason of their own among the dead letters names it
 from typing import ClassVar
 
 from ..schemas.refusals import Refusal, refusal_of
+from .status_names import spoken_status
 
 
 class IntegrationError(Exception):
@@ -65,9 +66,13 @@ class IntegrationError(Exception):
 
     def __str__(self) -> str:
         where = ".".join(part for part in (self.service, self.operation) if part)
-        facts = [f"status {self.status}" if self.status is not None else "", self.request_id or ""]
+        facts = [f"status {spoken_status(self.status)}" if self.status is not None else "", self.request_id or ""]
         notes = ", ".join(fact for fact in (facts[0], f"request {facts[1]}" if facts[1] else "") if fact)
         return f"{where}: {self.message}".removeprefix(": ") + (f" ({notes})" if notes else "")
+
+    def __repr__(self) -> str:
+        """Return the sentence, too: Celery writes this into its log lines and events."""
+        return f"{type(self).__name__}({str(self)!r})"
 
 
 class TransientError(IntegrationError):

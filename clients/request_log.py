@@ -3,6 +3,8 @@
 import logging
 from contextvars import ContextVar
 
+from .status_names import spoken_status
+
 _LATEST: ContextVar[str | None] = ContextVar("memory_graph_latest_request", default=None)
 
 
@@ -21,4 +23,6 @@ def log_request(logger: logging.Logger | None, request_id: str, **facts: str | f
     _LATEST.set(request_id)
     if logger is not None and logger.isEnabledFor(logging.INFO):
         said = {**facts, "request_id": request_id}
-        logger.info("%s", " ".join(f"{name}={value}" for name, value in said.items()), extra=said)
+        status = facts.get("status")
+        shown = {**said, "status": spoken_status(status)} if isinstance(status, int) else said
+        logger.info("%s", " ".join(f"{name}={value}" for name, value in shown.items()), extra=said)

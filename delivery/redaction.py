@@ -38,12 +38,18 @@ class HiddenError(Exception):
 
 
 class RedactingFilter(logging.Filter):
-    """Removes the text of exceptions that are not `showable` from log records; class and traceback stay."""
+    """Removes the text of exceptions that are not `showable` from log records; class and traceback stay.
+
+    Celery's line of a task that failed with a `showable` error says why in one sentence, without a traceback.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact a record, and let it pass."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(record.args, dict) and "exc" in record.args and error is not None:
+        if isinstance(record.args, dict) and "exc" in record.args and error is not None and is_showable(error):
+            _say_why(record, error)
+            error = None
+        elif isinstance(record.args, dict) and "exc" in record.args and error is not None:
             record.args = {**record.args, "exc": repr(redacted(error)), "traceback": ""}
         elif isinstance(record.args, dict) and "return_value" in record.args:
             record.args = {**record.args, "return_value": HIDDEN}
@@ -104,6 +110,13 @@ def safe_text(error: BaseException) -> str:
     """Return the text of an error if it may be shown, else its class."""
     safe = is_showable(error) or (isinstance(error, _HARMLESS) and not isinstance(error, Ignore))
     return str(error) if safe else name_of(error)
+
+
+def _say_why(record: logging.LogRecord, error: BaseException) -> None:
+    """Make one sentence of Celery's line of a failure that its error explains: where it was raised explains nothing."""
+    why = f"{name_of(error)}: {error}"
+    record.args = {**cast("dict[str, Any]", record.args), "description": "failed", "exc": why, "traceback": ""}
+    record.exc_info, record.exc_text = None, None
 
 
 def _without_causes(error: BaseException) -> BaseException:

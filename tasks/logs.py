@@ -15,6 +15,7 @@ from celery.utils.nodenames import node_format
 
 from ..clients.request_log import forget_requests, latest_request_id
 from ..delivery.redaction import redact_logs
+from .failed_items import forget_failed, without_success
 
 # What a log line may carry beside its message. Celery's own `data` is not among it: it holds arguments.
 FACTS = ["task_id", "task_name", "service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"]
@@ -60,6 +61,7 @@ def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: A
                 structlog.stdlib.ExtraAdder(allow=FACTS),
                 structlog.contextvars.merge_contextvars,
                 _name_task,
+                _tell_failed_items,
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -78,6 +80,7 @@ def _begin_task(task_id: str, task: Any, **kwargs: Any) -> None:
     import structlog
 
     forget_requests()
+    forget_failed()
     task.request.log_context = structlog.contextvars.bind_contextvars(task_id=task_id, task_name=task.name)
 
 
@@ -86,6 +89,7 @@ def _end_task(task: Any, **kwargs: Any) -> None:
     import structlog
 
     forget_requests()
+    forget_failed()
     structlog.contextvars.reset_contextvars(**task.request.log_context)
 
 
@@ -97,4 +101,11 @@ def _name_task(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMappin
         line.setdefault("task_name", about["name"])
     if line["logger"] == _OUTCOME and (request_id := latest_request_id()):
         line.setdefault("request_id", request_id)
+    return line
+
+
+def _tell_failed_items(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Let the last line of a task with failed items say so, as a warning."""
+    if line["logger"] == _OUTCOME and (event := without_success(line["event"])) != line["event"]:
+        line.update(event=event, level="warning")
     return line

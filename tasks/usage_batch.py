@@ -1,5 +1,6 @@
 """A batch of usage reports: sent side by side, each under its own key, and each with its own outcome."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..schemas.registry import KeyedUsageReport
 from . import connections, side_by_side
 from .app import PREFIX, REGISTRY
 from .base import limits
+from .failed_items import tell_failed
 from .operation import KEY, task
 from .parameters import payloads
 from .session_wait import pause_secs, waiting_headers
@@ -67,8 +69,7 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     if not outcome.left:
         return
     _send_next_with(self, outcome.left)  # now, in case a letter cannot be kept: what is counted is not sent again
-    for report, error in outcome.failed:
-        _keep(self, report, error)
+    _keep_all(self, outcome.failed)
     for report in outcome.early:
         _let_wait(self, report)
     _send_next_with(self, [report for report, _ in outcome.later])
@@ -77,11 +78,8 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     if self.request.retries < self.max_retries:
         raise self.longest_wait([error for _, error in outcome.later])
     held = Outcome()
-    for report, error in outcome.later:
-        if self.spends_attempt(error):
-            _keep(self, report, error)
-        else:
-            held.later.append((report, error))
+    held.later = [(report, error) for report, error in outcome.later if not self.spends_attempt(error)]
+    _keep_all(self, [(report, error) for report, error in outcome.later if self.spends_attempt(error)])
     if held.later:
         _send_next_with(self, held.left)
         raise self.longest_wait([error for _, error in held.later])
@@ -98,6 +96,14 @@ def _let_wait(self: Any, report: KeyedUsageReport) -> None:
     key = written.pop(KEY)
     parameters = {"report": written, KEY: key}
     self.app.tasks[ONE].send_checked(parameters, task_id=key, countdown=pause_secs(0), headers=waiting_headers())
+
+
+def _keep_all(self: Any, failed: Sequence[tuple[KeyedUsageReport, IntegrationError]]) -> None:
+    """Make a dead letter of each of these reports, and say so in one line."""
+    for report, error in failed:
+        _keep(self, report, error)
+    look = f"Each is a dead letter: mgw dead list --task {ONE}; then replay or purge them"
+    tell_failed("usage report", [str(error) for _, error in failed], "the others are counted or tried again", look)
 
 
 def _keep(self: Any, report: KeyedUsageReport, error: IntegrationError) -> None:

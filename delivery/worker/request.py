@@ -157,8 +157,8 @@ class Request(_PlainRequest):
             self._leave_to_broker(f"its failure could not be kept ({spoken(error)})")
             return False
         logger.error(
-            "Task %s[%s] is among the dead letters: %s",
-            *(self.name, self.id, f"{letter.reason}, {letter.message}" if letter.message else letter.reason),
+            "Task %s[%s] is among the dead letters: %s. Look at it: mgw dead show %s; then replay or purge it",
+            *(self.name, self.id, f"{letter.reason}, {letter.message}" if letter.message else letter.reason, self.id),
             extra={**self._facts, "request_id": letter.request_id},
         )
         return True

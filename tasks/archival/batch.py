@@ -9,6 +9,7 @@ from ...clients.errors import NothingToArchive, TransientError, WentOn
 from ...schemas.archival import BatchResult
 from ...schemas.registry import SessionStatus
 from .. import connections, side_by_side
+from ..failed_items import tell_failed
 from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, is_due, prepare, read_session
 from .state import Sweep, Sweeps
@@ -64,6 +65,12 @@ class Batch:
         """Count what is still unsettled as failed, with its reason."""
         self.failed.update({session_id: str(error) for session_id, error in self.unsettled.items()})
         self.unsettled.clear()
+
+    def tell(self) -> None:
+        """Say in the log how many sessions failed, why, and where to look."""
+        others = f"{len(self.archived)} archived, {len(self.skipped)} skipped"
+        where = f"See: mgw sweeps show {self.sweep.sweep_id}; the next sweep tries them again"
+        tell_failed("session", self.failed, others, where)
 
     def result(self) -> BatchResult:
         """Return what became of the sessions."""

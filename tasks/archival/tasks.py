@@ -12,6 +12,7 @@ from ...schemas.results import ArchivedByHandDict, ArchivedSessionDict, SweepAns
 from ...schemas.vault import ComplianceLevel
 from .. import connections
 from ..app import ARCHIVAL
+from ..failed_items import tell_failed
 from ..operation import task
 from . import by_hand
 from .batch import Batch
@@ -85,6 +86,7 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
     if batch.unsettled and _may_try_again(self, running):
         raise self.longest_wait(batch.unsettled.values())
     batch.give_up()
+    batch.tell()
     walk_may_resume = state.finish_batch(sweep_id, batch_id, session_ids, batch.result(), most_batches())
     send_after_batch(state, sweep_id, walk_may_resume)
 
@@ -114,7 +116,10 @@ def archive_session(self: Any, session_id: str) -> ArchivedSessionDict:
 @task("archival.archive_sessions")
 def archive_sessions(self: Any, session_ids: list[str]) -> ArchivedByHandDict:
     """Archive these sessions now; returns the archive id of each, or why it was not archived."""
-    return _archived_by_hand(self, session_ids, ["manual", "batch"])
+    found = _archived_by_hand(self, session_ids, ["manual", "batch"])
+    others = f"{len(found['archived'])} archived"
+    tell_failed("session", found["failed"], others, "The task's result names each; archive them again once mended")
+    return found
 
 
 @task("archival.create_compliance_policy")

@@ -22,6 +22,7 @@ QUEUE, GET, BATCH = (
 SESSION = {"model_id": "m", "started_at": "2020-01-01T00:00:00Z", "status": "active"}
 FINE = [f"fine-{number}" for number in range(6)]
 REPORTS = 12
+BAD = "s3"  # the session of a report that is refused
 Line = dict[str, Any]
 
 
@@ -38,7 +39,9 @@ class Registry(FakeServer):
             return answer(503, {})
         if asked == "cut" and times == 1:
             return cut
-        return answer(202, {}) if asked == "usage" else answer(200, {**SESSION, "session_id": asked})
+        if asked == "usage":
+            return answer(422 if received.json["session_id"] == BAD else 202, {})
+        return answer(200, {**SESSION, "session_id": asked})
 
 
 class Fleet:
@@ -110,12 +113,22 @@ def test_every_line_of_a_task_names_it_and_its_requests(worked: Fleet) -> None:
     [end] = worked.ends("batch")
     assert (end["task_id"], end.get("request_id")) == ("batch", None)
 
+    assert (end["level"], "succeeded" in end["event"]) == ("warning", False)
+    assert "but 1 of its items failed" in end["event"]
+    [warning] = [line for line in worked.lines if "1 usage report failed" in line["event"]]
+    assert (warning["level"], warning["task_id"]) == ("warning", "batch")
+    assert "mgw dead list" in warning["event"]
+    [gone] = worked.ends("gone")
+    assert gone["event"].startswith(f"Task {GET}[gone] failed: Refused: registry.get_session: ")
+    assert "exception" not in gone
+
     named = [line for line in worked.lines if "[" in line["event"] and line["event"].startswith("Task ")]
     assert all(f"{line['task_name']}[{line['task_id']}]" in line["event"] for line in named)
     [letter] = [line for line in named if "is among the dead letters" in line["event"]]
     assert (letter["task_id"], asked[letter["request_id"]]) == ("gone", "gone")
+    assert "mgw dead show gone" in letter["event"]
 
-    others = [line for line in worked.lines if line not in named and "route" not in line]
+    others = [line for line in worked.lines if line not in [*named, warning] and "route" not in line]
     assert others
     assert [line for line in others if "task_id" in line or "request_id" in line] == []
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import marshmallow
 import pytest
 from billiard.einfo import ExceptionInfo
-from celery.app.trace import LOG_SUCCESS
+from celery.app.trace import LOG_FAILURE, LOG_SUCCESS
 from celery.exceptions import Reject, Retry
 from memory_graph_workers.clients.errors import ApiError, IntegrationError
 from memory_graph_workers.delivery.redaction import (
@@ -96,3 +96,18 @@ def test_the_line_of_a_task_that_succeeded_shows_nothing_of_its_result(value: ob
     record = logging.LogRecord("celery.app.trace", logging.INFO, "", 0, LOG_SUCCESS, args, None)
     RedactingFilter().filter(record)
     assert record.getMessage() == "Task n[1] succeeded in 0.5s: …"
+
+
+@pytest.mark.parametrize("error", [*OURS, *FOREIGN])
+def test_the_line_of_a_task_that_failed_says_why_and_has_a_traceback_only_if_that_helps(
+    error: Exception, log: io.StringIO
+) -> None:
+    args = {"name": "n", "id": "1", "description": "raised unexpected", "exc": repr(error), "traceback": "File …"}
+    raised = chained(redacted(error))
+    logging.getLogger("redaction").error(LOG_FAILURE.strip(), args, exc_info=raised)
+    first, *rest = log.getvalue().splitlines()
+    if error in OURS:
+        assert (first, rest) == (f"Task n[1] failed: {type(error).__name__}: {error}", [])
+    else:
+        assert first.startswith(f"Task n[1] raised unexpected: HiddenError('{type(error).__name__}')")
+        assert rest[0].startswith("Traceback")

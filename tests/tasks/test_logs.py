@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from celery import Celery, signals
 from celery.worker.strategy import logger as received
+from memory_graph_workers.clients.errors import NotFound
 from memory_graph_workers.clients.request_log import log_request
 from memory_graph_workers.tasks import logs
+from memory_graph_workers.tasks.failed_items import tell_failed
 
 Lines = Callable[[], list[dict[str, Any]]]
 logger = logging.getLogger(__name__)
@@ -86,3 +88,51 @@ def test_a_line_of_celerys_has_the_id_and_name_of_what_it_is_about_and_nothing_e
     assert mine.items() >= {"task_id": "1", "task_name": "n"}.items()
     assert not {"args", "kwargs", "data"} & mine.keys()
     assert not {"task_id", "id", "data"} & another.keys()
+
+
+def test_a_task_that_fails_with_an_error_of_ours_says_why_in_one_line(app: Celery, lines: Lines) -> None:
+    private = "pri" + "vate"
+
+    @app.task(name="refused")
+    def refused() -> None:
+        raise NotFound("no such session", "registry", "get_session", 404, "r-1")
+
+    @app.task(name="broken")
+    def broken() -> None:
+        raise ValueError(private)
+
+    refused.apply(task_id="1")
+    broken.apply(task_id="2")
+    expected, unexpected = [line for line in lines() if line["logger"] == "celery.app.trace"]
+    sentence = "NotFound: registry.get_session: no such session (status 404, request r-1)"
+    assert expected["event"] == f"Task refused[1] failed: {sentence}"
+    assert "exception" not in expected
+    assert "raised unexpected" in unexpected["event"]
+    assert "Traceback" in unexpected["exception"]
+    assert private not in unexpected["event"] + unexpected["exception"].replace("ValueError(private)", "")
+
+
+@pytest.mark.parametrize(
+    "failed", [{}, {"s1": "too large"}, {"s1": "too large", "s2": "odd", "s3": "odd", "s4": "gone"}]
+)
+def test_a_task_with_failed_items_ends_with_a_warning_that_counts_them(
+    app: Celery, lines: Lines, failed: dict[str, str]
+) -> None:
+    @app.task(name="batch")
+    def batch(failed: dict[str, str]) -> None:
+        tell_failed("session", failed, "3 archived", "See: mgw sweeps show 5f0c")
+
+    batch.apply((failed,), task_id="1")
+    batch.apply(({},), task_id="2")
+    told = [line for line in lines() if line["logger"].endswith("failed_items")]
+    first, second = [line for line in lines() if line["logger"] == "celery.app.trace"]
+    assert "succeeded" in second["event"]
+    assert second["level"] == "info"
+    assert ("succeeded" in first["event"], first["level"]) == ((False, "warning") if failed else (True, "info"))
+    assert [line["level"] for line in told] == ["warning"] * bool(failed)
+    if failed:
+        assert f"but {len(failed)} of its items failed" in first["event"]
+        why = "too large; odd, …" if len(failed) > 1 else "too large"
+        assert told[0]["event"] == (
+            f"{len(failed)} session{'s' * (len(failed) > 1)} failed, 3 archived. Why: {why}. See: mgw sweeps show 5f0c"
+        )

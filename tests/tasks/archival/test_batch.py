@@ -184,3 +184,24 @@ def test_what_concerns_all_sessions_ends_the_attempt(
     with pytest.raises(type(error)):
         ended.run(IDS[:3])
     assert not ended.failed
+
+
+@pytest.mark.parametrize("failing", [[], IDS[:1], IDS[2:5]])
+def test_the_log_counts_the_sessions_of_a_batch_that_failed_as_a_warning(
+    state: Sweeps,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failing: list[str],
+) -> None:
+    usual = batch_module.read_session
+    monkeypatch.setattr(batch_module, "read_session", lambda one: no_id() if one in failing else usual(one))
+    ended = batch(state)
+    ended.run(IDS[:10])
+    ended.tell()
+    told = [line.getMessage() for line in caplog.records if line.levelname == "WARNING"]
+    assert len(told) == bool(failing)
+    for line in told:
+        counted = f"{len(failing)} session{'s' * (len(failing) > 1)} failed, {10 - len(failing)} archived, 0 skipped."
+        assert line.startswith(f"{counted} Why: unexpected")
+        assert "mgw sweeps show one" in line
