@@ -19,11 +19,15 @@ T = TypeVar("T")
 
 _MOST_DROPPED = 1000  # in one step, because Redis does nothing else meanwhile
 _READ_AT_ONCE = 200
+_CHECKED_AT_ONCE = 1000
+_GONE = "-1"  # in the place of a letter's time
 
 _LETTERS = script("letters")
 _ADD = _LETTERS + script("add_letter")
 _GROUP = _LETTERS + script("group_letters")
+_RECOUNT = _LETTERS + script("recount_group")
 _REMOVE = _LETTERS + script("remove_letter")
+_STRAYS = script("stray_letters")
 _LIST = script("list_letters")
 _IDS = script("list_ids")
 _TRIM = _LETTERS + script("trim_letters")
@@ -68,9 +72,34 @@ class Pot:
         """Keep a letter in the place of an older one with the same id."""
         self._run(_ADD, letter_id, text, failed_at, first_seen, group, queue)
 
-    def count_to_groups(self, letters: Iterable[tuple[str, str, str]]) -> None:
-        """Count letters (id, group, queue) to their groups that have none yet. Some hundred at once: Redis waits."""
+    def regroup(self, letters: Iterable[tuple[str, str, str, str]]) -> None:
+        """Count strays (id, time, group, queue) to their groups. Some hundred at once: Redis waits.
+
+        What has no letter any more, or was written again since, is not counted.
+        """
         self._run(_GROUP, *chain.from_iterable(letters))
+
+    def forget_gone(self) -> None:
+        """Take the letters out of their groups that older releases have removed without looking at groups."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zcard(self.keys.by_time)
+            pipe.hlen(self.keys.group_of)
+            letters, grouped = pipe.execute()
+        if letters == grouped:
+            return
+        known = {_text(letter_id) for letter_id in self._redis.hkeys(self.keys.group_of)}
+        for some in slices(list(known.difference(self.ids())), _READ_AT_ONCE):
+            self.regroup((letter_id, _GONE, "", "") for letter_id in some)
+
+    def recount(self) -> None:
+        """Add up the groups again if together they do not have the bytes that all letters have."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.get(self.keys.size_bytes)
+            pipe.zrange(self.keys.groups_by_bytes, 0, -1, withscores=True)
+            size_bytes, groups = pipe.execute()
+        if int(size_bytes or 0) != sum(int(size) for _, size in groups):
+            for name, _ in groups:
+                self._run(_RECOUNT, name)
 
     def remove(self, letter_id: str, failed_at: float | None, losses: str) -> bool:
         """Forget a letter and its losses; with `failed_at` only where it is still the letter of that failure."""
@@ -122,16 +151,14 @@ class Pot:
                 if text is not None:
                     yield Written(letter_id, text, first_seen or 0.0)
 
-    def ungrouped(self) -> list[str]:
-        """The ids that older releases have written or removed without looking at groups."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zcard(self.keys.by_time)
-            pipe.hlen(self.keys.group_of)
-            letters, grouped = pipe.execute()
-        if letters == grouped:
-            return []
-        known = {_text(letter_id) for letter_id in self._redis.hkeys(self.keys.group_of)}
-        return list(known.symmetric_difference(self.ids()))
+    def strays(self) -> list[tuple[str, str]]:
+        """The ids and times of the letters that older releases have written without looking at groups."""
+        keys = [self.keys.by_time, self.keys.group_of, self.keys.group("")]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for first in range(0, self.count(), _CHECKED_AT_ONCE):
+                pipe.eval(_STRAYS, len(keys), *keys, first, first + _CHECKED_AT_ONCE - 1)
+            found = [_text(value) for some in pipe.execute() for value in some]
+        return list(zip(found[::2], found[1::2], strict=True))
 
     def groups(self) -> dict[str, Sizes]:
         """Each group's sizes, by its name, the one with the most letters first."""

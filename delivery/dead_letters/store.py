@@ -106,7 +106,7 @@ class DeadLetters:
 
     def keep_bounds(self) -> None:
         """Drop the letters that are beyond the bounds, and warn in the log of what will be dropped soon."""
-        self._count_to_groups()
+        self._mend_groups()
         self.trim()
         warning = self.warning()
         if warning:
@@ -130,7 +130,7 @@ class DeadLetters:
 
     def groups(self) -> "list[LetterGroup]":
         """The letters by task, reason and error, the largest group first, with what has given way of each."""
-        self._count_to_groups()
+        self._mend_groups()
         found: list[LetterGroup] = []
         for pot in self._pots:
             sizes, gave_way = pot.groups(), pot.gave_way()
@@ -247,26 +247,27 @@ class DeadLetters:
             why = "a bound is reached, and its group is the largest" if one.gave_way else "it is too old"
             logger.error("Dead letter %s dropped: %s %s", one.id, why, one.group)
 
-    def _count_to_groups(self) -> None:
-        """Count letters of older releases to their groups, and move their junk to the quarantine.
+    def _mend_groups(self) -> None:
+        """Count to their groups what older releases have written or removed, and move their junk to the quarantine.
 
-        They are read in slices, so 100,000 of them take no more memory than some hundred.
-        Whoever is killed in between leaves a letter twice at most; the next call removes one of them.
+        Workers of such a release may run beside those of this one, so every listing looks. Letters are read in slices,
+        so 100,000 of them take no more memory than some hundred. Whoever is killed in between leaves a letter twice at
+        most; the next call removes one of them.
         """
-        ungrouped = self._failures.ungrouped()
-        if not ungrouped:
-            return
-        for some in slices(ungrouped, _READ_AT_ONCE):
-            places = {letter_id: (letter_id, "", "") for letter_id in some}
-            for written in self._failures.read(some):
+        for some in slices(self._failures.strays(), _READ_AT_ONCE):
+            places = {letter_id: (letter_id, time, "", "") for letter_id, time in some}
+            for written in self._failures.read(list(places)):
                 letter = _letter_of(written)
                 if _is_junk(letter) and letter.failed_at:
                     failed_at = parse_timestamp(letter.failed_at).timestamp()
                     _put(self._quarantine, _cut(letter), failed_at, written.first_seen)
                     self._failures.remove(letter.id, failed_at, self._names.losses(letter.id))
+                    del places[letter.id]
                 else:
-                    places[letter.id] = (letter.id, _group_of(letter), letter.queue)
-            self._failures.count_to_groups(places.values())
+                    places[letter.id] = (*places[letter.id][:2], _group_of(letter), letter.queue)
+            self._failures.regroup(places.values())
+        self._failures.forget_gone()
+        self._failures.recount()
 
 
 _NAMES = {field.name for field in dataclasses.fields(DeadLetter)}
@@ -326,7 +327,7 @@ def _letter_of(written: Written) -> DeadLetter:
     try:
         kept = _loads(written.text)
         values = {name: value for name, value in kept.items() if name in _NAMES}  # newer releases may say more
-        values.update(first_seen=first_seen, reason=Reason(values["reason"]))
+        values.update(id=written.id, first_seen=first_seen, reason=Reason(values["reason"]))
         return DeadLetter(**values)
     except (ValueError, TypeError, KeyError, AttributeError):
         return DeadLetter(

@@ -273,6 +273,128 @@ def test_older_and_newer_workers_side_by_side_leave_nothing_behind(
     assert redis.keys() == []
 
 
+def _swap(redis: Any) -> None:
+    redis.eval(REMOVE_BEFORE, 4, *KEYS_BEFORE, "t1")
+    add_as_before(redis, letter("t9"))
+
+
+def _swap_in_another_group(redis: Any) -> None:
+    redis.eval(REMOVE_BEFORE, 4, *KEYS_BEFORE, "t1")
+    add_as_before(redis, letter("t9", "refund"))
+
+
+def _write_again(redis: Any) -> None:
+    add_as_before(redis, letter("t1"))
+
+
+def _write_again_larger_for_another_reason(redis: Any) -> None:
+    add_as_before(redis, letter("t1", reason=Reason.LOST_WORKER, message="x" * 1000))
+
+
+def _write_again_as_junk(redis: Any) -> None:
+    add_as_before(redis, letter("t1", reason=Reason.UNDECODABLE, payload={"base64": "AA" * 100}))
+
+
+def _remove(redis: Any) -> None:
+    redis.eval(REMOVE_BEFORE, 4, *KEYS_BEFORE, "t1")
+    redis.eval(REMOVE_BEFORE, 4, *KEYS_BEFORE, "t2")
+
+
+def _leave_a_place_without_a_letter(redis: Any) -> None:
+    redis.zadd(KEYS_BEFORE[1], {"lost": time.time()})
+
+
+def _leave_a_group_without_a_name(redis: Any) -> None:
+    redis.hset("shop:dead:group_of", "t1", "")
+    redis.zrem('shop:dead:group:["order", "failed", null]', "t1")
+    redis.zadd("shop:dead:group:", {"t1": redis.zscore(KEYS_BEFORE[1], "t1")})
+    redis.zadd("shop:dead:groups_by_count", {"": 1, '["order", "failed", null]': 3})
+    redis.zadd("shop:dead:groups_by_bytes", {"": 0})
+
+
+def _count_bytes_that_are_gone(redis: Any) -> None:
+    redis.zincrby("shop:dead:groups_by_bytes", 4000, '["order", "failed", null]')
+
+
+OLDER_WORK = [
+    _swap,
+    _swap_in_another_group,
+    _write_again,
+    _write_again_larger_for_another_reason,
+    _write_again_as_junk,
+    _remove,
+    _leave_a_place_without_a_letter,
+    _leave_a_group_without_a_name,
+    _count_bytes_that_are_gone,
+]
+
+
+@pytest.mark.parametrize("work", OLDER_WORK)
+@pytest.mark.parametrize("then", [None, *OLDER_WORK[:6]])
+def test_the_next_listing_mends_what_an_older_worker_did_beside_this_one(
+    store: DeadLetters, redis: fakeredis.FakeRedis, work: Callable[[Any], None], then: Callable[[Any], None] | None
+) -> None:
+    for number in range(4):
+        store.add(letter(f"t{number}"))
+    work(redis)
+    if then:
+        then(redis)
+    found = told(store)
+    assert index_holds(redis)
+    assert index_holds(redis, "shop:dead:quarantine")
+    assert sum(found.values()) == store.count()
+    assert all(store.remove_entry(entry) for entry in store.entries())
+    assert redis.keys() == []
+
+
+def test_what_changes_between_looking_and_counting_is_counted_the_next_time(redis: fakeredis.FakeRedis) -> None:
+    store = bounded(redis)
+    add_as_before(redis, letter("t0"))
+    pot = store._failures
+    (stray,) = pot.strays()
+    add_as_before(redis, letter("t0", "refund"))
+    pot.regroup([(*stray, '["order", "failed", null]', "work")])
+    assert told(store) == {"refund failed": 1}
+    assert index_holds(redis)
+
+
+# A hundred thousand letters of three causes, as this release keeps them, made in one step.
+MANY = """
+for number = 1, 100000 do
+    local id = string.format('%08d-4b1c-7d4e-8f00-%012d', number, number)
+    local text = string.format('{"id": "%s", "reason": "failed", "queue": "work", "task": "order"}', id)
+    local group = string.format('["order", "failed", "E%d"]', number % 3)
+    redis.call('HSET', 'shop:dead:letters', id, text)
+    redis.call('ZADD', 'shop:dead:by_time', 1700000000 + number / 7, id)
+    redis.call('ZADD', 'shop:dead:first_seen', 1700000000 + number / 7, id)
+    redis.call('INCRBY', 'shop:dead:bytes', #text)
+    redis.call('HSET', 'shop:dead:group_of', id, group)
+    redis.call('ZADD', 'shop:dead:group:' .. group, 1700000000 + number / 7, id)
+    redis.call('ZINCRBY', 'shop:dead:groups_by_count', 1, group)
+    redis.call('ZINCRBY', 'shop:dead:groups_by_bytes', #text, group)
+    redis.call('HSET', 'shop:dead:group_queues', group, 'work')
+end
+"""
+
+
+def busy_secs(redis: Any) -> float:
+    """How long a server has been busy."""
+    used = redis.info("cpu")
+    return used["used_cpu_user"] + used["used_cpu_sys"]
+
+
+def test_a_hundred_thousand_letters_are_listed_in_a_second_beside_older_workers(broker: Any) -> None:
+    broker.redis.eval(MANY, 0)
+    store = bounded(broker.redis, most=200_000)
+    for number in (0, 20):
+        for one in range(number):
+            add_as_before(broker.redis, letter(f"t{one}", "refund"))
+        started = time.process_time() + busy_secs(broker.redis)  # not the clock: other work may share the machine
+        assert sum(told(store).values()) == 100_000 + number
+        assert time.process_time() + busy_secs(broker.redis) - started < 1
+    assert index_holds(broker.redis)
+
+
 def test_the_bounds_also_hold_for_what_older_releases_have_left(redis: fakeredis.FakeRedis) -> None:
     for number in range(10):
         add_as_before(redis, letter(f"old{number}"))
