@@ -25,8 +25,8 @@ class IdempotentResponse(StoredResponse, Base):
 class SessionRecord(Base):
     """A registered session; `number` is the order of registration and is never reused.
 
-    The last three columns hold the latest end and reopening by the times that their senders asked for them; one that was
-    sent without its time counts with its arrival.
+    The last three columns hold the latest end and reopening by the times that their senders asked for them; one
+    that was sent without its time counts with its arrival.
     """
 
     __tablename__ = "sessions"

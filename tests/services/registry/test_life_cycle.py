@@ -249,7 +249,7 @@ class Conversation(RuleBasedStateMachine):
 
     def tell_plainly(self, kind, copies):
         """Tell of an end or a reopening without its time, unless a client's clock could not be compared with it."""
-        if self.lag or self.registry.read(self.session_id).get("status") is None:
+        if self.lag or "session_id" not in self.registry.read(self.session_id):
             self.tell(kind)
             return
         for _ in range(copies):
