@@ -99,11 +99,14 @@ class Extension:
 
     `form` makes it of the capability's facts, which come unchecked from /health; None if they do not cover this call.
     `was_done` tells from a response whether a field that the extension adds had its effect.
+    One that `guards` keeps the call from doing harm: it is left out only where it is certain that the service does not
+    know it, and `form` gets None for facts that could not be read.
     """
 
     capability: str
     form: Callable[[Any], Call | None]
     was_done: Callable[[Any], bool] = _always
+    guards: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,19 +236,19 @@ class ServiceClient(Closing):
             needed = call.requirement
             if needed is None or not says_not_here(error, new_route=True):
                 raise
-            if (
-                self.capabilities.facts(needed.capability, end - time.monotonic()) is not None
-                and error.status == HTTPStatus.NOT_FOUND
-            ):
+            may_know = self.capabilities.may_have(needed.capability, end - time.monotonic())
+            if may_know and error.status == HTTPStatus.NOT_FOUND:
                 raise
             told = f"the service cannot do this: its /health names no `{needed.capability}`; {needed.instead}"
             raise Refused(told, *error.args[1:]) from error
 
     def _extended(self, call: Call, end: float) -> Call | None:
-        if call.extension is None:
+        extension = call.extension
+        if extension is None:
             return None
-        facts = self.capabilities.facts(call.extension.capability, end - time.monotonic())
-        return None if facts is None else call.extension.form(facts)
+        facts = self.capabilities.facts(extension.capability, end - time.monotonic())
+        guards = extension.guards and self.capabilities.may_have(extension.capability, end - time.monotonic())
+        return extension.form(facts) if guards or facts is not None else None
 
     def deduplicates(self, timeout_secs: float = HEALTH_TIMEOUT_SECS) -> bool:
         """Return whether the service is believed to deduplicate by key.

@@ -20,15 +20,22 @@ KEPT_SECS = 600.0
 FAILED_KEPT_SECS = 60.0
 _UNKNOWN_ROUTE = frozenset({404, 405, 406, 501})
 _UNKNOWN_FIELD = frozenset({400, 422})
+_NOT_NOW = frozenset({429, 502, 503, 504})  # of /health: it could not be read, and says nothing of the service
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """What one response of /health said, or that there was none (`lost`)."""
+    """What one response of /health said, or why it could not be read (`lost`).
+
+    `refused` are capabilities that the service did not know, whatever /health says. A reading `is_partial` if what it
+    does not name may be there all the same.
+    """
 
     read_at: float
     closing: str
     known: dict[str, Any] = field(default_factory=dict[str, Any])
+    refused: set[str] = field(default_factory=set[str])
+    is_partial: bool = False
     failed: bool = False
     lost: TransientError | None = None
 
@@ -59,18 +66,24 @@ class Capabilities:
     def certain_facts(self, name: str, timeout_secs: float) -> Any:
         """Return the same where a wrong guess costs money.
 
-        Raises: a TransientError if /health got no response; nothing was sent then.
+        Raises: a TransientError if /health could not be read (no response, 429, 502, 503, 504); nothing was sent then.
         """
         reading = self._fresh(timeout_secs, even_if_lost=True)
         if reading.lost is not None:
             raise reading.lost
         return reading.known.get(name)
 
+    def may_have(self, name: str, timeout_secs: float) -> bool:
+        """Return False if it is certain that the service has it not: a reading says so, or the service refused it."""
+        reading = self._fresh(timeout_secs)
+        return name in reading.known or (reading.is_partial and name not in reading.refused)
+
     def forget(self, name: str) -> None:
         """Take a capability for absent until it is read again: the service did not know it."""
         with self._lock:
             if self._reading is not None:
                 self._reading.known.pop(name, None)
+                self._reading.refused.add(name)
 
     def _fresh(self, timeout_secs: float, *, even_if_lost: bool = False) -> _Reading:
         began = time.monotonic()
@@ -78,7 +91,7 @@ class Capabilities:
         if found is not None:
             return found
         if not self._lock.acquire(timeout=max(0.0, timeout_secs)):
-            return _Reading(began, "")
+            return _Reading(began, "", is_partial=True)
         try:
             # Another thread may have read meanwhile; what it did not get, this one would not get either.
             found = self._kept(even_if_lost) or self._read_since(began)
@@ -102,9 +115,12 @@ class Capabilities:
         try:
             body = self._read(timeout_secs)
         except IntegrationError as error:
-            lost = error if isinstance(error, TransientError) and kind_of(error) is Kind.OUTAGE else None
-            return _Reading(time.monotonic(), closing, failed=True, lost=lost)
-        return _Reading(time.monotonic(), closing, _parsed(body))
+            lost = error if isinstance(error, TransientError) and _says_nothing(error) else None
+            return _Reading(
+                time.monotonic(), closing, is_partial=error.status not in _UNKNOWN_ROUTE, failed=True, lost=lost
+            )
+        known = _parsed(body)
+        return _Reading(time.monotonic(), closing, known or {}, is_partial=known is None)
 
     def _begin_in_child(self) -> None:
         self._lock = threading.Lock()  # a thread of the parent may have held it
@@ -115,17 +131,23 @@ def says_not_here(error: IntegrationError, *, new_route: bool) -> bool:
     return error.status in (_UNKNOWN_ROUTE if new_route else _UNKNOWN_FIELD)
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
-    """Return the capabilities that have facts; none if the body is not what /health should say."""
+def _says_nothing(error: TransientError) -> bool:
+    return error.status in _NOT_NOW or kind_of(error) is Kind.OUTAGE
+
+
+def _parsed(body: bytes) -> dict[str, Any] | None:
+    """Return the capabilities that have facts; None if the body is not what a service's /health says."""
     if len(body) > MOST_BYTES:
-        return {}
+        return None
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
-        return {}
-    listed = cast("Mapping[str, Any]", said).get("capabilities") if isinstance(said, dict) else None
+        return None
+    if not isinstance(said, dict):
+        return None
+    listed = cast("Mapping[str, Any]", said).get("capabilities", {})
     if not isinstance(listed, dict):
-        return {}
+        return None
     return {name: facts for name, facts in cast("dict[str, Any]", listed).items() if isinstance(facts, dict | list)}
 
 

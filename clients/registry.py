@@ -148,7 +148,7 @@ class RegistryClient(ServiceClient):
         """Set a session's status (PUT /api/v1/sessions/{id}/status). A repeat changes nothing.
 
         It changes nothing either if the session's end is not `if_ended_at`, or if the session ended or was reopened
-        after `asked_at`. Only a registry with the capability `reopen` is told these two.
+        after `asked_at`. A registry that certainly has no capability `reopen` is not told these two.
         Raises: Refused with status 409 in that case, and if the life cycle does not allow it (archived → completed).
         """
         route = "/api/v1/sessions/{session_id}/status"
@@ -156,7 +156,8 @@ class RegistryClient(ServiceClient):
         body = STATUS.write(StatusUpdate(status))
         call = Call("update_session_status", "PUT", route, ids=ids, body=body, schema=STATUS, expects=ids)
         if if_ended_at or asked_at:
-            call.extension = Extension("reopen", lambda facts: replace(call, body=STATUS.write(update), extension=None))
+            told = replace(call, body=STATUS.write(update))
+            call.extension = Extension("reopen", lambda facts: told, guards=True)
         return self._call(call, SESSION)
 
     def reopen_session(

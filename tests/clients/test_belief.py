@@ -34,7 +34,7 @@ def test_a_report_is_repeated_while_health_says_that_keys_are_kept(server: FakeS
     [
         answer(200),
         answer(404),
-        answer(503),
+        answer(500),
         *map(says, (None, True, [], {"kept_days": 0}, {"kept_days": "7"}, {"kept_days": True}, {})),
     ],
 )
@@ -45,8 +45,8 @@ def test_a_report_is_not_repeated_where_health_does_not_say_so(server: FakeServe
     assert (len(server.requests), caught.value.keys_believed) == (2, False)
 
 
-@pytest.mark.parametrize("lost", [cut, hang])
-def test_nothing_is_sent_where_health_gets_no_response_and_it_is_asked_again(server: FakeServer, lost: Step) -> None:
+@pytest.mark.parametrize("lost", [cut, hang, *map(answer, (429, 502, 503, 504))])
+def test_nothing_is_sent_where_health_could_not_be_read_and_it_is_asked_again(server: FakeServer, lost: Step) -> None:
     server.answers(lost, says({"kept_days": None}), 201)
     with client_of(server, timeout_secs=1) as client:
         client.track_usage(REPORT)

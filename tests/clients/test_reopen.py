@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
-from memory_graph_workers.clients.errors import Refused, TransientError
+from memory_graph_workers.clients.errors import NotFound, Refused, TransientError
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.schemas.registry import SessionStatus
-from support.fakes.http_server import FakeServer, answer
+from support.fakes.http_server import FakeServer, Step, answer, cut, reset
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NOON_TEXT = "2026-01-31T12:00:00Z"
@@ -97,6 +97,54 @@ def test_fields_and_filters_go_to_a_registry_that_names_them(
     server.answers(healthy(**capabilities), NONE if call is find else ACTIVE)
     call(client)
     assert sent(server) == [wanted]
+
+
+UNREADABLE = [cut, reset, *map(answer, (301, 401, 403, 429, 500, 502, 503, 504)), answer(200, "up"), answer(200, [])]
+
+
+@pytest.mark.parametrize("health", [*UNREADABLE, answer(200, {"capabilities": "none"})])
+def test_the_guards_of_a_mark_are_sent_where_health_could_not_be_read(
+    server: FakeServer, client: RegistryClient, health: Step
+) -> None:
+    server.answers(health, ACTIVE, ACTIVE)
+    mark(client)
+    mark(client)
+    assert sent(server) == [FULL_MARK] * 2
+
+
+@pytest.mark.parametrize("status", [404, 405, 406, 501])
+def test_a_registry_without_a_health_certainly_knows_no_guards(
+    server: FakeServer, client: RegistryClient, status: int
+) -> None:
+    server.answers(answer(status), ACTIVE)
+    mark(client)
+    assert sent(server) == [PLAIN_MARK]
+
+
+def test_a_thread_that_cannot_wait_for_anothers_reading_takes_nothing_for_certain(client: RegistryClient) -> None:
+    with client.capabilities._lock:
+        assert client.capabilities.facts("reopen", 0.0) is None
+        assert client.capabilities.may_have("reopen", 0.0)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_registry_that_refuses_the_guards_gets_them_once_though_its_health_could_not_be_read(
+    server: FakeServer, client: RegistryClient, status: int
+) -> None:
+    server.answers(answer(503), answer(status, {}), ACTIVE, ACTIVE)
+    mark(client)
+    mark(client)
+    assert sent(server) == [FULL_MARK, PLAIN_MARK, PLAIN_MARK]
+
+
+@pytest.mark.parametrize("health", UNREADABLE)
+def test_a_missing_session_is_not_put_down_to_a_health_that_could_not_be_read(
+    server: FakeServer, client: RegistryClient, health: Step
+) -> None:
+    server.answers(answer(404, {"code": 404, "message": "No session has this id."}), health)
+    with pytest.raises(NotFound) as refused:
+        client.reopen_session("s")
+    assert "names no" not in str(refused.value)
 
 
 @pytest.mark.parametrize("status", [400, 422])
