@@ -12,7 +12,7 @@ PREFIX = re.compile(r"^memory_graph:")
 OF_DELIVERY = re.compile(r"(?<![\w/])unacked(_index|_mutex)?$|:(dead|hold):")
 
 # Where a family of our own keys is spelled: all of the sweep's, a breaker's. Beat's follow from the app's settings.
-OURS = {"tasks/archival/keys.py", "clients/breaker.py"}
+OURS = {"tasks/archival/keys.py", "clients/breaker/redis_storage.py"}
 
 
 def texts(file: Path) -> Iterator[str]:
