@@ -46,34 +46,26 @@ def install(
 ) -> Installed:
     """Make the workers of `app` keep every message that they take. Call it last in the app's setup, and once.
 
-    - `url`: the broker, one Redis or Valkey server (`redis://`, `rediss://`, `redis+socket://`).
+    docs/delivery.md says more about each argument. Give all producers and workers the same ones.
+
+    - `url`, `state_url`: the broker, and the Redis of dead letters and holds if it is another.
     - `prefix`: how every key in Redis begins; the default is the app's name. Each app on a database needs its own.
-    - `visibility_timeout_secs`: a message that no living worker has renewed for so long goes back on its queue.
-    - `grace_secs`: how long a worker that is told to stop may finish what is in-flight.
-    - `state_url`: the Redis of dead letters and holds, if it is not the broker.
-    - `bounds`: how many dead letters are kept, how large and how old.
-    - `needs`: which services the tasks of a queue call. The queue is held while one of them is down.
-    - `breaker`: a function, or its "module:name", that takes a service and returns the circuit breaker's state that
-      all workers share: an object with `state` ("closed", "open" or "half-open"), such as pybreaker's
-      CircuitRedisStorage. Required with `needs`.
-    - `probe`: says whether a service is up: a function that takes the service and returns True or False, or a module
-      that is run as `python -m MODULE SERVICE` and exits with 0 or 1. Without one, a service is tried after a pause.
-    - `pause_secs`: that pause, for a breaker that does not know its own (`opened_at`, or `pause_left_secs()`).
-    - `message_max_bytes`: what a message's body may have, unpacked; a larger one is refused when it is sent, and set
-      aside by workers. The same for all.
-    - `unacked_key`: the hash of in-flight messages, if it must keep a name of its own.
-    - `other_broker`: accept a broker that is no Redis. It gets dead letters and redaction only.
+    - `visibility_timeout_secs`, `grace_secs`: when a dead worker's messages go back; how long a stopping one works.
+    - `needs`: the services that the tasks of each queue call. A queue is held while one of its services is down.
+    - `breaker`: service → its breaker's `state`; a function or "module:name", required with `needs`.
+    - `probe`: service → whether it is up; a function, or a module that exits with 0. Else a try after `pause_secs`.
+    - `bounds`, `message_max_bytes`: how many dead letters are kept, and how large a message may be.
+    - `unacked_key`, `other_broker`: a name that the hash of in-flight messages must keep; accept a broker that is no Redis.
 
     Raises: InvalidConfig.
     """
     _refuse_second(app)
     _refuse_late(app)
     _refuse_broker(url, other_broker)
-    keys = Keys(_prefix(app, prefix), unacked_key)
     found = Installed(
         url=url,
         state_url=shown(state_url or url),
-        keys=keys,
+        keys=Keys(_prefix(app, prefix), unacked_key),
         visibility_timeout_secs=visibility_timeout_secs,
         grace_secs=grace_secs,
         bounds=bounds or Bounds(),
@@ -87,8 +79,14 @@ def install(
     if probe:
         command_of(probe)
     _use_kept_tasks(app)
+    _configure(app, found)
+    remember(app, found)
+    return found
+
+
+def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.conf.update(
-        broker_settings(url),
+        broker_settings(found.url),
         **KEPT,
         **PUBLISHED,
         broker_transport_options={**app.conf.broker_transport_options, **transport_options(found)},
@@ -97,8 +95,6 @@ def install(
     # By name, and for a Redis only: a producer without results loads no result store.
     app.loader.override_backends = {**app.loader.override_backends, **dict.fromkeys(("redis", "rediss"), _RESULTS)}
     app.steps["consumer"].update(f"{__package__}.{step}" for step in _STEPS)
-    remember(app, found)
-    return found
 
 
 def _refuse_second(app: Any) -> None:
