@@ -11,11 +11,11 @@ from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
-from .errors import InvalidConfig
+from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
 from .keys import Keys
 from .messages.envelope import is_name
-from .messages.message import MESSAGE_MAX_BYTES
+from .messages.message import MESSAGE_MAX_BYTES, is_opened
 from .settings import BreakerOf, Installed, Probe, installed_or_none, remember
 from .startup_checks import refuse_pool, refuse_setup
 
@@ -62,6 +62,7 @@ def install(
     _refuse_second(app)
     _refuse_late(app)
     _refuse_broker(url, other_broker)
+    _refuse_compression(app, url)
     found = Installed(
         url=url,
         state_url=shown(state_url or url),
@@ -131,6 +132,11 @@ def _refuse_broker(url: str, other_broker: bool) -> None:
         f"The broker {kind} is not supported: delivery keeps messages in one Redis or Valkey server, by scripts that "
         "run in it. Give the address of one: redis://host:port/number, or rediss:// for TLS."
     )
+
+
+def _refuse_compression(app: Any, url: str) -> None:
+    if is_redis(url) and not is_opened(app.conf.task_compression):
+        raise InvalidConfig(unopened_compression("task_compression", app.conf.task_compression))
 
 
 def _prefix(app: Any, prefix: str | None) -> str:

@@ -9,7 +9,9 @@ from celery.exceptions import Reject
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from .errors import InvalidConfig, unopened_compression
 from .held_queues.holds import LONGEST_COUNTDOWN_SECS
+from .messages.message import is_opened
 from .redaction import HIDDEN, redacted
 from .settings import Installed, installed_or_none
 
@@ -45,6 +47,17 @@ class KeptTask(BaseTask):
     resultrepr_maxsize = 0
     keep_dead_letter = True  # False for a task whose failure is of no interest, such as a health check
     Request = f"{__package__}.worker.request:Request"
+
+    @classmethod
+    def on_bound(cls, app: Any) -> None:
+        """Refuse a task whose messages would all be set aside.
+
+        Raises: InvalidConfig.
+        """
+        super().on_bound(app)
+        found, compression = installed_or_none(app), getattr(cls, "compression", None)
+        if found is not None and found.keeps_broker and not is_opened(compression):
+            raise InvalidConfig(unopened_compression(f"The compression of the task {cls.name}", compression))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and hide what exceptions say that are not `showable`; their causes are dropped."""

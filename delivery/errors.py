@@ -19,3 +19,11 @@ class UnfitMessage(ValueError):
 
     def __str__(self) -> str:
         return f"Not sent, because a worker would set it aside ({self.part}): change the call and send it again."
+
+
+def unopened_compression(where: str, compression: object) -> str:
+    """What to say of a setting that compresses messages in a way that no worker opens."""
+    return (
+        f"{where} is {compression!r}, and workers open only zlib and gzip: they would set every such message aside. "
+        "Set it to 'zlib' or 'gzip', or to None."
+    )

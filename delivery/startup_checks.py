@@ -7,7 +7,9 @@ from typing import Any
 
 from .base import KeptTask
 from .celery_settings import KEPT
+from .errors import unopened_compression
 from .held_queues.breakers import breaker_of
+from .messages.message import is_opened
 from .redaction import name_of
 from .replies import AWAY
 from .settings import Installed, installed_or_none
@@ -35,7 +37,7 @@ def refuse_setup(sender: Any = None, **kwargs: Any) -> None:
         return
     for warning in _lost_tasks(app):
         logger.warning("%s", warning)
-    mistakes = [*_changed(app.conf), *_queues(found, app.conf), *_breakers(found)]
+    mistakes = [*_changed(app.conf), *_compressions(found, app), *_queues(found, app.conf), *_breakers(found)]
     if mistakes:
         sys.exit("\n".join(mistakes))
 
@@ -47,6 +49,15 @@ def _changed(conf: Any) -> Iterator[str]:
                 f"{name} is {conf.get(name)!r}, and delivery needs {value!r}: tasks would be lost. Do not set it, and "
                 "call install after everything else that configures the app."
             )
+
+
+def _compressions(found: Installed, app: Any) -> Iterator[str]:
+    given = {
+        f"The compression of the task {name}": getattr(task, "compression", None) for name, task in app.tasks.items()
+    }
+    for where, compression in {"task_compression": app.conf.task_compression, **given}.items():
+        if found.keeps_broker and not is_opened(compression):
+            yield unopened_compression(where, compression)
 
 
 def _lost_tasks(app: Any) -> Iterator[str]:

@@ -27,7 +27,7 @@ from ..bounds import Bounds
 from ..dead_letters.store import DeadLetters, dead_letters_at
 from ..keys import DEFAULT_PREFIX, Keys
 from ..messages.envelope import Malformed, read_envelope
-from ..messages.message import MESSAGE_MAX_BYTES, Message, body_of, refuse_large, refuse_unfit
+from ..messages.message import MESSAGE_MAX_BYTES, WHOLE_UP_TO, Message, body_of, refuse_large, refuse_unfit
 from ..replies import State, dropping, spoken, state_of
 from .quarantine import Abandoned, Quarantine, uncounted
 from .unacked import HELD, PERMIT, TAKE, QoS
@@ -256,7 +256,7 @@ class Channel(_PlainChannel):
 
     def _opened(self, item: bytes, queue: str, taken: str = "") -> dict[str, Any] | None:
         try:
-            refuse_large(item, 2 * self.message_max_bytes)  # base64 takes a third more, and then there are headers
+            refuse_large(item, WHOLE_UP_TO * self.message_max_bytes)
             envelope = read_envelope(item)
         except Malformed as error:
             self._set_aside(item, queue, error.part, taken)

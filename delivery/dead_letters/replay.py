@@ -14,6 +14,7 @@ from ..settings import installed
 from ..timestamps import format_timestamp, now
 from .chords import Part, body_can_run, forget_failure, part_of
 from .store import DeadLetter, DeadLetters, Reason
+from .unopened import UNOPENED, StillUnfit, send_unopened, unopened
 
 # The effect of these tasks is unknown; repeating one is safe, sending something else in its place is not.
 _UNKNOWN_OUTCOME = {Reason.UNCERTAIN, Reason.ATTEMPTS_EXHAUSTED, Reason.HARD_TIME_LIMIT, Reason.LOST_WORKER}
@@ -37,6 +38,8 @@ def replay(
     Raises: NotReplayable.
     """
     task_of(app, letter)
+    if (envelope := unopened(letter.payload)) is not None:
+        return _replay_unopened(app, letters, letter, envelope, even_if_expired=even_if_expired)
     call = letter.payload or {}
     embed = call.get("embed") or {}
     options = {"link": embed.get("callbacks"), "link_error": embed.get("errbacks"), "chain": embed.get("chain")}
@@ -87,12 +90,25 @@ def task_of(app: Any, letter: DeadLetter) -> Any:
 
     Raises: NotReplayable if the letter holds no call of a task, or the app does not know the task.
     """
-    if "kwargs" not in (letter.payload or {}):
+    if not {"kwargs", UNOPENED} & set(letter.payload or {}):
         raise NotReplayable("It is not a task message, only bytes. Look at it (--payload), then purge it.")
     task = app.tasks.get(letter.task or "")
     if task is None:
         raise NotReplayable(f"No task here is called {letter.task}. Deploy the release that has it, then replay.")
     return task
+
+
+def _replay_unopened(
+    app: Any, letters: DeadLetters, letter: DeadLetter, envelope: dict[str, Any], *, even_if_expired: bool
+) -> str:
+    expires = "expires" in _how_it_was_to_run(letter, even_if_expired=even_if_expired)
+    most_bytes = installed(app).message_max_bytes
+    try:
+        return _instead_of(
+            letters, letter, lambda: send_unopened(app, envelope, letter.queue, most_bytes, expires=expires)
+        )
+    except StillUnfit as error:
+        raise NotReplayable(str(error)) from None
 
 
 def _how_it_was_to_run(letter: DeadLetter, *, even_if_expired: bool) -> dict[str, Any]:

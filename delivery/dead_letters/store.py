@@ -31,6 +31,7 @@ from ..timestamps import format_timestamp, parse_timestamp
 from .groups import LetterGroup, group_named, name_of_group
 from .pot import Pot, Written, slices
 from .reasons import JUNK, Reason
+from .unopened import UNOPENED
 
 __all__ = ["DeadLetter", "DeadLetters", "Entry", "Reason", "as_base64", "dead_letters_at", "quarantine_id"]
 
@@ -51,7 +52,9 @@ class DeadLetter:
 
     `message` and `fields` are fit to be logged; `payload` is not. Of a task it is `{"args", "kwargs"}`, with `embed`
     where more hangs on it (the rest of a chain, callbacks, a chord's body) and `options` where its sender set any: how
-    it was to run (eta, expires, timelimit, priority, headers, its place in a group). Of what could not be read it is
+    it was to run (eta, expires, timelimit, priority, headers, its place in a group). Of a known task's message that no
+    worker opens (too large, or compressed in another way than zlib and gzip) it is `{"envelope"}`, the message as it
+    was. Of what could not be read it is
     `{"base64"}`, the raw bytes; of more than 64 KiB the beginning, with the `size_bytes` and the `sha256` of all.
     `keys_believed`: whether the service was believed to deduplicate by the task's id when it was called.
     """
@@ -294,7 +297,8 @@ def quarantine_id(raw: bytes, queue: str) -> str:
 
 
 def _is_junk(letter: DeadLetter) -> bool:
-    return letter.reason in JUNK or "base64" in (letter.payload or {})
+    payload = letter.payload or {}
+    return "base64" in payload or (letter.reason in JUNK and UNOPENED not in payload)
 
 
 def _group_of(letter: DeadLetter) -> str:

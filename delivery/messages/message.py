@@ -16,6 +16,7 @@ from .envelope import Malformed, Undecodable, check_task, refuse_expensive
 MESSAGE_MAX_BYTES = 32 * 2**20
 _ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS
 _OPENED = ("application/x-gzip", "gzip", "zlib")
+WHOLE_UP_TO = 4  # times the bound: a larger item of a queue is not even read
 
 _PlainMessage: Any = virtual.Message  # what is overridden here is not in the stubs
 
@@ -40,8 +41,15 @@ def body_of(envelope: dict[str, Any], most_bytes: int) -> bytes:
     Raises: Malformed.
     """
     body = envelope.get("body") or ""
+    if len(body) > 2 * most_bytes:  # base64 takes a third more
+        raise Undecodable(_too_large(most_bytes))
     raw = base64.b64decode(body) if envelope["properties"].get("body_encoding") == "base64" else body
     return _opened(raw, (envelope.get("headers") or {}).get("compression"), most_bytes)
+
+
+def is_opened(compression: Any) -> bool:
+    """Whether workers open what is compressed so."""
+    return not compression or compression in _OPENED
 
 
 def refuse_large(item: bytes, most_bytes: int) -> None:
@@ -77,7 +85,7 @@ def _opened(body: bytes | str, compression: Any, most_bytes: int) -> bytes:
 
 
 def _unpacked(raw: bytes, compression: Any, most_bytes: int) -> bytes:
-    if compression not in _OPENED:
+    if not is_opened(compression):
         raise Undecodable("a compression that is neither zlib nor gzip")
     unpacking = zlib.decompressobj(_ZLIB_OR_GZIP)
     try:

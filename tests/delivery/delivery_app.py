@@ -20,7 +20,10 @@ install(
     visibility_timeout_secs=int(os.environ.get("DELIVERY_VISIBILITY_SECS", "3")),
     grace_secs=float(os.environ.get("DELIVERY_GRACE_SECS", "30")),
     state_url=os.environ.get("DELIVERY_DEAD_URL"),
-    bounds=Bounds(most=int(os.environ.get("DELIVERY_MAX_LETTERS", "1000"))),
+    bounds=Bounds(
+        most=int(os.environ.get("DELIVERY_MAX_LETTERS", "1000")),
+        most_bytes=int(os.environ.get("DELIVERY_MAX_LETTER_BYTES", str(256 * 2**20))),
+    ),
     message_max_bytes=int(os.environ.get("DELIVERY_MESSAGE_MAX_BYTES", str(32 * 2**20))),
     unacked_key="unacked",
 )

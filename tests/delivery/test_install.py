@@ -113,6 +113,40 @@ def test_keeps_transport_options_of_the_app() -> None:
     assert app.conf.broker_transport_options["priority_steps"] == [0, 5]
 
 
+@pytest.mark.parametrize("compression", ["bzip2", "application/x-bz2", "lzma", "zstd", "brotli"])
+def test_a_compression_that_workers_set_aside_is_refused(compression: str) -> None:
+    app = app_of()
+    app.conf.task_compression = compression
+    assert f"task_compression is '{compression}', and workers open only zlib and gzip" in refused(app)
+    install(app, "amqp://localhost", state_url=URL, other_broker=True)  # kombu opens it there
+    app.task(nothing, shared=False, name="packed", compression=compression).delay  # noqa: B018  makes the task
+
+
+@pytest.mark.parametrize("compression", ["bzip2", "zstd"])
+def test_a_task_with_such_a_compression_of_its_own_is_refused_where_it_is_made_and_where_a_worker_starts(
+    compression: str,
+) -> None:
+    app, foreign = app_of(), app_of()
+    for one in (app, foreign):
+        install(one, URL)
+    with pytest.raises(InvalidConfig, match="The compression of the task packed is"):
+        app.task(nothing, shared=False, name="packed", compression=compression).delay  # noqa: B018  makes the task
+    foreign.task(nothing, shared=False, name="packed", base=Ours, compression=compression)
+    foreign.conf.task_compression = compression
+    said = Starting(foreign).says()
+    assert "The compression of the task packed is" in said
+    assert "task_compression is" in said
+
+
+@pytest.mark.parametrize("compression", [None, "", "zlib", "gzip", "application/x-gzip"])
+def test_a_compression_that_workers_open_is_accepted(compression: str | None) -> None:
+    app = app_of()
+    app.conf.task_compression = compression
+    install(app, URL)
+    app.task(nothing, shared=False, name="packed", compression=compression).delay  # noqa: B018  makes the task
+    startup_checks.refuse_setup(sender=Starting(app))
+
+
 class Starting:
     """A worker that starts."""
 

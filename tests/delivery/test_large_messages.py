@@ -17,7 +17,8 @@ import pytest
 from celery import Celery
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_graph_workers.delivery import UnfitMessage
+from memory_graph_workers.delivery import DeadLetter, KeptTask, Reason, UnfitMessage, install
+from memory_graph_workers.delivery.dead_letters.replay import NotReplayable, replay
 from memory_graph_workers.delivery.messages.envelope import Malformed, refuse_expensive
 from memory_graph_workers.delivery.messages.message import MESSAGE_MAX_BYTES, Message, body_of
 
@@ -149,6 +150,89 @@ def test_a_new_message_does_not_carry_the_losses_of_an_earlier_one(broker: Any, 
     assert "worker_losses" not in headers
     assert "redelivered" not in headers
     assert headers["tenant"] == "a"
+
+
+PADDED = PLAIN + b" " * (MIB + 100)
+UNOPENED = {
+    "a little too large": (None, PADDED),
+    "more than twice too large": (None, PLAIN + b" " * (2 * MIB + MIB // 2)),
+    "too large when it is opened": ("zlib", zlib.compress(PADDED)),
+    "bzip2": ("application/x-bz2", bz2.compress(PADDED)),
+    "lzma": ("application/x-lzma", lzma.compress(PADDED)),
+    "small, and in bzip2": ("bzip2", bz2.compress(PLAIN)),
+}
+
+
+def shop(url: str, most_bytes: int = MESSAGE_MAX_BYTES) -> Celery:
+    """The app as a command sees it: it knows the tasks, and runs none."""
+    app = Celery("delivery", set_as_current=False)
+    install(app, url, unacked_key="unacked", message_max_bytes=most_bytes)
+    app.task(name="good", base=KeptTask)(_runs_elsewhere)
+    return app
+
+
+def _runs_elsewhere(*args: Any) -> None:
+    """What these tests send runs in a worker."""
+
+
+def test_what_a_worker_does_not_open_is_kept_whole_and_runs_when_the_bound_is_larger(
+    broker: Any, start_worker: Any, until: Any
+) -> None:
+    sent = {kind: envelope(body, compression) for kind, (compression, body) in UNOPENED.items()}
+    small = start_worker("small", DELIVERY_MESSAGE_MAX_BYTES=str(MIB))
+    for message in sent.values():
+        broker.redis.lpush("work", json.dumps(message))
+    broker.redis.lpush("work", json.dumps(envelope(PADDED, task="nobody.knows")))
+    until(lambda: broker.dead.count() == len(sent) + 1)
+    until(lambda: not broker.redis.exists("unacked", "work"))
+    assert small.is_alive
+    small.stop()
+    for kind, message in sent.items():
+        letter = broker.dead.get(message["headers"]["id"])
+        assert (letter.task, letter.reason, letter.queue) == ("good", Reason.UNDECODABLE, "work"), kind
+        assert letter.payload["envelope"]["body"] == message["body"]
+        assert letter.payload["envelope"]["headers"] == message["headers"]
+    assert broker.redis.hlen("delivery:dead:letters") == len(sent)  # only the unknown task's is in quarantine
+    assert broker.redis.hlen("delivery:dead:quarantine:letters") == 1
+
+    too_small = shop(broker.url, MIB)
+    for message in list(sent.values())[:-1]:
+        letter = broker.dead.get(message["headers"]["id"])
+        with pytest.raises(NotReplayable, match=r"larger than 1048576 bytes.*MESSAGE_MAX_BYTES"):
+            replay(too_small, broker.dead, letter)
+    assert broker.dead.count() == len(sent) + 1
+    app = shop(broker.url)
+    for message in sent.values():
+        assert replay(app, broker.dead, broker.dead.get(message["headers"]["id"])) == message["headers"]["id"]
+    assert broker.dead.count() == 1
+    start_worker("large")
+    until(lambda: broker.redis.llen("done") == len(sent))
+    assert set(broker.redis.lrange("done", 0, -1)) == {b"7"}
+
+
+def test_what_was_to_run_earlier_only_and_what_nobody_can_unpack_stays(broker: Any, producer: Celery) -> None:
+    app = shop(broker.url)
+    for compression, expires in [("zstd", None), ("bzip2", None), (None, "2001-01-01T00:00:00+00:00")]:
+        message = envelope(PLAIN, compression)
+        payload = {"envelope": message, "options": {"expires": expires}}
+        letter = DeadLetter("t", Reason.UNDECODABLE, "work", task="good", payload=payload)
+        broker.dead.add(letter)
+        with pytest.raises(NotReplayable, match="which is over" if expires else "neither zlib nor gzip"):
+            replay(app, broker.dead, letter)
+        assert broker.dead.has("t")
+    assert not broker.redis.exists("work")
+    replay(app, broker.dead, broker.dead.get("t"), even_if_expired=True)
+    assert json.loads(broker.redis.lindex("work", 0))["headers"]["expires"] is None
+
+
+def test_what_has_no_room_among_the_letters_keeps_its_beginning(broker: Any, start_worker: Any, until: Any) -> None:
+    start_worker(DELIVERY_MESSAGE_MAX_BYTES=str(MIB), DELIVERY_MAX_LETTER_BYTES=str(MIB))
+    message = envelope(PADDED)
+    broker.redis.lpush("work", json.dumps(message))
+    until(lambda: broker.dead.count() == 1)
+    payload = broker.dead.get(message["headers"]["id"]).payload
+    assert payload["size_bytes"] > MIB
+    assert len(payload["base64"]) < 90_000
 
 
 def peak_bytes(pid: int) -> int:
