@@ -6,6 +6,7 @@
     │   ├── Timeout                  no complete response within the deadline
     │   ├── HttpError                the transfer broke
     │   ├── CircuitBreakerOpen       the service is known to be down; nothing was sent
+    │   ├── ChangedMeanwhile         what was read page by page changed between two pages
     │   └── ServiceUnavailable       5xx or 429 (also an ApiError)
     ├── ApiError                     the service gave an error status: one of two kinds
     │   ├── Refused                  FIX THE CALL: a 4xx or a redirect; the same call is refused again
@@ -112,6 +113,10 @@ class CircuitBreakerOpen(TransientError):
     """The service failed too often in a row; nothing was sent. `retry_after_secs` says when it is tried again."""
 
     spends_attempt: ClassVar[bool] = False
+
+
+class ChangedMeanwhile(TransientError):
+    """What was read page by page changed between two pages, so that something may be missing; read it again."""
 
 
 class ApiError(IntegrationError):

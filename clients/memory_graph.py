@@ -17,7 +17,7 @@ from .breaker import Breaker
 from .config import MemoryGraphConfig, RetryPolicy
 from .errors import SerializationError, ServiceUnavailable
 from .http import USER_AGENT
-from .memory_graph_pages import PAGE_SIZE, SERVICE, about_session, all_nodes
+from .memory_graph_pages import PAGE_SIZE, SERVICE, about_session, all_nodes, asks_for_all
 from .memory_graph_status import MAX_MESSAGE_BYTES, error_of
 from .request_log import log_request
 from .retry import ONCE, again
@@ -113,7 +113,8 @@ class MemoryGraphClient(Closing):
     def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
         """Return some of the nodes that match (Query); `total_count` counts all of them."""
         page: pb.QueryResponse = self._call("Query", request)
-        list(about_session(page.nodes, request.session_id, "Query"))
+        are_all = asks_for_all(request) and len(page.nodes) >= page.total_count
+        list(about_session(page.nodes, request.session_id, "Query", are_all=are_all))
         return page
 
     def stream_query(self, request: pb.QueryRequest) -> Iterator[pb.Node]:
@@ -124,7 +125,8 @@ class MemoryGraphClient(Closing):
         with self._watched("StreamQuery", request) as metadata:
             stream = self._stub.StreamQuery(request, timeout=self.config.timeout_secs, metadata=metadata)
             try:
-                yield from about_session(stream, request.session_id, "StreamQuery")
+                are_all = asks_for_all(request) and not request.limit
+                yield from about_session(stream, request.session_id, "StreamQuery", are_all=are_all)
             finally:
                 stream.cancel()  # ends one that is not read to its end
 
@@ -139,7 +141,10 @@ class MemoryGraphClient(Closing):
         return health
 
     def iter_nodes(self, session_id: str, page_size: int = PAGE_SIZE) -> Iterator[pb.Node]:
-        """Yield every node of a session in the graph's order, page by page (Query)."""
+        """Yield every node of a session in the graph's order, page by page (Query).
+
+        Raises: ChangedMeanwhile if nodes moved between two pages, also after the first ones were given.
+        """
         return all_nodes(self.query, session_id, page_size)
 
     def count_nodes(self, session_id: str) -> int:

@@ -58,6 +58,7 @@ def test_each_of_the_eight_kinds_has_exactly_one_class() -> None:
         "IntegrationError",
         "TransientError",
         "NotFound",
+        "ChangedMeanwhile",
         "Refused",
         "WentOn",
         "ServiceUnavailable",

@@ -15,6 +15,7 @@ from memory_graph_workers.clients.breaker import Breaker
 from memory_graph_workers.clients.config import MemoryGraphConfig, RetryPolicy
 from memory_graph_workers.clients.errors import (
     AuthenticationError,
+    ChangedMeanwhile,
     CircuitBreakerOpen,
     ConnectionError,
     IntegrationError,
@@ -49,6 +50,7 @@ class Graph(MemoryGraphServiceServicer):
         self.others: dict[str, Any] = {}
         self.total: int | None = None
         self.ignores_offset = False
+        self.changes: list[Callable[[list[pb.Node]], None]] = []
         self.details = f"details with {CANARY}"
         self.status = pb.HealthResponse.SERVING
         self.port = 0
@@ -92,7 +94,10 @@ class Graph(MemoryGraphServiceServicer):
         self._record("Query", request, context)
         offset = 0 if self.ignores_offset else request.offset
         total = len(self.nodes) if self.total is None else self.total
-        return pb.QueryResponse(nodes=self.nodes[offset : offset + request.limit], total_count=total)
+        response = pb.QueryResponse(nodes=self.nodes[offset : offset + request.limit], total_count=total)
+        if self.changes:
+            self.changes.pop(0)(self.nodes)
+        return response
 
     def StreamQuery(self, request: Any, context: Any) -> Iterator[pb.Node]:
         self.asked.append(("StreamQuery", request))
@@ -475,8 +480,87 @@ def test_nodes_of_another_session_are_an_error(
     graph.nodes = [other] if read is NODE_READS["the count"] else [own, other]
     with pytest.raises(SerializationError, match="another session_id"):
         read(client)
-    graph.nodes = [own, pb.Node(id="n-2", response=pb.ResponseNode(prompt_id="p"))]
+    graph.nodes = [own, pb.Node(id="n-2", response=pb.ResponseNode(prompt_id="n-0"))]
     read(client)
+
+
+def response(node_id: str, prompt_id: str) -> pb.Node:
+    return pb.Node(id=node_id, response=pb.ResponseNode(id=node_id, prompt_id=prompt_id))
+
+
+def tool(node_id: str, response_id: str) -> pb.Node:
+    return pb.Node(id=node_id, tool_invocation=pb.ToolInvocationNode(id=node_id, response_id=response_id))
+
+
+PROMPT = pb.Node(id="p", prompt=pb.PromptNode(id="p", session_id="s"))
+STRANGERS = {
+    "a response": [PROMPT, response("r", "p"), response("x", "other")],
+    "a response before its session's": [response("x", "other"), PROMPT],
+    "a tool's call": [PROMPT, response("r", "p"), tool("t", "r"), tool("x", "other")],
+    "a tool's call that names a prompt": [PROMPT, tool("x", "p")],
+}
+
+
+@pytest.mark.parametrize("nodes", STRANGERS.values(), ids=list(STRANGERS))
+@pytest.mark.parametrize("name", ["Query", "StreamQuery", "every page"])
+def test_responses_and_tool_invocations_of_another_session_are_an_error(
+    graph: Graph, client: MemoryGraphClient, name: str, nodes: list[pb.Node]
+) -> None:
+    graph.nodes = list(nodes)
+    with pytest.raises(SerializationError, match="another session_id"):
+        NODE_READS[name](client)
+    assert len(client.query(pb.QueryRequest(session_id="s", limit=1)).nodes) == 1  # a part cannot be judged
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [response("r", "p"), tool("t", "r"), PROMPT],
+        [PROMPT, response("r", ""), tool("t", "")],
+        [pb.Node(prompt=pb.PromptNode(session_id="s")), response("r", "p")],
+    ],
+    ids=["in any order", "naming nothing", "of a prompt without an id"],
+)
+def test_nodes_that_may_be_the_sessions_own_are_no_error(
+    graph: Graph, client: MemoryGraphClient, nodes: list[pb.Node]
+) -> None:
+    graph.nodes = nodes
+    assert len(list(client.iter_nodes("s", 2))) == len(nodes)
+
+
+def added_first(nodes: list[pb.Node]) -> None:
+    nodes.insert(0, pb.Node(id="new"))
+
+
+def first_removed(nodes: list[pb.Node]) -> None:
+    del nodes[0]
+
+
+def one_removed_and_two_added(nodes: list[pb.Node]) -> None:
+    del nodes[-1]
+    nodes[:0] = [pb.Node(id="new-1"), pb.Node(id="new-2")]
+
+
+def last_replaced_by_a_first(nodes: list[pb.Node]) -> None:
+    del nodes[-1]
+    added_first(nodes)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("change", [added_first, first_removed, one_removed_and_two_added, last_replaced_by_a_first])
+def test_nodes_that_move_between_two_pages_are_an_error_that_a_second_reading_ends(
+    graph: Graph, client: MemoryGraphClient, size: int, change: Callable[[list[pb.Node]], None]
+) -> None:
+    graph.nodes, graph.changes = [pb.Node(id=f"n-{number}") for number in range(9)], [change]
+    with pytest.raises(ChangedMeanwhile, match="read it again"):
+        list(client.iter_nodes("s", size))
+    assert list(client.iter_nodes("s", size)) == graph.nodes
+
+
+def test_nodes_that_come_after_the_last_while_it_is_read_are_read_too(graph: Graph, client: MemoryGraphClient) -> None:
+    graph.nodes = [pb.Node(id=f"n-{number}") for number in range(4)]
+    graph.changes = [lambda nodes: nodes.append(pb.Node(id="n-4"))]
+    assert list(client.iter_nodes("s", 2)) == graph.nodes
 
 
 def test_nodes_of_every_session_are_given_to_who_asks_for_no_session(graph: Graph, client: MemoryGraphClient) -> None:
