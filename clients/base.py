@@ -47,7 +47,8 @@ class Call:
 
     A call that is not `repeatable` is not sent again if the service may have done it. `subject` names what a call
     without ids in its route is about, if not its whole body. `expects` are fields that its response must have.
-    One that `needs_deduplication` is `repeatable` if the service deduplicates by key, as was believed when it was sent.
+    One that `needs_deduplication` is `repeatable` if the service deduplicates by key, as was believed when it was sent,
+    and said then that it knows a key for `keys_kept_days`.
     With an `extension`, this is the form for a service that does not know the extension; with a `requirement`, there is
     no such form.
     """
@@ -65,6 +66,7 @@ class Call:
     timeout_secs: float | None = None
     repeatable: bool = True
     needs_deduplication: bool = False
+    keys_kept_days: int | None = None
     subject: str = ""
     expects: Mapping[str, str] = field(default_factory=dict[str, str])
     extension: "Extension | None" = None
@@ -212,6 +214,7 @@ class ServiceClient(Closing):
         if call.needs_deduplication:
             call.repeatable = True  # nothing is sent before this is known
             call.repeatable = self.deduplicates(end - time.monotonic())
+            call.keys_kept_days = self.keys_kept_days(end - time.monotonic())
         extended = self._extended(call, end)
         if extended is None or call.extension is None:
             return self._sent_once(call, key, end, returns)
@@ -256,6 +259,10 @@ class ServiceClient(Closing):
         Raises: a TransientError if nobody can say; nothing was sent then.
         """
         return True
+
+    def keys_kept_days(self, timeout_secs: float = HEALTH_TIMEOUT_SECS) -> int | None:
+        """Return for how many days the service says that it knows a key; None if for ever, or if it was not asked."""
+        return None
 
     def _read_health(self, timeout_secs: float) -> bytes:
         """Return the body of /health, for the service's capabilities; half of the time is left for the call itself."""
@@ -347,5 +354,6 @@ def _result(call: Call, returns: Payload[R] | None, response: "BaseHTTPResponse"
 def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:
     known = error.status if status is None else status
     believed = call.repeatable if call.needs_deduplication else None
-    located = (service, call.operation, known, request, error.retry_after_secs, believed, error.fields)
+    waits, days = error.retry_after_secs, call.keys_kept_days
+    located = (service, call.operation, known, request, waits, believed, error.fields, days)
     return type(error)(error.message, *located)

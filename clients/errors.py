@@ -38,8 +38,8 @@ class IntegrationError(Exception):
 
     `service` and `operation` say which, `status` is the HTTP status (or the gRPC code's number), and
     `request_id` names the request in the service's own log. `keys_believed` is whether the service was believed to
-    deduplicate by idempotency key when the request was sent. `fields` are what the response says in fields that may be
-    shown. Each is None where there was none.
+    deduplicate by idempotency key when the request was sent, `keys_kept_days` for how many days it said that it knows a
+    key. `fields` are what the response says in fields that may be shown. Each is None where there was none.
     """
 
     showable: ClassVar[bool] = True
@@ -54,8 +54,12 @@ class IntegrationError(Exception):
         retry_after_secs: float | None = None,
         keys_believed: bool | None = None,
         fields: dict[str, str] | None = None,
+        keys_kept_days: int | None = None,
     ) -> None:
-        super().__init__(message, service, operation, status, request_id, retry_after_secs, keys_believed, fields)
+        late = () if keys_kept_days is None else (keys_kept_days,)  # an older release takes eight
+        super().__init__(
+            message, service, operation, status, request_id, retry_after_secs, keys_believed, fields, *late
+        )
         self.message = message
         self.service = service
         self.operation = operation
@@ -64,6 +68,7 @@ class IntegrationError(Exception):
         self.retry_after_secs = retry_after_secs
         self.keys_believed = keys_believed
         self.fields = fields
+        self.keys_kept_days = keys_kept_days
 
     def __str__(self) -> str:
         where = ".".join(part for part in (self.service, self.operation) if part)

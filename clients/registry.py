@@ -249,6 +249,15 @@ class RegistryClient(ServiceClient):
         setting = self.config.honours_idempotency
         return self.known_days(timeout_secs) is not None if setting == AUTO else bool(setting)
 
+    def keys_kept_days(self, timeout_secs: float = HEALTH_TIMEOUT_SECS) -> int | None:
+        """Return for how many days the Registry says that it knows a key; None if for ever, or if it was not asked.
+
+        It is asked where the setting is `auto`.
+        Raises: a TransientError if its /health got no response.
+        """
+        days = self.known_days(timeout_secs) if self.config.honours_idempotency == AUTO else None
+        return None if days is None or days == inf else int(days)
+
     def get_session_usage(self, session_id: str) -> UsageStats:
         """Return the usage of a session so far (GET /api/v1/sessions/{id}/usage)."""
         route = "/api/v1/sessions/{session_id}/usage"

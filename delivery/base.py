@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.holds import LONGEST_COUNTDOWN_SECS
+from .messages.attempts import may_have_taken_effect, noting_maybe_done
 from .messages.message import is_opened
 from .redaction import HIDDEN, redacted
 from .settings import Installed, installed_or_none
@@ -35,6 +36,7 @@ class KeptTask(BaseTask):
     - `showable = True`: its text quotes no content. Any other exception shows only its class.
     - `dead_letter_reason`: a value of `Reason` for its dead letter.
     - `service`, `operation`, `status`, `request_id`: facts for the dead letter.
+    - `maybe_done`: whether the attempt may have taken effect. Without it, any may have but one that was refused (4xx).
     - `retry_after_secs`: a retry waits so long at least. With `service`, a wait of over 15 minutes holds the queues
       that need the service.
     - `spends_attempt = False`: nothing was sent, because the circuit breaker is open. The task waits with its queue,
@@ -87,6 +89,8 @@ class KeptTask(BaseTask):
             options["countdown"] = RETRY_WHILE_HELD_SECS
         else:
             options["countdown"] = max(options.get("countdown") or 0, asked_wait_secs(exc))
+        if may_have_taken_effect(exc):
+            options["headers"] = noting_maybe_done(options.get("headers") or self.request.headers)
         try:
             return super().retry(args, kwargs, exc, retry_policy=PATIENT, **options)
         except Reject as rejected:

@@ -1,7 +1,7 @@
 """Replaying dead letters of this app's tasks: checks parameters, and protects usage from being counted twice."""
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -10,15 +10,18 @@ from ..clients.errors import TransientError
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
 from ..delivery.dead_letters import replay as generic
-from ..delivery.dead_letters.replay import NotReplayable, may_have_happened
-from ..delivery.dead_letters.store import DeadLetter, DeadLetters
+from ..delivery.dead_letters.replay import NotReplayable, first_done, may_have_happened
+from ..delivery.dead_letters.store import DeadLetter, DeadLetters, Reason
 from ..delivery.messages.call_options import kept_options
-from ..schemas.fields import parse_timestamp
 from .app import app
 from .operation import KEY, CheckedTask
 from .registry import track_usage
 from .session_wait import without_wait
 from .usage_batch import track_usage_batch
+
+KEPT_DAYS = "keys_kept_days"  # a header: for how many days at least the Registry said that it knows the key
+_DAY_SECS = 86_400
+_ON_ITS_WAY_SECS = 3600  # from the start of an attempt to its letter, and from a replay to the Registry
 
 
 def replay(letters: DeadLetters, letter: DeadLetter, *, even_if_done: bool = False, **how: bool) -> str:
@@ -29,12 +32,13 @@ def replay(letters: DeadLetters, letter: DeadLetter, *, even_if_done: bool = Fal
     """
     _task_of(letter)
     if not even_if_done and may_count_twice(letter):
+        setting = str(RegistryConfig.from_env().honours_idempotency).lower()
         raise NotReplayable(
-            "This usage may have been counted, and nothing says that the Registry would know it again "
-            f"(REGISTRY_HONOURS_IDEMPOTENCY={str(RegistryConfig.from_env().honours_idempotency).lower()}): compare the "
-            "session's usage, then purge the letter, or replay it with --even-if-done."
+            "This usage may have been counted, and a replay may count twice: nothing says that the Registry still "
+            f"knows its key (REGISTRY_HONOURS_IDEMPOTENCY={setting}). Compare the session's usage, then purge the "
+            "letter, or replay it with --even-if-done."
         )
-    return generic.replay(app, letters, waiting_from_now(letter), **how)
+    return generic.replay(app, letters, _with_kept_days(waiting_from_now(letter)), **how)
 
 
 def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str, Any], **how: bool) -> str:
@@ -50,11 +54,8 @@ def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str,
 
 def waiting_from_now(letter: DeadLetter) -> DeadLetter:
     """Return a letter so that its task may wait for its session as long as a new one."""
-    payload, options = letter.payload or {}, kept_options(letter.payload)
-    if "headers" not in options:
-        return letter
-    headers = without_wait(options["headers"])
-    return dataclasses.replace(letter, payload={**payload, "options": {**options, "headers": headers}})
+    options = kept_options(letter.payload)
+    return _with_headers(letter, without_wait(options["headers"])) if "headers" in options else letter
 
 
 def _checked(task: CheckedTask[Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -68,16 +69,53 @@ def may_count_twice(letter: DeadLetter) -> bool:
 
 
 def _is_known_again(letter: DeadLetter) -> bool:
-    """Whether the Registry knows the letter's key: it honours keys now, did then, and keeps them for that long."""
+    """Whether the Registry knows the letter's key: it honours keys now, did then, and has kept them all the time.
+
+    The age is the first attempt's that may have been counted, and the days are the fewest that the Registry has named:
+    what it forgot, it does not know again when the setting is raised.
+    """
     config = RegistryConfig.from_env()
     if not config.honours_idempotency:
         return False
     days = _known_days(config)
-    if config.honours_idempotency == AUTO and (days is None or letter.keys_believed is False):
+    if config.honours_idempotency == AUTO and (days is None or not _was_believed(letter)):
         return False
-    seen = letter.first_seen or letter.failed_at
-    age = datetime.now(UTC) - parse_timestamp(seen) if seen else timedelta()
-    return days is None or age / timedelta(days=1) <= days
+    known = [named for named in (days, _kept_days(letter)) if named is not None]
+    since = first_done(letter)
+    if since is None or not known:
+        return True
+    return datetime.now(UTC).timestamp() - since + _ON_ITS_WAY_SECS <= min(known) * _DAY_SECS
+
+
+def _was_believed(letter: DeadLetter) -> bool:
+    """Whether keys were believed at each attempt that may have been counted.
+
+    A letter of the worker's parent (a lost child, the time limit) or of an unexpected error does not know. Exhausted
+    attempts without a belief sent nothing at last, and a report that got no response before was believed: without
+    belief it is never sent again.
+    """
+    if letter.keys_believed is None:
+        return letter.reason is Reason.ATTEMPTS_EXHAUSTED
+    return letter.keys_believed
+
+
+def _kept_days(letter: DeadLetter) -> float | None:
+    """Return the fewest days that the Registry has named to an attempt at this task; None if none is known."""
+    carried = kept_options(letter.payload).get("headers", {}).get(KEPT_DAYS)
+    named = [days for days in (letter.keys_kept_days, carried) if isinstance(days, int | float)]
+    return min(named, default=None)
+
+
+def _with_kept_days(letter: DeadLetter) -> DeadLetter:
+    days = _kept_days(letter)
+    if days is None:
+        return letter
+    return _with_headers(letter, {**kept_options(letter.payload).get("headers", {}), KEPT_DAYS: days})
+
+
+def _with_headers(letter: DeadLetter, headers: dict[str, Any]) -> DeadLetter:
+    options = {**kept_options(letter.payload), "headers": headers}
+    return dataclasses.replace(letter, payload={**(letter.payload or {}), "options": options})
 
 
 @cache

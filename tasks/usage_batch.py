@@ -7,6 +7,7 @@ from typing import Any
 from ..clients.errors import IntegrationError, NotFound, TransientError
 from ..clients.registry import KEYED_USAGE
 from ..delivery import DeadLetter, Reason, installed
+from ..delivery.messages.attempts import MAYBE_DONE_AT, maybe_done_at, noting_maybe_done
 from ..delivery.worker.failures import failure
 from ..schemas.registry import KeyedUsageReport
 from . import connections, side_by_side
@@ -75,6 +76,8 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     _send_next_with(self, [report for report, _ in outcome.later])
     if not outcome.later:
         return
+    if any(error.maybe_done for _, error in outcome.later):
+        self.request.headers = noting_maybe_done(self.request.headers)
     if self.request.retries < self.max_retries:
         raise self.longest_wait([error for _, error in outcome.later])
     held = Outcome()
@@ -95,7 +98,14 @@ def _let_wait(self: Any, report: KeyedUsageReport) -> None:
     written = KEYED_USAGE.as_json(report)
     key = written.pop(KEY)
     parameters = {"report": written, KEY: key}
-    self.app.tasks[ONE].send_checked(parameters, task_id=key, countdown=pause_secs(0), headers=waiting_headers())
+    headers = {**_earlier(self), **waiting_headers()}
+    self.app.tasks[ONE].send_checked(parameters, task_id=key, countdown=pause_secs(0), headers=headers)
+
+
+def _earlier(self: Any) -> dict[str, Any]:
+    """Return the header that says since when an attempt may have counted what is left of the batch."""
+    since = maybe_done_at(self.request.headers)
+    return {} if since is None else {MAYBE_DONE_AT: since}
 
 
 def _keep_all(self: Any, failed: Sequence[tuple[KeyedUsageReport, IntegrationError]]) -> None:
@@ -109,13 +119,18 @@ def _keep_all(self: Any, failed: Sequence[tuple[KeyedUsageReport, IntegrationErr
 def _keep(self: Any, report: KeyedUsageReport, error: IntegrationError) -> None:
     written = KEYED_USAGE.as_json(report)
     key = written.pop(KEY)
+    earlier = _earlier(self)
     reason = Reason.ATTEMPTS_EXHAUSTED if isinstance(error, TransientError) else None
     letter = DeadLetter(
         id=key,
         queue=REGISTRY,
         task=ONE,
         attempts=self.request.retries + 1,
-        payload={"args": [], "kwargs": {"report": written, KEY: key}},
+        payload={
+            "args": [],
+            "kwargs": {"report": written, KEY: key},
+            **({"options": {"headers": earlier}} if earlier else {}),
+        },
         **failure(error, reason),
     )
     installed(self.app).dead_letters.add(letter)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from ..messages.call_options import sending_options
+from ..messages.attempts import is_refusal, maybe_done_at, noting_maybe_done
+from ..messages.call_options import kept_options, sending_options
 from ..redaction import HIDDEN
 from ..settings import installed
-from ..timestamps import format_timestamp, now
+from ..timestamps import format_timestamp, now, parse_timestamp
 from .chords import Part, body_can_run, forget_failure, part_of
 from .store import DeadLetter, DeadLetters, Reason
 from .unopened import UNOPENED, StillUnfit, send_unopened, unopened
@@ -44,6 +45,9 @@ def replay(
     embed = call.get("embed") or {}
     options = {"link": embed.get("callbacks"), "link_error": embed.get("errbacks"), "chain": embed.get("chain")}
     options |= _how_it_was_to_run(letter, even_if_expired=even_if_expired)
+    since = first_done(letter)
+    if since is not None:
+        options["headers"] = noting_maybe_done(options.get("headers"), since)
     part = _part_to_send(app, letter, alone=alone, same_id=True)
     return _instead_of(
         letters, letter, lambda: _send(app, letter, call["args"], call["kwargs"], letter.id, options, part)
@@ -80,9 +84,29 @@ def replay_corrected(
 
 
 def may_have_happened(letter: DeadLetter) -> bool:
-    """Whether an attempt may have taken effect; after a refusal by the service (4xx) or a wrong payload it has not."""
-    refused = letter.status is not None and 400 <= letter.status < 500
-    return letter.reason in _UNKNOWN_OUTCOME or (letter.reason is Reason.FAILED and not refused)
+    """Whether an attempt may have taken effect, also one before an earlier letter of the task.
+
+    After a refusal by the service (4xx) or a wrong payload the last one has not.
+    """
+    return _last_may_have_happened(letter) or _earlier_done(letter) is not None
+
+
+def first_done(letter: DeadLetter) -> float | None:
+    """When the first attempt ended that may have taken effect, in seconds since 1970; None if none has.
+
+    A later letter of a task that was tried again or replayed tells it, too.
+    """
+    seen = letter.first_seen or letter.failed_at
+    last = parse_timestamp(seen).timestamp() if seen and _last_may_have_happened(letter) else None
+    return min((time for time in (_earlier_done(letter), last) if time is not None), default=None)
+
+
+def _last_may_have_happened(letter: DeadLetter) -> bool:
+    return letter.reason in _UNKNOWN_OUTCOME or (letter.reason is Reason.FAILED and not is_refusal(letter.status))
+
+
+def _earlier_done(letter: DeadLetter) -> float | None:
+    return maybe_done_at(kept_options(letter.payload).get("headers"))
 
 
 def task_of(app: Any, letter: DeadLetter) -> Any:

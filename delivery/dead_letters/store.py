@@ -56,7 +56,8 @@ class DeadLetter:
     worker opens (too large, or compressed in another way than zlib and gzip) it is `{"envelope"}`, the message as it
     was. Of what could not be read it is
     `{"base64"}`, the raw bytes; of more than 64 KiB the beginning, with the `size_bytes` and the `sha256` of all.
-    `keys_believed`: whether the service was believed to deduplicate by the task's id when it was called.
+    `keys_believed`: whether the service was believed to deduplicate by the task's id when it was called, and for how
+    many days it said that it knows an id (`keys_kept_days`); None where nobody knows.
     """
 
     id: str
@@ -71,6 +72,7 @@ class DeadLetter:
     status: int | None = None
     request_id: str | None = None
     keys_believed: bool | None = None
+    keys_kept_days: int | None = None
     attempts: int = 0
     payload: dict[str, Any] | None = None
     first_seen: str = ""

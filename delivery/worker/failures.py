@@ -7,7 +7,7 @@ from celery.exceptions import TimeLimitExceeded
 from ..dead_letters.store import Reason
 from ..redaction import is_showable, name_of, safe_text
 
-_FACTS = ("service", "operation", "status", "request_id", "keys_believed")
+_FACTS = ("service", "operation", "status", "request_id", "keys_believed", "keys_kept_days")
 
 
 def failure(error: BaseException | None, reason: Reason | None = None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Whether a usage report may be repeated, by the setting or by what /health says of idempotency keys."""
 
+import pickle
 from typing import Any
 
 import pytest
@@ -27,6 +28,19 @@ def test_a_report_is_repeated_while_health_says_that_keys_are_kept(server: FakeS
     with client_of(server) as client:
         client.track_usage(REPORT)
     assert [request.path for request in server.requests] == ["/health", "/api/v1/usage", "/api/v1/usage"]
+
+
+@pytest.mark.parametrize("days", [None, 1, 90])
+def test_an_error_says_for_how_many_days_keys_were_kept_when_the_report_was_sent(
+    server: FakeServer, days: int | None
+) -> None:
+    server.answers(says({"kept_days": days}), cut, cut, cut)
+    with client_of(server) as client, pytest.raises(IntegrationError) as caught:
+        client.track_usage(REPORT)
+    assert (caught.value.keys_believed, caught.value.keys_kept_days) == (True, days)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.keys_kept_days, str(again)) == (days, str(caught.value))
+    assert len(again.args) == (8 if days is None else 9)  # an older release takes eight
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ import pytest
 from celery import Celery, chain, chord, group
 from memory_graph_workers.delivery import DeadLetter, KeptTask, Reason, install
 from memory_graph_workers.delivery.dead_letters import replay
-from memory_graph_workers.delivery.dead_letters.replay import NotReplayable
+from memory_graph_workers.delivery.dead_letters.replay import NotReplayable, first_done, may_have_happened
+from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT, may_have_taken_effect
 from memory_graph_workers.delivery.messages.call_options import options_of, sending_options
+from memory_graph_workers.delivery.timestamps import format_timestamp, parse_timestamp
 from redis import Redis
 from support.broker import KEYS, Broker
 from support.waiting import until
@@ -114,3 +116,66 @@ def test_a_chord_that_is_not_counted_any_more_is_refused_and_its_part_can_run_al
     replay.replay(shop, broker.dead, letter, alone=True)
     assert broker.dead.count() == 0
     assert KEYS
+
+
+def second_letter(shop: Any, reason: Reason, **facts: Any) -> DeadLetter:
+    """The letter of a replay that failed again, made as a worker makes it."""
+    sent = shop.connection_for_read().default_channel._get("work")
+    call = {"args": [1], "kwargs": {}, "options": options_of(sent["headers"])}
+    moment = format_timestamp(datetime.now(UTC))
+    return DeadLetter("t", reason, "work", task="good", payload=call, first_seen=moment, failed_at=moment, **facts)
+
+
+@pytest.mark.parametrize("reason", [Reason.LOST_WORKER, Reason.ATTEMPTS_EXHAUSTED, Reason.UNCERTAIN, Reason.FAILED])
+@pytest.mark.parametrize("then", [{"reason": Reason.HARD_TIME_LIMIT}, {"reason": Reason.FAILED, "status": 404}])
+def test_a_second_letter_of_a_task_knows_when_the_first_attempt_may_have_taken_effect(
+    broker: Broker, shop: Any, reason: Reason, then: dict[str, Any]
+) -> None:
+    long_ago = format_timestamp(datetime.now(UTC) - timedelta(days=80))
+    letter = DeadLetter("t", reason, "work", task="good", payload=payload(), first_seen=long_ago, failed_at=long_ago)
+    for _ in range(2):
+        broker.dead.add(letter)
+        replay.replay(shop, broker.dead, letter)
+        letter = second_letter(shop, **then)
+        assert first_done(letter) == pytest.approx(parse_timestamp(long_ago).timestamp(), abs=0.01)
+        assert may_have_happened(letter)
+    broker.dead.add(letter)
+    with pytest.raises(NotReplayable, match="not known"):
+        replay.replay_corrected(shop, broker.dead, letter, {})
+
+
+def test_a_refusal_leaves_nothing_for_a_second_letter_to_know(broker: Broker, shop: Any) -> None:
+    broker.dead.add(DeadLetter("t", Reason.FAILED, "work", task="good", status=404, payload=payload()))
+    (letter,) = broker.dead.list()
+    replay.replay(shop, broker.dead, letter)
+    again = second_letter(shop, Reason.FAILED, status=422)
+    assert (first_done(again), may_have_happened(again)) == (None, False)
+
+
+@pytest.mark.parametrize("value", ["soon", None, -1, 1e300, [1]])
+def test_a_header_that_is_no_time_says_nothing(value: Any) -> None:
+    letter = DeadLetter("t", Reason.FAILED, "work", status=404, payload=payload(**{MAYBE_DONE_AT: value}))
+    assert first_done(letter) is None
+
+
+class Failure(Exception):
+    """A failure that says of itself what the test lets it say."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__()
+        vars(self).update(facts)
+
+
+@pytest.mark.parametrize(
+    ("error", "may"),
+    [
+        (None, True),
+        (Failure(), True),
+        (Failure(status=404), False),
+        (Failure(status=500), True),
+        (Failure(maybe_done=False), False),
+        (Failure(maybe_done=True, status=404), True),
+    ],
+)
+def test_an_attempt_may_have_taken_effect_unless_its_error_shows_that_it_has_not(error: Any, may: bool) -> None:
+    assert may_have_taken_effect(error) is may

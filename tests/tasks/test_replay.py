@@ -1,11 +1,13 @@
 """A letter of usage is replayed only where the Registry knows its key: now, then, and for as long as it takes."""
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
+from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT
 from memory_graph_workers.schemas.fields import format_timestamp
 from memory_graph_workers.tasks import replay
 from memory_graph_workers.tasks.registry import get_session, track_usage
@@ -26,6 +28,17 @@ def letter(days: float = 1, believed: bool | None = True, **changes: Any) -> Dea
     return DeadLetter("k", Reason.ATTEMPTS_EXHAUSTED, "q", **fields)
 
 
+def unknown(reason: Reason, **facts: Any) -> DeadLetter:
+    """A letter that says nothing of keys, as the worker's parent writes it."""
+    return dataclasses.replace(letter(believed=None), reason=reason, **facts)
+
+
+def earlier(days: float, **headers: Any) -> dict[str, Any]:
+    """The payload of a task whose first attempt, so long ago, may have been counted."""
+    since = (datetime.now(UTC) - timedelta(days=days)).timestamp()
+    return {"args": [], "kwargs": {}, "options": {"headers": {MAYBE_DONE_AT: since, **headers}}}
+
+
 @pytest.mark.parametrize(
     ("setting", "kept_days", "given", "may"),
     [
@@ -35,6 +48,20 @@ def letter(days: float = 1, believed: bool | None = True, **changes: Any) -> Dea
         ("auto", 0, letter(), True),
         ("auto", None, letter(believed=False), True),
         ("auto", None, letter(believed=None), False),
+        ("auto", 90, letter(89.99), True),  # it may be older when it arrives
+        ("auto", None, unknown(Reason.LOST_WORKER), True),
+        ("auto", 90, unknown(Reason.HARD_TIME_LIMIT), True),
+        ("auto", None, unknown(Reason.FAILED, error="KeyError"), True),
+        ("auto", None, unknown(Reason.FAILED, status=422), False),
+        ("true", 90, unknown(Reason.LOST_WORKER), False),
+        ("auto", None, letter(100, keys_kept_days=90), True),
+        ("auto", 365, letter(100, keys_kept_days=90), True),
+        ("auto", 90, letter(100, keys_kept_days=365), True),
+        ("auto", 365, letter(80, keys_kept_days=90), False),
+        ("auto", 90, letter(1, payload=earlier(80)), False),
+        ("auto", 90, letter(1, payload=earlier(91)), True),
+        ("auto", 365, letter(1, payload=earlier(100, keys_kept_days=90)), True),
+        ("auto", None, letter(1, payload=earlier(4000)), False),
         ("true", 90, letter(91), True),
         ("true", 0, letter(91, believed=False), False),
         ("false", None, letter(), True),
@@ -68,3 +95,15 @@ def test_a_replay_waits_for_its_session_from_now(options: dict[str, Any] | None)
     assert "waits_since" not in found.get("options", {}).get("headers", {})
     assert found.get("options", {}).get("headers", {}).get("tenant") == (options or {}).get("headers", {}).get("tenant")
     assert found["kwargs"] == payload["kwargs"]
+
+
+@pytest.mark.parametrize(("now", "before", "fewest"), [(90, None, 90), (None, 90, 90), (365, 90, 90), (90, 365, 90)])
+def test_a_replay_carries_the_fewest_days_that_the_registry_named(now: Any, before: Any, fewest: int) -> None:
+    payload = earlier(1) if before is None else earlier(1, keys_kept_days=before)
+    carried = replay._with_kept_days(letter(keys_kept_days=now, payload=payload))
+    assert (carried.payload or {})["options"]["headers"][replay.KEPT_DAYS] == fewest
+
+
+def test_a_letter_without_named_days_is_sent_as_it_is() -> None:
+    given = letter(payload={"args": [], "kwargs": {}})
+    assert replay._with_kept_days(given) is given

@@ -3,18 +3,23 @@
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from celery.exceptions import Retry
 from memory_graph_workers.clients.errors import IntegrationError, NotFound, Refused
+from memory_graph_workers.delivery import DeadLetter, DeadLetters
+from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT
+from memory_graph_workers.delivery.messages.call_options import kept_options
 from memory_graph_workers.tasks import connections, usage_batch
 from memory_graph_workers.tasks.registry import get_session, reopen_session, track_usage, update_session_status
 from memory_graph_workers.tasks.session_wait import WAITS_SINCE
 from memory_graph_workers.tasks.usage_batch import track_usage_batch
-from support.fakes.http_server import FakeServer, Step, answer
+from support.fakes.http_server import FakeServer, Step, answer, cut
 
 NOT_YET = answer(404, {"code": 404, "status": "Not Found", "message": "No session has this id."})
 REPORT = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2}
+KEEP = usage_batch._keep
 CALL = {"report": REPORT, "idempotency_key": "k"}
 STATUS = {"session_id": "s", "status": "completed", "asked_at": "2026-01-01T00:00:00Z"}
 REOPEN = {"session_id": "s", "asked_at": "2026-01-01T00:00:00Z", "idempotency_key": "k"}
@@ -189,3 +194,53 @@ def test_in_a_batch_each_report_waits_by_itself(
     ]
     assert all(abs(one["headers"][WAITS_SINCE] - time.time()) < 60 for _, one in alone)
     assert alone[0][1]["report"].keys() >= REPORT.keys()
+
+
+@pytest.mark.parametrize(
+    ("step", "noted"), [(answer(503), False), (answer(502), True), (cut, True), (NOT_YET, False), (answer(429), False)]
+)
+@pytest.mark.parametrize("known", [None, 1_000_000.0])
+def test_a_retry_keeps_when_an_attempt_first_may_have_been_counted(
+    server: FakeServer, sent: list[dict[str, Any]], step: Step, noted: bool, known: float | None
+) -> None:
+    server.default = step
+    with pytest.raises(Retry):
+        run(track_usage, CALL, headers={} if known is None else {MAYBE_DONE_AT: known, "tenant": "a"})
+    found = (sent[0].get("headers") or {}) if noted or step is NOT_YET else {MAYBE_DONE_AT: known}
+    if known is not None or not noted:
+        assert found.get(MAYBE_DONE_AT) == known
+    else:
+        assert abs(found[MAYBE_DONE_AT] - time.time()) < 60
+
+
+@pytest.mark.parametrize("known", [None, 1_000_000.0])
+def test_what_a_batch_sends_on_or_keeps_knows_the_batchs_first_attempt(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, batch: Callable[..., Any], known: float | None
+) -> None:
+    kept = list[DeadLetter]()
+    monkeypatch.setattr(usage_batch, "_keep", KEEP)
+    monkeypatch.setattr(DeadLetters, "add", lambda self, letter: kept.append(letter))
+    statuses = {"s0": answer(201), "s1": NOT_YET, "s2": answer(404), "s3": NOT_YET}
+    monkeypatch.setattr(server, "next_step", lambda received: statuses[received.json["session_id"]])
+    alone, _ = batch(headers={} if known is None else {MAYBE_DONE_AT: known})
+    assert [one["headers"].get(MAYBE_DONE_AT) for _, one in alone] == [known, known]
+    [letter] = kept
+    assert kept_options(letter.payload).get("headers", {}).get(MAYBE_DONE_AT) == known
+
+
+@pytest.mark.parametrize(("lost", "noted"), [(cut, True), (answer(502), True), (answer(503), False)])
+def test_a_batch_notes_that_one_of_its_reports_may_have_been_counted(
+    server: FakeServer, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, lost: Step, noted: bool
+) -> None:
+    made, usual = list[Any](), type(track_usage_batch).signature_from_request
+
+    def signed(self: Any, *args: Any, **options: Any) -> Any:
+        made.append(usual(self, *args, **options))
+        return Mock()
+
+    monkeypatch.setattr(type(track_usage_batch), "signature_from_request", signed)
+    steps = {"s0": answer(201), "s1": answer(503), "s2": lost, "s3": answer(503, {}, {"Retry-After": "5"})}
+    monkeypatch.setattr(server, "next_step", lambda received: steps[received.json["session_id"]])
+    with pytest.raises(Retry):
+        batch(headers={})
+    assert (MAYBE_DONE_AT in (made[0].options.get("headers") or {})) is noted
