@@ -105,6 +105,16 @@ def test_usage_that_comes_before_its_session_is_counted_once_without_a_letter(
     assert [letters.get(one) for one in (sent.id, key)] == [None, None]
 
 
+def test_a_status_that_comes_before_its_session_waits_for_it_without_a_letter(
+    registry: RegistryClient, letters: DeadLetters, session_id: str
+) -> None:
+    sent = update_session_status.delay(session_id, SessionStatus.COMPLETED)
+    time.sleep(1)  # it has had its first 404
+    registry.register_session(SessionRegistration(session_id, "m"))
+    until(lambda: registry.get_session(session_id).status is SessionStatus.COMPLETED)
+    assert letters.get(sent.id) is None
+
+
 def test_a_delete_before_its_time_says_in_its_letter_until_when_the_archive_is_kept(
     vault: VaultClient, letters: DeadLetters, session_id: str
 ) -> None:
