@@ -55,7 +55,7 @@ def install(
     - `breaker`: service → its breaker's `state`; a function or "module:name", required with `needs`.
     - `probe`: service → whether it is up; a function, or a module that exits with 0. Else a try after `pause_secs`.
     - `bounds`, `message_max_bytes`: how many dead letters are kept, and how large a message may be.
-    - `unacked_key`, `other_broker`: a name that the hash of in-flight messages must keep; accept a broker that is no Redis.
+    - `unacked_key`, `other_broker`: a fixed name for the hash of in-flight messages; accept another broker than Redis.
 
     Raises: InvalidConfig.
     """
