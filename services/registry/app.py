@@ -28,7 +28,7 @@ from ...schemas.registry import (
 from ..database.storage import Storage
 from ..web.app import make_web_app
 from ..web.conflict import conflict
-from ..web.idempotency import IdempotencyStore, capability, requested_key, respond_once
+from ..web.idempotency import IdempotencyStore, LeftOut, capability, requested_key, respond_once
 from ..web.openapi import ServiceInfo
 from ..web.request_body import JsonBlueprint, QueryNumber, with_derived_ids
 from . import models as registry_models
@@ -134,7 +134,10 @@ def register_session(registration: SessionRegistration) -> Response:
     """
     now = _config().now()
     return respond_once(
-        201, SessionInfoSchema(), lambda session: registry_sessions.register(session, registration, now)
+        201,
+        SessionInfoSchema(),
+        lambda session: registry_sessions.register(session, registration, now),
+        LeftOut("metadata", lambda _: registration.metadata),  # a repeat has the same body
     )
 
 
@@ -182,7 +185,10 @@ def reopen_session(query: dict[str, Any], session_id: str) -> Response:
     """
     now = _config().now()
     return respond_once(
-        200, SessionInfoSchema(), lambda session: registry_sessions.reopen(session, session_id, query["asked_at"], now)
+        200,
+        SessionInfoSchema(),
+        lambda session: registry_sessions.reopen(session, session_id, query["asked_at"], now),
+        LeftOut("metadata", lambda session: registry_sessions.metadata_of(session, session_id)),
     )
 
 

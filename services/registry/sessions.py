@@ -1,6 +1,7 @@
 """The Registry's sessions: registration, listing, life cycle."""
 
 from datetime import datetime
+from typing import Any
 
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy import select, update
@@ -56,6 +57,12 @@ def get(session: Session, session_id: str, *, to_change: bool = False) -> Sessio
 def session_info(session: Session, record: SessionRecord) -> SessionInfo:
     """A session with its usage so far."""
     return _info(record, registry_totals.of_sessions(session, [record.number]))
+
+
+def metadata_of(session: Session, session_id: str) -> dict[str, Any]:
+    """A session's metadata; empty if the session was deleted."""
+    record = _find(session, session_id)
+    return {} if record is None else _metadata(record)
 
 
 def change_status(
@@ -116,8 +123,6 @@ def _is_same(record: SessionRecord, registration: SessionRegistration) -> bool:
 
 
 def _info(record: SessionRecord, used: dict[int, tuple[int, int]]) -> SessionInfo:
-    if record.details is BROKEN:
-        raise ValueError("The session's metadata is no JSON.")
     prompt_count, total_tokens = used.get(record.number, (0, 0))
     return SessionInfo(
         session_id=record.session_id,
@@ -127,5 +132,11 @@ def _info(record: SessionRecord, used: dict[int, tuple[int, int]]) -> SessionInf
         ended_at=record.ended_at,
         prompt_count=prompt_count,
         total_tokens=total_tokens,
-        metadata=record.details,
+        metadata=_metadata(record),
     )
+
+
+def _metadata(record: SessionRecord) -> dict[str, Any]:
+    if record.details is BROKEN:
+        raise ValueError("The session's metadata is no JSON.")
+    return record.details

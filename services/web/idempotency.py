@@ -1,10 +1,12 @@
 """Idempotency-Key: the response to a POST is stored in the transaction of its effect, and returned to a repeat."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, current_app, request
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
@@ -45,6 +47,17 @@ class StoredResponse:
     kept_until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A field of a response that is not stored with it, and what a response says there, also to a repeat.
+
+    So whoever deletes what the field is about need not look for stored responses.
+    """
+
+    name: str
+    value: Callable[[Session], Any]
+
+
 class IdempotencyStore:
     """Runs each POST in one write transaction, and returns the stored response for a repeated key."""
 
@@ -57,11 +70,21 @@ class IdempotencyStore:
     ) -> None:
         self._storage, self._table, self._now, self._fingerprint = storage, table, now, fingerprint
 
-    def respond(self, work: Callable[[Session], str], status: int) -> Response:
-        """Run `work`, which makes the response's body, unless a response is stored for the request's key."""
+    def respond(
+        self, work: Callable[[Session], dict[str, Any]], status: int, left_out: LeftOut | None = None
+    ) -> Response:
+        """Run `work`, which makes the response's JSON, unless a response is stored for the request's key."""
         key, route = requested_key(), f"{request.method} {request.url_rule}"
-        body = self._storage.write(lambda session: self.once(session, route, key, work) if key else work(session))
-        return current_app.response_class(body, status, mimetype="application/json")
+
+        def kept(session: Session) -> str:
+            return current_app.json.dumps(_without(work(session), left_out))
+
+        def respond(session: Session) -> str:
+            if key is None:
+                return current_app.json.dumps(work(session))
+            return _completed(self.once(session, route, key, kept), session, left_out)
+
+        return current_app.response_class(self._storage.write(respond), status, mimetype="application/json")
 
     def once(
         self,
@@ -117,7 +140,19 @@ def _content() -> bytes:
     return (canonical_json(ids) + b"\n" if ids else b"") + request.get_data()
 
 
-def respond_once(status: int, schema: Schema, work: Callable[[Session], Any]) -> Response:
+def respond_once(
+    status: int, schema: Schema, work: Callable[[Session], Any], left_out: LeftOut | None = None
+) -> Response:
     """Respond to a POST with the model that `work` makes: once for each Idempotency-Key, in one transaction."""
     store: IdempotencyStore = current_app.extensions["idempotency"]
-    return store.respond(lambda session: current_app.json.dumps(schema.dump(work(session))), status)
+    return store.respond(lambda session: cast("dict[str, Any]", schema.dump(work(session))), status, left_out)
+
+
+def _without(made: dict[str, Any], left_out: LeftOut | None) -> dict[str, Any]:
+    return {name: value for name, value in made.items() if left_out is None or name != left_out.name}
+
+
+def _completed(body: str, session: Session, left_out: LeftOut | None) -> str:
+    if left_out is None:
+        return body
+    return current_app.json.dumps({**json.loads(body), left_out.name: left_out.value(session)})

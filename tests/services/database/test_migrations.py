@@ -168,6 +168,29 @@ def test_usage_reports_of_sessions_that_are_gone_lose_their_metadata(database):
     assert found == [(1, "[1]", 2), (None, "{}", 2)]
 
 
+KEPT_ANSWER = json.dumps({"session_id": "s", "metadata": {"user": "Ada"}})
+
+
+def test_stored_responses_from_before_lose_the_metadata_of_sessions(database):
+    earlier("registry", database, "registry_0005")
+    register, reopen = "POST /api/v1/sessions", "POST /api/v1/sessions/<id:session_id>/reopen"
+    rows = [
+        {"route": (register, reopen, "another")[number % 3], "key": f"k{number}", "answer": KEPT_ANSWER}
+        for number in range(3600)
+    ]
+    insert = "INSERT INTO answers VALUES (:route, :key, 'f', :answer, '2030-01-01 00:00:00.000000')"
+    with migration_engine(database.replace("postgresql://", "postgresql+psycopg://"), "registry").begin() as connection:
+        connection.execute(text(insert), rows)
+    migrations("registry", database).upgrade()
+    found = run(database, "SELECT route, answer FROM answers")
+    assert {(route, "Ada" in answer) for route, answer in found} == {
+        (register, False),
+        (reopen, False),
+        ("another", True),
+    }
+    assert {json.loads(answer)["session_id"] for _, answer in found} == {"s"}
+
+
 def test_blocks_from_before_learn_when_their_sessions_ended(database):
     earlier("registry", database, "registry_0004")
     sessions = [
