@@ -3,8 +3,8 @@
 The rows of bad input that are proven elsewhere: a wrong payload in a producer (tests/tasks/test_parameters.py,
 tests/clients/test_errors.py) and on the queue, and a plain 4xx (fleet/test_operations.py); junk, hard time limits
 and killed children (test_junk.py, test_lost_work.py); answers that are too large, and a 4xx that leaves the breaker
-alone (tests/clients/test_transport.py, test_breaker.py); a session that vanished, has no content or is too large,
-and a graph that is down (fleet/test_sweep.py, test_sweep_command.py).
+alone (tests/clients/test_transport.py, test_breaker_requests.py); a session that vanished, has no content or is
+too large, and a graph that is down (fleet/test_sweep.py, test_sweep_command.py).
 """
 
 import json
