@@ -22,6 +22,7 @@ from ..schemas.ids import random_id, time_ordered_id
 from .capabilities import MOST_BYTES, Capabilities, says_not_here
 from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import ConnectionError, IntegrationError, Refused, TransientError, UncertainOutcome
+from .maybe_done import is_maybe_done
 from .request_log import log_request
 from .responses import confirmed, load, refuse, request_id_of
 from .retry import again
@@ -48,7 +49,8 @@ class Call:
     A call that is not `repeatable` is not sent again if the service may have done it. `subject` names what a call
     without ids in its route is about, if not its whole body. `expects` are fields that its response must have.
     One that `needs_deduplication` is `repeatable` if the service deduplicates by key, as was believed when it was sent,
-    and said then that it knows a key for `keys_kept_days`.
+    and said then that it knows a key for `keys_kept_days`; where an earlier attempt is `maybe_done`, it is not sent
+    again if that is no longer believed.
     With an `extension`, this is the form for a service that does not know the extension; with a `requirement`, there is
     no such form.
     """
@@ -67,6 +69,7 @@ class Call:
     repeatable: bool = True
     needs_deduplication: bool = False
     keys_kept_days: int | None = None
+    maybe_done: bool = field(default_factory=is_maybe_done)
     subject: str = ""
     expects: Mapping[str, str] = field(default_factory=dict[str, str])
     extension: "Extension | None" = None
@@ -89,6 +92,12 @@ class Call:
         """
         known = " ".join([*self.ids.values(), self.subject]).encode(errors="replace")
         return known if known or self.body is None else encode(self.body)
+
+
+class _MayCountTwice(Exception):
+    """A call was not repeated, and is an UncertainOutcome to its caller; the breaker must take it for no outage."""
+
+    service: ClassVar[str | None] = None  # as an error of a client has it: it is no bug of ours either
 
 
 def _always(response: Any) -> bool:
@@ -186,6 +195,8 @@ class ServiceClient(Closing):
         try:
             attempt = partial(self._guarded, call, key, returns)
             return again(self._retry, longest_wait_secs, attempt, lambda: call.repeatable)
+        except _MayCountTwice as error:
+            raise UncertainOutcome(str(error), self.service, call.operation, keys_believed=True) from error
         except TransientError as error:
             if call.repeatable or not error.maybe_done:
                 raise
@@ -201,12 +212,16 @@ class ServiceClient(Closing):
                 raise
 
     def _guarded(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
-        return self._breaker.call(
-            lambda: self._attempt(call, key, returns),
-            call.operation,
-            call.identity,
-            is_health_check=call.operation == HEALTH_CHECK,
-        )
+        try:
+            return self._breaker.call(
+                lambda: self._attempt(call, key, returns),
+                call.operation,
+                call.identity,
+                is_health_check=call.operation == HEALTH_CHECK,
+            )
+        except TransientError as error:
+            call.maybe_done = call.maybe_done or error.repeat_needs_keys
+            raise
 
     def _attempt(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
         """Send a call once, in its extended form if the service knows that; both forms have one deadline together."""
@@ -214,6 +229,10 @@ class ServiceClient(Closing):
         if call.needs_deduplication:
             call.repeatable = True  # nothing is sent before this is known
             call.repeatable = self.deduplicates(end - time.monotonic())
+            if call.maybe_done and not call.repeatable:
+                told = "an earlier attempt may have done it, and the service no longer says that it deduplicates by key"
+                todo = "nothing was sent now; check whether it happened before you send it again"
+                raise _MayCountTwice(f"{told}; {todo}")
             call.keys_kept_days = self.keys_kept_days(end - time.monotonic())
         extended = self._extended(call, end)
         if extended is None or call.extension is None:

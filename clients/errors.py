@@ -91,6 +91,11 @@ class TransientError(IntegrationError):
         """Whether the service may have done the work, so that a repeat may do it twice unless it is deduplicated."""
         return False
 
+    @property
+    def repeat_needs_keys(self) -> bool:
+        """Whether a repeat is safe only while the service deduplicates by key, as it was believed to."""
+        return self.maybe_done and self.keys_believed is True
+
 
 class ConnectionError(TransientError):  # noqa: A001  as requests and the Rust client name it
     """No connection could be made; nothing was sent."""

@@ -9,12 +9,13 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 from celery.canvas import Signature
 from celery.result import AsyncResult
 
-from ..clients.errors import NotFound
+from ..clients.errors import NotFound, TransientError
 from ..delivery.messages.envelope import is_name
 from ..schemas.base import ValidationError
 from ..schemas.ids import time_ordered_id
 from . import connections
 from .app import PREFIX, MemoryGraphTask, app
+from .maybe_done import MaybeDone
 from .parameters import Parameters, as_json
 
 P = ParamSpec("P")  # the parameters of a task
@@ -184,8 +185,13 @@ def operation(method: Callable[..., Any], **options: Any) -> Any:
         values = self.received(args, kwargs)
         if KEY in parameters.hints:
             values[KEY] = values.get(KEY) or str(self.request.id)
+        key, known = str(values.get(KEY) or ""), MaybeDone(self)
         try:
-            return as_json(getattr(client(), name)(**values))
+            with known.call(key):
+                return as_json(getattr(client(), name)(**values))
+        except TransientError:
+            known.keep(self, [key])
+            raise
         except NotFound as error:
             if self.if_not_found is not None:
                 self.if_not_found(error)

@@ -14,6 +14,7 @@ from ..delivery.dead_letters.replay import NotReplayable, first_done, may_have_h
 from ..delivery.dead_letters.store import DeadLetter, DeadLetters, Reason
 from ..delivery.messages.call_options import kept_options
 from .app import app
+from .maybe_done import without_maybe_done
 from .operation import KEY, CheckedTask
 from .registry import track_usage
 from .session_wait import without_wait
@@ -38,7 +39,7 @@ def replay(letters: DeadLetters, letter: DeadLetter, *, even_if_done: bool = Fal
             f"knows its key (REGISTRY_HONOURS_IDEMPOTENCY={setting}). Compare the session's usage, then purge the "
             "letter, or replay it with --even-if-done."
         )
-    return generic.replay(app, letters, _with_kept_days(waiting_from_now(letter)), **how)
+    return generic.replay(app, letters, _with_kept_days(_as_new(letter, even_if_done=even_if_done)), **how)
 
 
 def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str, Any], **how: bool) -> str:
@@ -56,6 +57,15 @@ def waiting_from_now(letter: DeadLetter) -> DeadLetter:
     """Return a letter so that its task may wait for its session as long as a new one."""
     options = kept_options(letter.payload)
     return _with_headers(letter, without_wait(options["headers"])) if "headers" in options else letter
+
+
+def _as_new(letter: DeadLetter, *, even_if_done: bool) -> DeadLetter:
+    """Return a letter that waits from now on, and is sent whatever was done before if a person wants that."""
+    letter = waiting_from_now(letter)
+    options = kept_options(letter.payload)
+    if not even_if_done or "headers" not in options:
+        return letter
+    return _with_headers(letter, without_maybe_done(options["headers"]))
 
 
 def _checked(task: CheckedTask[Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from . import connections, side_by_side
 from .app import PREFIX, REGISTRY
 from .base import limits
 from .failed_items import tell_failed
+from .maybe_done import MaybeDone
 from .operation import KEY, task
 from .parameters import payloads
 from .session_wait import pause_secs, waiting_headers
@@ -27,6 +28,7 @@ ONE = f"{PREFIX}.registry.track_usage"
 class Outcome:
     """The reports of a batch that are not counted: to be sent again later, early for their session, or failed."""
 
+    known: MaybeDone
     later: list[tuple[KeyedUsageReport, TransientError]] = field(
         default_factory=list[tuple[KeyedUsageReport, TransientError]]
     )
@@ -39,7 +41,8 @@ class Outcome:
     def send(self, report: KeyedUsageReport) -> None:
         """Add one report (POST /api/v1/usage)."""
         try:
-            connections.registry().track_usage(report, idempotency_key=report.idempotency_key)
+            with self.known.call(report.idempotency_key):
+                connections.registry().track_usage(report, idempotency_key=report.idempotency_key)
         except TransientError as error:
             self.later.append((report, error))
         except NotFound as error:
@@ -65,31 +68,34 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     waits. If the Registry does not deduplicate by key, a batch whose worker is
     killed in the middle counts some reports twice.
     """
-    outcome = Outcome()
+    outcome = Outcome(MaybeDone(self))
     side_by_side.each(outcome.send, reports)
     if not outcome.left:
         return
-    _send_next_with(self, outcome.left)  # now, in case a letter cannot be kept: what is counted is not sent again
+    _send_next_with(
+        self, outcome.known, outcome.left
+    )  # now, in case a letter cannot be kept: what is counted is not sent again
     _keep_all(self, outcome.failed)
     for report in outcome.early:
         _let_wait(self, report)
-    _send_next_with(self, [report for report, _ in outcome.later])
+    _send_next_with(self, outcome.known, [report for report, _ in outcome.later])
     if not outcome.later:
         return
     if any(error.maybe_done for _, error in outcome.later):
         self.request.headers = noting_maybe_done(self.request.headers)
     if self.request.retries < self.max_retries:
         raise self.longest_wait([error for _, error in outcome.later])
-    held = Outcome()
+    held = Outcome(outcome.known)
     held.later = [(report, error) for report, error in outcome.later if not self.spends_attempt(error)]
     _keep_all(self, [(report, error) for report, error in outcome.later if self.spends_attempt(error)])
     if held.later:
-        _send_next_with(self, held.left)
+        _send_next_with(self, held.known, held.left)
         raise self.longest_wait([error for _, error in held.later])
 
 
-def _send_next_with(self: Any, reports: list[KeyedUsageReport]) -> None:
-    """Let the next attempt send only these reports."""
+def _send_next_with(self: Any, known: MaybeDone, reports: list[KeyedUsageReport]) -> None:
+    """Let the next attempt send only these reports, and know which of them may be counted."""
+    known.keep(self, [report.idempotency_key for report in reports])
     self.request.update(args=[], kwargs={"reports": [KEYED_USAGE.as_json(report) for report in reports]})
 
 

@@ -1,0 +1,206 @@
+"""A usage report that may be counted is sent again only while the Registry is believed to know its key."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery.exceptions import Retry
+from memory_graph_workers.clients import capabilities
+from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
+from memory_graph_workers.clients.errors import IntegrationError, UncertainOutcome
+from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
+from memory_graph_workers.delivery.worker.failures import failure
+from memory_graph_workers.schemas.registry import UsageReport
+from memory_graph_workers.tasks import connections, replay, usage_batch
+from memory_graph_workers.tasks.maybe_done import MAYBE_DONE
+from memory_graph_workers.tasks.registry import track_usage
+from memory_graph_workers.tasks.usage_batch import track_usage_batch
+from support.fakes.http_server import FakeServer, Received, Step, answer, cut, reset
+
+REPORT = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2}
+CALL = {"report": REPORT, "idempotency_key": "k"}
+KEYS = answer(200, {"capabilities": {"idempotency": {"kept_days": None}}})
+NO_KEYS = answer(200, {"status": "healthy"})
+MAYBE = [cut, reset, answer(502), answer(504)]  # sent, and perhaps counted
+NOT_DONE = [answer(429), answer(503)]
+
+
+class Registry(FakeServer):
+    """A Registry that says or does not say that it honours keys, and answers reports by their session."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.health: Step = KEYS
+        self.steps = dict[str, Step]()
+
+    def next_step(self, received: Received) -> Step:
+        self.requests.append(received)
+        return self.health if received.path == "/health" else self.steps.get(received.json["session_id"], answer(201))
+
+    @property
+    def reported(self) -> list[str]:
+        return sorted(one.json["session_id"] for one in self.requests if one.method == "POST")
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    with Registry() as running:
+        monkeypatch.setenv("REGISTRY_URL", running.url)
+        monkeypatch.setenv("REGISTRY_HONOURS_IDEMPOTENCY", "auto")
+        monkeypatch.setenv("VAULT_API_KEY", "k")
+        monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+        monkeypatch.setattr(capabilities, "KEPT_SECS", 0.0)  # every attempt reads /health
+        connections.forget()
+        yield running
+        connections.forget()
+
+
+class Attempts:
+    """Runs a task as a worker does, one attempt after another."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.next: dict[str, Any] = {}
+        self.letters = dict[str, IntegrationError]()
+        attempts = self
+
+        class Sendable:
+            def apply_async(self, **options: Any) -> None:
+                pass
+
+        def signature(self: Any, request: Any, args: Any, kwargs: Any, **options: Any) -> Sendable:
+            sent = {**self.request.as_execution_options(), **options}
+            attempts.next = {"kwargs": self.request.kwargs, "headers": sent["headers"], "retries": sent["retries"]}
+            return Sendable()
+
+        def keep(self: Any, report: Any, error: IntegrationError) -> None:
+            attempts.letters[report.idempotency_key] = error
+
+        for task in (track_usage, track_usage_batch):
+            monkeypatch.setattr(type(task), "signature_from_request", signature)
+        monkeypatch.setattr(usage_batch, "_keep", keep)
+
+    def run(self, task: Any, kwargs: dict[str, Any] | None = None) -> None:
+        given: dict[str, Any] = {"kwargs": kwargs, **({} if kwargs else self.next)}
+        task.push_request(id="one", args=[], called_directly=False, is_eager=False, **given)
+        try:
+            task(**given["kwargs"])
+        finally:
+            task.pop_request()
+
+
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
+    return Attempts(monkeypatch)
+
+
+@pytest.mark.parametrize("lost", MAYBE)
+def test_a_retry_that_may_count_twice_is_not_sent_and_says_so(
+    registry: Registry, attempts: Attempts, lost: Step
+) -> None:
+    registry.steps["s"] = lost
+    with pytest.raises(Retry):
+        attempts.run(track_usage, CALL)
+    assert attempts.next["headers"][MAYBE_DONE] == ["k"]
+    registry.health, registry.steps = NO_KEYS, {}
+    with pytest.raises(UncertainOutcome, match="an earlier attempt may have done it") as caught:
+        attempts.run(track_usage)
+    assert registry.reported == ["s"]
+    letter = failure(caught.value)
+    assert (letter["reason"], letter["keys_believed"]) == (Reason.UNCERTAIN, True)
+
+
+def test_it_stays_so_through_attempts_that_sent_nothing(registry: Registry, attempts: Attempts) -> None:
+    registry.steps["s"] = cut
+    with pytest.raises(Retry):
+        attempts.run(track_usage, CALL)
+    registry.health = answer(503)
+    with pytest.raises(Retry):
+        attempts.run(track_usage)
+    registry.health = NO_KEYS
+    with pytest.raises(UncertainOutcome):
+        attempts.run(track_usage)
+    assert registry.reported == ["s"]
+
+
+@pytest.mark.parametrize("first", [*MAYBE, *NOT_DONE])
+def test_it_is_sent_again_while_keys_are_believed(registry: Registry, attempts: Attempts, first: Step) -> None:
+    registry.steps["s"] = first
+    with pytest.raises(Retry):
+        attempts.run(track_usage, CALL)
+    registry.steps = {}
+    attempts.run(track_usage)
+    assert registry.reported == ["s", "s"]
+
+
+@pytest.mark.parametrize("first", NOT_DONE)
+def test_what_was_certainly_not_done_is_sent_again_without_keys(
+    registry: Registry, attempts: Attempts, first: Step
+) -> None:
+    registry.steps["s"] = first
+    with pytest.raises(Retry):
+        attempts.run(track_usage, CALL)
+    registry.health, registry.steps = NO_KEYS, {}
+    attempts.run(track_usage)
+    assert registry.reported == ["s", "s"]
+
+
+@pytest.mark.parametrize("health", [cut, answer(502), answer(504)])
+def test_a_health_that_was_lost_makes_no_report_maybe_done(
+    registry: Registry, attempts: Attempts, health: Step
+) -> None:
+    registry.health = health
+    with pytest.raises(Retry):
+        attempts.run(track_usage, CALL)
+    registry.health = NO_KEYS
+    attempts.run(track_usage)
+    assert registry.reported == ["s"]
+
+
+@pytest.mark.parametrize("lost", MAYBE)
+def test_in_a_batch_only_the_reports_that_may_be_counted_become_letters(
+    registry: Registry, attempts: Attempts, lost: Step
+) -> None:
+    registry.steps = {"s1": lost, "s2": answer(503), "s3": lost}
+    reports = [{**REPORT, "session_id": f"s{number}", "idempotency_key": str(number)} for number in range(4)]
+    with pytest.raises(Retry):
+        attempts.run(track_usage_batch, {"reports": reports})
+    assert attempts.next["headers"][MAYBE_DONE] == ["1", "3"]
+    registry.health, registry.steps = NO_KEYS, {}
+    attempts.run(track_usage_batch)
+    assert registry.reported == ["s0", "s1", "s2", "s2", "s3"]
+    assert sorted(attempts.letters) == ["1", "3"]
+    assert {failure(error)["reason"] for error in attempts.letters.values()} == {Reason.UNCERTAIN}
+
+
+@pytest.mark.parametrize("lost", MAYBE)
+def test_a_client_that_is_used_directly_keeps_the_rule_between_its_own_attempts(registry: Registry, lost: Step) -> None:
+    def lost_with_the_keys(connection: Any) -> None:
+        registry.health = NO_KEYS
+        lost(connection)
+
+    registry.steps["s"] = lost_with_the_keys
+    config = RegistryConfig(registry.url, timeout_secs=5)
+    with RegistryClient(config, retry_policy=RetryPolicy(initial_delay_secs=0.01)) as client:
+        with pytest.raises(UncertainOutcome, match="nothing was sent now"):
+            client.track_usage(UsageReport("s", 1, 1), idempotency_key="k")
+        assert client._breaker.state == "closed"
+    assert registry.reported == ["s"]
+
+
+@pytest.mark.parametrize("given", ["k", 7, {"k": 1}, [["k"], 1, None]])
+def test_a_header_that_a_stranger_wrote_is_no_reason_to_fail(
+    registry: Registry, attempts: Attempts, given: Any
+) -> None:
+    attempts.next = {"headers": {MAYBE_DONE: given}, "kwargs": CALL}
+    attempts.run(track_usage)
+    assert registry.reported == ["s"]
+
+
+@pytest.mark.parametrize(("even_if_done", "kept"), [(True, {}), (False, {MAYBE_DONE: ["k"]})])
+def test_a_person_may_want_a_letter_sent_all_the_same(even_if_done: bool, kept: dict[str, Any]) -> None:
+    options = {"headers": {"tenant": "a", MAYBE_DONE: ["k"]}}
+    payload = {"args": [], "kwargs": CALL, "options": options}
+    letter = DeadLetter("k", Reason.UNCERTAIN, "q", task=track_usage.name, payload=payload)
+    found = replay._as_new(letter, even_if_done=even_if_done).payload or {}
+    assert found["options"]["headers"] == {"tenant": "a", **kept}
