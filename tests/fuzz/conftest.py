@@ -1,19 +1,16 @@
-"""What holds of every boundary: no example makes the process much larger than it was."""
+"""What holds of every test here: the memory of its calls is measured."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support import fuzzing
-from support.peak import MOST_MIB, Peak
+from support.lean import Calls
 
 assert fuzzing.LONG  # its profile is registered before the command line asks for it
 
-pytestmark = pytest.mark.usefixtures("lean")
-
 
 @pytest.fixture(autouse=True)
-def lean() -> Iterator[None]:
-    peak = Peak()
+def calls_are_measured() -> Iterator[None]:
+    before = Calls.count
     yield
-    assert peak.mib_above() < MOST_MIB, Path("/proc/self/status").read_text()
+    assert Calls.count > before, "this test measures nothing: give it @examples, or @lean"

@@ -17,6 +17,7 @@ from support.broker import Broker
 from support.broker import broker as broker
 from support.broker import producer as producer
 from support.fuzzing import JSON, examples, nested, objects
+from support.lean import MOST_MIB, Peak
 from support.waiting import until
 from support.worker import Worker
 
@@ -91,10 +92,12 @@ def test_a_worker_takes_or_sets_aside_whatever_is_on_its_queue(
         until(lambda: not broker.redis.exists("work") or not worker.is_alive)
         assert worker.is_alive
 
+    peak = Peak(worker.process.pid)
     drained()
     producer.send_task("good", (12_345,))
     until(lambda: b"12345" in broker.redis.lrange("done", 0, -1) or not worker.is_alive)
     assert worker.is_alive
+    assert peak.mib_above() < MOST_MIB
     assert "Unrecoverable" not in worker.text
     unexpected = {letter.error for letter in broker.dead.list(1000) if letter.reason == "invalid_message"}
     assert unexpected <= {"Malformed", None}

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from support.lean import lean
 
 LONG = "fuzz"  # the profile of `make fuzz`
 
@@ -56,9 +57,9 @@ def objects(names: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def examples(count: int) -> Callable[[Any], Any]:
-    """So many examples, the same in each run; ten times as many, and others, in `make fuzz`."""
+    """So many examples, the same in each run (in `make fuzz`, ten times as many, and others), each of them lean."""
     is_long = settings.get_current_profile_name() == LONG
-    return settings(
+    looks = settings(
         max_examples=count * (10 if is_long else 1),
         derandomize=not is_long,
         database=None,  # what was found is kept as an @example, where everybody has it
@@ -66,3 +67,4 @@ def examples(count: int) -> Callable[[Any], Any]:
         print_blob=True,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
     )
+    return lambda test: looks(lean(test))
