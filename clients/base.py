@@ -22,7 +22,7 @@ from ..schemas.ids import random_id, time_ordered_id
 from .capabilities import MOST_BYTES, Capabilities, says_not_here
 from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import ConnectionError, IntegrationError, Refused, TransientError, UncertainOutcome
-from .maybe_done import is_maybe_done
+from .repeats import repeat_needs_keys
 from .request_log import log_request
 from .responses import confirmed, load, refuse, request_id_of
 from .retry import again
@@ -49,8 +49,8 @@ class Call:
     A call that is not `repeatable` is not sent again if the service may have done it. `subject` names what a call
     without ids in its route is about, if not its whole body. `expects` are fields that its response must have.
     One that `needs_deduplication` is `repeatable` if the service deduplicates by key, as was believed when it was sent,
-    and said then that it knows a key for `keys_kept_days`; where an earlier attempt is `maybe_done`, it is not sent
-    again if that is no longer believed.
+    and said then that it knows a key for `keys_kept_days`; if a `repeat_needs_keys`, because an earlier attempt
+    may have done it, it is not sent again where that is no longer believed.
     With an `extension`, this is the form for a service that does not know the extension; with a `requirement`, there is
     no such form.
     """
@@ -69,7 +69,7 @@ class Call:
     repeatable: bool = True
     needs_deduplication: bool = False
     keys_kept_days: int | None = None
-    maybe_done: bool = field(default_factory=is_maybe_done)
+    repeat_needs_keys: bool = field(default_factory=repeat_needs_keys)
     subject: str = ""
     expects: Mapping[str, str] = field(default_factory=dict[str, str])
     extension: "Extension | None" = None
@@ -220,7 +220,7 @@ class ServiceClient(Closing):
                 is_health_check=call.operation == HEALTH_CHECK,
             )
         except TransientError as error:
-            call.maybe_done = call.maybe_done or error.repeat_needs_keys
+            call.repeat_needs_keys = call.repeat_needs_keys or error.repeat_needs_keys
             raise
 
     def _attempt(self, call: Call, key: str, returns: Payload[R] | None) -> R | None:
@@ -229,7 +229,7 @@ class ServiceClient(Closing):
         if call.needs_deduplication:
             call.repeatable = True  # nothing is sent before this is known
             call.repeatable = self.deduplicates(end - time.monotonic())
-            if call.maybe_done and not call.repeatable:
+            if call.repeat_needs_keys and not call.repeatable:
                 told = "an earlier attempt may have done it, and the service no longer says that it deduplicates by key"
                 todo = "nothing was sent now; check whether it happened before you send it again"
                 raise _MayCountTwice(f"{told}; {todo}")

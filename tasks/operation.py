@@ -15,8 +15,8 @@ from ..schemas.base import ValidationError
 from ..schemas.ids import time_ordered_id
 from . import connections
 from .app import PREFIX, MemoryGraphTask, app
-from .maybe_done import MaybeDone
 from .parameters import Parameters, as_json
+from .repeats import Repeats
 
 P = ParamSpec("P")  # the parameters of a task
 F = ParamSpec("F")  # the fields of its payload, as keywords
@@ -185,12 +185,12 @@ def operation(method: Callable[..., Any], **options: Any) -> Any:
         values = self.received(args, kwargs)
         if KEY in parameters.hints:
             values[KEY] = values.get(KEY) or str(self.request.id)
-        key, known = str(values.get(KEY) or ""), MaybeDone(self)
+        key, repeats = str(values.get(KEY) or ""), Repeats(self)
         try:
-            with known.call(key):
+            with repeats.call(key):
                 return as_json(getattr(client(), name)(**values))
         except TransientError:
-            known.keep(self, [key])
+            repeats.keep(self, [key])
             raise
         except NotFound as error:
             if self.if_not_found is not None:

@@ -12,9 +12,9 @@ from ..clients.retry import ONCE
 from ..delivery.dead_letters import replay as generic
 from ..delivery.dead_letters.replay import NotReplayable, first_done, may_have_happened
 from ..delivery.dead_letters.store import DeadLetter, DeadLetters, Reason
+from ..delivery.messages.attempts import noting_repeat_needs_keys
 from ..delivery.messages.call_options import kept_options
 from .app import app
-from .maybe_done import without_maybe_done
 from .operation import KEY, CheckedTask
 from .registry import track_usage
 from .session_wait import without_wait
@@ -65,7 +65,7 @@ def _as_new(letter: DeadLetter, *, even_if_done: bool) -> DeadLetter:
     options = kept_options(letter.payload)
     if not even_if_done or "headers" not in options:
         return letter
-    return _with_headers(letter, without_maybe_done(options["headers"]))
+    return _with_headers(letter, noting_repeat_needs_keys(options["headers"], ()))
 
 
 def _checked(task: CheckedTask[Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -7,16 +7,22 @@ from typing import Any
 from ..clients.errors import IntegrationError, NotFound, TransientError
 from ..clients.registry import KEYED_USAGE
 from ..delivery import DeadLetter, Reason, installed
-from ..delivery.messages.attempts import MAYBE_DONE_AT, maybe_done_at, noting_maybe_done
+from ..delivery.messages.attempts import (
+    MAYBE_DONE_AT,
+    maybe_done_at,
+    noting_maybe_done,
+    noting_repeat_needs_keys,
+    repeat_needs_keys,
+)
 from ..delivery.worker.failures import failure
 from ..schemas.registry import KeyedUsageReport
 from . import connections, side_by_side
 from .app import PREFIX, REGISTRY
 from .base import limits
 from .failed_items import tell_failed
-from .maybe_done import MaybeDone
 from .operation import KEY, task
 from .parameters import payloads
+from .repeats import Repeats
 from .session_wait import pause_secs, waiting_headers
 
 payloads(KEYED_USAGE)
@@ -28,7 +34,7 @@ ONE = f"{PREFIX}.registry.track_usage"
 class Outcome:
     """The reports of a batch that are not counted: to be sent again later, early for their session, or failed."""
 
-    known: MaybeDone
+    repeats: Repeats
     later: list[tuple[KeyedUsageReport, TransientError]] = field(
         default_factory=list[tuple[KeyedUsageReport, TransientError]]
     )
@@ -41,7 +47,7 @@ class Outcome:
     def send(self, report: KeyedUsageReport) -> None:
         """Add one report (POST /api/v1/usage)."""
         try:
-            with self.known.call(report.idempotency_key):
+            with self.repeats.call(report.idempotency_key):
                 connections.registry().track_usage(report, idempotency_key=report.idempotency_key)
         except TransientError as error:
             self.later.append((report, error))
@@ -68,34 +74,33 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     waits. If the Registry does not deduplicate by key, a batch whose worker is
     killed in the middle counts some reports twice.
     """
-    outcome = Outcome(MaybeDone(self))
+    outcome = Outcome(Repeats(self))
     side_by_side.each(outcome.send, reports)
     if not outcome.left:
         return
-    _send_next_with(
-        self, outcome.known, outcome.left
-    )  # now, in case a letter cannot be kept: what is counted is not sent again
+    # Now, in case a letter cannot be kept: what is counted is not sent again.
+    _send_next_with(self, outcome.repeats, outcome.left)
     _keep_all(self, outcome.failed)
     for report in outcome.early:
         _let_wait(self, report)
-    _send_next_with(self, outcome.known, [report for report, _ in outcome.later])
+    _send_next_with(self, outcome.repeats, [report for report, _ in outcome.later])
     if not outcome.later:
         return
     if any(error.maybe_done for _, error in outcome.later):
         self.request.headers = noting_maybe_done(self.request.headers)
     if self.request.retries < self.max_retries:
         raise self.longest_wait([error for _, error in outcome.later])
-    held = Outcome(outcome.known)
+    held = Outcome(outcome.repeats)
     held.later = [(report, error) for report, error in outcome.later if not self.spends_attempt(error)]
     _keep_all(self, [(report, error) for report, error in outcome.later if self.spends_attempt(error)])
     if held.later:
-        _send_next_with(self, held.known, held.left)
+        _send_next_with(self, held.repeats, held.left)
         raise self.longest_wait([error for _, error in held.later])
 
 
-def _send_next_with(self: Any, known: MaybeDone, reports: list[KeyedUsageReport]) -> None:
+def _send_next_with(self: Any, repeats: Repeats, reports: list[KeyedUsageReport]) -> None:
     """Let the next attempt send only these reports, and know which of them may be counted."""
-    known.keep(self, [report.idempotency_key for report in reports])
+    repeats.keep(self, [report.idempotency_key for report in reports])
     self.request.update(args=[], kwargs={"reports": [KEYED_USAGE.as_json(report) for report in reports]})
 
 
@@ -104,14 +109,15 @@ def _let_wait(self: Any, report: KeyedUsageReport) -> None:
     written = KEYED_USAGE.as_json(report)
     key = written.pop(KEY)
     parameters = {"report": written, KEY: key}
-    headers = {**_earlier(self), **waiting_headers()}
+    headers = {**_earlier(self, key), **waiting_headers()}
     self.app.tasks[ONE].send_checked(parameters, task_id=key, countdown=pause_secs(0), headers=headers)
 
 
-def _earlier(self: Any) -> dict[str, Any]:
-    """Return the header that says since when an attempt may have counted what is left of the batch."""
+def _earlier(self: Any, key: str) -> dict[str, Any]:
+    """Return what the batch's headers say of one report, for the headers of its own task."""
     since = maybe_done_at(self.request.headers)
-    return {} if since is None else {MAYBE_DONE_AT: since}
+    headers = {} if since is None else {MAYBE_DONE_AT: since}
+    return noting_repeat_needs_keys(headers, {key} & repeat_needs_keys(self.request.headers))
 
 
 def _keep_all(self: Any, failed: Sequence[tuple[KeyedUsageReport, IntegrationError]]) -> None:
@@ -125,7 +131,7 @@ def _keep_all(self: Any, failed: Sequence[tuple[KeyedUsageReport, IntegrationErr
 def _keep(self: Any, report: KeyedUsageReport, error: IntegrationError) -> None:
     written = KEYED_USAGE.as_json(report)
     key = written.pop(KEY)
-    earlier = _earlier(self)
+    earlier = _earlier(self, key)
     reason = Reason.ATTEMPTS_EXHAUSTED if isinstance(error, TransientError) else None
     letter = DeadLetter(
         id=key,

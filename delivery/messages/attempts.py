@@ -1,11 +1,18 @@
-"""What later attempts and replays of a task know of earlier ones: since when one may have taken effect."""
+"""What later attempts and replays of a task know of earlier ones, in two headers that answer different questions.
 
-from collections.abc import Mapping
-from typing import Any
+`maybe_done_at`: since when may the task have taken effect, whatever was believed of its service? A letter's age counts
+from then, and its task is not sent with other parameters. A replay keeps it, also one that a person insists on.
+`repeat_needs_keys`: which of the task's calls, named by idempotency key, may have been done while their service was
+believed to honour keys? A batch has many. Such a call is not sent while keys are not believed; a person may insist.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from ..timestamps import now
 
-MAYBE_DONE_AT = "maybe_done_at"  # a header that retries and replays keep, in seconds since 1970
+MAYBE_DONE_AT = "maybe_done_at"  # in seconds since 1970
+REPEAT_NEEDS_KEYS = "repeat_needs_keys"  # a list of keys; an error says it of its call in a property of this name
 
 
 def may_have_taken_effect(error: Any) -> bool:
@@ -29,3 +36,16 @@ def noting_maybe_done(headers: Mapping[str, Any] | None, moment: float | None = 
     """Return the headers with the time since when an attempt may have taken effect: the earliest that is known."""
     known, moment = maybe_done_at(headers), now().timestamp() if moment is None else moment
     return {**(headers or {}), MAYBE_DONE_AT: round(moment if known is None else min(known, moment), 3)}
+
+
+def repeat_needs_keys(headers: Mapping[str, Any] | None) -> set[str]:
+    """Return the keys of the calls that are only safe to repeat while keys are believed."""
+    given: Any = (headers or {}).get(REPEAT_NEEDS_KEYS)
+    return {key for key in cast("list[Any]", given) if isinstance(key, str)} if isinstance(given, list) else set()
+
+
+def noting_repeat_needs_keys(headers: Mapping[str, Any] | None, keys: Iterable[str]) -> dict[str, Any]:
+    """Return the headers with these keys alone as those whose calls are only safe to repeat while keys are believed."""
+    others = {name: value for name, value in (headers or {}).items() if name != REPEAT_NEEDS_KEYS}
+    known = sorted(keys)
+    return {**others, REPEAT_NEEDS_KEYS: known} if known else others

@@ -9,7 +9,7 @@ import pytest
 from celery.exceptions import Retry
 from memory_graph_workers.clients.errors import IntegrationError, NotFound, Refused
 from memory_graph_workers.delivery import DeadLetter, DeadLetters
-from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT
+from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT, REPEAT_NEEDS_KEYS
 from memory_graph_workers.delivery.messages.call_options import kept_options
 from memory_graph_workers.tasks import connections, usage_batch
 from memory_graph_workers.tasks.registry import get_session, reopen_session, track_usage, update_session_status
@@ -226,6 +226,20 @@ def test_what_a_batch_sends_on_or_keeps_knows_the_batchs_first_attempt(
     assert [one["headers"].get(MAYBE_DONE_AT) for _, one in alone] == [known, known]
     [letter] = kept
     assert kept_options(letter.payload).get("headers", {}).get(MAYBE_DONE_AT) == known
+
+
+def test_what_a_batch_sends_on_or_keeps_knows_which_report_needs_keys_to_be_repeated(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, batch: Callable[..., Any]
+) -> None:
+    kept = list[DeadLetter]()
+    monkeypatch.setattr(usage_batch, "_keep", KEEP)
+    monkeypatch.setattr(DeadLetters, "add", lambda self, letter: kept.append(letter))
+    statuses = {"s0": answer(201), "s1": NOT_YET, "s2": answer(404), "s3": NOT_YET}
+    monkeypatch.setattr(server, "next_step", lambda received: statuses[received.json["session_id"]])
+    alone, _ = batch(headers={REPEAT_NEEDS_KEYS: ["0", "1", "2"]})
+    found = {one["idempotency_key"]: one["headers"].get(REPEAT_NEEDS_KEYS) for _, one in alone}
+    assert found == {"1": ["1"], "3": None}
+    assert [kept_options(letter.payload)["headers"][REPEAT_NEEDS_KEYS] for letter in kept] == [["2"]]
 
 
 @pytest.mark.parametrize(("lost", "noted"), [(cut, True), (answer(502), True), (answer(503), False)])

@@ -10,10 +10,10 @@ from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
 from memory_graph_workers.clients.errors import IntegrationError, UncertainOutcome
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
+from memory_graph_workers.delivery.messages.attempts import REPEAT_NEEDS_KEYS
 from memory_graph_workers.delivery.worker.failures import failure
 from memory_graph_workers.schemas.registry import UsageReport
 from memory_graph_workers.tasks import connections, replay, usage_batch
-from memory_graph_workers.tasks.maybe_done import MAYBE_DONE
 from memory_graph_workers.tasks.registry import track_usage
 from memory_graph_workers.tasks.usage_batch import track_usage_batch
 from support.fakes.http_server import FakeServer, Received, Step, answer, cut, reset
@@ -101,7 +101,7 @@ def test_a_retry_that_may_count_twice_is_not_sent_and_says_so(
     registry.steps["s"] = lost
     with pytest.raises(Retry):
         attempts.run(track_usage, CALL)
-    assert attempts.next["headers"][MAYBE_DONE] == ["k"]
+    assert attempts.next["headers"][REPEAT_NEEDS_KEYS] == ["k"]
     registry.health, registry.steps = NO_KEYS, {}
     with pytest.raises(UncertainOutcome, match="an earlier attempt may have done it") as caught:
         attempts.run(track_usage)
@@ -146,7 +146,7 @@ def test_what_was_certainly_not_done_is_sent_again_without_keys(
 
 
 @pytest.mark.parametrize("health", [cut, answer(502), answer(504)])
-def test_a_health_that_was_lost_makes_no_report_maybe_done(
+def test_a_health_that_was_lost_leaves_a_report_safe_to_repeat(
     registry: Registry, attempts: Attempts, health: Step
 ) -> None:
     registry.health = health
@@ -165,7 +165,7 @@ def test_in_a_batch_only_the_reports_that_may_be_counted_become_letters(
     reports = [{**REPORT, "session_id": f"s{number}", "idempotency_key": str(number)} for number in range(4)]
     with pytest.raises(Retry):
         attempts.run(track_usage_batch, {"reports": reports})
-    assert attempts.next["headers"][MAYBE_DONE] == ["1", "3"]
+    assert attempts.next["headers"][REPEAT_NEEDS_KEYS] == ["1", "3"]
     registry.health, registry.steps = NO_KEYS, {}
     attempts.run(track_usage_batch)
     assert registry.reported == ["s0", "s1", "s2", "s2", "s3"]
@@ -192,14 +192,14 @@ def test_a_client_that_is_used_directly_keeps_the_rule_between_its_own_attempts(
 def test_a_header_that_a_stranger_wrote_is_no_reason_to_fail(
     registry: Registry, attempts: Attempts, given: Any
 ) -> None:
-    attempts.next = {"headers": {MAYBE_DONE: given}, "kwargs": CALL}
+    attempts.next = {"headers": {REPEAT_NEEDS_KEYS: given}, "kwargs": CALL}
     attempts.run(track_usage)
     assert registry.reported == ["s"]
 
 
-@pytest.mark.parametrize(("even_if_done", "kept"), [(True, {}), (False, {MAYBE_DONE: ["k"]})])
+@pytest.mark.parametrize(("even_if_done", "kept"), [(True, {}), (False, {REPEAT_NEEDS_KEYS: ["k"]})])
 def test_a_person_may_want_a_letter_sent_all_the_same(even_if_done: bool, kept: dict[str, Any]) -> None:
-    options = {"headers": {"tenant": "a", MAYBE_DONE: ["k"]}}
+    options = {"headers": {"tenant": "a", REPEAT_NEEDS_KEYS: ["k"]}}
     payload = {"args": [], "kwargs": CALL, "options": options}
     letter = DeadLetter("k", Reason.UNCERTAIN, "q", task=track_usage.name, payload=payload)
     found = replay._as_new(letter, even_if_done=even_if_done).payload or {}

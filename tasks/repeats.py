@@ -1,0 +1,31 @@
+"""Which of a task's calls need keys if they are repeated; `delivery.messages.attempts` says how that travels."""
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import Any
+
+from ..clients.errors import TransientError
+from ..clients.repeats import repeating
+from ..delivery.messages.attempts import noting_repeat_needs_keys, repeat_needs_keys
+
+
+class Repeats:
+    """The keys of a task's calls that this attempt or an earlier one may have done; its calls may be side by side."""
+
+    def __init__(self, task: Any) -> None:
+        self._keys = repeat_needs_keys(task.request.headers)
+
+    @contextmanager
+    def call(self, key: str) -> Generator[None]:
+        """Make the call of a key: not again where it may count twice, and noted if it may have been done now."""
+        with repeating(needs_keys=key in self._keys):
+            try:
+                yield
+            except TransientError as error:
+                if error.repeat_needs_keys:
+                    self._keys.add(key)
+                raise
+
+    def keep(self, task: Any, keys: Iterable[str]) -> None:
+        """Let the task's next attempt, which makes the calls of `keys`, know of them."""
+        task.request.update(headers=noting_repeat_needs_keys(task.request.headers, self._keys.intersection(keys)))
