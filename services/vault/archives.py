@@ -150,7 +150,7 @@ def _record(draft: Draft, now: datetime) -> ArchiveRecord:
         key_id=key.key_id,
         wrapped_key=key.wrapped,
         archived_at=entry.archived_at or now,
-        received_at=now,
+        recorded_receipt=now,
         retention_days=entry.retention_days,
         kept_days=entry.retention_days,
         kept_until=retention_end(now, entry.retention_days),

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Index, Integer, LargeBinary, String
+from sqlalchemy import Boolean, ColumnElement, Index, Integer, LargeBinary, String, func
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ..database.storage import JsonText, RowNumber, UtcDateTime, new_metadata
@@ -26,7 +27,8 @@ class ArchiveRecord(Base):
     """One archive: its sealed content (data, tags, metadata) and its retention.
 
     `retention_days` as sent; `kept_days` as extended by policies. `kept_until` is at least `received_at` (the Vault's
-    own time) plus `kept_days`. `archived_at` is what the sender says.
+    own time) plus `kept_days`. `archived_at` is what the sender says, and the time of receipt of an archive that has no
+    other: those from before it was recorded.
     """
 
     __tablename__ = "archives"
@@ -41,11 +43,21 @@ class ArchiveRecord(Base):
     key_id: Mapped[str] = mapped_column(String(16))
     wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
     archived_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    recorded_receipt: Mapped[datetime | None] = mapped_column("received_at", UtcDateTime)
     retention_days: Mapped[int] = mapped_column(Integer)
     kept_days: Mapped[int] = mapped_column(Integer)
     kept_until: Mapped[datetime] = mapped_column(UtcDateTime)
     policy_id: Mapped[str | None] = mapped_column(String(256))
+
+    @hybrid_property
+    def received_at(self) -> datetime:
+        """When the Vault received the archive, by its own clock."""
+        return self.recorded_receipt or self.archived_at
+
+    @received_at.inplace.expression
+    @classmethod
+    def _received_at_in_sql(cls) -> ColumnElement[datetime]:
+        return func.coalesce(cls.recorded_receipt, cls.archived_at)
 
 
 class PolicyRecord(Base):

@@ -44,7 +44,7 @@ class VaultDatabase:
     def fill(self, count, policy_id=None):
         """Many expired archives without content, some of which end at the same moment."""
         first, same = self.ring.first, {"session_id": "s", "body": b"untouched", "retention_days": 1, "kept_days": 1}
-        same |= {"key_id": first.id, "archived_at": LONG_AGO, "received_at": LONG_AGO, "policy_id": policy_id}
+        same |= {"key_id": first.id, "archived_at": LONG_AGO, "policy_id": policy_id}
         ids = [f"a{number:05}" for number in range(count)]
         rows = [
             {**same, "archive_id": one, "kept_until": NOW - timedelta(days=int(one[1:]) % 7)}

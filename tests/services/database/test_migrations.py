@@ -1,20 +1,26 @@
 """The services' tables: made in an empty database, changed by migrations, refused where they do not fit."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic import command as alembic
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from memory_graph_workers.schemas.fields import now
+from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.engines import migration_engine
 from memory_graph_workers.services.database.migrate import FOLDER, Migrations, State
+from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.databases import DATABASES
 from memory_graph_workers.services.vault.keys import new_key
-from sqlalchemy import text
+from memory_graph_workers.services.vault.records import ArchiveRecord, Base
+from sqlalchemy import select, text
 from sqlalchemy.schema import CreateSchema
 from support.waiting import LONGEST_SECS
 
@@ -127,24 +133,65 @@ def test_sums_from_before_tokens_were_counted_by_kind_stay(database):
         assert run(database, f"SELECT total_tokens, cached_tokens, audio_tokens FROM {table}") == [(30, 0, 0)]
 
 
+def add_archives(url, archived_at, count=1, size=0):
+    """Archives of so many random bytes, as they were kept before their receipt was."""
+    zone = "+00" if url.startswith("postgresql") else ""
+    values = {"session_id": "s", "key_id": "k", "wrapped_key": b"", "retention_days": 1, "kept_days": 1}
+    values |= {"archived_at": f"{archived_at}{zone}", "kept_until": f"2031-01-01 00:00:00.000000{zone}"}
+    rows = [{**values, "archive_id": f"a{n}-{archived_at}", "body": os.urandom(size)} for n in range(count)]
+    names = list(rows[0])
+    insert = f"INSERT INTO archives ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
+    with migration_engine(url.replace("postgresql://", "postgresql+psycopg://"), "vault").begin() as connection:
+        connection.execute(text(insert), rows)
+
+
+def times_of_archive(url, archive_id):
+    """When the Vault says that an archive was received, archived and kept until, and when it was received in SQL."""
+    storage = Storage(DatabaseUrl().deserialize(url), Base)
+    with storage.read() as session:
+        found = session.get_one(ArchiveRecord, archive_id)
+        in_sql = session.scalar(select(ArchiveRecord.received_at).where(ArchiveRecord.archive_id == archive_id))
+        times = found.received_at, found.archived_at, found.kept_until, in_sql
+    storage.close()
+    return times
+
+
 @pytest.mark.parametrize(
-    ("archived", "is_now"), [("2020-01-01 00:00:00.500000", False), ("1970-01-01", False), ("9000-01-01", True)]
+    ("archived", "is_now"),
+    [
+        ("2020-01-01 00:00:00.500000", False),
+        ("1970-01-01 00:00:00.000000", False),
+        ("9000-01-01 00:00:00.000000", True),
+    ],
 )
 def test_archives_from_before_keep_their_retention_and_were_received_by_now(database, archived, is_now):
     earlier("vault", database, "vault_0001")
-    values = {"archive_id": "'a'", "session_id": "'s'", "key_id": "'k'", "retention_days": 1, "kept_days": 1}
-    zone = "+00" if database.startswith("postgresql") else ""
-    binary = "''::bytea" if zone else "x''"
-    values |= {"body": binary, "wrapped_key": binary}
-    values |= {"archived_at": f"'{archived}{zone}'", "kept_until": f"'2031-01-01 00:00:00.000000{zone}'"}
-    run(
-        database, f"INSERT INTO archives ({', '.join(values)}) VALUES ({', '.join(map(str, values.values()))})", "vault"
-    )
+    add_archives(database, archived)
+    began = now()
     migrations("vault", database).upgrade()
-    ((received, until, told),) = run(database, "SELECT received_at, kept_until, archived_at FROM archives", "vault")
-    assert str(until).startswith("2031-01-01 00:00:00")
-    assert (str(received)[:4] == "2026") is is_now
-    assert is_now or received == told
+    received, told, until, in_sql = times_of_archive(database, f"a0-{archived}")
+    assert until == datetime(2031, 1, 1, tzinfo=UTC)
+    assert received == in_sql
+    assert abs(received - began) < timedelta(minutes=10) if is_now else received == told
+
+
+@pytest.mark.parametrize("to_come", [0, 3])
+def test_archives_from_before_are_not_copied(database, to_come):
+    earlier("vault", database, "vault_0001")
+    add_archives(database, "2020-01-01 00:00:00.000000", 400, size=8192)
+    if to_come:
+        add_archives(database, "9000-01-01 00:00:00.000000", to_come, size=8192)
+    before = size_of_archives(database)
+    migrations("vault", database).upgrade()
+    assert size_of_archives(database) - before < before / 10
+    assert run(database, "SELECT count(*) FROM archives WHERE received_at IS NOT NULL", "vault") == [(to_come,)]
+
+
+def size_of_archives(url):
+    """Bytes of the database's file, or of the table's rows without their content, which PostgreSQL keeps apart."""
+    if url.startswith("postgresql"):
+        return run(url, "SELECT pg_relation_size('vault.archives')", "vault")[0][0]
+    return run(url, "PRAGMA page_count", "vault")[0][0] * 4096
 
 
 def test_deletions_from_before_were_received_by_then(database):

@@ -4,9 +4,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from memory_graph_workers.services.vault import archives as vault_archives
 from memory_graph_workers.services.vault import deletions as vault_deletions
 from memory_graph_workers.services.vault import policies as vault_policies
 from memory_graph_workers.services.vault.records import ArchiveRecord
+from sqlalchemy import update
 from support.vault_database import LONG_AGO, NOW
 
 
@@ -70,6 +72,22 @@ def test_each_deletion_is_written_down_with_its_reason(policies):
     ]
     assert {(one.session_id, one.received_at, one.deleted_at) for one in found} == {("s", LONG_AGO, NOW)}
     assert vault_deletions.latest(policies.storage, 10, "another") == []
+
+
+def test_an_archive_from_before_receipts_were_kept_counts_from_when_it_says(policies):
+    policies.archive("newer", received_at=NOW - timedelta(days=2), archived_at=LONG_AGO)
+    said = NOW - timedelta(days=3)
+    for name in ("before", "before-that"):
+        policies.archive(name, days=1, archived_at=said)
+    no_receipt = update(ArchiveRecord).where(ArchiveRecord.archive_id.like("before%")).values(recorded_receipt=None)
+    policies.storage.write(lambda session: session.execute(no_receipt))
+    policies.apply("before", "deletes")
+    with policies.storage.read() as session:
+        assert vault_archives.get(session, "before", with_body=True).kept_until == said + timedelta(days=365)
+        assert vault_archives.newest_of(session, "s") == "newer"
+    policies.remove("before-that")
+    (found,) = vault_deletions.latest(policies.storage, 10)
+    assert (found.archive_id, found.received_at) == ("before-that", said)
 
 
 def test_an_archive_that_a_policy_lengthened_meanwhile_is_not_deleted(policies):
