@@ -170,8 +170,8 @@ class RegistryClient(ServiceClient):
         """Let an ended session go on: active, without an end (POST /api/v1/sessions/{id}/reopen).
 
         It changes nothing on an active session, repeated under its key, or if the session ended again after `asked_at`.
-        Raises: Refused with status 404 if there is no such session, and with 404, 405 or 501 if the registry cannot
-        reopen; the message says which.
+        Raises: Refused with status 404 if there is no such session, and with 404, 405, 406 or 501 if the registry
+        cannot reopen; the message says which.
         """
         ids, query = {"session_id": session_id}, {"asked_at": asked_at and format_timestamp(asked_at)}
         call = Call(
