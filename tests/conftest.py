@@ -1,6 +1,7 @@
 """Makes `tests/support` importable from every test, and says which tests may run side by side."""
 
 import os
+import signal
 import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +12,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that starts the tests in its background sets it so,
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # and what a test starts would never notice Ctrl-C
 
 settings.register_profile("no deadline", deadline=None)  # an example that is slow says only that the machine is busy
 settings.load_profile("no deadline")
