@@ -126,6 +126,65 @@ class StatusUpdateSchema(Request[StatusUpdate]):
     asked_at = SentTimestamp()
 
 
+@dataclass(frozen=True)
+class StatusChange:
+    """The status to set of one of many sessions, under the conditions of a StatusUpdate."""
+
+    session_id: str
+    status: SessionStatus
+    if_ended_at: datetime | None = None
+    asked_at: datetime | None = None
+
+    @property
+    def update(self) -> StatusUpdate:
+        """The same without its session."""
+        return StatusUpdate(self.status, self.if_ended_at, self.asked_at)
+
+
+class StatusChangeSchema(Request[StatusChange]):
+    model = StatusChange
+
+    session_id = Id(required=True)
+    status = fields.Enum(SessionStatus, by_value=True, required=True)
+    if_ended_at = SentTimestamp()
+    asked_at = SentTimestamp()
+
+
+@dataclass(frozen=True)
+class EntryFailure:
+    """An entry of a batch that was refused: its place, the HTTP status that it would have got alone, and why.
+
+    `reason` is one of the contract's reasons of a refusal, or a sentence.
+    """
+
+    index: int
+    status: int
+    reason: str
+
+
+class EntryFailureSchema(Response[EntryFailure]):
+    model = EntryFailure
+
+    index = ReadCount(required=True)
+    status = ReadCount(required=True)
+    reason = Text(required=True)
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """How many entries of a batch are done, and those that are not."""
+
+    accepted: int
+    failed: list[EntryFailure] = field(default_factory=list[EntryFailure])
+
+
+class BatchOutcomeSchema(Response[BatchOutcome]):
+    model = BatchOutcome
+
+    accepted = ReadCount(required=True)
+    failed = fields.List(fields.Nested(EntryFailureSchema), required=True)
+
+
 # What a usage report may count in `metadata.tokens`; a Registry of ours adds them up in `custom_metrics`.
 TOKEN_KINDS = ("cached_tokens", "cache_write_tokens", "reasoning_tokens", "tool_tokens", "audio_tokens")
 _COUNT = Count()

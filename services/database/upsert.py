@@ -1,6 +1,7 @@
-"""Insert a row, or leave or update the existing one, in one statement for both databases."""
+"""Insert rows, or update the existing ones, in one statement for both databases, which is made once."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, case
@@ -11,17 +12,20 @@ _INSERTS: dict[str, Callable[[Any], Any]] = {"postgresql": postgresql.insert, "s
 
 
 def upsert(
-    session: Session, table: Any, key: Sequence[str], row: dict[str, Any], changes: Callable[[Any], dict[str, Any]]
+    session: Session,
+    table: Any,
+    key: tuple[str, ...],
+    rows: Sequence[dict[str, Any]],
+    changes: Callable[[Any], dict[str, Any]],
 ) -> None:
-    """Insert `row`; if its key exists, update that row with what `changes` makes of the new one."""
-    statement = _INSERTS[session.get_bind().dialect.name](table).values(row)
-    session.execute(statement.on_conflict_do_update(index_elements=key, set_=changes(statement.excluded)))
+    """Insert rows; if one's key exists, update that row with what `changes` (a plain function) makes of the new one."""
+    session.execute(_statement(session.get_bind().dialect.name, table, key, changes), rows)
 
 
-def insert_if_absent(session: Session, table: Any, row: dict[str, Any]) -> bool:
-    """Insert `row` unless its key exists; return whether it was inserted. Waits for a writer of the same key."""
-    statement = _INSERTS[session.get_bind().dialect.name](table).values(row).on_conflict_do_nothing()
-    return session.execute(statement.returning(*table.__table__.primary_key)).first() is not None
+@cache
+def _statement(dialect: str, table: Any, key: tuple[str, ...], changes: Callable[[Any], dict[str, Any]]) -> Any:
+    statement = _INSERTS[dialect](table)
+    return statement.on_conflict_do_update(index_elements=key, set_=changes(statement.excluded))
 
 
 def least(one: Any, other: Any) -> ColumnElement[Any]:

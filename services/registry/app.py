@@ -7,6 +7,9 @@ from marshmallow import RAISE, Schema, fields
 
 from ...schemas.fields import SentTimestamp
 from ...schemas.registry import (
+    BatchOutcome,
+    BatchOutcomeSchema,
+    KeyedUsageReportSchema,
     ModelList,
     ModelListSchema,
     ModelMetadata,
@@ -18,6 +21,8 @@ from ...schemas.registry import (
     SessionRegistration,
     SessionRegistrationSchema,
     SessionStatus,
+    StatusChange,
+    StatusChangeSchema,
     StatusUpdate,
     StatusUpdateSchema,
     UsageReport,
@@ -30,19 +35,27 @@ from ..web.app import make_web_app
 from ..web.conflict import conflict
 from ..web.idempotency import IdempotencyStore, LeftOut, capability, requested_key, respond_once
 from ..web.openapi import ServiceInfo
-from ..web.request_body import JsonBlueprint, QueryNumber, with_derived_ids
+from ..web.request_body import JsonBlueprint, QueryNumber, read_rows, rows_of, with_derived_ids, with_fields_as_sent
+from . import batches
 from . import models as registry_models
 from . import sessions as registry_sessions
 from . import usage as registry_usage
 from .config import RegistryServiceConfig
 from .listing import Filters
+from .outcomes import Outcome
 from .records import Base, IdempotentResponse
-from .usage_keys import Sent
+from .usage import Counter, Sent
 
 MAX_PAGE_SIZE = 1000
 INFO = ServiceInfo("LLM-Registry", "Sessions, the models they used, and their token usage.", key_needed=False)
 FILTERS = ("status", "started_before", "ended_before")
-CAPABILITIES: dict[str, Any] = {"reopen": {}, "session_filters": FILTERS}
+MAX_BATCH = 1000
+CAPABILITIES: dict[str, Any] = {
+    "reopen": {},
+    "session_filters": FILTERS,
+    "usage_batch": {"most": MAX_BATCH},
+    "status_batch": {"most": MAX_BATCH},
+}
 routes = JsonBlueprint("registry", __name__, url_prefix="/api/v1", description=INFO.description)
 
 
@@ -117,9 +130,10 @@ def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
     storage = Storage(config.database_url, Base, threads)
     able = capability(config.usage_keys_kept_days) | CAPABILITIES
     app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, able)
-    app.extensions.update(
-        idempotency=IdempotencyStore(storage, IdempotentResponse, config.now), storage=storage, config=config
-    )
+    idempotency = IdempotencyStore(storage, IdempotentResponse, config.now)
+    counter = Counter(storage, config.usage_keys_kept_days, config.now)
+    app.extensions.update(idempotency=idempotency, counter=counter, storage=storage, config=config)
+    app.extensions["purges"] = (idempotency.purge, counter.purge)
     api.register_blueprint(routes)
     return app
 
@@ -175,6 +189,22 @@ def update_session_status(update: StatusUpdate, session_id: str) -> SessionInfo:
     return found
 
 
+@routes.put("/sessions/status")
+@routes.documents(requestBody=rows_of(StatusChangeSchema, MAX_BATCH))
+@routes.responds(200, BatchOutcomeSchema())
+def update_session_statuses() -> BatchOutcome:
+    """Move up to 1000 sessions on in one transaction.
+
+    An entry fails alone: its `status` is what the message would have got by itself.
+    """
+    storage, now = _storage(), _config().now()
+
+    def change(wanted: list[StatusChange]) -> list[Outcome]:
+        return storage.write(lambda session: registry_sessions.change_statuses(session, wanted, now))
+
+    return batches.each(read_rows(MAX_BATCH), batches.status_change, change)
+
+
 @routes.post("/sessions/<id:session_id>/reopen")
 @routes.takes_query(Reopening())
 @routes.responds(200, SessionInfoSchema(), errors=(404,))
@@ -220,9 +250,9 @@ def get_model_metadata(model_id: str) -> ModelMetadata:
 
 
 @routes.post("/usage")
-@routes.takes_body(with_derived_ids(UsageReportSchema))
+@routes.takes_body(with_fields_as_sent(UsageReportSchema))
 @routes.responds(201, Recorded(), errors=(404,))
-def track_usage(report: UsageReport) -> dict[str, Any]:
+def track_usage(sent: tuple[UsageReport, Any]) -> dict[str, Any]:
     """Add a usage report to its session and its model.
 
     `total_tokens` is at least the sum of the other two, or left out. `metadata.tokens` may count `cached_tokens`,
@@ -232,10 +262,21 @@ def track_usage(report: UsageReport) -> dict[str, Any]:
     Its key is kept for `USAGE_KEYS_KEPT_DAYS`, for ever by default. A report without a key that comes twice within an
     hour, byte for byte and with a fraction of a second in its `timestamp`, counts once.
     """
-    config, sent = _config(), Sent(requested_key(), request.get_data())
-    now, kept_days = config.now(), config.usage_keys_kept_days
-    _storage().write(lambda session: registry_usage.track_once(session, report, sent, now, kept_days))
+    report, fields = sent
+    _counter().track_one(Sent(report, fields, requested_key(), request.get_data()))
     return {}
+
+
+@routes.post("/usage/batch")
+@routes.documents(requestBody=rows_of(KeyedUsageReportSchema, MAX_BATCH))
+@routes.responds(200, BatchOutcomeSchema())
+def track_usage_batch() -> BatchOutcome:
+    """Add up to 1000 usage reports in one transaction, each under its own `idempotency_key`.
+
+    An entry fails alone: its `status` is what the report would have got by itself. A known key with the same fields
+    changes nothing and is accepted; with others it fails with a 409.
+    """
+    return batches.each(read_rows(MAX_BATCH), batches.keyed_usage, _counter().track)
 
 
 @routes.get("/sessions/<id:session_id>/usage")
@@ -252,6 +293,10 @@ def get_model_usage(model_id: str) -> UsageStats:
     """Get the token usage of a model."""
     with _storage().read() as session:
         return registry_usage.of_model(session, model_id)
+
+
+def _counter() -> Counter:
+    return current_app.extensions["counter"]
 
 
 def _storage() -> Storage:

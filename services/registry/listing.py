@@ -4,11 +4,12 @@ Each transaction that changes sessions also counts them, by status, in blocks of
 block in which a page begins. A block that a filter's time falls into is counted session by session.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -79,20 +80,7 @@ def readable(records: Iterable[R], read: Callable[[R], M]) -> Iterator[M]:
 
 def count_added(session: Session, record: SessionRecord) -> None:
     """Count a new session under its status."""
-    row = {"block": record.number // BLOCK, "status": record.status, "sessions": 1}
-    ended_at = record.ended_at or record.started_at
-    row |= {"first_start": record.started_at, "last_start": record.started_at}
-    row |= {"first_end": ended_at, "last_end": ended_at}
-    upsert(
-        session, SessionBlock, ["block", "status"], row,
-        lambda new: {
-            "sessions": SessionBlock.sessions + 1,
-            "first_start": least(SessionBlock.first_start, new.first_start),
-            "last_start": greatest(SessionBlock.last_start, new.last_start),
-            "first_end": least(SessionBlock.first_end, new.first_end),
-            "last_end": greatest(SessionBlock.last_end, new.last_end),
-        },
-    )  # fmt: skip
+    upsert(session, SessionBlock, ("block", "status"), [_block_of(record)], _counted_with)
 
 
 def count_removed(session: Session, record: SessionRecord) -> None:
@@ -100,16 +88,43 @@ def count_removed(session: Session, record: SessionRecord) -> None:
     _add_to_count(session, record.number // BLOCK, record.status, -1)
 
 
-def count_moved(session: Session, record: SessionRecord, status: str, ended_at: datetime | None) -> None:
-    """Set a session's status and end, and move its count, in the key's order: two transactions never deadlock."""
-    before, record.status, record.ended_at = record.status, status, ended_at
-    block = record.number // BLOCK
-    steps = [
-        (before, lambda: _add_to_count(session, block, before, -1)),
-        (status, lambda: count_added(session, record)),
-    ]
-    for _, step in sorted(steps, key=lambda named: named[0]):
-        step()
+def count_moved(session: Session, moved: Iterable[tuple[SessionRecord, str]]) -> None:
+    """Move the counts of sessions from the statuses that they had, in the key's order: no two transactions deadlock."""
+    left, joined = Counter[tuple[int, str]](), dict[tuple[int, str], dict[str, Any]]()
+    for record, before in moved:
+        row = _block_of(record)
+        left[row["block"], before] += 1
+        key = (row["block"], row["status"])
+        joined[key] = _together(joined[key], row) if key in joined else row
+    for block, status in sorted({*left, *joined}):
+        if (block, status) in joined:
+            upsert(session, SessionBlock, ("block", "status"), [joined[block, status]], _counted_with)
+        if (block, status) in left:
+            _add_to_count(session, block, status, -left[block, status])
+
+
+def _block_of(record: SessionRecord) -> dict[str, Any]:
+    """Return the row of a block that holds this session alone."""
+    ended_at = record.ended_at or record.started_at
+    row: dict[str, Any] = {"block": record.number // BLOCK, "status": record.status, "sessions": 1}
+    row |= {"first_start": record.started_at, "last_start": record.started_at}
+    return row | {"first_end": ended_at, "last_end": ended_at}
+
+
+def _together(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    together = {**one, "sessions": one["sessions"] + other["sessions"]}
+    together |= {name: min(one[name], other[name]) for name in ("first_start", "first_end")}
+    return together | {name: max(one[name], other[name]) for name in ("last_start", "last_end")}
+
+
+def _counted_with(new: Any) -> dict[str, Any]:
+    return {
+        "sessions": SessionBlock.sessions + new.sessions,
+        "first_start": least(SessionBlock.first_start, new.first_start),
+        "last_start": greatest(SessionBlock.last_start, new.last_start),
+        "first_end": least(SessionBlock.first_end, new.first_end),
+        "last_end": greatest(SessionBlock.last_end, new.last_end),
+    }
 
 
 def _add_to_count(session: Session, block: int, status: str, more: int) -> None:

@@ -1,5 +1,6 @@
 """The Registry's sessions: registration, listing, life cycle."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ...schemas.base import canonical_json
 from ...schemas.refusals import Refusal, RefusalReason
-from ...schemas.registry import SessionInfo, SessionList, SessionRegistration, SessionStatus, StatusUpdate
+from ...schemas.registry import SessionInfo, SessionList, SessionRegistration, SessionStatus, StatusChange, StatusUpdate
 from ..database.storage import BROKEN
 from ..web.conflict import conflict
 from . import life_cycle
@@ -18,6 +19,7 @@ from . import totals as registry_totals
 from .life_cycle import Step
 from .listing import Filters
 from .models import record_model
+from .outcomes import DONE, NO_SESSION, Outcome, contradicts
 from .records import SessionRecord, UsageRecord
 
 
@@ -50,7 +52,7 @@ def get(session: Session, session_id: str, *, to_change: bool = False) -> Sessio
     """The session's record, locked if `to_change`; a 404 if it does not exist."""
     record = _find(session, session_id, to_change=to_change)
     if record is None:
-        abort(404, message="No session has this id.")
+        abort(404, message=NO_SESSION.message)
     return record
 
 
@@ -74,6 +76,19 @@ def change_status(
     return _take(session, record, step), step.refusal
 
 
+def change_statuses(session: Session, wanted: Sequence[StatusChange], now: datetime) -> list[Outcome]:
+    """Move sessions on as `change_status` does each, and return what became of each message, in their order."""
+    ids = {one.session_id for one in wanted}
+    query = select(SessionRecord).where(SessionRecord.session_id.in_(ids)).order_by(SessionRecord.number)
+    records = {record.session_id: record for record in session.scalars(query.with_for_update())}
+    before = {record.session_id: (record.status, record.ended_at) for record in records.values()}
+    outcomes = [_changed(records.get(one.session_id), one.update, now) for one in wanted]
+    moved = [record for record in records.values() if (record.status, record.ended_at) != before[record.session_id]]
+    registry_listing.count_moved(session, [(record, before[record.session_id][0]) for record in moved])
+    session.flush()
+    return outcomes
+
+
 def reopen(session: Session, session_id: str, asked_at: datetime | None, now: datetime) -> SessionInfo:
     """Let an ended session go on, unless it has ended again since that was asked for."""
     record = get(session, session_id, to_change=True)
@@ -91,9 +106,19 @@ def delete(session: Session, session_id: str) -> None:
         registry_listing.count_removed(session, record)
 
 
+def _changed(record: SessionRecord | None, wanted: StatusUpdate, now: datetime) -> Outcome:
+    if record is None:
+        return NO_SESSION
+    step = life_cycle.update(record, wanted, now)
+    record.status, record.ended_at = step.status.value, step.ended_at
+    return contradicts(step.refusal) if step.refusal else DONE
+
+
 def _take(session: Session, record: SessionRecord, step: Step) -> SessionInfo:
-    if (step.status, step.ended_at) != (record.status, record.ended_at):
-        registry_listing.count_moved(session, record, step.status.value, step.ended_at)
+    before = record.status, record.ended_at
+    record.status, record.ended_at = step.status.value, step.ended_at
+    if (record.status, record.ended_at) != before:
+        registry_listing.count_moved(session, [(record, before[0])])
     session.flush()
     return session_info(session, record)
 

@@ -61,7 +61,7 @@ def make_app(config: VaultServiceConfig, threads: int) -> Flask:
     storage = Storage(config.database_url, Base, threads)
     app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, capability(RETENTION.days))
     idempotency = IdempotencyStore(storage, IdempotentResponse, config.now, config.encryption_keys.fingerprint)
-    app.extensions.update(idempotency=idempotency, storage=storage, config=config)
+    app.extensions.update(idempotency=idempotency, storage=storage, config=config, purges=(idempotency.purge,))
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(Unreadable, _unreadable)
     api.register_blueprint(routes)

@@ -9,6 +9,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.glogging import Logger  # pyright: ignore[reportMissingTypeStubs]
 
+from .cleaning import start_cleaning
 from .config import ServerConfig, address
 from .reception import Admission
 from .worker import Worker
@@ -50,6 +51,7 @@ class HttpServer(BaseApplication):
     def load(self) -> Any:
         """Make the application in the worker's process."""
         app = self._make_app()
+        start_cleaning(app.extensions["purges"])
         # A body of millions of values is no garbage: by default the collector looks at all of them over and over.
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER_OBJECTS)

@@ -11,17 +11,17 @@ from typing import Any, cast
 from flask import Response, current_app, request
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from marshmallow import Schema
-from sqlalchemy import String, Text, delete, select
+from sqlalchemy import String, Text, delete, select, tuple_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ...schemas.base import canonical_json
 from ...schemas.refusals import Refusal, RefusalReason
 from ..database.storage import Storage, UtcDateTime
+from .cleaning import SLICE
 from .conflict import conflict
 
 RETENTION = timedelta(days=90)  # as long as a dead letter, which can be replayed
 KEY_REUSED = Refusal(RefusalReason.KEY_REUSED)
-_MAX_PURGED = 20
 # Makes the fingerprint of a body, in the same way as the earlier fingerprint given, if any. None: that way is gone.
 Fingerprint = Callable[[bytes, str | None], str | None]
 _VALID_KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -95,9 +95,11 @@ class IdempotencyStore:
         kept: timedelta = RETENTION,
     ) -> str:
         """Run `work` and store the body that it makes, or return the one that is stored for the route's key."""
-        self._purge(session, route, key)
-        self._purge_some(session)
         stored = session.get(self._table, (route, key))
+        if stored is not None and stored.kept_until < self._now():
+            session.delete(stored)
+            session.flush()
+            stored = None
         if stored is None:
             return self._store(session, route, key, work(session), kept)
         fingerprint = self._fingerprint(_content(), stored.fingerprint)
@@ -109,15 +111,17 @@ class IdempotencyStore:
             conflict(KEY_REUSED)
         return stored.body
 
-    def _purge_some(self, session: Session) -> None:
-        # A few at a time, and none that another request is purging: no request waits for this.
-        due = select(self._table.route, self._table.key).where(self._table.kept_until < self._now())
-        for route, key in session.execute(due.limit(_MAX_PURGED).with_for_update(skip_locked=True)).all():
-            self._purge(session, route, key)
+    def purge(self) -> int:
+        """Delete some of the expired responses, none that another process is deleting; returns how many."""
+        return self._storage.write(self._purge)
 
-    def _purge(self, session: Session, route: str, key: str) -> None:
-        same = (self._table.route == route, self._table.key == key)
-        session.execute(delete(self._table).where(*same, self._table.kept_until < self._now()))
+    def _purge(self, session: Session) -> int:
+        name = tuple_(self._table.route, self._table.key)
+        due = select(self._table.route, self._table.key).where(self._table.kept_until < self._now()).limit(SLICE)
+        names = [tuple(row) for row in session.execute(due.with_for_update(skip_locked=True))]
+        if names:
+            session.execute(delete(self._table).where(name.in_(names)))
+        return len(names)
 
     def _store(self, session: Session, route: str, key: str, body: str, kept: timedelta) -> str:
         fingerprint = self._fingerprint(_content(), None)

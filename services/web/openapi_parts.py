@@ -50,6 +50,16 @@ SESSION_FILTERS: dict[str, Any] = {
     "type": "array",
     "items": {"type": "string"},
 }
+_MOST = {"most": {"type": "integer", "description": "The most entries of one request."}}
+USAGE_BATCH: dict[str, Any] = {
+    "description": "Usage reports can be sent together.", "type": "object", "required": ["most"], "properties": _MOST,
+}  # fmt: skip
+STATUS_BATCH: dict[str, Any] = {
+    "description": "The status of many sessions can be set together.",
+    "type": "object",
+    "required": ["most"],
+    "properties": _MOST,
+}
 HEALTH: dict[str, Any] = {
     "description": "Whether the service can work.",
     "type": "object",
@@ -62,7 +72,13 @@ HEALTH: dict[str, Any] = {
             "type": "object",
             "description": "What the service can do beyond the published contract, each with its facts; absent if "
             "it is unhealthy.",
-            "properties": {"idempotency": IDEMPOTENCY, "reopen": REOPEN, "session_filters": SESSION_FILTERS},
+            "properties": {
+                "idempotency": IDEMPOTENCY,
+                "reopen": REOPEN,
+                "session_filters": SESSION_FILTERS,
+                "usage_batch": USAGE_BATCH,
+                "status_batch": STATUS_BATCH,
+            },
         },
     },
 }

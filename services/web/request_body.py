@@ -95,6 +95,31 @@ def with_derived_ids(schema: type[Request[M]]) -> Request[M]:
     return adapted
 
 
+def with_fields_as_sent(schema: type[Request[M]]) -> Request[M]:
+    """A schema that gives the view the model and the payload that it was read from; a missing time stays missing."""
+    plain, adapted = schema(), schema()
+
+    def load(payload: Any, **kwargs: Any) -> tuple[M, Any]:
+        return plain.receive(payload, ""), payload
+
+    cast("Any", adapted).load = load
+    return adapted
+
+
+def rows_of(schema: type[Request[Any]], most: int) -> dict[str, Any]:
+    """Describe a body of 1 to `most` entries, each of which is read by itself, for the contract."""
+    rows = {"type": "array", "minItems": 1, "maxItems": most, "items": schema}
+    return {"required": True, "content": {"application/json": {"schema": rows}}}
+
+
+def read_rows(most: int) -> list[Any]:
+    """The request's body as a list of 1 to `most` JSON values; a 422 if it is none."""
+    payload = read_json()
+    if not isinstance(payload, list) or not 1 <= len(cast("list[Any]", payload)) <= most:
+        abort(422, message=f"The body must be an array of 1 to {most} entries.")
+    return cast("list[Any]", payload)
+
+
 def read_json() -> Any:
     """The request's body as a JSON value; a 400 if it is not JSON."""
     body = _whole_body()

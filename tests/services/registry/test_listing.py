@@ -11,6 +11,7 @@ from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage
+from memory_graph_workers.services.registry.counted import Days, Entry
 from memory_graph_workers.services.registry.listing import BLOCK, Filters
 from memory_graph_workers.services.registry.records import Base, SessionRecord, UsageRecord
 from sqlalchemy import and_, or_, select, text
@@ -41,7 +42,7 @@ def report(session, name, chance):
         session_id=name, model_id=chance.choice(["", *MODELS]), prompt_tokens=tokens, completion_tokens=tokens,
         total_tokens=2 * tokens, latency_ms=latency,
     )  # fmt: skip
-    registry_usage.track(session, made, START + timedelta(minutes=tokens))
+    registry_usage.count(session, [Entry(made)], START + timedelta(minutes=tokens), Days(0, 0))
 
 
 def act(session, names, chance):

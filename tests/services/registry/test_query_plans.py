@@ -10,6 +10,7 @@ from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage
+from memory_graph_workers.services.registry.counted import Days, Entry
 from memory_graph_workers.services.registry.listing import BLOCK, Filters
 from memory_graph_workers.services.registry.records import Base, SessionRecord, SessionUsage, UsageRecord
 from sqlalchemy import event, func, insert, select, text
@@ -52,7 +53,8 @@ def fill(session, numbers):
 
 def count(session):
     """What was filled in, counted as if it had come one by one."""
-    registry_usage.track(session, UsageReport("s7", prompt_tokens=1, completion_tokens=1, total_tokens=2), START)
+    report = UsageReport("s7", prompt_tokens=1, completion_tokens=1, total_tokens=2)
+    registry_usage.count(session, [Entry(report)], START, Days(0, 0))
     session.execute(text("DELETE FROM session_blocks"))
     counted = f"number / {BLOCK}, status, count(*), min(started_at), max(started_at), min(started_at), max(started_at)"
     session.execute(text(f"INSERT INTO session_blocks SELECT {counted} FROM sessions GROUP BY 1, 2"))

@@ -1,0 +1,69 @@
+"""What has expired is deleted beside the requests, a slice at a time."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from memory_graph_workers.services.database.config import DatabaseUrl
+from memory_graph_workers.services.database.storage import Storage
+from memory_graph_workers.services.registry.records import Base, IdempotentResponse, UsageKey
+from memory_graph_workers.services.registry.usage import Counter
+from memory_graph_workers.services.web.cleaning import SLICE, clean
+from memory_graph_workers.services.web.idempotency import IdempotencyStore
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+TODAY = (NOW.date() - datetime(1970, 1, 1).date()).days  # noqa: DTZ001 - a date
+
+
+@pytest.fixture
+def storage(new_database):
+    made = Storage(DatabaseUrl().deserialize(new_database()), Base)
+    made.create()
+    yield made
+    made.close()
+
+
+def fill(storage, expired, kept):
+    def rows(session):
+        for number in range(expired + kept):
+            is_old = number < expired
+            session.add(UsageKey(key=b"%016d" % number, fields=b"", day=TODAY - (91 if is_old else 90)))
+            until = NOW - timedelta(seconds=1) if is_old else NOW
+            session.add(IdempotentResponse(route="r", key=str(number), fingerprint="", body="", kept_until=until))
+
+    storage.write(rows)
+
+
+def counted(storage):
+    with storage.read() as session:
+        return [session.scalar(select(func.count()).select_from(table)) for table in (UsageKey, IdempotentResponse)]
+
+
+@pytest.mark.parametrize("expired", [0, 3, SLICE, 2 * SLICE + 7])
+def test_all_that_has_expired_goes_and_nothing_else(storage, expired):
+    fill(storage, expired, 5)
+    clean([IdempotencyStore(storage, IdempotentResponse, lambda: NOW).purge, Counter(storage, 90, lambda: NOW).purge])
+    assert counted(storage) == [5, 5]
+
+
+def test_keys_that_are_kept_for_ever_stay(storage):
+    fill(storage, 3, 0)
+    clean([Counter(storage, None, lambda: NOW).purge])
+    assert counted(storage)[0] == 3
+
+
+def test_one_purge_deletes_no_more_than_a_slice(storage):
+    fill(storage, SLICE + 1, 0)
+    assert IdempotencyStore(storage, IdempotentResponse, lambda: NOW).purge() == SLICE
+    assert Counter(storage, 90, lambda: NOW).purge() == SLICE
+
+
+def test_a_database_that_is_away_stops_no_other_purge():
+    done = []
+
+    def away():
+        raise OperationalError("", {}, Exception())
+
+    clean([away, lambda: done.append(1) or 0])
+    assert done == [1]
