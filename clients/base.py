@@ -310,7 +310,7 @@ class ServiceClient(Closing):
             refuse(response, body, self.key_variable, call.schema)
             return read(response, body)
         except IntegrationError as error:
-            raise _located(error, call, self.service, status, request_id) from error.__cause__
+            raise located(error, call, self.service, status, request_id) from error.__cause__
         finally:
             log_request(
                 logger if self._settings.enable_logging else None,
@@ -370,7 +370,10 @@ def _result(call: Call, returns: Payload[R] | None, response: "BaseHTTPResponse"
     return confirmed(load(response, body, returns), call.expects) if returns else None
 
 
-def _located(error: IntegrationError, call: Call, service: str, status: int | None, request: str) -> IntegrationError:
+def located(
+    error: IntegrationError, call: Call, service: str, status: int | None, request: str | None
+) -> IntegrationError:
+    """Return the error with where it happened, and what was believed of keys."""
     known = error.status if status is None else status
     believed = call.repeatable if call.needs_deduplication else None
     waits, days = error.retry_after_secs, call.keys_kept_days

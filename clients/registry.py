@@ -1,14 +1,16 @@
 """LLM-Registry: sessions, models, token usage."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from ..schemas.base import Request
 from ..schemas.fields import AskedAt, format_timestamp
 from ..schemas.registry import (
+    BatchOutcomeSchema,
     KeyedUsageReport,
     KeyedUsageReportSchema,
     ModelList,
@@ -22,6 +24,8 @@ from ..schemas.registry import (
     SessionRegistration,
     SessionRegistrationSchema,
     SessionStatus,
+    StatusChange,
+    StatusChangeSchema,
     StatusUpdate,
     StatusUpdateSchema,
     UsageReport,
@@ -29,8 +33,11 @@ from ..schemas.registry import (
     UsageStats,
     UsageStatsSchema,
 )
-from .base import HEALTH_TIMEOUT_SECS, Call, Extension, Requirement, ServiceClient
+from .base import HEALTH_TIMEOUT_SECS, Call, Extension, Requirement, ServiceClient, located
+from .batch_outcome import Errors, errors_of, most_of
+from .capabilities import says_not_here
 from .config import AUTO, IDLE_CONNECTIONS, RegistryConfig, RetryPolicy
+from .errors import IntegrationError, Refused, SerializationError, ServiceUnavailable
 from .paging import say_unreadable, walk
 
 if TYPE_CHECKING:
@@ -40,11 +47,13 @@ REGISTRATION = SessionRegistrationSchema()
 SESSION = SessionInfoSchema()
 SESSIONS = SessionListSchema()
 STATUS = StatusUpdateSchema()
+STATUS_CHANGE = StatusChangeSchema()
 MODEL = ModelMetadataSchema()
 MODELS = ModelListSchema()
 USAGE = UsageReportSchema()
 KEYED_USAGE = cast(Request[KeyedUsageReport], KeyedUsageReportSchema())
 STATS = UsageStatsSchema()
+BATCH = BatchOutcomeSchema()
 
 
 REOPEN = Requirement("reopen", "the session stays as it is: register what follows as a session of its own")
@@ -229,6 +238,60 @@ class RegistryClient(ServiceClient):
                 needs_deduplication=True,
             )
         )
+
+    def track_usage_batch(self, reports: Sequence[KeyedUsageReport]) -> Errors | None:
+        """Add usage reports in one request (POST /api/v1/usage/batch), each under its own key.
+
+        Returns what each got: None if it is counted, else the error that it would have got alone. Returns None for all,
+        and none is to be taken for counted, if this Registry takes no batch like this one: send them one by one.
+        Raises: an IntegrationError for the request as a whole; none of its reports may be counted then, or all.
+        """
+        facts = self.capabilities.facts("usage_batch", HEALTH_TIMEOUT_SECS)
+        if not 1 <= len(reports) <= most_of(facts) or not self.deduplicates():
+            return None
+        body = [KEYED_USAGE.write(report) for report in reports]
+        call = Call(
+            "track_usage_batch",
+            "POST",
+            "/api/v1/usage/batch",
+            body=body,
+            schema=KEYED_USAGE,
+            subject=reports[0].idempotency_key,
+            needs_deduplication=True,
+        )
+        return self._batch(call, "usage_batch", len(reports))
+
+    def update_session_statuses(self, changes: Sequence[StatusChange]) -> Errors | None:
+        """Set the status of many sessions in one request (PUT /api/v1/sessions/status), as `update_session_status`.
+
+        Returns what each got: None if it is set, else the error that it would have got alone. Returns None for all, and
+        none is to be taken for set, if this Registry takes no batch like this one: set them one by one.
+        Raises: an IntegrationError for the request as a whole; none of the statuses may be set then, or all.
+        """
+        facts = self.capabilities.facts("status_batch", HEALTH_TIMEOUT_SECS)
+        if not 1 <= len(changes) <= most_of(facts):
+            return None
+        body, route = [STATUS_CHANGE.write(change) for change in changes], "/api/v1/sessions/status"
+        call = Call("update_session_statuses", "PUT", route, body=body, schema=STATUS_CHANGE)
+        call.subject = changes[0].session_id
+        return self._batch(call, "status_batch", len(changes))
+
+    def _batch(self, call: Call, capability: str, count: int) -> Errors | None:
+        """Send a batch that only a service with the capability takes; None if it does not take this one after all."""
+
+        def locate(error: IntegrationError, status: int) -> IntegrationError:
+            return located(error, call, self.service, status, None)
+
+        try:
+            return errors_of(self._call(call, BATCH), count, self.key_variable, locate)
+        except SerializationError:
+            self.capabilities.forget(capability)
+        except (Refused, ServiceUnavailable) as error:
+            if says_not_here(error, new_route=True):
+                self.capabilities.forget(capability)
+            elif isinstance(error, ServiceUnavailable) and error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+        return None  # a 500 may be the fault of one entry, and the others are fine
 
     def known_days(self, timeout_secs: float = HEALTH_TIMEOUT_SECS) -> float | None:
         """Return for how many days the Registry says that it knows keys (infinity: for ever); None if it says nothing.

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..schemas.base import Payload, ValidationError
 from ..schemas.refusals import REFUSAL, refusal_of
-from .errors import AuthenticationError, HttpError, NotFound, Refused, SerializationError, ServiceUnavailable
+from .errors import (
+    AuthenticationError,
+    HttpError,
+    IntegrationError,
+    NotFound,
+    Refused,
+    SerializationError,
+    ServiceUnavailable,
+)
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -38,12 +46,9 @@ def refuse(response: "BaseHTTPResponse", body: bytes, key_variable: str, schema:
     status = response.status
     if 200 <= status < 300:
         return
-    if status in (401, 403):
-        raise AuthenticationError(f"the service refused the key; set {key_variable}")
-    if status >= 500 or status == 429:
-        raise ServiceUnavailable(_phrase(status), retry_after_secs=retry_after_secs(response))
-    if status < 400:
-        raise Refused("the service responded with a redirect, which is not followed; configure its final address")
+    known = error_of(status, key_variable, retry_after_secs(response))
+    if known is not None:
+        raise known
     told = _json(body)
     is_error = _is_error(told, status)
     kind = NotFound if status == HTTPStatus.NOT_FOUND and is_error else Refused
@@ -51,7 +56,18 @@ def refuse(response: "BaseHTTPResponse", body: bytes, key_variable: str, schema:
     if refusal is not None:
         raise kind(refusal.sentence, fields=REFUSAL.as_json(refusal))
     named = sorted(_names(schema) & set(_keys(told)))
-    raise kind(_phrase(status) + (f", see {', '.join(named)}" if named else ""))
+    raise kind(phrase(status) + (f", see {', '.join(named)}" if named else ""))
+
+
+def error_of(status: int, key_variable: str, retry_secs: float | None = None) -> IntegrationError | None:
+    """Return the error that a status stands for whatever the response says; None for a refusal (another 4xx)."""
+    if status in (401, 403):
+        return AuthenticationError(f"the service refused the key; set {key_variable}")
+    if status >= 500 or status == 429:
+        return ServiceUnavailable(phrase(status), retry_after_secs=retry_secs)
+    if status < 400:
+        return Refused("the service responded with a redirect, which is not followed; configure its final address")
+    return None
 
 
 def load(response: "BaseHTTPResponse", body: bytes, returns: Payload[R]) -> R:
@@ -132,7 +148,8 @@ def _http_date(text: str) -> datetime:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
+    """Return the words of a status, such as `Not Found`."""
     with suppress(ValueError):
         return HTTPStatus(status).phrase
     return "refused"

@@ -187,7 +187,7 @@ def operation(method: Callable[..., Any], **options: Any) -> Any:
             values[KEY] = values.get(KEY) or str(self.request.id)
         key, repeats = str(values.get(KEY) or ""), Repeats(self)
         try:
-            with repeats.call(key):
+            with repeats.calls([key]):
                 return as_json(getattr(client(), name)(**values))
         except TransientError:
             repeats.keep(self, [key])

@@ -16,14 +16,15 @@ class Repeats:
         self._keys = repeat_needs_keys(task.request.headers)
 
     @contextmanager
-    def call(self, key: str) -> Generator[None]:
-        """Make the call of a key: not again where it may count twice, and noted if it may have been done now."""
-        with repeating(needs_keys=key in self._keys):
+    def calls(self, keys: Iterable[str]) -> Generator[None]:
+        """Make the call of some keys: not again where it may count twice, and noted if it may have been done now."""
+        made = set(keys)
+        with repeating(needs_keys=not made.isdisjoint(self._keys)):
             try:
                 yield
             except TransientError as error:
                 if error.repeat_needs_keys:
-                    self._keys.add(key)
+                    self._keys |= made
                 raise
 
     def keep(self, task: Any, keys: Iterable[str]) -> None:

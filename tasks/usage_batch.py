@@ -1,4 +1,4 @@
-"""A batch of usage reports: sent side by side, each under its own key, and each with its own outcome."""
+"""A batch of usage reports: sent together or side by side, each under its own key and with its own outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,19 +44,41 @@ class Outcome:
 
     early: list[KeyedUsageReport] = field(default_factory=list[KeyedUsageReport])
 
+    def send_all(self, reports: list[KeyedUsageReport]) -> None:
+        """Add reports: in one request where the Registry takes batches, else side by side."""
+        if not self.send_together(reports):
+            side_by_side.each(self.send, reports)
+
+    def send_together(self, reports: list[KeyedUsageReport]) -> bool:
+        """Add reports in one request (POST /api/v1/usage/batch); returns whether the Registry took them."""
+        try:
+            with self.repeats.calls(report.idempotency_key for report in reports):
+                errors = connections.registry().track_usage_batch(reports)
+        except TransientError as error:
+            self.later += [(report, error) for report in reports]
+            return True
+        except IntegrationError as error:
+            self.failed += [(report, error) for report in reports]
+            return True
+        for report, error in zip(reports, errors or (), strict=bool(errors)):
+            self.note(report, error)
+        return errors is not None
+
     def send(self, report: KeyedUsageReport) -> None:
         """Add one report (POST /api/v1/usage)."""
         try:
-            with self.repeats.call(report.idempotency_key):
+            with self.repeats.calls([report.idempotency_key]):
                 connections.registry().track_usage(report, idempotency_key=report.idempotency_key)
-        except TransientError as error:
-            self.later.append((report, error))
-        except NotFound as error:
-            if limits.usage_waits_for_session_secs:
-                self.early.append(report)
-            else:
-                self.failed.append((report, error))
         except IntegrationError as error:
+            self.note(report, error)
+
+    def note(self, report: KeyedUsageReport, error: IntegrationError | None) -> None:
+        """Note what a report got."""
+        if isinstance(error, TransientError):
+            self.later.append((report, error))
+        elif isinstance(error, NotFound) and limits.usage_waits_for_session_secs:
+            self.early.append(report)
+        elif error is not None:
             self.failed.append((report, error))
 
     @property
@@ -67,15 +89,15 @@ class Outcome:
 
 @task("registry.track_usage_batch")
 def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
-    """Add usage reports side by side, each under its own idempotency key (if absent, derived from this task's id).
+    """Add usage reports, each under its own idempotency key (if absent, derived from this task's id).
 
-    Only reports that got no usable response are sent again. A report that fails for good becomes a dead letter of its
-    own, a `track_usage` that can be replayed; one whose session is not registered yet becomes a `track_usage` that
-    waits. If the Registry does not deduplicate by key, a batch whose worker is
-    killed in the middle counts some reports twice.
+    They go in one request where the Registry takes batches, else side by side. Only reports that got no usable response
+    are sent again. A report that fails for good becomes a dead letter of its own, a `track_usage` that can be replayed;
+    one whose session is not registered yet becomes a `track_usage` that waits. If the Registry does not deduplicate by
+    key, a batch whose worker is killed in the middle counts some reports twice.
     """
     outcome = Outcome(Repeats(self))
-    side_by_side.each(outcome.send, reports)
+    outcome.send_all(reports)
     if not outcome.left:
         return
     # Now, in case a letter cannot be kept: what is counted is not sent again.

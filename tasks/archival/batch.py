@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from ...clients.errors import NothingToArchive, TransientError, WentOn
+from ...clients.errors import IntegrationError, NothingToArchive, TransientError, WentOn
 from ...schemas.archival import BatchResult
 from ...schemas.registry import SessionStatus
 from .. import connections, side_by_side
@@ -13,7 +13,7 @@ from ..failed_items import tell_failed
 from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, is_due, prepare, read_session
 from .state import Sweep, Sweeps
-from .storing import Stored, ensure_policy, finish, store
+from .storing import Stored, check_marked, check_unchanged, ensure_policy, mark_alone, mark_together, place, store
 
 REMEMBERED_TOGETHER = 10
 
@@ -129,14 +129,37 @@ class Batch:
     def _finish(self, kept: Iterable[Prepared], archive_ids: dict[str, str], policy_id: str) -> None:
         """Place stored sessions under the policy and set them to `archived` in the Registry."""
 
-        def one(item: Prepared) -> None:
-            session_id = item.session.session_id
-            finish(item, archive_ids[session_id], policy_id)
-            self.archived.append(session_id)
+        def place_unchanged(item: Prepared) -> Prepared:
+            place(item, archive_ids[item.session.session_id], policy_id)
+            check_unchanged(item)
+            return item
 
-        for _ in self._each(kept, one, lambda item: item.session.session_id):
+        placed = [*filter(None, self._each(kept, place_unchanged, _session_id))]
+        answers = self._marked_together(placed) if placed else None
+        if answers is None:
+            return
+
+        def mark(pair: tuple[Prepared, IntegrationError | None]) -> None:
+            item, error = pair
+            check_marked(item, error) if answers else mark_alone(item)
+            self.archived.append(item.session.session_id)
+
+        pairs = zip(placed, answers or [None] * len(placed), strict=True)
+        for _ in self._each(pairs, mark, lambda pair: _session_id(pair[0])):
             if len(self.archived) - self._remembered >= REMEMBERED_TOGETHER:
                 self._remember()
+
+    def _marked_together(self, placed: Sequence[Prepared]) -> Sequence[IntegrationError | None] | None:
+        """Set sessions to `archived` together; empty if each is to be set alone, None if all must wait."""
+        try:
+            return mark_together(placed) or ()
+        except TransientError as error:
+            self.unsettled.update({_session_id(item): error for item in placed})
+            return None
+        except CONCERNS_ALL:
+            raise
+        except Exception:  # noqa: BLE001  the fault of one, maybe: alone, each has an outcome of its own
+            return ()
 
     def _prepare(self, session_id: str) -> Prepared | None:
         session = read_session(session_id)
@@ -182,3 +205,7 @@ class Batch:
             return None
 
         return side_by_side.results(one, items)
+
+
+def _session_id(item: Prepared) -> str:
+    return item.session.session_id

@@ -7,7 +7,7 @@ from ...schemas.results import ArchivedByHandDict
 from .. import connections, side_by_side
 from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, prepare, read_session
-from .storing import Stored, ensure_policy, finish, store
+from .storing import Stored, ensure_policy, place, store
 
 _NO_OUTCOME = (*CONCERNS_ALL, TransientError, AuthenticationError, InvalidConfig)
 
@@ -51,7 +51,7 @@ def _placed_under(policy_id: str, ready: Sequence[Prepared], stored: Stored) -> 
         session_id = item.session.session_id
         try:
             if session_id in stored.archive_ids:
-                finish(item, stored.archive_ids[session_id], policy_id, mark=False)
+                place(item, stored.archive_ids[session_id], policy_id)
         except _NO_OUTCOME:
             raise
         except Exception as error:  # noqa: BLE001  the outcome of this session, and no other's

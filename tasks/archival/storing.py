@@ -15,7 +15,7 @@ from ...clients.errors import (
 from ...clients.vault import safe_reason
 from ...schemas.base import derived_id, digest
 from ...schemas.jcs import content_digest
-from ...schemas.registry import SessionInfo, SessionStatus
+from ...schemas.registry import SessionInfo, SessionStatus, StatusChange
 from ...schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy, RetrievedArchive
 from .. import connections
 from .reasons import CONCERNS_ALL, reason_of
@@ -69,29 +69,58 @@ def store(prepared: Sequence[Prepared], key: str, *, is_last_attempt: bool = Fal
     return stored
 
 
-def finish(prepared: Prepared, archive_id: str, policy_id: str, *, mark: bool = True) -> None:
-    """Place an archive under its policy, and set its session to `archived` unless the conversation continued.
+def place(prepared: Prepared, archive_id: str, policy_id: str) -> None:
+    """Place an archive under its policy.
 
-    Raises: WentOn if it did, NotArchivable with the reason, TransientError if a service is down.
+    Raises: NotArchivable with the reason, TransientError if the vault is down.
     """
     try:
         connections.vault().apply_retention_policy(archive_id, policy_id)
-        if mark:
-            _mark(prepared)
     except Refused as error:
-        raise NotArchivable(f"stored, but not marked: {error}") from error
+        raise _not_marked(error) from error
 
 
-def _mark(prepared: Prepared) -> None:
+def mark_together(prepared: Sequence[Prepared]) -> Sequence[IntegrationError | None] | None:
+    """Set sessions to `archived` in one request where the Registry takes that; returns what each got, else None."""
+    changes = [
+        StatusChange(item.session.session_id, SessionStatus.ARCHIVED, item.session.ended_at) for item in prepared
+    ]
+    return connections.registry().update_session_statuses(changes)
+
+
+def mark_alone(prepared: Prepared) -> None:
+    """Set a session to `archived`, unless its conversation continued.
+
+    Raises: WentOn if it did, NotArchivable with the reason, TransientError if a service is down.
+    """
+    check_unchanged(prepared)
     session = prepared.session
-    if prepared.node_count and connections.memory_graph().count_nodes(session.session_id) != prepared.node_count:
-        raise WentOn("went on while it was archived; a later sweep archives the rest")
     try:
         connections.registry().update_session_status(session.session_id, SessionStatus.ARCHIVED, session.ended_at)
     except Refused as error:
-        if error.status == CONFLICT and _has_gone_on(session):
-            raise WentOn("went on while it was archived; it is archived again after it ends") from error
-        raise
+        check_marked(prepared, error)
+
+
+def check_unchanged(prepared: Prepared) -> None:
+    """Raise WentOn if the session's conversation has more or fewer nodes than were archived."""
+    session_id, count = prepared.session.session_id, prepared.node_count
+    if count and connections.memory_graph().count_nodes(session_id) != count:
+        raise WentOn("went on while it was archived; a later sweep archives the rest")
+
+
+def check_marked(prepared: Prepared, error: IntegrationError | None) -> None:
+    """Raise what the Registry's response to a mark means for its session, if it was refused."""
+    if error is None:
+        return
+    if not isinstance(error, Refused):
+        raise error
+    if error.status == CONFLICT and _has_gone_on(prepared.session):
+        raise WentOn("went on while it was archived; it is archived again after it ends") from error
+    raise _not_marked(error) from error
+
+
+def _not_marked(error: Refused) -> NotArchivable:
+    return NotArchivable(f"stored, but not marked: {error}")
 
 
 def _has_gone_on(before: SessionInfo) -> bool:

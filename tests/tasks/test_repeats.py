@@ -1,97 +1,27 @@
 """A usage report that may be counted is sent again only while the Registry is believed to know its key."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from celery.exceptions import Retry
-from memory_graph_workers.clients import capabilities
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
-from memory_graph_workers.clients.errors import IntegrationError, UncertainOutcome
+from memory_graph_workers.clients.errors import UncertainOutcome
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
 from memory_graph_workers.delivery.messages.attempts import REPEAT_NEEDS_KEYS
 from memory_graph_workers.delivery.worker.failures import failure
 from memory_graph_workers.schemas.registry import UsageReport
-from memory_graph_workers.tasks import connections, replay, usage_batch
+from memory_graph_workers.tasks import replay
 from memory_graph_workers.tasks.registry import track_usage
 from memory_graph_workers.tasks.usage_batch import track_usage_batch
-from support.fakes.http_server import FakeServer, Received, Step, answer, cut, reset
+from support.fakes.http_server import Step, answer, cut, reset
+from support.fakes.usage import Attempts, Registry
 
 REPORT = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2}
 CALL = {"report": REPORT, "idempotency_key": "k"}
-KEYS = answer(200, {"capabilities": {"idempotency": {"kept_days": None}}})
 NO_KEYS = answer(200, {"status": "healthy"})
 MAYBE = [cut, reset, answer(502), answer(504)]  # sent, and perhaps counted
 NOT_DONE = [answer(429), answer(503)]
-
-
-class Registry(FakeServer):
-    """A Registry that says or does not say that it honours keys, and answers reports by their session."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.health: Step = KEYS
-        self.steps = dict[str, Step]()
-
-    def next_step(self, received: Received) -> Step:
-        self.requests.append(received)
-        return self.health if received.path == "/health" else self.steps.get(received.json["session_id"], answer(201))
-
-    @property
-    def reported(self) -> list[str]:
-        return sorted(one.json["session_id"] for one in self.requests if one.method == "POST")
-
-
-@pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    with Registry() as running:
-        monkeypatch.setenv("REGISTRY_URL", running.url)
-        monkeypatch.setenv("REGISTRY_HONOURS_IDEMPOTENCY", "auto")
-        monkeypatch.setenv("VAULT_API_KEY", "k")
-        monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
-        monkeypatch.setattr(capabilities, "KEPT_SECS", 0.0)  # every attempt reads /health
-        connections.forget()
-        yield running
-        connections.forget()
-
-
-class Attempts:
-    """Runs a task as a worker does, one attempt after another."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.next: dict[str, Any] = {}
-        self.letters = dict[str, IntegrationError]()
-        attempts = self
-
-        class Sendable:
-            def apply_async(self, **options: Any) -> None:
-                pass
-
-        def signature(self: Any, request: Any, args: Any, kwargs: Any, **options: Any) -> Sendable:
-            sent = {**self.request.as_execution_options(), **options}
-            attempts.next = {"kwargs": self.request.kwargs, "headers": sent["headers"], "retries": sent["retries"]}
-            return Sendable()
-
-        def keep(self: Any, report: Any, error: IntegrationError) -> None:
-            attempts.letters[report.idempotency_key] = error
-
-        for task in (track_usage, track_usage_batch):
-            monkeypatch.setattr(type(task), "signature_from_request", signature)
-        monkeypatch.setattr(usage_batch, "_keep", keep)
-
-    def run(self, task: Any, kwargs: dict[str, Any] | None = None) -> None:
-        given: dict[str, Any] = {"kwargs": kwargs, **({} if kwargs else self.next)}
-        task.push_request(id="one", args=[], called_directly=False, is_eager=False, **given)
-        try:
-            task(**given["kwargs"])
-        finally:
-            task.pop_request()
-
-
-@pytest.fixture
-def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
-    return Attempts(monkeypatch)
 
 
 @pytest.mark.parametrize("lost", MAYBE)

@@ -18,13 +18,13 @@ from memory_graph_workers.schemas.base import digest
 from memory_graph_workers.schemas.fields import format_timestamp, now
 from memory_graph_workers.schemas.jcs import content_digest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
-from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel
+from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.session import Prepared, archive_id_of
 from memory_graph_workers.tasks.archival.state import Status, Sweeps
-from memory_graph_workers.tasks.archival.storing import ensure_policy, finish
+from memory_graph_workers.tasks.archival.storing import mark_alone
 from memory_graph_workers.tasks.registry import reopen_session, update_session_status
 from support.our_app import KEYS
 from support.waiting import LONGEST_SECS, until
@@ -186,10 +186,9 @@ def test_a_session_that_ended_anew_while_it_was_archived_counts_as_gone_on(
     registry.reopen_session(session_id)
     registry.update_session_status(session_id, SessionStatus.COMPLETED)
     entry = ArchiveEntry(session_id, {}, 365)
-    policy = ensure_policy(ComplianceLevel.STANDARD, 365)
-    kept = archival.archive_session.delay(session_id).get(timeout=LONGEST_SECS)["archive_id"]
+    archival.archive_session.delay(session_id).get(timeout=LONGEST_SECS)
     with pytest.raises(WentOn, match="went on while it was archived"):
-        finish(Prepared(before, entry, 0), kept, policy)
+        mark_alone(Prepared(before, entry, 0))
     assert registry.get_session(session_id).status is SessionStatus.COMPLETED
 
 

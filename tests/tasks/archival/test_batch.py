@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from fakeredis import FakeRedis
-from memory_graph_workers.clients.errors import ConnectionError
+from memory_graph_workers.clients.errors import ConnectionError, IntegrationError, Refused, ServiceUnavailable
 from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.fields import now
@@ -15,6 +15,7 @@ from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.archival import batch as batch_module
+from memory_graph_workers.tasks.archival import storing
 from memory_graph_workers.tasks.archival.batch import REMEMBERED_TOGETHER, Batch
 from memory_graph_workers.tasks.archival.session import Prepared
 from memory_graph_workers.tasks.archival.state import Status, Sweep, Sweeps
@@ -32,8 +33,9 @@ class Killed(BaseException):
 class Services:
     """Registry and vault in memory; the run is killed when the last session is to be marked."""
 
-    def __init__(self, state: Sweeps) -> None:
+    def __init__(self, state: Sweeps, *, takes_batches: bool) -> None:
         self.state, self.marked, self.away = state, set[str](), False
+        self.takes_batches = takes_batches
         self.known_when_killed = 0
 
     def read(self, session_id: str) -> SessionInfo:
@@ -42,11 +44,17 @@ class Services:
         status = SessionStatus.ARCHIVED if session_id in self.marked else SessionStatus.COMPLETED
         return SessionInfo(session_id, "m", now() - timedelta(days=90), status, ended_at=now() - timedelta(days=80))
 
-    def finish(self, prepared: Prepared, archive_id: str, policy_id: str) -> None:
+    def mark_alone(self, prepared: Prepared) -> None:
         if prepared.session.session_id == IDS[-1]:
             self.known_when_killed = len(self.state.marked("one", "b"))
             raise Killed
         self.marked.add(prepared.session.session_id)
+
+    def mark_together(self, prepared: Sequence[Prepared]) -> list[IntegrationError | None] | None:
+        if not self.takes_batches:
+            return None
+        self.marked.update(item.session.session_id for item in prepared)
+        return [None for _ in prepared]
 
 
 @pytest.fixture
@@ -59,15 +67,15 @@ def state(redis: FakeRedis) -> Sweeps:
     return Sweeps(redis)
 
 
-@pytest.fixture
-def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+@pytest.fixture(params=["alone", "together"])
+def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Services]:
     def prepared(session: SessionInfo, *_: Any) -> Prepared:
         return Prepared(session, ArchiveEntry(session.session_id, {}, 365, id=f"a-{session.session_id}"), 1)
 
     def stored(some: Sequence[Prepared], _: str, *, is_last_attempt: bool) -> Stored:
         return Stored({item.session.session_id: item.entry.id for item in some})
 
-    found = Services(state)
+    found = Services(state, takes_batches=request.param == "together")
     monkeypatch.setenv("CALLS_SIDE_BY_SIDE", "1")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     for name in ("REGISTRY", "VAULT"):
@@ -77,7 +85,10 @@ def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     monkeypatch.setattr(batch_module, "read_session", found.read)
     monkeypatch.setattr(batch_module, "prepare", prepared)
     monkeypatch.setattr(batch_module, "store", stored)
-    monkeypatch.setattr(batch_module, "finish", found.finish)
+    for name in ("place", "check_unchanged", "check_marked"):
+        monkeypatch.setattr(batch_module, name, lambda *_: None)
+    monkeypatch.setattr(batch_module, "mark_alone", found.mark_alone)
+    monkeypatch.setattr(batch_module, "mark_together", found.mark_together)
     monkeypatch.setattr(batch_module, "ensure_policy", lambda *_: "p")
     connections.forget()
     yield found
@@ -90,6 +101,7 @@ def batch(state: Sweeps) -> Batch:
     return Batch(state, Sweep("one", Trigger.MANUAL, Status.RUNNING, moment, moment - timedelta(days=30)), "b")
 
 
+@pytest.mark.parametrize("services", ["alone"], indirect=True)
 def test_a_killed_run_has_noted_nearly_all_that_it_archived(state: Sweeps, services: Services) -> None:
     with pytest.raises(Killed):
         batch(state).run(IDS)
@@ -97,6 +109,7 @@ def test_a_killed_run_has_noted_nearly_all_that_it_archived(state: Sweeps, servi
     assert len(services.marked) - services.known_when_killed <= REMEMBERED_TOGETHER + 1
 
 
+@pytest.mark.parametrize("services", ["alone"], indirect=True)
 def test_what_was_noted_stays_archived_though_the_registry_is_away_until_the_end(
     state: Sweeps, services: Services
 ) -> None:
@@ -110,6 +123,7 @@ def test_what_was_noted_stays_archived_though_the_registry_is_away_until_the_end
     assert second.result().archived + len(second.failed) == len(IDS)
 
 
+@pytest.mark.parametrize("services", ["alone"], indirect=True)
 def test_what_was_not_noted_is_asked_about_and_counted(state: Sweeps, services: Services, redis: FakeRedis) -> None:
     with pytest.raises(Killed):
         batch(state).run(IDS)
@@ -138,10 +152,11 @@ def not_sendable(*_: Any) -> Any:
 
 
 @pytest.mark.parametrize("breaks", [no_id, too_late, too_deep, not_sendable])
-@pytest.mark.parametrize("step", ["read_session", "prepare", "finish"])
+@pytest.mark.parametrize("step", ["read_session", "prepare", "place", "check_unchanged", "mark_alone"])
 def test_an_unexpected_failure_of_one_session_is_its_outcome_alone(
     state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str, breaks: Callable[..., Any]
 ) -> None:
+    services.takes_batches = services.takes_batches and step != "mark_alone"
     usual = getattr(batch_module, step)
 
     def sometimes(item: Any, *others: Any) -> Any:
@@ -172,7 +187,7 @@ def test_a_batch_whose_code_fails_unexpectedly_still_has_a_result(
 
 
 @pytest.mark.parametrize("error", [RedisError("READONLY"), RedisConnectionError("gone"), SoftTimeLimitExceeded()])
-@pytest.mark.parametrize("step", ["prepare", "store", "finish"])
+@pytest.mark.parametrize("step", ["prepare", "store", "place", "check_unchanged", "mark_together"])
 def test_what_concerns_all_sessions_ends_the_attempt(
     state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
 ) -> None:
@@ -205,3 +220,31 @@ def test_the_log_counts_the_sessions_of_a_batch_that_failed_as_a_warning(
         counted = f"{len(failing)} session{'s' * (len(failing) > 1)} failed, {10 - len(failing)} archived, 0 skipped."
         assert line.startswith(f"{counted} Why: unexpected")
         assert "mgw sweeps show one" in line
+
+
+@pytest.mark.parametrize("services", ["together"], indirect=True)
+def test_what_each_session_got_of_a_mark_together_is_its_outcome(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[IntegrationError | None] = [None, Refused("gone on", status=409), ServiceUnavailable("busy"), None]
+    monkeypatch.setattr(batch_module, "mark_together", lambda _: answers)
+    monkeypatch.setattr(batch_module, "check_marked", storing.check_marked)
+    monkeypatch.setattr(storing, "read_session", lambda one: SessionInfo(one, "m", now(), SessionStatus.ACTIVE))
+    ended = batch(state)
+    ended.run(IDS[:4])
+    assert (ended.archived, [*ended.skipped], [*ended.unsettled]) == ([IDS[0], IDS[3]], [IDS[1]], [IDS[2]])
+    assert "went on" in ended.skipped[IDS[1]]
+
+
+@pytest.mark.parametrize("services", ["together"], indirect=True)
+@pytest.mark.parametrize(("error", "waits"), [(ConnectionError("away"), True), (not_sendable, False)])
+def test_sessions_that_could_not_be_marked_together_wait_or_are_marked_alone(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, error: Any, waits: bool
+) -> None:
+    def fails(_: Any) -> Any:
+        raise error if isinstance(error, Exception) else error()
+
+    monkeypatch.setattr(batch_module, "mark_together", fails)
+    ended = batch(state)
+    ended.run(IDS[:4])
+    assert ([*ended.unsettled], ended.archived) == ((IDS[:4], []) if waits else ([], IDS[:4]))

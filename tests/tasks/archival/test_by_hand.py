@@ -52,29 +52,28 @@ class Steps:
                 stored.archive_ids[session_id] = item.entry.id
         return stored
 
-    def finish(self, prepared: Prepared, archive_id: str, policy_id: str, *, mark: bool) -> None:
-        assert not mark
-        self._step("finish", prepared.session.session_id)
+    def place(self, prepared: Prepared, archive_id: str, policy_id: str) -> None:
+        self._step("place", prepared.session.session_id)
 
 
 @pytest.fixture
 def steps(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Steps:
     found = Steps()
     monkeypatch.setattr(by_hand, "read_session", found.read)
-    for name in ("prepare", "store", "finish"):
+    for name in ("prepare", "store", "place"):
         monkeypatch.setattr(by_hand, name, getattr(found, name))
     monkeypatch.setattr(by_hand, "ensure_policy", lambda *_: "policy")
     return found
 
 
-@pytest.mark.parametrize("step", ["read", "prepare", "store", "finish"])
+@pytest.mark.parametrize("step", ["read", "prepare", "store", "place"])
 def test_a_session_that_cannot_be_archived_has_its_reason_and_leaves_the_others(steps: Steps, step: str) -> None:
     steps.failing[step, "bad"] = NotArchivable("it is bad")
     found = by_hand.archive(["good", "bad", "other"], [], "key")
     assert found == {"archived": {"good": "archive-good", "other": "archive-other"}, "failed": {"bad": "it is bad"}}
 
 
-@pytest.mark.parametrize("step", ["read", "prepare", "finish"])
+@pytest.mark.parametrize("step", ["read", "prepare", "place"])
 def test_an_error_that_nobody_foresaw_is_told_without_its_text(steps: Steps, step: str) -> None:
     steps.failing[step, "bad"] = RuntimeError("canary-of-content")
     found = by_hand.archive(["bad", "good"], [], "key")
@@ -83,7 +82,7 @@ def test_an_error_that_nobody_foresaw_is_told_without_its_text(steps: Steps, ste
     assert set(found["archived"]) == {"good"}
 
 
-@pytest.mark.parametrize("step", ["read", "prepare", "store", "finish"])
+@pytest.mark.parametrize("step", ["read", "prepare", "store", "place"])
 @pytest.mark.parametrize("error", [ConnectionError("away"), Timeout("slow")], ids=["away", "slow"])
 def test_a_service_that_is_down_is_an_attempt_to_repeat(steps: Steps, step: str, error: Exception) -> None:
     steps.failing[step, "bad"] = error
