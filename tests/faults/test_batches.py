@@ -19,7 +19,7 @@ from memory_graph_workers.clients.breaker import FAIL_MAX
 from memory_graph_workers.delivery.dead_letters.store import Reason
 
 BATCH, TRACK = "registry.track_usage_batch", "memory_graph.registry.track_usage"
-USAGE = "POST /api/v1/usage"
+USAGE, TOGETHER = "POST /api/v1/usage$", "POST /api/v1/usage/batch$"
 KILLS = 3
 REFUSED = 3
 PAUSE, ASKED = "memory_graph:breaker:registry:pause", "memory_graph:hold:asked:registry"
@@ -32,6 +32,12 @@ def report_in_batches(fleet: Fleet, number: int = 2000, size: int = 100) -> None
     fleet.reports.extend(numbers)
     for start in range(0, number, size):
         fleet.send(BATCH, REGISTRY, reports=[_report(fleet, one) for one in numbers[start : start + size]])
+
+
+def without_batches(fleet: Fleet) -> Fleet:
+    """Let the Registry be one that takes no batches: reports go side by side, each in a request of its own."""
+    fleet.registry.plays("no such route", answers(404), on=TOGETHER)
+    return fleet
 
 
 def _report(fleet: Fleet, number: int) -> dict[str, Any]:
@@ -48,13 +54,14 @@ def breaks_batches(fleet: Fleet, row: Row, off: str = "") -> None:
     """Cut a tenth of the calls, refuse some for a while, and kill workers in the middle of batches."""
     for name, step in {"before": cuts_before, "after": cuts_after, "half": halves, "busy": answers(503)}.items():
         fleet.registry.plays(name, step, on=USAGE, share=0.015)
+        fleet.registry.plays(f"{name}, a batch", step, on=TOGETHER, share=0.1)  # of a hundred times fewer requests
     workers = fleet.start_workers(off=off)
     lot = random.Random(7)
     for number in range(KILLS):
         report_in_batches(fleet, 1000)
         _kill_one_at_work(fleet, workers, number, lot)
     row.judge(fleet, secs=240)
-    row.runs = KILLS + fleet.registry.played().total()
+    row.runs = KILLS + sum(often for name, often in fleet.registry.played().items() if name != "no such route")
 
 
 def _kill_one_at_work(fleet: Fleet, workers: list[Child], number: int, lot: random.Random) -> None:
@@ -73,7 +80,45 @@ def test_batches_of_usage_reports(fleet: Callable[..., Fleet], row: Callable[...
         f"6 % of calls broken, {KILLS} workers killed; visibility timeout {TIMEOUT_SECS} s; runs = faults",
         20,
     )
-    breaks_batches(fleet(), one)
+    breaks_batches(without_batches(fleet()), one)
+    one.must_hold()
+
+
+def test_batches_that_go_in_one_request(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        "usage in batches of one request: calls cut and refused, workers killed in the middle",
+        "each report counted once, under its own key",
+        f"40 % of requests broken, {KILLS} workers killed; visibility timeout {TIMEOUT_SECS} s; runs = faults",
+        47,
+    )
+    these = fleet()
+    breaks_batches(these, one)
+    one.demand(not these.registry.seen(USAGE), "reports went one by one")
+    one.must_hold()
+
+
+def test_a_registry_that_loses_and_gains_batches(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        "a Registry that takes no batches, then does (an upgrade), then does not (a rollback), under load",
+        "each report counted once, and no letter",
+        "the route is hidden and shown by a proxy while reports wait; workers start anew for the upgrade",
+        48,
+    )
+    these = without_batches(fleet())
+    workers = these.start_workers()
+    report_in_batches(these, 1000)
+    until(lambda: these.effects().usage.total() > 50, 90, "reports are counted one by one")
+    these.registry.heals()
+    for number in range(2):
+        these.kill(workers[number])
+        workers[number] = these.start_worker()
+        these.wait_ready(workers[number])
+    report_in_batches(these, 2000)
+    until(lambda: these.registry.seen(TOGETHER)[3:], 90, "batches are taken")
+    without_batches(these)
+    report_in_batches(these, 1000)
+    one.judge(these, secs=240)
+    one.demand(these.letters() == [], f"{len(these.letters())} letters")
     one.must_hold()
 
 
@@ -87,7 +132,7 @@ def test_only_what_failed_is_sent_again_and_what_is_refused_is_a_letter_of_its_o
         f"proxy: {REFUSED} times 422, {REFUSED} times cut after the request; runs = both",
         21,
     )
-    these = fleet()
+    these = without_batches(fleet())
     these.registry.plays("refused", answers(422), on=USAGE, times=REFUSED)
     these.registry.plays("cut", cuts_after, on=USAGE, times=REFUSED)
     these.start_workers(1)
@@ -116,7 +161,7 @@ def test_a_report_that_fails_at_every_attempt_is_a_letter_of_its_own_and_can_be_
         23,
     )
     failed, cut = 10, 60  # two fail four times in a row at the later attempts: a third one would open the breaker
-    these = fleet(TASK_MAX_ATTEMPTS="3")
+    these = without_batches(fleet(TASK_MAX_ATTEMPTS="3"))
     these.registry.plays("500", answers(500), on=USAGE, keys=[_key(failed)])
     these.registry.plays("cut", cuts_after, on=USAGE, keys=[_key(cut)])
     these.start_workers(1)
@@ -147,7 +192,7 @@ def test_a_report_that_the_breaker_refuses_at_the_last_attempt_is_sent_again_and
     )
     failing = list(range(10, 80, 10))  # at the first attempt nine good ones lie between any two
     letters = failing[:FAIL_MAX]  # the others are not sent at the second
-    these = fleet(TASK_MAX_ATTEMPTS="2", CALLS_SIDE_BY_SIDE="1")
+    these = without_batches(fleet(TASK_MAX_ATTEMPTS="2", CALLS_SIDE_BY_SIDE="1"))
     these.registry.plays("500", answers(500), on=USAGE, keys=[_key(number) for number in failing])
     these.start_workers(1)
     report_in_batches(these, 100)
@@ -157,6 +202,7 @@ def test_a_report_that_the_breaker_refuses_at_the_last_attempt_is_sent_again_and
     _demand_requests(one, these, dict.fromkeys(letters, 2))
     one.demand(these.attempts_spent() == 1, f"{these.attempts_spent()} attempts spent, not 1")
     these.registry.heals()
+    without_batches(these)
     these.redis.delete(PAUSE)
     until(these.is_idle, 60, "the rest of the batch is over")
     _demand_letters(one, these, dict.fromkeys(letters, 500), attempts=2)
@@ -172,7 +218,7 @@ def test_a_report_that_the_breaker_refuses_at_the_last_attempt_is_sent_again_and
 
 @pytest.mark.short
 def test_a_long_wait_that_is_asked_for_at_the_last_attempt_spends_none(fleet: Callable[..., Fleet]) -> None:
-    these = fleet(TASK_MAX_ATTEMPTS="2")
+    these = without_batches(fleet(TASK_MAX_ATTEMPTS="2"))
     these.registry.plays("500", answers(500), on=USAGE, keys=[_key(5)], times=1)
     these.registry.plays("asks", answers(503, Retry_After="5000"), on=USAGE, keys=[_key(5)], times=1)
     these.start_workers(1)
@@ -189,7 +235,7 @@ def test_a_long_wait_that_is_asked_for_at_the_last_attempt_spends_none(fleet: Ca
 
 @pytest.mark.short
 def test_with_one_attempt_what_the_breaker_refuses_is_a_letter_of_its_own(fleet: Callable[..., Fleet]) -> None:
-    these = fleet(TASK_MAX_ATTEMPTS="1", CALLS_SIDE_BY_SIDE="1")
+    these = without_batches(fleet(TASK_MAX_ATTEMPTS="1", CALLS_SIDE_BY_SIDE="1"))
     these.registry.plays("500", answers(500), on=USAGE)
     these.start_workers(1)
     report_in_batches(these, 10, 10)
