@@ -51,7 +51,8 @@ def _reasons(fleet: Fleet) -> dict[str, str]:
 
 
 def _marked_after_its_revision(fleet: Fleet, session_id: str) -> bool:
-    marked = [seen.at for seen in fleet.registry.seen(f"PUT /api/v1/sessions/{session_id}/status")]
+    # Alone, or together with the other sessions of the only batch.
+    marked = [seen.at for seen in fleet.registry.seen(f"PUT /api/v1/sessions/({session_id}/)?status$")]
     revised = [seen.at for seen in fleet.vault.seen("POST /api/v1/archive$")]
     return bool(marked and revised) and min(marked) > max(revised)
 
