@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 from memory_graph_workers.schemas.ids import time_ordered_id
-from memory_graph_workers.schemas.registry import UsageReport
+from memory_graph_workers.schemas.registry import SessionRegistration, UsageReport
 from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.storage import Storage
+from memory_graph_workers.services.registry import sessions
 from memory_graph_workers.services.registry.records import Base
 from memory_graph_workers.services.registry.usage import Counter, Sent
 from sqlalchemy import event
@@ -162,15 +163,9 @@ def test_statuses_are_set_in_order_and_refused_alone(registry):
 
 
 @pytest.mark.parametrize("many", [1, 2, 100, 1000])
-def test_reports_take_few_round_trips_and_one_commit(new_database, many):
-    url = new_database()
-    if not url.startswith("postgresql"):
-        pytest.skip("SQLite has no round trips")
-    storage = Storage(DatabaseUrl().deserialize(url), Base)
+def test_reports_take_one_statement_and_one_commit_in_postgresql(postgres, many):
+    storage = Storage(DatabaseUrl().deserialize(postgres.new_database()), Base)
     storage.create()
-    from memory_graph_workers.schemas.registry import SessionRegistration
-    from memory_graph_workers.services.registry import sessions
-
     storage.write(lambda session: sessions.register(session, SessionRegistration("s", "m"), NOW))
     counter = Counter(storage, None, lambda: NOW)
     counter.track([Sent(UsageReport("s", 1, 1, total_tokens=2), {}, "warm")])

@@ -3,9 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from memory_graph_workers.services.database.config import DatabaseUrl
-from memory_graph_workers.services.database.storage import Storage
-from memory_graph_workers.services.registry.records import Base, IdempotentResponse, UsageKey
+from memory_graph_workers.services.registry.records import IdempotentResponse, UsageKey
 from memory_graph_workers.services.registry.usage import Counter
 from memory_graph_workers.services.web.cleaning import SLICE, clean
 from memory_graph_workers.services.web.idempotency import IdempotencyStore
@@ -14,14 +12,6 @@ from sqlalchemy.exc import OperationalError
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 TODAY = (NOW.date() - datetime(1970, 1, 1).date()).days  # noqa: DTZ001 - a date
-
-
-@pytest.fixture
-def storage(new_database):
-    made = Storage(DatabaseUrl().deserialize(new_database()), Base)
-    made.create()
-    yield made
-    made.close()
 
 
 def fill(storage, expired, kept):

@@ -7,27 +7,17 @@ from uuid import uuid4
 
 import pytest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, StatusUpdate, UsageReport
-from memory_graph_workers.services.database.config import DatabaseUrl
-from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage
 from memory_graph_workers.services.registry.counted import Days, Entry
 from memory_graph_workers.services.registry.listing import BLOCK, Filters
-from memory_graph_workers.services.registry.records import Base, SessionRecord, UsageRecord
+from memory_graph_workers.services.registry.records import SessionRecord, UsageRecord
 from sqlalchemy import and_, or_, select, text
 from werkzeug.exceptions import HTTPException
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STATUSES = list(SessionStatus)
 MODELS = ["a/b", "c"]
-
-
-@pytest.fixture
-def storage(new_database):
-    made = Storage(DatabaseUrl().deserialize(new_database()), Base)
-    made.create()
-    yield made
-    made.close()
 
 
 def register(session, name, chance):
