@@ -8,6 +8,8 @@ import json
 import lzma
 import tracemalloc
 import zlib
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,21 +26,32 @@ from memory_graph_workers.delivery.messages.message import MESSAGE_MAX_BYTES, Me
 
 MIB = 2**20
 MOST_BYTES = 4 * MIB
-HUGE = b'[["' + b"x" * (300 * MIB) + b'"], {}, {}]'
-LARGE = HUGE[: 20 * MIB]
 PLAIN = b"[[7], {}, {}]"
-BOMBS = {
-    "zlib": ("application/x-gzip", zlib.compress(HUGE)),
-    "gzip": ("gzip", gzip.compress(LARGE)),
-    "bzip2": ("application/x-bz2", bz2.compress(LARGE)),
-    "lzma": ("application/x-lzma", lzma.compress(LARGE)),
-    "not compressed at all": ("zlib", PLAIN),
-    "cut off": ("zlib", zlib.compress(LARGE)[:1000]),
-    "many values": ("zlib", zlib.compress(b"[[" + b"[]," * MIB + b"[]], {}, {}]")),
-    "many strings": ("zlib", zlib.compress(b"[[" + b'"",' * (MIB + 9) + b'""], {}, {}]')),
-    "one byte too large": ("zlib", zlib.compress(b" " * MOST_BYTES + b"0")),
-    "a compression that is a list": (["zlib"], PLAIN),
+
+
+def large(mebibytes: int) -> bytes:
+    return b'[["' + b"x" * (mebibytes * MIB) + b'"], {}, {}]'
+
+
+# Made by the tests that need them: every process of a parallel run imports this module.
+BOMBS: dict[str, tuple[Any, Callable[[], bytes]]] = {
+    "zlib": ("application/x-gzip", lambda: zlib.compress(large(300))),
+    "gzip": ("gzip", lambda: gzip.compress(large(20))),
+    "bzip2": ("application/x-bz2", lambda: bz2.compress(large(20))),
+    "lzma": ("application/x-lzma", lambda: lzma.compress(large(20))),
+    "not compressed at all": ("zlib", lambda: PLAIN),
+    "cut off": ("zlib", lambda: zlib.compress(large(20))[:1000]),
+    "many values": ("zlib", lambda: zlib.compress(b"[[" + b"[]," * MIB + b"[]], {}, {}]")),
+    "many strings": ("zlib", lambda: zlib.compress(b"[[" + b'"",' * (MIB + 9) + b'""], {}, {}]')),
+    "one byte too large": ("zlib", lambda: zlib.compress(b" " * MOST_BYTES + b"0")),
+    "a compression that is a list": (["zlib"], lambda: PLAIN),
 }
+
+
+@cache
+def bomb(kind: str) -> tuple[Any, bytes]:
+    compression, packed = BOMBS[kind]
+    return compression, packed()
 
 
 def envelope(body: bytes, compression: Any = None, task: str = "good") -> dict[str, Any]:
@@ -57,7 +70,7 @@ def envelope(body: bytes, compression: Any = None, task: str = "good") -> dict[s
 
 @pytest.mark.parametrize("kind", BOMBS)
 def test_refuses_what_opens_to_too_much_and_takes_little_memory(kind: str) -> None:
-    compression, body = BOMBS[kind]
+    compression, body = bomb(kind)
     found = envelope(body, compression)
     tracemalloc.start()
     try:
@@ -71,7 +84,7 @@ def test_refuses_what_opens_to_too_much_and_takes_little_memory(kind: str) -> No
 
 @pytest.mark.parametrize("kind", ["zlib", "gzip", "one byte too large", "many values"])
 def test_what_is_refused_keeps_nothing_of_what_was_opened(kind: str) -> None:
-    compression, body = BOMBS[kind]
+    compression, body = bomb(kind)
     found = envelope(body, compression)
     channel = SimpleNamespace(message_max_bytes=MOST_BYTES, no_ack_consumers=())
     gc.disable()  # a worker collects so rarely that many may come before
@@ -115,7 +128,7 @@ def test_a_worker_stays_small_among_them_and_goes_on(
     producer.send_task("good", (0,), compression="zlib")
     until(lambda: broker.redis.llen("done") == 1)
     before = peak_bytes(worker.process.pid)
-    for number, (compression, body) in enumerate(BOMBS.values(), 1):
+    for number, (compression, body) in enumerate(map(bomb, BOMBS), 1):
         producer.send_task("good", (number,), compression="gzip")
         broker.redis.lpush("work", json.dumps(envelope(body, compression)))
     broker.redis.lpush("work", b'{"body": "' + b"x" * (2 * MOST_BYTES))

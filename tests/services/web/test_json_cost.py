@@ -31,24 +31,27 @@ def test_what_is_no_json_is_judged_too(text):
     assert _is_deeper(text, 200) is False
 
 
-@pytest.mark.parametrize(
-    ("body", "is_deeper"),
-    [
-        (b"[" + b"[]," * MANY + b"[]]", False),
-        (b'[{"a":[]}' + b',{"a":[]}' * 800_000 + b"]", False),
-        (b"[" * (3 * MANY), True),
-        (b"[" * 100 + b"]" * 100 + b"," + b"[" * 101, True),
-        (b'"' + b'\\"' * MANY, False),
-        (b'""' * MANY, False),
-        (b'"' + b"\\" * MANY, False),
-        (b'"' + b"[" * MANY, False),
-        (b"]" * MANY + b"[" * 100, False),
-    ],
-    ids=lambda value: str(value)[:20],
-)
-def test_no_body_of_megabytes_takes_seconds(body, is_deeper):
+# Made by the test that needs one: every process of a parallel run imports this module.
+LONG_BODIES = {
+    "lists in a list": lambda: b"[" + b"[]," * MANY + b"[]]",
+    "objects in a list": lambda: b'[{"a":[]}' + b',{"a":[]}' * 800_000 + b"]",
+    "escaped quotes": lambda: b'"' + b'\\"' * MANY,
+    "empty texts": lambda: b'""' * MANY,
+    "backslashes": lambda: b'"' + b"\\" * MANY,
+    "brackets in a text": lambda: b'"' + b"[" * MANY,
+    "closing brackets": lambda: b"]" * MANY + b"[" * 100,
+}
+DEEP_BODIES = {
+    "opening brackets": lambda: b"[" * (3 * MANY),
+    "a second value": lambda: b"[" * 100 + b"]" * 100 + b"," + b"[" * 101,
+}
+
+
+@pytest.mark.parametrize("kind", [*LONG_BODIES, *DEEP_BODIES])
+def test_no_body_of_megabytes_takes_seconds(kind):
+    body = (LONG_BODIES | DEEP_BODIES)[kind]()
     began = time.process_time()
-    assert _is_deeper(body, 100) is is_deeper
+    assert _is_deeper(body, 100) is (kind in DEEP_BODIES)
     assert time.process_time() - began < 2  # a tenth of it to a quarter on a machine of our own
 
 
