@@ -1,13 +1,14 @@
 """`make bench`: measure ours and the peers side by side, judge the goals, and write docs/benchmarks.md.
 
-`python benchmarks/bench.py [PART …] [--json]`. A part that is run writes its section anew; the others stay.
+`python benchmarks/bench.py [PART …] [--json]`. A part that is run writes its section anew; the others stay. The first
+word of a name runs every part that begins with it: `drain`, `whole`.
 """
 
 import json
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ import page
 import results
 import startup
 import walk
+import whole
 from goals import judged
 from results import Outcome
 from rich.console import Console
@@ -37,12 +39,14 @@ PARTS: dict[str, Callable[[Rig, int], Outcome]] = {
     "archiving": archiving.part,
     "walk": walk.part,
     "startup": startup.part,
+    "whole": whole.part,
 }
+GROUPS = list(dict.fromkeys([*PARTS, *(name.partition("-")[0] for name in PARTS)]))
 COLOURS = {"met": "green", "missed": "red", "not measured": "yellow"}
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+@click.argument("parts", nargs=-1, type=click.Choice(GROUPS))
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON instead of tables.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="How often each is measured.")
 @click.option("--keep/--no-keep", default=True, show_default=True, help="Write docs/benchmarks.md and .json.")
@@ -50,7 +54,7 @@ def main(parts: tuple[str, ...], as_json: bool, rounds: int, keep: bool) -> None
     """Measure PARTS, or all; contenders take turns, and the median of the rounds counts."""
     measured: dict[str, Any] = {}
     with rig() as running:
-        for name in parts or PARTS:
+        for name in named(parts):
             began = time.monotonic()
             found = PARTS[name](running, rounds)
             secs = round(time.monotonic() - began)
@@ -63,6 +67,11 @@ def main(parts: tuple[str, ...], as_json: bool, rounds: int, keep: bool) -> None
         click.echo(json.dumps(measured, indent=2))
     else:
         show({name: results.from_json(one) for name, one in measured.items()})
+
+
+def named(asked: Sequence[str]) -> list[str]:
+    """The parts that were asked for, by their names or the first word of them; all if none was."""
+    return [name for name in PARTS if not asked or name in asked or name.partition("-")[0] in asked]
 
 
 def facts(rounds: int, secs: int) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Goal:
 _DRAIN = "usage reports drained, batches of 100"
 _ONE = "one operation a task, everything on"
 _SWEEP = "archiving, sessions a second"
+_WHOLE = "the whole system, reports a second in batches"
+_WHOLE_CPU = "the whole system, CPU s a thousand reports, all parts"
 GOALS = [
     Goal("drain-acknowledging", "drain", _DRAIN, "≥", 1.5, "times the best peer that acknowledges its work"),
     Goal("drain-all", "drain", _DRAIN, "≥", 1.2, "times the best of all peers"),
@@ -64,6 +66,12 @@ GOALS = [
     ),
     Goal("startup-modules", "startup", "modules of Flower, gRPC, SQLAlchemy, services imported", "≤", 0, "modules"),
     Goal("startup-first-task", "startup", "a worker takes its first task", "≤", 3.0, "s after its start"),
+    Goal("whole-bare", "whole", _WHOLE, "≥", 12.0, "times bare Celery, one POST a task to the same Registry"),
+    Goal("whole-taskiq", "whole", _WHOLE, "≥", 8.0, "times taskiq's stream, one POST a task to the same Registry"),
+    Goal("whole-taskiq-batch", "whole", _WHOLE, "≥", 1.1, "times taskiq's stream, 100 a task to the same batch route"),
+    Goal("whole-cpu", "whole", _WHOLE_CPU, "≤", 0.25, "s"),
+    Goal("whole-cpu-limit", "whole", _WHOLE_CPU, "≤", 3.0, "times the script without queue and HTTP"),
+    Goal("whole-exact", "whole", "reports lost or duplicated, counted in the database", "≤", 0, "reports"),
 ]
 
 

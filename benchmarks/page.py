@@ -14,7 +14,7 @@ import results
 from goals import judged
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE, DATA, PLOT = DOCS / "benchmarks.md", DOCS / "benchmarks.json", DOCS / "images" / "drain.svg"
+PAGE, DATA = DOCS / "benchmarks.md", DOCS / "benchmarks.json"
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- figures: end -->"
 
 
@@ -24,12 +24,23 @@ def read() -> dict[str, Any]:
 
 
 def write(kept: dict[str, Any]) -> None:
-    """Write the data, the plot, and the page between its marks."""
+    """Write the data, the pictures, and the page between its marks."""
     DATA.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    PLOT.write_text(plot.bars({at: bars for part in kept.values() for at, bars in part["bars"].items()}))
+    for path, picture in pictures(kept).items():
+        path.write_text(picture)
     before, rest = PAGE.read_text().split(BEGIN)
     after = rest.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n{figures(kept)}\n{END}{after}")
+
+
+def pictures(kept: Mapping[str, Any]) -> dict[Path, str]:
+    """What each picture beside the page shows."""
+    found = [results.from_json(part) for part in kept.values()]
+    images = DOCS / "images"
+    return {
+        images / "drain.svg": plot.bars({at: bars for one in found for at, bars in one.bars.items()}),
+        images / "whole.svg": plot.stacks({at: stacks for one in found for at, stacks in one.stacks.items()}),
+    }
 
 
 def figures(kept: Mapping[str, Any]) -> str:

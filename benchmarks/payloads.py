@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 SEED = 5
+SESSIONS = [f"session-{number:04}" for number in range(100)]
 
 
 def reports(many: int) -> list[dict[str, Any]]:
@@ -12,10 +13,18 @@ def reports(many: int) -> list[dict[str, Any]]:
     return [_report(chance, number) for number in range(many)]
 
 
+def numbered(many: int) -> list[dict[str, Any]]:
+    """The same reports, each with its number among its metadata, by which a database can be counted."""
+    made = reports(many)
+    for number, report in enumerate(made):
+        report["metadata"]["number"] = number
+    return made
+
+
 def _report(chance: random.Random, number: int) -> dict[str, Any]:
     prompt, completion = chance.randrange(20, 4000), chance.randrange(1, 1200)
     return {
-        "session_id": f"session-{number % 100:04}",
+        "session_id": SESSIONS[number % len(SESSIONS)],
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "model_id": chance.choice(["small-model", "large-model"]),

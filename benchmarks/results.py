@@ -31,11 +31,16 @@ class Table:
 
 @dataclass
 class Outcome:
-    """The outcome of one part."""
+    """The outcome of one part.
+
+    `bars` are reports a second by setting and contender; `stacks` are processor seconds a thousand by setting,
+    contender and part of the system.
+    """
 
     figures: list[Figure] = field(default_factory=list[Figure])
     tables: list[Table] = field(default_factory=list[Table])
     bars: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
+    stacks: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict[str, dict[str, dict[str, float]]])
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:
@@ -55,9 +60,11 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "figures": [{"goal": one.goal, "at": one.at, "rounds": one.rounds} for one in outcome.figures],
         "tables": [{"title": one.title, "header": one.header, "rows": one.rows} for one in outcome.tables],
         "bars": outcome.bars,
+        "stacks": outcome.stacks,
     }
 
 
 def from_json(kept: dict[str, Any]) -> Outcome:
     """The outcome that an earlier run kept."""
-    return Outcome([Figure(**one) for one in kept["figures"]], [Table(**one) for one in kept["tables"]], kept["bars"])
+    figures, tables = [Figure(**one) for one in kept["figures"]], [Table(**one) for one in kept["tables"]]
+    return Outcome(figures, tables, kept["bars"], kept.get("stacks", {}))

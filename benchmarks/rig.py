@@ -18,7 +18,7 @@ from memory_graph_workers.cli.stack import broker
 from memory_graph_workers.cli.stack.directory import temporary_directory
 from memory_graph_workers.cli.stack.ports import LOOPBACK, accepts
 from memory_graph_workers.cli.stack.processes import Child, Children
-from memory_graph_workers.cli.stack.servers import Server, start_all
+from memory_graph_workers.cli.stack.servers import Running, Server, start_all
 from memory_graph_workers.cli.stack.watcher import wait_until
 
 HERE = Path(__file__).parent
@@ -41,8 +41,10 @@ class Seen:
 class Rig:
     """One Redis and one HTTP server for all contenders of a run."""
 
-    def __init__(self, children: Children, ports: Mapping[str, int]) -> None:
-        self.children, self._programs = children, 0
+    def __init__(self, children: Children, directory: Path, running: Mapping[str, Running]) -> None:
+        self.children, self.directory, self._programs = children, directory, 0
+        ports = {name: found.port for name, found in running.items()}
+        self.redis_pid = running["redis"].child.process.pid
         self.redis_url = f"redis://:{PASSWORD}@{LOOPBACK}:{ports['redis']}/0"
         self.server_url = f"http://{LOOPBACK}:{ports['server']}"
         self.graph_url = f"grpc://{LOOPBACK}:{ports['graph']}"
@@ -158,7 +160,7 @@ def rig() -> Generator[Rig]:
     """Start Redis and the server; both go when the block ends."""
     with temporary_directory(keep_logs=False) as (directory, children):
         running = start_all(children, [_redis(directory), _python("server"), _python("graph")])
-        yield Rig(children, {name: found.port for name, found in running.items()})
+        yield Rig(children, directory, running)
 
 
 def _redis(parent: Path) -> Server:

@@ -30,3 +30,12 @@ async def track(report: dict[str, Any]) -> None:
     """Send one report."""
     async with broker.state.session.post(URL, json=report) as answer:
         answer.raise_for_status()
+
+
+@broker.task
+async def track_batch(reports: list[dict[str, Any]]) -> None:
+    """Send reports in one request, each with its key, to a Registry that takes batches."""
+    async with broker.state.session.post(f"{URL}/batch", json=reports) as answer:
+        answer.raise_for_status()
+        if (await answer.json())["failed"]:
+            raise RuntimeError("some reports failed")

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import databases
 import goals
 import page
 import payloads
@@ -59,10 +60,37 @@ def test_reports_are_the_same_every_time_and_what_the_registry_takes():
 
 def test_an_outcome_survives_its_file():
     made = Outcome([Figure("events", "0 ms", [1.0])], [Table("T", ["a"], [["b"]])], {"0 ms": {"x": 1.0}})
+    made.stacks["SQLite"] = {"x": {"worker": 1.0}}
     assert results.from_json(json.loads(json.dumps(results.as_json(made)))) == made
+
+
+def test_a_stack_shows_its_parts_to_scale_and_the_short_ones_enlarged():
+    long, short = {"producer": 3.0, "worker": 1.0}, {"producer": 0.1, "worker": 0.3}
+    drawn = plot.stacks({"SQLite": {"long": long, "short": short}})
+    widths = [float(found) for found in re.findall(r'width="([\d.]+)" height="15"', drawn)]
+    assert widths[0] == pytest.approx(3 * widths[1], abs=0.2)  # in the bar of 4.0
+    assert sum(widths[2:4]) == pytest.approx(sum(widths[:2]) / 10, abs=0.2)  # the short one beside it
+    assert sum(widths[4:]) == pytest.approx(sum(widths[:2]), abs=0.2)  # and enlarged
+    assert drawn.count(">short<") == 2
+    assert drawn.count(">long<") == 1
+
+
+def test_a_report_that_is_lost_or_duplicated_is_noticed():
+    reports = payloads.numbered(3)
+    tokens = sum(report["total_tokens"] for report in reports)
+    databases.Counted(3, 3, (3, tokens), (3, tokens)).check(reports)
+    for wrong in (
+        databases.Counted(2, 2, (2, tokens), (2, tokens)),
+        databases.Counted(4, 3, (3, tokens), (3, tokens)),
+        databases.Counted(3, 3, (3, tokens), (4, tokens)),
+        databases.Counted(3, 3, (3, tokens - 1), (3, tokens - 1)),
+    ):
+        with pytest.raises(RuntimeError, match="lost"):
+            wrong.check(reports)
 
 
 def test_the_page_is_what_the_data_says():
     kept = page.read()
     assert page.figures(kept) in page.PAGE.read_text()
-    assert page.PLOT.read_text() == plot.bars({at: bars for part in kept.values() for at, bars in part["bars"].items()})
+    for path, picture in page.pictures(kept).items():
+        assert path.read_text() == picture, path.name
