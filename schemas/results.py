@@ -123,6 +123,7 @@ class BatchArchiveResponseDict(TypedDict):
     total: int
     success_count: int
     failed: list[ArchiveFailureDict]
+    policies: NotRequired[dict[str, Any]]
 
 
 class SweepAnswerDict(TypedDict):

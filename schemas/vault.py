@@ -45,6 +45,19 @@ class ArchiveEntrySchema(Request[ArchiveEntry]):
 
 
 @dataclass(frozen=True)
+class PlacedEntry(ArchiveEntry):
+    """An entry of a batch that is stored under a policy, if the vault has it."""
+
+    policy_id: str | None = None
+
+
+class PlacedEntrySchema(ArchiveEntrySchema):
+    model = PlacedEntry
+
+    policy_id = Id()
+
+
+@dataclass(frozen=True)
 class RetrievedArchive(ArchiveEntry):
     """An archive as the vault returns it.
 
@@ -116,12 +129,16 @@ class ArchiveFailureSchema(Response[ArchiveFailure]):
 
 @dataclass(frozen=True)
 class BatchArchiveResponse:
-    """The vault's response to a batch; `archived` lists archive ids or session ids (the contract leaves it open)."""
+    """The vault's response to a batch; `archived` lists archive ids or session ids (the contract leaves it open).
+
+    `policies` confirms under which policy each archive is, by archive id; None if the vault has no `archive_policy`.
+    """
 
     archived: list[str]
     total: int
     success_count: int
     failed: list[ArchiveFailure] = field(default_factory=list[ArchiveFailure])
+    policies: dict[str, Any] | None = None
 
 
 class BatchArchiveResponseSchema(Response[BatchArchiveResponse]):
@@ -131,6 +148,7 @@ class BatchArchiveResponseSchema(Response[BatchArchiveResponse]):
     failed = fields.List(fields.Nested(ArchiveFailureSchema))
     total = ReadCount(required=True)
     success_count = ReadCount(required=True)
+    policies = JsonObject()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ...schemas.vault import (
     ArchiveEntrySchema,
     ArchiveResponseSchema,
     BatchArchiveResponseSchema,
+    PlacedEntrySchema,
     PolicyAssignmentSchema,
     PolicyCreatedSchema,
     PolicyId,
@@ -41,7 +42,8 @@ INFO = ServiceInfo(
     "Data-Vault", "Archives of sessions, kept for as long as their retention policy requires.", key_needed=True
 )
 _STORAGE_HEADERS = ["Encryption", "Compression"]
-_ENTRIES = {"type": "array", "maxItems": MAX_BATCH_ENTRIES, "items": ArchiveEntrySchema}
+_ENTRIES = {"type": "array", "maxItems": MAX_BATCH_ENTRIES, "items": PlacedEntrySchema}
+CAPABILITIES: dict[str, Any] = {"archive_policy": {}}
 _BATCH = {"required": True, "content": {"application/json": {"schema": _ENTRIES}}}
 routes = JsonBlueprint("vault", __name__, url_prefix="/api/v1", description=INFO.description)
 
@@ -59,7 +61,8 @@ def prepare(config: VaultServiceConfig) -> None:
 def make_app(config: VaultServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
-    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, capability(RETENTION.days))
+    able = capability(RETENTION.days) | CAPABILITIES
+    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, able)
     idempotency = IdempotencyStore(storage, IdempotentResponse, config.now, config.encryption_keys.fingerprint)
     app.extensions.update(idempotency=idempotency, storage=storage, config=config, purges=(idempotency.purge,))
     app.register_error_handler(Refused, _refused)
@@ -88,7 +91,8 @@ def batch_archive() -> Response:
     """Store many sessions; lists those that cannot be stored with the reason.
 
     Entries are independent: one that does not match its schema, is too large or contradicts what is stored is in
-    `failed`, and the others are stored.
+    `failed`, and the others are stored. An entry may name its policy; `policies` tells which archives are under theirs.
+    An archive whose policy does not exist, or that was stored before, may be in `archived` and not there.
     """
     options, now = _options(), _config().now()
     drafts = vault_batches.make_drafts(_read_entries(), body_digest(), options)

@@ -1,6 +1,7 @@
 """The Vault's archives: written once, kept until their retention ends."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from .seal import Ids, Sealed, SealOptions, seal, unseal
 
 # Separates the details from the data; canonical JSON contains no line break.
 _SEPARATOR = b"\n"
+NO_POLICIES: Mapping[str, int] = {}
 OTHER_CONTENT = Refusal(RefusalReason.OTHER_CONTENT)
 
 
@@ -48,9 +50,10 @@ class Draft:
     entry: ArchiveEntry
     data: bytes
     sealed: Sealed
+    policy_id: str | None = None
 
 
-def make_draft(entry: ArchiveEntry, options: ArchiveOptions) -> Draft:
+def make_draft(entry: ArchiveEntry, options: ArchiveOptions, policy_id: str | None = None) -> Draft:
     """Seal an entry, ready to be stored.
 
     Raises: Refused if it is too large.
@@ -59,17 +62,20 @@ def make_draft(entry: ArchiveEntry, options: ArchiveOptions) -> Draft:
     if len(data) + len(canonical_json([entry.metadata, entry.tags])) > options.max_bytes:
         raise Refused(413, f"too large: an archive may have {options.max_bytes} bytes")
     content = canonical_json({"metadata": entry.metadata, "tags": entry.tags}) + _SEPARATOR + data
-    return Draft(entry, data, seal(content, Ids(entry.id, entry.session_id), options.seal_options, options.ring))
+    sealed = seal(content, Ids(entry.id, entry.session_id), options.seal_options, options.ring)
+    return Draft(entry, data, sealed, policy_id)
 
 
-def store(session: Session, draft: Draft, ring: KeyRing, now: datetime) -> ArchiveResponse:
-    """Store an archive; a repeat of the same content gets the first receipt.
+def store(
+    session: Session, draft: Draft, ring: KeyRing, now: datetime, policies: Mapping[str, int] = NO_POLICIES
+) -> ArchiveResponse:
+    """Store an archive, under its policy if that is one of `policies`; a repeat of the same content changes nothing.
 
     Raises: Refused if its id holds other content, Unreadable if the stored content cannot be read.
     """
     record = session.get(ArchiveRecord, draft.entry.id)
     if record is None:
-        record = _record(draft, now)
+        record = _record(draft, now, policies)
         session.add(record)
         session.flush()
     elif not _is_same(record, draft, ring):
@@ -141,8 +147,10 @@ def retention_end(received_at: datetime, kept_days: int) -> datetime:
         return LAST_TIME
 
 
-def _record(draft: Draft, now: datetime) -> ArchiveRecord:
+def _record(draft: Draft, now: datetime, policies: Mapping[str, int]) -> ArchiveRecord:
     entry, key = draft.entry, draft.sealed.key
+    policy_id = draft.policy_id if draft.policy_id in policies else None
+    kept_days = max(entry.retention_days, policies[policy_id] if policy_id else 0)
     return ArchiveRecord(
         archive_id=entry.id,
         session_id=entry.session_id,
@@ -152,8 +160,9 @@ def _record(draft: Draft, now: datetime) -> ArchiveRecord:
         archived_at=entry.archived_at or now,
         recorded_receipt=now,
         retention_days=entry.retention_days,
-        kept_days=entry.retention_days,
-        kept_until=retention_end(now, entry.retention_days),
+        kept_days=kept_days,
+        kept_until=retention_end(now, kept_days),
+        policy_id=policy_id,
     )
 
 

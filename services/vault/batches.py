@@ -1,19 +1,21 @@
 """A batch of archives, whose entries succeed or fail independently."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ...schemas.base import ValidationError
+from ...schemas.base import Request, ValidationError
 from ...schemas.fields import MAX_ID_LENGTH
-from ...schemas.vault import ArchiveEntrySchema, ArchiveFailure, BatchArchiveResponse
+from ...schemas.vault import ArchiveFailure, BatchArchiveResponse, PlacedEntry, PlacedEntrySchema
 from ..web.log import log_failure
 from .archives import ArchiveOptions, Draft, Refused, make_draft, store
 from .keys import KeyRing, Unreadable
+from .records import PolicyRecord
 
-_SCHEMA = ArchiveEntrySchema()
+_SCHEMA = cast(Request[PlacedEntry], PlacedEntrySchema())
 _MAX_REASON = 300
 
 
@@ -28,23 +30,35 @@ def store_all(
     """Store what can be stored, and give the reasons for the rest."""
     archived: list[str] = []
     failed: list[ArchiveFailure] = []
+    asked = {draft.policy_id for draft in drafts if isinstance(draft, Draft) and draft.policy_id}
+    policies, placed = find_policies(session, asked), dict[str, str]()
     for draft in drafts:
         if isinstance(draft, ArchiveFailure):
             failed.append(draft)
             continue
         try:
-            archived.append(store(session, draft, ring, now).archive_id)
+            receipt = store(session, draft, ring, now, policies)
+            archived.append(receipt.archive_id)
+            if draft.policy_id and receipt.policy_id == draft.policy_id:
+                placed[receipt.archive_id] = draft.policy_id
         except Refused as error:
             failed.append(ArchiveFailure(draft.entry.session_id, error.reason))
         except Unreadable as error:
             log_failure(error, {"reason": error.reason})
             failed.append(ArchiveFailure(draft.entry.session_id, error.reason))
-    return BatchArchiveResponse(archived, len(drafts), len(archived), failed)
+    return BatchArchiveResponse(archived, len(drafts), len(archived), failed, placed if asked else None)
+
+
+def find_policies(session: Session, ids: Collection[str]) -> dict[str, int]:
+    """Those of these policies that exist, with the days that they require."""
+    query = select(PolicyRecord.policy_id, PolicyRecord.retention_days).where(PolicyRecord.policy_id.in_(ids))
+    return dict(session.execute(query).tuples().all()) if ids else {}
 
 
 def _checked(payload: Any, seed: str, options: ArchiveOptions) -> Draft | ArchiveFailure:
     try:
-        return make_draft(_SCHEMA.receive(payload, seed), options)
+        entry = _SCHEMA.receive(payload, seed)
+        return make_draft(entry, options, entry.policy_id)
     except ValidationError as error:
         reason = f"invalid: {error.messages}"[:_MAX_REASON]
     except Refused as error:

@@ -60,6 +60,9 @@ STATUS_BATCH: dict[str, Any] = {
     "required": ["most"],
     "properties": _MOST,
 }
+ARCHIVE_POLICY: dict[str, Any] = {
+    "description": "An entry of a batch of archives may name the policy that it is stored under.", "type": "object",
+}  # fmt: skip
 HEALTH: dict[str, Any] = {
     "description": "Whether the service can work.",
     "type": "object",
@@ -78,6 +81,7 @@ HEALTH: dict[str, Any] = {
                 "session_filters": SESSION_FILTERS,
                 "usage_batch": USAGE_BATCH,
                 "status_batch": STATUS_BATCH,
+                "archive_policy": ARCHIVE_POLICY,
             },
         },
     },

@@ -39,6 +39,7 @@ LEAST: dict[type[Payload[Any]], dict[str, Any]] = {
     registry.ModelMetadataSchema: MODEL,
     registry.ModelListSchema: {"models": [MODEL], "total": 1},
     vault.ArchiveEntrySchema: {"session_id": "s", "data": None, "retention_days": 1},
+    vault.PlacedEntrySchema: {"session_id": "s", "data": None, "retention_days": 1},
     vault.RetrievedArchiveSchema: {
         "session_id": "s",
         "data": None,

@@ -47,6 +47,34 @@ def test_batch_archive_judges_each_entry(vault, new_id):
     assert "retention_days" in answer.json["failed"][0]["error"]
 
 
+def test_batch_archive_puts_entries_under_the_policies_that_they_name(vault, new_id):
+    first, second = f"{new_id}-1", f"{new_id}-2"
+    policy = f'{{"policy_id": "{new_id}", "name": "p", "retention_days": 1095, "compliance_level": "pci"}}'
+    assert vault.post("/api/v1/policies", policy).status == 201
+    placed, unknown = (
+        entry(one)[:-1] + f', "policy_id": "{name}"}}' for one, name in ((first, new_id), (second, "nobody-made-it"))
+    )
+    answer = vault.post("/api/v1/archive/batch", f"[{placed}, {unknown}, {entry(new_id)}]")
+    assert answer.status == 200
+    assert answer.json == {
+        "archived": [first, second, new_id],
+        "failed": [],
+        "total": 3,
+        "success_count": 3,
+        "policies": {first: new_id},
+    }
+    there = vault.get(f"/api/v1/archive/{first}").json
+    assert (there["policy_id"], there["retention_days"]) == (new_id, 1095)
+    assert there["kept_until"][:4] > there["received_at"][:4]
+    for one in (second, new_id):
+        there = vault.get(f"/api/v1/archive/{one}").json
+        assert ("policy_id" in there, there["retention_days"]) == (False, 365)
+
+
+def test_health_says_that_a_batch_takes_policies(vault):
+    assert vault.get("/health").json["capabilities"]["archive_policy"] == {}
+
+
 def test_delete_archive_succeeds_after_the_retention(start, new_id):
     vault = start("vault", VAULT_CLOCK_OFFSET_SECS=str(-2 * 86_400))
     vault.post("/api/v1/archive", f'{{"id": "{new_id}", "session_id": "s", "data": null, "retention_days": 1}}')
