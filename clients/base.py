@@ -109,7 +109,8 @@ class Extension:
     """The form of a call that only a service with `capability` knows.
 
     `form` makes it of the capability's facts, which come unchecked from /health; None if they do not cover this call.
-    `was_done` tells from a response whether a field that the extension adds had its effect.
+    `was_done` tells from a response whether a field that the extension adds had its effect. A form with another body
+    has an idempotency key of its own.
     One that `guards` keeps the call from doing harm: it is left out only where it is certain that the service does not
     know it, and `form` gets None for facts that could not be read.
     """
@@ -238,7 +239,8 @@ class ServiceClient(Closing):
         if extended is None or call.extension is None:
             return self._sent_once(call, key, end, returns)
         try:
-            done = self._exchange(extended, key, end, partial(_result, extended, returns))
+            extended_key = header_key(extended.idempotency_key) if extended.idempotency_key else key
+            done = self._exchange(extended, extended_key, end, partial(_result, extended, returns))
             if call.extension.was_done(done):
                 return done
         except IntegrationError as error:

@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 from orjson import Fragment
@@ -17,6 +18,7 @@ from ..schemas.vault import (
     ArchiveResponseSchema,
     BatchArchiveResponse,
     BatchArchiveResponseSchema,
+    PlacedEntrySchema,
     PolicyAssignmentSchema,
     PolicyCreatedSchema,
     PolicyId,
@@ -25,7 +27,7 @@ from ..schemas.vault import (
     RetrievedArchive,
     RetrievedArchiveSchema,
 )
-from .base import Call, ServiceClient, encode
+from .base import Call, Extension, ServiceClient, encode
 from .config import IDLE_CONNECTIONS, RetryPolicy, VaultConfig
 from .errors import SerializationError
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 BRACKETS, COMMA = 2, 1
 _NOT_STORED = ("failed", "failure", "error", "rejected")
 ENTRY = ArchiveEntrySchema()
+PLACED_ENTRY = PlacedEntrySchema()
 RECEIPT = ArchiveResponseSchema()
 BATCH = BatchArchiveResponseSchema()
 ARCHIVE = RetrievedArchiveSchema()
@@ -100,11 +103,16 @@ class VaultClient(ServiceClient):
         result lists archive ids; an entry that the vault does not mention counts as failed. The idempotency key of
         each request is `<key>:<SHA-256 of its body>`, so a repeat with fewer entries is a new request.
         """
-        key = idempotency_key or str(uuid4())
-        parts = [self._archive_part(some, body, key) for some, body in self._parts(entries)]
-        archived = [archive_id for part in parts for archive_id in part.archived]
-        failed = [failure for part in parts for failure in part.failed]
-        return BatchArchiveResponse(archived, total=len(entries), success_count=len(archived), failed=failed)
+        return self._archive_all(entries, idempotency_key or str(uuid4()))
+
+    def batch_archive_under_policy(
+        self, entries: Sequence[ArchiveEntry], policy_id: str, *, idempotency_key: str | None = None
+    ) -> BatchArchiveResponse:
+        """Store many sessions as `batch_archive` does, under a policy in the same request where the vault takes that.
+
+        `policies` of the result names the archives that are under the policy now; place each other one by itself.
+        """
+        return self._archive_all(entries, idempotency_key or str(uuid4()), policy_id)
 
     def retrieve_session(self, archive_id: str) -> RetrievedArchive:
         """Return an archive (GET /api/v1/archive/{id}).
@@ -139,29 +147,59 @@ class VaultClient(ServiceClient):
         ids, body = {"archive_id": archive_id}, ASSIGNMENT.write(PolicyId(policy_id))
         self._call(Call("apply_retention_policy", "PUT", route, ids=ids, body=body, schema=ASSIGNMENT))
 
-    def _parts(self, entries: Iterable[ArchiveEntry]) -> Iterator[tuple[list[ArchiveEntry], list[Fragment]]]:
-        """Yield entries and body of each request; an entry is encoded once, and one body is in memory at a time."""
+    def _archive_all(self, entries: Sequence[ArchiveEntry], key: str, policy_id: str = "") -> BatchArchiveResponse:
+        parts = [self._archive_part(some, texts, key, policy_id) for some, texts in self._parts(entries, policy_id)]
+        archived = [archive_id for part in parts for archive_id in part.archived]
+        failed = [failure for part in parts for failure in part.failed]
+        placed = dict.fromkeys((one for part in parts for one in part.policies or ()), policy_id)
+        return BatchArchiveResponse(archived, len(entries), len(archived), failed, placed if policy_id else None)
+
+    def _parts(
+        self, entries: Iterable[ArchiveEntry], policy_id: str
+    ) -> Iterator[tuple[list[ArchiveEntry], list[bytes]]]:
+        """Yield entries of each request as such and as JSON; one request's texts are in memory at a time."""
         some: list[ArchiveEntry] = []
-        body: list[Fragment] = []
-        size_bytes = BRACKETS
+        texts: list[bytes] = []
+        size_bytes, more_bytes = BRACKETS, len(_placing(policy_id))
         for entry in entries:
             text = encode(ENTRY.write(entry))
-            full = len(some) == self.config.batch_size or size_bytes + len(text) > self.config.batch_max_bytes
+            entry_bytes = len(text) + more_bytes
+            full = len(some) == self.config.batch_size or size_bytes + entry_bytes > self.config.batch_max_bytes
             if some and full:
-                yield some, body
-                some, body, size_bytes = [], [], BRACKETS
+                yield some, texts
+                some, texts, size_bytes = [], [], BRACKETS
             some.append(entry)
-            body.append(Fragment(text))
-            size_bytes += len(text) + COMMA
+            texts.append(text)
+            size_bytes += entry_bytes + COMMA
         if some:
-            yield some, body
+            yield some, texts
 
     def _archive_part(
-        self, entries: Sequence[ArchiveEntry], body: Sequence[Fragment], key: str
+        self, entries: Sequence[ArchiveEntry], texts: Sequence[bytes], key: str, policy_id: str
     ) -> BatchArchiveResponse:
+        call = self._batch_call(entries, texts, key)
+        if policy_id:
+            call.extension = self._under_policy(entries, texts, key, policy_id)
+        response = self._call(call, BATCH)
+        if policy_id and response.archived and response.policies is None:
+            self.capabilities.forget("archive_policy")  # it stored them, and took no notice of the policy
+        return _matched(entries, response, policy_id)
+
+    def _batch_call(self, entries: Sequence[ArchiveEntry], texts: Iterable[bytes], key: str) -> Call:
+        body = [*map(Fragment, texts)]
         part_key = f"{key}:{hashlib.sha256(encode(body)).hexdigest()}"
-        call = self._archive_call("batch_archive", "/api/v1/archive/batch", body, part_key, entries)
-        return _matched(entries, self._call(call, BATCH))
+        return self._archive_call("batch_archive", "/api/v1/archive/batch", body, part_key, entries)
+
+    def _under_policy(
+        self, entries: Sequence[ArchiveEntry], texts: Sequence[bytes], key: str, policy_id: str
+    ) -> Extension:
+        """Return the form of a batch whose entries name their policy."""
+
+        def form(facts: Any) -> Call:
+            more = _placing(policy_id)
+            return replace(self._batch_call(entries, [text[:-1] + more for text in texts], key), schema=PLACED_ENTRY)
+
+        return Extension("archive_policy", form, _took_entries)
 
     def _archive_call(
         self, operation: str, route: str, body: object, key: str | None, entries: Sequence[ArchiveEntry]
@@ -176,7 +214,19 @@ class VaultClient(ServiceClient):
         )
 
 
-def _matched(entries: Sequence[ArchiveEntry], response: BatchArchiveResponse) -> BatchArchiveResponse:
+def _placing(policy_id: str) -> bytes:
+    """Return what an entry's JSON ends with, instead of its brace, to name its policy."""
+    return b',"policy_id":%s}' % encode(policy_id) if policy_id else b""
+
+
+def _took_entries(response: BatchArchiveResponse) -> bool:
+    """Return whether a vault knew the field; one that does not may refuse each entry because of it."""
+    return bool(response.archived) or response.policies is not None
+
+
+def _matched(
+    entries: Sequence[ArchiveEntry], response: BatchArchiveResponse, policy_id: str = ""
+) -> BatchArchiveResponse:
     """Match a response to the entries that were sent; the vault may list archive ids or session ids.
 
     A session id in both lists (two archives of one session) does not say which was stored, so both count as failed. So
@@ -194,7 +244,9 @@ def _matched(entries: Sequence[ArchiveEntry], response: BatchArchiveResponse) ->
         and (entry.session_id not in failures or said[entry.session_id] <= asked[entry.session_id])
     ]
     failed = list(_failures(entries, set(archived), response))
-    return BatchArchiveResponse(archived, total=len(entries), success_count=len(archived), failed=failed)
+    policies: Mapping[str, Any] = response.policies or {}
+    placed = {archive_id: policy_id for archive_id in archived if policy_id and policies.get(archive_id) == policy_id}
+    return BatchArchiveResponse(archived, len(entries), len(archived), failed, placed)
 
 
 def _failures(

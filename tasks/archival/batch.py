@@ -13,7 +13,17 @@ from ..failed_items import tell_failed
 from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, is_due, prepare, read_session
 from .state import Sweep, Sweeps
-from .storing import Stored, check_marked, check_unchanged, ensure_policy, mark_alone, mark_together, place, store
+from .storing import (
+    Stored,
+    check_marked,
+    check_unchanged,
+    default_policy,
+    ensure_policy,
+    mark_alone,
+    mark_together,
+    place,
+    store,
+)
 
 REMEMBERED_TOGETHER = 10
 
@@ -100,19 +110,21 @@ class Batch:
             yield some
 
     def _archive(self, prepared: Sequence[Prepared]) -> None:
-        """Store sessions, and then see that their policy exists.
+        """Store sessions, and then see that the policy exists of those that were not placed under it with that.
 
         In this order, a vault that fails every POST fails different requests, and its circuit breaker opens.
         """
-        store_all = partial(store, prepared, self.batch_id, is_last_attempt=self.is_last_attempt)
+        policy_id = default_policy().policy_id
+        store_all = partial(store, prepared, self.batch_id, policy_id, is_last_attempt=self.is_last_attempt)
         stored = self._for_all(prepared, store_all) or Stored()
         self.failed.update(stored.refused)
         self.unsettled.update(stored.unsettled)
         self.sweeps.remember_stored(self.sweep.sweep_id, self.batch_id, stored.archive_ids)
-        kept = [item for item in prepared if item.session.session_id in stored.archive_ids]
-        policy_id = self._for_all(kept, self._policy) if kept else None
-        if policy_id:
-            self._finish(kept, stored.archive_ids, policy_id)
+        kept = [item for item in prepared if _session_id(item) in stored.archive_ids]
+        unplaced = [item for item in kept if _session_id(item) not in stored.placed]
+        if unplaced and not self._for_all(unplaced, self._policy):
+            kept = [item for item in kept if _session_id(item) in stored.placed]
+        self._finish(kept, stored)
 
     def _for_all(self, prepared: Sequence[Prepared], work: Callable[[], R]) -> R | None:
         """Do what these sessions need together; a failure is the outcome of each, and of no other."""
@@ -126,11 +138,13 @@ class Batch:
             self.failed.update({item.session.session_id: reason_of(error) for item in prepared})
         return None
 
-    def _finish(self, kept: Iterable[Prepared], archive_ids: dict[str, str], policy_id: str) -> None:
-        """Place stored sessions under the policy and set them to `archived` in the Registry."""
+    def _finish(self, kept: Iterable[Prepared], stored: Stored) -> None:
+        """Place stored sessions under the policy, if they are not yet, and set them to `archived` in the Registry."""
 
         def place_unchanged(item: Prepared) -> Prepared:
-            place(item, archive_ids[item.session.session_id], policy_id)
+            session_id = _session_id(item)
+            if session_id not in stored.placed:
+                place(item, stored.archive_ids[session_id], self.policy_id)
             check_unchanged(item)
             return item
 
@@ -184,8 +198,7 @@ class Batch:
 
     def _policy(self) -> str:
         if not self.policy_id:
-            scheduler = connections.config().scheduler
-            self.policy_id = ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
+            self.policy_id = ensure_policy(default_policy())
         return self.policy_id
 
     def _each(self, items: Iterable[T], work: Callable[[T], R], id_of: Callable[[T], str]) -> Iterator[R | None]:

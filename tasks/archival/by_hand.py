@@ -7,7 +7,7 @@ from ...schemas.results import ArchivedByHandDict
 from .. import connections, side_by_side
 from .reasons import CONCERNS_ALL, reason_of
 from .session import Prepared, prepare, read_session
-from .storing import Stored, ensure_policy, place, store
+from .storing import Stored, default_policy, ensure_policy, place, store
 
 _NO_OUTCOME = (*CONCERNS_ALL, TransientError, AuthenticationError, InvalidConfig)
 
@@ -35,23 +35,25 @@ def archive(
     ready = [item for item in side_by_side.results(prepared, dict.fromkeys(session_ids)) if item]
     if not ready:
         return {"archived": {}, "failed": failed}
-    stored = store(ready, key, is_last_attempt=is_last_attempt)
+    policy = default_policy()
+    stored = store(ready, key, policy.policy_id, is_last_attempt=is_last_attempt)
     for error in stored.unsettled.values():
         raise error
-    policy_id = ensure_policy(scheduler.default_compliance_level, scheduler.retention_days)
-    failed |= stored.refused | _placed_under(policy_id, ready, stored)
+    unplaced = [item for item in ready if item.session.session_id in stored.archive_ids.keys() - stored.placed]
+    if unplaced:
+        failed |= _place_under(ensure_policy(policy), unplaced, stored)
+    failed |= stored.refused
     archived = {session_id: kept for session_id, kept in stored.archive_ids.items() if session_id not in failed}
     return {"archived": archived, "failed": failed}
 
 
-def _placed_under(policy_id: str, ready: Sequence[Prepared], stored: Stored) -> dict[str, str]:
+def _place_under(policy_id: str, unplaced: Sequence[Prepared], stored: Stored) -> dict[str, str]:
     """Place archives under their policy; returns why that failed, by session."""
     failed: dict[str, str] = {}
-    for item in ready:
+    for item in unplaced:
         session_id = item.session.session_id
         try:
-            if session_id in stored.archive_ids:
-                place(item, stored.archive_ids[session_id], policy_id)
+            place(item, stored.archive_ids[session_id], policy_id)
         except _NO_OUTCOME:
             raise
         except Exception as error:  # noqa: BLE001  the outcome of this session, and no other's

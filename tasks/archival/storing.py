@@ -28,41 +28,48 @@ CONFLICT, NOT_FOUND = 409, 404
 class Stored:
     """What became of prepared sessions: archive ids of those in the vault, and why the others are not.
 
-    For `unsettled` ones the vault gave no usable response: another attempt finds those it stored and stores the rest.
+    Those that are `placed` are under their policy, too. For `unsettled` ones the vault gave no usable response: another
+    attempt finds those it stored and stores the rest.
     """
 
     archive_ids: dict[str, str] = field(default_factory=dict[str, str])
     refused: dict[str, str] = field(default_factory=dict[str, str])
     unsettled: dict[str, TransientError] = field(default_factory=dict[str, TransientError])
+    placed: set[str] = field(default_factory=set[str])
 
     def __or__(self, other: "Stored") -> "Stored":
         return Stored(
-            self.archive_ids | other.archive_ids, self.refused | other.refused, self.unsettled | other.unsettled
+            self.archive_ids | other.archive_ids,
+            self.refused | other.refused,
+            self.unsettled | other.unsettled,
+            self.placed | other.placed,
         )
 
 
-def store(prepared: Sequence[Prepared], key: str, *, is_last_attempt: bool = False) -> Stored:
+def store(prepared: Sequence[Prepared], key: str, policy_id: str, *, is_last_attempt: bool = False) -> Stored:
     """Store sessions in the vault; a batch that it refuses, or that cannot be sent, is halved until one is left.
 
+    A vault that takes the policy's id with the sessions, and has that policy, places them under it at once.
     On the last attempt, a batch that the vault fails on (5xx) is sent session by session: one of them may be the cause.
     Raises: IntegrationError if the vault's response to a batch is unusable (a wrong key, an unreadable body).
     """
     entries = [item.entry for item in prepared]
     try:
-        response = connections.vault().batch_archive(entries, idempotency_key=key)
+        response = connections.vault().batch_archive_under_policy(entries, policy_id, idempotency_key=key)
     except TransientError as error:
         if is_last_attempt and _is_failure_of_content(error):
-            return _one_by_one(prepared, key, error)
+            return _one_by_one(prepared, key, policy_id, error)
         return Stored(unsettled={item.session.session_id: error for item in prepared})
     except Refused as error:
-        return _halved(prepared, key, _short(error), is_last_attempt)
+        return _halved(prepared, key, policy_id, _short(error), is_last_attempt)
     except (IntegrationError, *CONCERNS_ALL):
         raise
     except Exception as error:  # noqa: BLE001  one entry, maybe, that cannot be written
-        return _halved(prepared, key, reason_of(error), is_last_attempt)
+        return _halved(prepared, key, policy_id, reason_of(error), is_last_attempt)
     named = set(response.archived)
     reasons = {failure.session_id: failure.error for failure in response.failed}
     stored = Stored({entry.session_id: entry.id for entry in entries if entry.id in named})
+    stored.placed.update(entry.session_id for entry in entries if entry.id in (response.policies or ()))
     for item in prepared:
         if item.entry.id not in named:
             _settle(item, reasons.get(item.session.session_id, ""), key, stored)
@@ -128,9 +135,14 @@ def _has_gone_on(before: SessionInfo) -> bool:
     return after.ended_at != before.ended_at or after.status not in (before.status, SessionStatus.ARCHIVED)
 
 
-def ensure_policy(level: ComplianceLevel, retention_days: int) -> str:
-    """Create the retention policy of a level and a number of days unless it exists, and return its id."""
-    policy = level_policy(level, retention_days)
+def default_policy() -> RetentionPolicy:
+    """Return the policy that sessions are archived under."""
+    scheduler = connections.config().scheduler
+    return level_policy(scheduler.default_compliance_level, scheduler.retention_days)
+
+
+def ensure_policy(policy: RetentionPolicy) -> str:
+    """Create a retention policy unless it exists, and return its id."""
     try:
         return connections.vault().create_retention_policy(policy, idempotency_key=policy.policy_id)
     except Refused as error:
@@ -152,14 +164,14 @@ def level_policy(level: ComplianceLevel, retention_days: int) -> RetentionPolicy
     )
 
 
-def _halved(prepared: Sequence[Prepared], key: str, reason: str, is_last_attempt: bool) -> Stored:
+def _halved(prepared: Sequence[Prepared], key: str, policy_id: str, reason: str, is_last_attempt: bool) -> Stored:
     if len(prepared) == 1:
         stored = Stored()
         _settle(prepared[0], reason, key, stored)
         return stored
     middle = len(prepared) // 2
     halves = (prepared[:middle], prepared[middle:])
-    first, second = (store(half, key, is_last_attempt=is_last_attempt) for half in halves)
+    first, second = (store(half, key, policy_id, is_last_attempt=is_last_attempt) for half in halves)
     return first | second
 
 
@@ -168,7 +180,7 @@ def _is_failure_of_content(error: TransientError) -> bool:
     return isinstance(error, ServiceUnavailable) and (error.status or 0) >= 500 and not error.retry_after_secs
 
 
-def _one_by_one(prepared: Sequence[Prepared], key: str, error: TransientError) -> Stored:
+def _one_by_one(prepared: Sequence[Prepared], key: str, policy_id: str, error: TransientError) -> Stored:
     """Store sessions one by one, until the reasons name those that the vault fails on.
 
     Not by halves: the circuit breaker counts failures in a row, and halves with a bad session among them fail in a row.
@@ -177,7 +189,7 @@ def _one_by_one(prepared: Sequence[Prepared], key: str, error: TransientError) -
         return Stored(refused={prepared[0].session.session_id: f"the vault failed on it: {error}"})
     stored = Stored()
     for item in prepared:
-        stored |= store([item], key, is_last_attempt=True)
+        stored |= store([item], key, policy_id, is_last_attempt=True)
     return stored
 
 

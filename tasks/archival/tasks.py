@@ -20,7 +20,7 @@ from .page import Position
 from .reasons import CONCERNS_ALL, reason_of
 from .sending import most_batches, send_after_batch, send_page, send_page_results
 from .state import Sweep, sweeps
-from .storing import ensure_policy
+from .storing import ensure_policy, level_policy
 from .walk import page_at
 from .watching import longest_sweep_secs, look_after, took_too_long
 
@@ -125,13 +125,13 @@ def archive_sessions(self: Any, session_ids: list[str]) -> ArchivedByHandDict:
 @task("archival.create_compliance_policy")
 def create_compliance_policy(self: Any, level: ComplianceLevel) -> str:
     """Create the retention policy of a compliance level (its days, its name as tag, no automatic deletion)."""
-    return ensure_policy(level, level.retention_days)
+    return ensure_policy(level_policy(level, level.retention_days))
 
 
 @task("archival.create_standard_policy")
 def create_standard_policy(self: Any, retention_days: Annotated[int, Days]) -> str:
     """Create a standard retention policy of so many days."""
-    return ensure_policy(ComplianceLevel.STANDARD, retention_days)
+    return ensure_policy(level_policy(ComplianceLevel.STANDARD, retention_days))
 
 
 def _archived_by_hand(self: Any, session_ids: list[str], tags: list[str]) -> ArchivedByHandDict:

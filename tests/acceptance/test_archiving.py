@@ -19,14 +19,25 @@ from memory_graph_workers.tasks.archival import storing
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.session import Prepared, archive_id_of
 from memory_graph_workers.tasks.archival.state import MAX_RESUMES, Status, Sweeps
-from support.fakes.http_server import FakeServer, answer
+from support.fakes.http_server import FakeServer, Received, Step, answer
 from support.our_app import stores_at
 
 
+class Vault(FakeServer):
+    """A vault whose /health is no step of the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.health: Step = answer(404)
+
+    def next_step(self, received: Received) -> Step:
+        return self.health if received.path == "/health" else super().next_step(received)
+
+
 @pytest.fixture
-def vault(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+def vault(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
     """A vault of which this process's connections know; the breakers' state is in a real Redis."""
-    with FakeServer() as server:
+    with Vault() as server:
         for name, value in {"REDIS_URL": broker.url, "VAULT_URL": server.url, "VAULT_API_KEY": "key"}.items():
             monkeypatch.setenv(name, value)
         connections.forget()
@@ -60,9 +71,20 @@ def test_a_session_that_cannot_be_settled_leaves_the_others_archived(
     failed = [{"session_id": "bad", "error": "busy"}]
     batch = {"archived": ["archive-good"], "failed": failed, "total": 2, "success_count": 1}
     vault.answers(answer(200, batch), status)
-    stored = storing.store([prepared("bad"), prepared("good")], "key")
+    stored = storing.store([prepared("bad"), prepared("good")], "key", "policy")
     assert stored.archive_ids == {"good": "archive-good"}
     assert set(getattr(stored, outcome)) == {"bad"}
+
+
+@pytest.mark.parametrize("policies", [{"archive-good": "policy"}, {"archive-good": "other"}, {}])
+def test_what_the_vault_confirms_is_placed_with_its_storing(vault: Vault, policies: dict[str, str]) -> None:
+    vault.health = answer(200, {"capabilities": {"archive_policy": {}}})
+    batch = {"archived": ["archive-good"], "failed": [{"session_id": "bad", "error": "exists"}], "total": 2}
+    vault.answers(
+        answer(200, {**batch, "success_count": 1, "policies": policies}), answer(200, kept("bad", "text", {}))
+    )
+    stored = storing.store([prepared("bad"), prepared("good")], "key", "policy")
+    assert stored.placed == ({"good"} if policies.get("archive-good") == "policy" else set())
 
 
 CONTENT: dict[str, Any] = {"temperature": 1.0, "texts": ["größe", 1e20, 2**200]}
@@ -94,7 +116,7 @@ def test_the_same_content_is_no_revision_whatever_the_vault_made_of_its_numbers(
 ) -> None:
     refused = {"archived": [], "failed": [{"session_id": "s", "error": "exists"}], "total": 1, "success_count": 0}
     vault.answers(answer(200, refused), answer(200, kept("archive-s", data, metadata)))
-    assert storing.store([with_content(CONTENT)], "key").archive_ids == {"s": "archive-s"}
+    assert storing.store([with_content(CONTENT)], "key", "policy").archive_ids == {"s": "archive-s"}
     assert len(vault.requests) == 2
 
 
@@ -105,7 +127,7 @@ def test_other_content_is_a_revision_under_the_id_that_it_always_had(vault: Fake
     revision = archive_id_of("s", digest(CONTENT))
     older = kept(revision, FROM_JAVASCRIPT, {"digest": digest(CONTENT)})
     vault.answers(answer(200, refused), answer(200, kept("archive-s", data, {})), 409, answer(200, older))
-    assert storing.store([with_content(CONTENT)], "key").archive_ids == {"s": revision}
+    assert storing.store([with_content(CONTENT)], "key", "policy").archive_ids == {"s": revision}
 
 
 @pytest.mark.parametrize("newest", [{}, {"newest_archive_id": "archive-s"}, {"newest_archive_id": "archive-s-5"}])
@@ -118,19 +140,19 @@ def test_a_revision_supersedes_the_newest_archive_that_the_vault_tells(
     vault.answers(
         answer(200, refused), answer(200, there), answer(201, receipt | {"archived_at": "2026-01-31T12:00:00Z"})
     )
-    storing.store([with_content(CONTENT)], "key")
+    storing.store([with_content(CONTENT)], "key", "policy")
     sent = json.loads(vault.requests[2].body)
     assert sent["metadata"]["supersedes"] == newest.get("newest_archive_id", "archive-s")
 
 
 def test_a_vault_that_is_down_settles_nothing(vault: FakeServer) -> None:
     vault.answers(503)
-    assert set(storing.store([prepared("a"), prepared("b")], "key").unsettled) == {"a", "b"}
+    assert set(storing.store([prepared("a"), prepared("b")], "key", "policy").unsettled) == {"a", "b"}
 
 
 def test_the_half_of_a_refused_batch_that_went_through_counts(vault: FakeServer) -> None:
     vault.answers(413, answer(200, {"archived": ["archive-a"], "total": 1, "success_count": 1}), 503)
-    stored = storing.store([prepared("a"), prepared("b")], "key")
+    stored = storing.store([prepared("a"), prepared("b")], "key", "policy")
     assert (set(stored.archive_ids), set(stored.unsettled)) == ({"a"}, {"b"})
 
 

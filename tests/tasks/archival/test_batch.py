@@ -72,7 +72,7 @@ def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     def prepared(session: SessionInfo, *_: Any) -> Prepared:
         return Prepared(session, ArchiveEntry(session.session_id, {}, 365, id=f"a-{session.session_id}"), 1)
 
-    def stored(some: Sequence[Prepared], _: str, *, is_last_attempt: bool) -> Stored:
+    def stored(some: Sequence[Prepared], *_: str, is_last_attempt: bool) -> Stored:
         return Stored({item.session.session_id: item.entry.id for item in some})
 
     found = Services(state, takes_batches=request.param == "together")
@@ -248,3 +248,42 @@ def test_sessions_that_could_not_be_marked_together_wait_or_are_marked_alone(
     ended = batch(state)
     ended.run(IDS[:4])
     assert ([*ended.unsettled], ended.archived) == ((IDS[:4], []) if waits else ([], IDS[:4]))
+
+
+@pytest.mark.parametrize("placed", [[], IDS[:2], IDS[:4]])
+def test_only_what_was_not_placed_with_its_storing_is_placed_afterwards(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, placed: list[str]
+) -> None:
+    did = list[str]()
+    usual = batch_module.store
+
+    def store(*given: Any, **options: Any) -> Stored:
+        done = usual(*given, **options)
+        done.placed.update(placed)
+        return done
+
+    monkeypatch.setattr(batch_module, "store", store)
+    monkeypatch.setattr(batch_module, "ensure_policy", lambda policy: did.append("policy") or policy.policy_id)
+    monkeypatch.setattr(batch_module, "place", lambda item, archive_id, policy_id: did.append(item.session.session_id))
+    ended = batch(state)
+    ended.run(IDS[:4])
+    left = [one for one in IDS[:4] if one not in placed]
+    assert did == ([*["policy"], *left] if left else [])
+    assert sorted(ended.archived) == IDS[:4]
+
+
+def test_a_policy_that_cannot_be_made_fails_those_alone_that_are_not_under_it(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = batch_module.store
+
+    def store(*given: Any, **options: Any) -> Stored:
+        done = usual(*given, **options)
+        done.placed.update(IDS[:2])
+        return done
+
+    monkeypatch.setattr(batch_module, "store", store)
+    monkeypatch.setattr(batch_module, "ensure_policy", no_id)
+    ended = batch(state)
+    ended.run(IDS[:4])
+    assert (sorted(ended.archived), sorted(ended.failed)) == (IDS[:2], IDS[2:4])

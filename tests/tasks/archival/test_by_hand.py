@@ -39,7 +39,7 @@ class Steps:
         self._step("prepare", session.session_id)
         return Prepared(session, ArchiveEntry(session.session_id, {}, 365, id=f"archive-{session.session_id}"), 1)
 
-    def store(self, prepared: Sequence[Prepared], key: str, *, is_last_attempt: bool) -> Stored:
+    def store(self, prepared: Sequence[Prepared], key: str, policy_id: str, *, is_last_attempt: bool) -> Stored:
         stored = Stored()
         for item in prepared:
             session_id = item.session.session_id
