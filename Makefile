@@ -2,6 +2,7 @@
 BIN = .venv/bin
 STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
+PHOENIX = build/phoenix
 
 .PHONY: help venv demo dev quick quick-tests test fuzz test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing clean
 
@@ -24,7 +25,7 @@ help:
 	@echo 'make screenshots  take the pictures of the documents anew'
 	@echo 'make proto        generate the gRPC code anew'
 	@echo 'make migration    draft the next revision of tables: SERVICE=registry MESSAGE="Add a column"'
-	@echo 'make bench        measure against Celery, dramatiq and taskiq, and write docs/benchmarks.md (ARGS="enqueue calls")'
+	@echo 'make bench        measure against Celery, dramatiq, taskiq and Phoenix, and write docs/benchmarks.md (ARGS="enqueue whole")'
 	@echo 'make bench-listing  time pages and sums of a million sessions in both databases'
 	@echo 'make tables       write the tables of settings, tasks and payloads into the documents'
 	@echo 'make guards       imports, wheel, register and schemas alone'
@@ -132,6 +133,8 @@ constraints: $(STAMP)
 	$(LOCK) pyproject.toml --extra cli --extra graph --extra monitoring --extra services -q -o deploy/runtime.txt
 	$(LOCK) pyproject.toml --extra bench -q -o benchmarks/constraints.txt
 	echo 'setuptools>=77' | $(LOCK) - -q -o deploy/build.txt
+	echo 'arize-phoenix[pg]>=20.26,<20.27' | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header -q -o benchmarks/constraints-phoenix.txt
 
 # What the image installs: the same versions, without the tools of development.
 LOCK = $(BIN)/uv pip compile --constraint constraints.txt --universal --python-version 3.11 --generate-hashes \
@@ -156,7 +159,7 @@ proto: $(STAMP)
 migration: $(STAMP)
 	$(BIN)/python -m memory_graph_workers.services.migrations $(SERVICE) "$(MESSAGE)"
 
-bench: $(BENCH_STAMP)
+bench: $(BENCH_STAMP) $(PHOENIX)/.installed
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
 # The peers are for the benchmarks alone: no test and no user needs them.
@@ -164,6 +167,13 @@ $(BENCH_STAMP): benchmarks/constraints.txt $(STAMP)
 	@echo 'Installing the peers into .venv …' >&2
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r benchmarks/constraints.txt
 	@touch $(BENCH_STAMP)
+
+# Arize Phoenix contradicts our versions, so it has an environment of its own (0.9 GB).
+$(PHOENIX)/.installed: benchmarks/constraints-phoenix.txt | $(STAMP)
+	@echo 'Installing Arize Phoenix into $(PHOENIX) (once, some minutes) …' >&2
+	@$(BIN)/python -m venv --clear $(PHOENIX)
+	@$(PHOENIX)/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r $<
+	@touch $@
 
 bench-listing: $(STAMP)
 	@$(BIN)/python benchmarks/listing.py $(ARGS)

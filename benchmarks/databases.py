@@ -1,10 +1,9 @@
 """Where usage reports end: a new database for each run, with its sessions registered, counted exactly afterwards."""
 
-import shutil
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,6 @@ from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry.records import Base
 from payloads import SESSIONS
 from postgres import Postgres
-
-_PROGRESS = "SELECT coalesce(sum(reports), 0) FROM session_usage"
-_TOTALS = "SELECT coalesce(sum(reports), 0), coalesce(sum(total_tokens), 0) FROM {}"
-_COUNTED = "SELECT count(*), count(DISTINCT {}) FROM usage_reports"
 
 
 @dataclass(frozen=True)
@@ -45,27 +40,43 @@ class Counted:
             raise RuntimeError(f"{lost} of {len(reports)} reports were lost, {duplicated} duplicated; found {self}.")
 
 
-class Database:
-    """One open database of a run."""
+class Database(ABC):
+    """One open database of a run, whose `connection` gives rows in the manner of psycopg and sqlite3."""
 
-    def __init__(self, url: str, connection: Any, number: str) -> None:
-        self.url, self._connection, self._number = url, connection, number
+    def __init__(self, url: str, connection: Any) -> None:
+        self.url, self._connection = url, connection
 
+    @abstractmethod
     def progress(self) -> int:
         """How many reports are committed."""
-        return int(self._one(_PROGRESS)[0])
 
+    @abstractmethod
     def counted(self) -> Counted:
         """Count everything."""
-        rows, different = self._one(_COUNTED.format(self._number))
+
+    def _row(self, statement: str) -> list[int]:
+        return [int(value or 0) for value in self._connection.execute(statement).fetchone()]
+
+
+class OfRegistry(Database):
+    """A Registry's database, filled with the sessions that the reports name."""
+
+    def progress(self) -> int:
+        """Read it off the sessions' totals, which are few rows."""
+        return self._row("SELECT sum(reports) FROM session_usage")[0]
+
+    def counted(self) -> Counted:
+        """Count the rows, the numbers in them, and both totals."""
+        path = "details::json->>'number'" if self.url.startswith("postgresql") else "details->>'number'"
+        rows, different = self._row(f"SELECT count(*), count(DISTINCT {path}) FROM usage_reports")
         return Counted(rows, different, self._total("session_usage"), self._total("model_usage"))
 
     def _total(self, table: str) -> tuple[int, int]:
-        reports, tokens = self._one(_TOTALS.format(table))
-        return int(reports), int(tokens)
+        reports, tokens = self._row(f"SELECT sum(reports), sum(total_tokens) FROM {table}")
+        return reports, tokens
 
-    def _one(self, statement: str) -> Any:
-        return self._connection.execute(statement).fetchone()
+
+Opened = tuple[str, Any]  # the address of a new database, and a connection to it
 
 
 class Place(ABC):
@@ -76,56 +87,79 @@ class Place(ABC):
     pids: tuple[int, ...] = ()
 
     @abstractmethod
+    def empty(self) -> AbstractContextManager[Opened]:
+        """Make an empty database; it is gone when the block ends."""
+
+    @abstractmethod
+    def filled(self) -> AbstractContextManager[Opened]:
+        """Make one with a Registry's tables and the sessions; it is gone when the block ends."""
+
     @contextmanager
-    def database(self) -> Generator[Database]:
-        """A new database with its sessions."""
-        yield NotImplemented
+    def registry(self) -> Generator[OfRegistry]:
+        """A new database for a Registry."""
+        with self.filled() as (url, connection):
+            yield OfRegistry(url, connection)
 
 
 class OnPostgres(Place):
-    """A database of a PostgreSQL server, copied from one that was filled once."""
+    """Databases of a PostgreSQL server."""
 
     name, processes = "PostgreSQL", 2
 
     def __init__(self, server: Postgres) -> None:
         self._server, self.pids = server, (server.pid,)
-        self._template = server.new_database()
-        fill(server.url(self._template))
+        self._filled = server.new_database()
+        fill(server.url(self._filled))
+
+    def empty(self) -> AbstractContextManager[Opened]:
+        """Make an empty database."""
+        return self._copy("template1", "public")
+
+    def filled(self) -> AbstractContextManager[Opened]:
+        """Copy the one that was filled once."""
+        return self._copy(self._filled, "registry")
 
     @contextmanager
-    def database(self) -> Generator[Database]:
-        """Make it; it is dropped afterwards."""
-        name = self._server.new_database(self._template)
+    def _copy(self, template: str, schema: str) -> Generator[Opened]:
+        name = self._server.new_database(template)
         url = self._server.url(name)
         try:
-            with psycopg.connect(url, autocommit=True, options="-c search_path=registry") as connection:
-                yield Database(url, connection, "details::json->>'number'")
+            with psycopg.connect(url, autocommit=True, options=f"-c search_path={schema}") as connection:
+                yield url, connection
         finally:
             self._server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 class OnSqlite(Place):
-    """An SQLite file, copied from one that was filled once."""
+    """Files of SQLite."""
 
     name, processes = "SQLite", 1
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir()
-        fill(f"sqlite:///{folder}/template.db")
+        fill(f"sqlite:///{folder}/filled.db")
 
     @contextmanager
-    def database(self) -> Generator[Database]:
-        """Make it; it is deleted afterwards."""
+    def empty(self) -> Generator[Opened]:
+        """Open a file that is not there yet."""
         path = self._folder / f"{uuid4().hex}.db"
-        shutil.copy(self._folder / "template.db", path)
         connection = sqlite3.connect(path, isolation_level=None)
         try:
-            yield Database(f"sqlite:///{path}", connection, "json_extract(details, '$.number')")
+            yield f"sqlite:///{path}", connection
         finally:
             connection.close()
             for file in self._folder.glob(f"{path.name}*"):
                 file.unlink()
+
+    @contextmanager
+    def filled(self) -> Generator[Opened]:
+        """Copy the one that was filled once."""
+        with self.empty() as (url, connection):
+            source = sqlite3.connect(self._folder / "filled.db")
+            source.backup(connection)
+            source.close()
+            yield url, connection
 
 
 def fill(url: str) -> None:

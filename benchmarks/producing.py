@@ -34,10 +34,18 @@ def limit(reports: Reports) -> None:
         commit(reports[start : start + BATCH])
 
 
+def phoenix(reports: Reports) -> None:
+    """A span a report, until all have been exported."""
+    from peers.phoenix_spans import send
+
+    send(reports)
+
+
 ROADS: dict[str, Callable[[Reports], Any]] = {
     **{name: sending.ROADS[name] for name in ("bare", "ours", "reporter", "taskiq")},
     "taskiq_batch": taskiq_batch,
     "limit": limit,
+    "phoenix": phoenix,
 }
 
 
