@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 
+from .liveness import check_idle_connections
 from .timeouts import TimedConnection, connect_secs
 
 # An execution option of the engine: the statements that begin a transaction on SQLite.
@@ -21,10 +22,11 @@ _PRAGMAS = (f"busy_timeout={_BUSY_TIMEOUT_MS}", "synchronous=FULL", "foreign_key
 
 def service_engine(url: str, schema: str, threads: int) -> Engine:
     """An engine with a connection for each of a service's threads; no statement takes longer than a client waits."""
-    pool = {"pool_size": threads, "max_overflow": _SPARE_CONNECTIONS, "pool_timeout": 10, "pool_pre_ping": True}
+    pool = {"pool_size": threads, "max_overflow": _SPARE_CONNECTIONS, "pool_timeout": 10}
     engine = _engine(make_url(url), schema, _LIMITS, **pool)
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _connect_in_time)
+        check_idle_connections(engine)
     return engine
 
 
