@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Thread
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from .log import log_failure
 
 SLICE = 1000  # rows that one transaction deletes
@@ -25,7 +23,7 @@ def clean(purges: Sequence[Purge]) -> None:
         try:
             while purge() == SLICE:
                 pass
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, the next minute may be better
             log_failure(error, {"cleaning": purge.__qualname__})
 
 

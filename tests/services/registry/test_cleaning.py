@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from memory_graph_workers.services.registry.records import IdempotentResponse, UsageKey
 from memory_graph_workers.services.registry.usage import Counter
-from memory_graph_workers.services.web.cleaning import SLICE, clean
+from memory_graph_workers.services.web import cleaning
+from memory_graph_workers.services.web.cleaning import SLICE, clean, start_cleaning
 from memory_graph_workers.services.web.idempotency import IdempotencyStore
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
+from support.waiting import until
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 TODAY = (NOW.date() - datetime(1970, 1, 1).date()).days  # noqa: DTZ001 - a date
@@ -49,11 +51,25 @@ def test_one_purge_deletes_no_more_than_a_slice(storage):
     assert Counter(storage, 90, lambda: NOW).purge() == SLICE
 
 
-def test_a_database_that_is_away_stops_no_other_purge():
+@pytest.mark.parametrize("error", [OperationalError("", {}, Exception()), ValueError(), KeyError("body"), OSError()])
+def test_a_purge_that_fails_stops_no_other(error):
     done = []
 
-    def away():
-        raise OperationalError("", {}, Exception())
+    def fails():
+        raise error
 
-    clean([away, lambda: done.append(1) or 0])
+    clean([fails, lambda: done.append(1) or 0])
     assert done == [1]
+
+
+def test_the_thread_that_cleans_outlives_what_fails(monkeypatch):
+    monkeypatch.setattr(cleaning, "_PAUSE_SECS", 0.01)
+    tries = []
+
+    def fails():
+        tries.append(1)
+        raise ValueError
+
+    start_cleaning([fails])
+    until(lambda: len(tries) > 2)
+    monkeypatch.setattr(cleaning, "_PAUSE_SECS", 3600.0)
