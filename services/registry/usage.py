@@ -1,6 +1,6 @@
 """The Registry's usage: each report is stored, and added to the running totals of its session and its model."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from .usage_keys import days, fields_digest, key_bytes, purge
 
 # Nine million reports of this size still fit into a 64-bit total.
 _MAX_COUNT = 10**12
+_MOST_KNOWN_MODELS = 10_000  # whoever reports usage names them
 _KEYLESS_KEPT = timedelta(hours=1)
 _COUNT = {"postgresql": counting_postgresql.count, "sqlite": counting_sqlite.count}
 
@@ -69,8 +70,14 @@ class Counter:
             return {}
         entries, now = [_entry(one) for one in sent.values()], self._now()
         seen = self._storage.write(lambda session: self._count(session, entries, now))
-        self._known_models.update(entry.report.model_id for entry, one in zip(entries, seen, strict=True) if one.is_new)
+        self._remember_models(entry.report.model_id for entry, one in zip(entries, seen, strict=True) if one.is_new)
         return {place: _outcome(sent[place], entry, one) for place, entry, one in zip(sent, entries, seen, strict=True)}
+
+    def _remember_models(self, model_ids: Iterable[str]) -> None:
+        """Remember which models are recorded, so that no report looks for them again; forgets all once they are many."""
+        if len(self._known_models) > _MOST_KNOWN_MODELS:
+            self._known_models = set[str]()
+        self._known_models.update(model_ids)
 
     def track_one(self, sent: Sent) -> None:
         """Count a report that came alone; aborts if it is refused.

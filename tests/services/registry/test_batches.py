@@ -9,7 +9,7 @@ from memory_graph_workers.schemas.ids import time_ordered_id
 from memory_graph_workers.schemas.registry import SessionRegistration, UsageReport
 from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.storage import Storage
-from memory_graph_workers.services.registry import sessions
+from memory_graph_workers.services.registry import models, sessions, usage
 from memory_graph_workers.services.registry.records import Base
 from memory_graph_workers.services.registry.usage import Counter, Sent
 from sqlalchemy import event
@@ -176,3 +176,14 @@ def test_reports_take_one_statement_and_one_commit_in_postgresql(postgres, many)
     counter.track([Sent(UsageReport("s", 1, 1, total_tokens=2), {}, f"k{n}") for n in range(many)])
     assert trips == ["BEGIN", "WITH", "COMMIT"]
     storage.close()
+
+
+def test_models_are_remembered_up_to_a_bound_and_recorded_beyond_it(storage, monkeypatch):
+    monkeypatch.setattr(usage, "_MOST_KNOWN_MODELS", 5)
+    storage.write(lambda session: sessions.register(session, SessionRegistration("s", "m"), NOW))
+    counter = Counter(storage, None, lambda: NOW)
+    for n in (*range(12), *range(12)):
+        counter.track([Sent(UsageReport("s", 1, 1, f"model-{n}", 2), {})])
+    assert len(counter._known_models) <= 6
+    with storage.read() as session:
+        assert models.list_page(session, 1, 100).total == 13
