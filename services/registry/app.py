@@ -268,7 +268,7 @@ def track_usage(sent: tuple[UsageReport, Any]) -> dict[str, Any]:
 
 
 @routes.post("/usage/batch")
-@routes.documents(requestBody=rows_of(KeyedUsageReportSchema, MAX_BATCH))
+@routes.documents(requestBody=rows_of(KeyedUsageReportSchema, MAX_BATCH, "idempotency_key"))
 @routes.responds(200, BatchOutcomeSchema())
 def track_usage_batch() -> BatchOutcome:
     """Add up to 1000 usage reports in one transaction, each under its own `idempotency_key`.

@@ -106,9 +106,13 @@ def with_fields_as_sent(schema: type[Request[M]]) -> Request[M]:
     return adapted
 
 
-def rows_of(schema: type[Request[Any]], most: int) -> dict[str, Any]:
-    """Describe a body of 1 to `most` entries, each of which is read by itself, for the contract."""
-    rows = {"type": "array", "minItems": 1, "maxItems": most, "items": schema}
+def rows_of(schema: type[Request[Any]], most: int, *required: str) -> dict[str, Any]:
+    """Describe a body of 1 to `most` entries, each of which is read by itself, for the contract.
+
+    `required` names fields that an entry must have beyond those of its schema.
+    """
+    entry = {"allOf": [schema], "required": list(required)} if required else schema
+    rows = {"type": "array", "minItems": 1, "maxItems": most, "items": entry}
     return {"required": True, "content": {"application/json": {"schema": rows}}}
 
 
