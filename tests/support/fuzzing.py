@@ -1,9 +1,10 @@
 """How long fuzzing looks, and what odd values are made of."""
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, example, settings
 from hypothesis import strategies as st
 from support.lean import lean
 
@@ -21,24 +22,38 @@ def nested(levels: int) -> Any:
 
 
 # Text as a foreign producer may send it: controls, bidi marks, half characters, and what some parser makes more of.
-TEXT = st.text(st.characters(codec=None), max_size=20) | st.sampled_from(
-    ["", ".", "..", "a\nb", "\x00", "\x85", "\u202e", "\ud800", "x" * 257, "[/7]", "%2e%2e", "0", "null", "__type__"]
-)
-TIMES = st.datetimes().map(lambda time: time.isoformat() + "Z") | st.sampled_from(
-    [
-        "2026-01-31T12:00:00Z",
-        "0001-01-01T00:00:00+23:59",
-        "9999-12-31T23:59:59-23:59",
-        "2026-02-30T00:00:00Z",
-        "2026-01-31T12:00:60Z",
-        "2026-01-31T12:00:00",
-        "2026-01-31T12:00:00.123456789012Z",
-        "2026-01-31T12:00:00+99:99",
-    ]
-)
-NUMBERS = (
-    st.integers() | st.floats() | st.sampled_from([0, -1, 1.0, 2**31, 2**53, 2**63 - 1, 2**63, 2**64, 10**400, 1e308])
-)
+ODD_TEXTS = [
+    "",
+    ".",
+    "..",
+    "a\nb",
+    "\x00",
+    "\x85",
+    "\u202e",
+    "\ud800",
+    "x" * 257,
+    "[/7]",
+    "%2e%2e",
+    "0",
+    "null",
+    "__type__",
+]
+ODD_TIMES = [
+    "2026-01-31T12:00:00Z",
+    "0001-01-02T00:00:00Z",
+    "9999-12-31T00:00:00Z",
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59-23:59",
+    "2026-02-30T00:00:00Z",
+    "2026-01-31T12:00:60Z",
+    "2026-01-31T12:00:00",
+    "2026-01-31T12:00:00.123456789012Z",
+    "2026-01-31T12:00:00+99:99",
+]
+ODD_NUMBERS = [0, -1, 1.0, 2**31, 2**53, 2**63 - 1, 2**63, 2**64, 10**400, 1e308]
+TEXT = st.text(st.characters(codec=None), max_size=20) | st.sampled_from(ODD_TEXTS)
+TIMES = st.datetimes().map(lambda time: time.isoformat() + "Z") | st.sampled_from(ODD_TIMES)
+NUMBERS = st.integers() | st.floats() | st.sampled_from(ODD_NUMBERS)
 LEAVES = st.none() | st.booleans() | NUMBERS | TEXT | TIMES
 JSON = st.recursive(
     LEAVES,
@@ -54,6 +69,11 @@ def objects(names: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     whole = st.fixed_dictionaries({name: st.just(value) for name, value in names.items()})
     one_odd = st.tuples(whole, st.sampled_from(sorted(names)), JSON).map(lambda made: {**made[0], made[1]: made[2]})
     return one_odd | right | st.tuples(whole, TEXT, JSON).map(lambda made: {**made[0], made[1]: made[2]}) | whole
+
+
+def always(odd_values: list[Any]) -> Callable[[Any], Any]:
+    """Try these values of `odd` besides those that are drawn."""
+    return lambda test: reduce(lambda tried, odd: example(odd=odd)(tried), odd_values, test)
 
 
 def examples(count: int) -> Callable[[Any], Any]:
