@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import grpc
 import pytest
 from celery.exceptions import Retry
 from memory_graph_workers.clients.breaker import FAIL_MAX
@@ -34,8 +35,10 @@ def services(broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]
     """Registry and vault with ten due sessions, and a graph in which some of them have a time that is none."""
     with ArchivalServer(SESSIONS, 1) as server, FakeGraph("hello") as graph, stores_at(broker.url):
 
-        def make(times: dict[str, tuple[int, int]], empty: set[str] | None = None) -> ArchivalServer:
-            graph.times, graph.empty = times, empty or set()
+        def make(
+            times: dict[str, tuple[int, int]], empty: set[str] | None = None, code: grpc.StatusCode | None = None
+        ) -> ArchivalServer:
+            graph.times, graph.empty, graph.code = times, empty or set(), code
             addresses = {"REDIS_URL": broker.url, "REGISTRY_URL": server.url, "VAULT_URL": server.url}
             for name, value in {**addresses, "MEMORY_GRAPH_URL": graph.url, "VAULT_API_KEY": "key"}.items():
                 monkeypatch.setenv(name, value)
@@ -101,6 +104,19 @@ def test_archiving_it_by_hand_says_why_nothing_is_archived(services: Services) -
     services({}, {BAD})
     with pytest.raises(NotArchivable, match="no conversation"):
         archival.archive_session.apply((BAD,), throw=True)
+
+
+def test_against_a_graph_that_does_not_know_query_nothing_is_archived_and_every_session_says_why(
+    services: Services,
+) -> None:
+    server = services({}, code=grpc.StatusCode.UNIMPLEMENTED)  # as the published graph responds so far
+    state = swept()
+    assert (state.get("one").status, state.get("one").counts) == (Status.COMPLETED, (0, SESSIONS, 0))
+    said = "the graph did not give the conversation: memory_graph.Query: the service does not know this operation"
+    assert all(reason.startswith(said) for reason in state.failures("one").values())
+    assert not server.stored
+    assert not server.archived
+    assert connections.breaker_state("memory_graph").state == "closed"
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])

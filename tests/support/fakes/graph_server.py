@@ -22,6 +22,7 @@ class FakeGraph(MemoryGraphServiceServicer):
     def __init__(self, text: str, details: str = "", times: dict[str, tuple[int, int]] | None = None) -> None:
         self.text, self.details, self.times = text, details, times or {}
         self.empty: set[str] = set()
+        self.code: grpc.StatusCode | None = None  # what every session fails with
         self._server = grpc.server(ThreadPoolExecutor(4))
         add_MemoryGraphServiceServicer_to_server(self, self._server)
         self.url = f"grpc://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
@@ -36,10 +37,10 @@ class FakeGraph(MemoryGraphServiceServicer):
         self._server.stop(0).wait(5)
 
     def Query(self, request: pb.QueryRequest, context: Any) -> pb.QueryResponse:  # noqa: N802
-        _, _, code = request.session_id.partition("graph-")
-        if code:
+        _, _, name = request.session_id.partition("graph-")
+        if code := grpc.StatusCode[name] if name else self.code:
             context.set_trailing_metadata((("reason", self.details),))
-            context.abort(grpc.StatusCode[code], self.details)
+            context.abort(code, self.details)
         if request.session_id in self.empty:
             return pb.QueryResponse()
         prompt = pb.PromptNode(id="p", session_id=request.session_id, content=self.text)
