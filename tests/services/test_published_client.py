@@ -72,11 +72,19 @@ NULLABLE = {"ended_at", "max_tokens", "top_p", "frequency_penalty", "presence_pe
 
 
 def test_finds_null_only_where_it_can_be_read_and_no_float_for_a_count(registry, vault, new_id):
-    registry.post("/api/v1/sessions", registration(new_id, new_id))
-    vault.post("/api/v1/archive", f'{{"id":"{new_id}","session_id":"s","data":null,"retention_days":1}}')
+    entry = f'{{"id":"{new_id}","session_id":"s","data":null,"retention_days":1}}'
+    policy = f'{{"policy_id":"{new_id}","name":"p","retention_days":1,"compliance_level":"standard"}}'
+    written = [
+        registry.post("/api/v1/sessions", registration(new_id, new_id)),
+        registry.put(f"/api/v1/sessions/{new_id}/status", '{"status":"active"}'),
+        vault.post("/api/v1/archive", entry),
+        vault.post("/api/v1/archive/batch", f"[{entry},{{}}]"),
+        vault.post("/api/v1/policies", policy),
+    ]
     paths = [f"sessions/{new_id}", f"sessions/{new_id}/usage", f"models/{new_id}", "sessions", "models"]
-    answers = [registry.get(f"/api/v1/{path}") for path in paths] + [vault.get(f"/api/v1/archive/{new_id}")]
-    for answer in answers:
+    read = [registry.get(f"/api/v1/{path}") for path in paths] + [vault.get(f"/api/v1/archive/{new_id}")]
+    for answer in written + read:
+        assert answer.status < 300
         json.loads(answer.text, object_pairs_hook=check_members)
 
 
