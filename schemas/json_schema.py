@@ -2,8 +2,8 @@
 
 JSON Schema cannot express every rule. A payload that follows its schema is still refused if text has lone surrogates,
 JSON is nested deeper than 100 levels, a count is written as `1.0`, a number is too large for a double, a timestamp does
-not exist, is a leap second or lies outside the years 1 to 9999, or `total_tokens` is not the sum of its parts or over
-2**63 - 1.
+not exist, is a leap second or lies outside the years 1 to 9999, or `total_tokens` is below the sum of its parts or
+over 2**63 - 1.
 """
 
 import dataclasses
