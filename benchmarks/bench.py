@@ -24,6 +24,7 @@ import results
 import startup
 import walk
 import whole
+import whole_archiving
 from goals import judged
 from results import Outcome
 from rich.console import Console
@@ -39,7 +40,8 @@ PARTS: dict[str, Callable[[Rig, int], Outcome]] = {
     "archiving": archiving.part,
     "walk": walk.part,
     "startup": startup.part,
-    "whole": whole.part,
+    "whole-usage": whole.part,
+    "whole-archiving": whole_archiving.part,
 }
 GROUPS = list(dict.fromkeys([*PARTS, *(name.partition("-")[0] for name in PARTS)]))
 COLOURS = {"met": "green", "missed": "red", "not measured": "yellow"}

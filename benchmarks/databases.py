@@ -2,9 +2,10 @@
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -80,24 +81,28 @@ Opened = tuple[str, Any]  # the address of a new database, and a connection to i
 
 
 class Place(ABC):
-    """A kind of database: `pids` are the processes of its server, `processes` how many a Registry on it runs."""
+    """A kind of database: `pids` are the processes of its server, `processes` how many a service on it runs."""
 
     name: str
     processes: int
     pids: tuple[int, ...] = ()
 
     @abstractmethod
-    def empty(self) -> AbstractContextManager[Opened]:
-        """Make an empty database; it is gone when the block ends."""
+    def template(self, fill: Callable[[str], None]) -> str:
+        """Fill a database once, which is copied from then on; returns its name."""
 
     @abstractmethod
-    def filled(self) -> AbstractContextManager[Opened]:
-        """Make one with a Registry's tables and the sessions; it is gone when the block ends."""
+    def copy(self, template: str = "", schema: str = "public") -> AbstractContextManager[Opened]:
+        """Copy a template, or make an empty database, for one run; it is gone when the block ends."""
+
+    @cached_property
+    def _registry(self) -> str:
+        return self.template(fill)
 
     @contextmanager
     def registry(self) -> Generator[OfRegistry]:
         """A new database for a Registry."""
-        with self.filled() as (url, connection):
+        with self.copy(self._registry, "registry") as (url, connection):
             yield OfRegistry(url, connection)
 
 
@@ -108,20 +113,17 @@ class OnPostgres(Place):
 
     def __init__(self, server: Postgres) -> None:
         self._server, self.pids = server, (server.pid,)
-        self._filled = server.new_database()
-        fill(server.url(self._filled))
 
-    def empty(self) -> AbstractContextManager[Opened]:
-        """Make an empty database."""
-        return self._copy("template1", "public")
-
-    def filled(self) -> AbstractContextManager[Opened]:
-        """Copy the one that was filled once."""
-        return self._copy(self._filled, "registry")
+    def template(self, fill: Callable[[str], None]) -> str:
+        """Fill a database."""
+        name = self._server.new_database()
+        fill(self._server.url(name))
+        return name
 
     @contextmanager
-    def _copy(self, template: str, schema: str) -> Generator[Opened]:
-        name = self._server.new_database(template)
+    def copy(self, template: str = "", schema: str = "public") -> Generator[Opened]:
+        """Let PostgreSQL copy it."""
+        name = self._server.new_database(template or "template1")
         url = self._server.url(name)
         try:
             with psycopg.connect(url, autocommit=True, options=f"-c search_path={schema}") as connection:
@@ -138,28 +140,30 @@ class OnSqlite(Place):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir()
-        fill(f"sqlite:///{folder}/filled.db")
+
+    def template(self, fill: Callable[[str], None]) -> str:
+        """Fill a file."""
+        path = self._new_file()
+        fill(f"sqlite:///{path}")
+        return str(path)
 
     @contextmanager
-    def empty(self) -> Generator[Opened]:
-        """Open a file that is not there yet."""
-        path = self._folder / f"{uuid4().hex}.db"
+    def copy(self, template: str = "", schema: str = "public") -> Generator[Opened]:
+        """Copy the file, with what its log still holds."""
+        path = self._new_file()
         connection = sqlite3.connect(path, isolation_level=None)
         try:
+            if template:
+                with closing(sqlite3.connect(template)) as source:
+                    source.backup(connection)
             yield f"sqlite:///{path}", connection
         finally:
             connection.close()
             for file in self._folder.glob(f"{path.name}*"):
                 file.unlink()
 
-    @contextmanager
-    def filled(self) -> Generator[Opened]:
-        """Copy the one that was filled once."""
-        with self.empty() as (url, connection):
-            source = sqlite3.connect(self._folder / "filled.db")
-            source.backup(connection)
-            source.close()
-            yield url, connection
+    def _new_file(self) -> Path:
+        return self._folder / f"{uuid4().hex}.db"
 
 
 def fill(url: str) -> None:

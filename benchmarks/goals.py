@@ -31,6 +31,7 @@ _DRAIN = "usage reports drained, batches of 100"
 _ONE = "one operation a task, everything on"
 _SWEEP = "archiving, sessions a second"
 _WHOLE = "the whole system, reports a second in batches"
+_WHOLE_SWEEP = "archiving through the real services, sessions a second"
 _WHOLE_CPU = "the whole system, CPU s a thousand reports, all parts"
 GOALS = [
     Goal("drain-acknowledging", "drain", _DRAIN, "≥", 1.5, "times the best peer that acknowledges its work"),
@@ -71,6 +72,9 @@ GOALS = [
     Goal("whole-taskiq-batch", "whole", _WHOLE, "≥", 1.1, "times taskiq's stream, 100 a task to the same batch route"),
     Goal("whole-cpu", "whole", _WHOLE_CPU, "≤", 0.25, "s"),
     Goal("whole-cpu-limit", "whole", _WHOLE_CPU, "≤", 3.0, "times the script without queue and HTTP"),
+    Goal("whole-archiving-plain", "whole", _WHOLE_SWEEP, "≥", 5.0, "times one plain Celery task a session"),
+    Goal("whole-archiving-limit", "whole", _WHOLE_SWEEP, "≥", 0.60, "times the script with the same batch calls"),
+    Goal("whole-archiving-exact", "whole", "sessions not archived, or twice, counted in the vault", "≤", 0, "sessions"),
     Goal("whole-exact", "whole", "reports lost or duplicated, counted in the database", "≤", 0, "reports"),
 ]
 

@@ -34,13 +34,11 @@ def write(kept: dict[str, Any]) -> None:
 
 
 def pictures(kept: Mapping[str, Any]) -> dict[Path, str]:
-    """What each picture beside the page shows."""
-    found = [results.from_json(part) for part in kept.values()]
-    images = DOCS / "images"
-    return {
-        images / "drain.svg": plot.bars({at: bars for one in found for at, bars in one.bars.items()}),
-        images / "whole.svg": plot.stacks({at: stacks for one in found for at, stacks in one.stacks.items()}),
-    }
+    """Each picture beside the page: the drain's, and one for each part that has stacks, under its name."""
+    found = {name: results.from_json(part) for name, part in kept.items()}
+    drawn = {"drain": plot.bars({at: bars for one in found.values() for at, bars in one.bars.items()})}
+    drawn |= {name: plot.stacks(one.stacks) for name, one in found.items() if one.stacks}
+    return {DOCS / "images" / f"{name}.svg": picture for name, picture in drawn.items()}
 
 
 def figures(kept: Mapping[str, Any]) -> str:
@@ -58,6 +56,8 @@ def figures(kept: Mapping[str, Any]) -> str:
     ]
     lines = ["", "## Goals", "", *markdown(["what", "goal", "figure", "at", "verdict"], rows), ""]
     for name, part in found.items():
+        if part.stacks:
+            lines += [f"![Processor seconds a thousand, by part of the system](images/{name}.svg)", ""]
         for table in part.tables:
             lines += [f"## {table.title}", "", measured(name, kept[name]), "", *markdown(table.header, table.rows), ""]
     return "\n".join(lines)

@@ -33,3 +33,8 @@ def _report(chance: random.Random, number: int) -> dict[str, Any]:
         "timestamp": "2026-01-01T12:00:00Z",
         "metadata": {"route": "/chat", "team": f"team-{number % 7}"},
     }
+
+
+def due_session_id(number: int) -> str:
+    """The id of a session to archive."""
+    return f"session-{number:08}"

@@ -77,7 +77,7 @@ def phoenix(rig: Rig, place: Place) -> Generator[Phoenix]:
     """Start it on an empty database, without waiting; it goes when the block ends."""
     if not PYTHON.exists():
         raise RuntimeError(f"Arize Phoenix is not installed ({PYTHON} is missing). Run: make bench ARGS=whole")
-    with place.empty() as (url, connection):
+    with place.copy() as (url, connection):
         port = free_port()
         command = [str(PYTHON), "-m", "phoenix.server.main", "serve"]
         child = rig.children.start(f"phoenix-{place.name}", command, settings(url, port, rig.directory))

@@ -5,7 +5,7 @@ from html import escape
 
 WIDTH, LABEL, ROW, GAP = 760, 240, 18, 10
 COLOURS = ["#4c78a8", "#f58518"]
-PART_COLOURS = ["#4c78a8", "#e45756", "#f58518", "#54a24b", "#72b7b2", "#b279a2"]
+PART_COLOURS = ["#4c78a8", "#e45756", "#f58518", "#54a24b", "#72b7b2", "#b279a2", "#eeca3b", "#9d755d"]
 LITTLE = 0.2  # of the longest bar: whoever needs no more has a second, enlarged bar
 
 
@@ -60,7 +60,7 @@ def _panel(title: str, found: Mapping[str, Mapping[str, float]], colours: Mappin
 def _legend(colours: Mapping[str, str]) -> str:
     lines: list[str] = []
     for number, (part, colour) in enumerate(colours.items()):
-        left = 20 + number * 120
+        left = 20 + number * 105
         lines.append(f'<rect x="{left}" y="8" width="12" height="12" fill="{colour}"/>')
         lines.append(f'<text x="{left + 18}" y="18">{escape(part)}</text>')
     return "\n".join(lines)

@@ -53,13 +53,17 @@ async def produce(name: str, *sizes: int) -> None:
     """Send the parts, each when it is asked for."""
     reports, start = payloads.numbered(sum(sizes)), 0
     for size in sizes:
-        print("ready", flush=True)
-        if not sys.stdin.readline():
-            return  # whoever started us is gone
+        wait_for_turn()
         await sending.finished(ROADS[name](reports[start : start + size]))
         start += size
+    wait_for_turn()  # so that what was used can still be read
+
+
+def wait_for_turn() -> None:
+    """Say that we are ready, and go on when we are told to; end if whoever started us is gone."""
     print("ready", flush=True)
-    sys.stdin.readline()  # so that what was used can still be read
+    if not sys.stdin.readline():
+        sys.exit()
 
 
 async def main(name: str, *sizes: int) -> None:

@@ -1,7 +1,7 @@
 """What a part hands back: figures that goals judge, and a table of all that was measured."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,11 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
     """The median, and between what the rounds lay."""
     middle, least, most = statistics.median(values), min(values), max(values)
     return f"{middle:,.{digits}f} ({least:,.{digits}f} to {most:,.{digits}f})"
+
+
+def medians(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of each part."""
+    return {part: statistics.median(one[part] for one in found) for part in found[0]}
 
 
 def ratios(ours: Sequence[float], *theirs: Sequence[float]) -> list[float]:

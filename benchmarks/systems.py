@@ -3,19 +3,20 @@
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import payloads
 from databases import Database, OnPostgres, OnSqlite, Place
-from memory_graph_workers.cli.stack.ports import LOOPBACK, http_status
+from memory_graph_workers.cli.stack.ports import LOOPBACK, accepts, http_status
 from memory_graph_workers.cli.stack.servers import Running, Server, start_all
 from meter import Cpu, Meter, used
 from phoenix_server import PYTHON as PHOENIX_PYTHON
 from phoenix_server import Phoenix, phoenix
 from postgres import postgres
+from results import medians, spread
 from rig import HERE, Rig, pause
 
 WARM, SECS, SETTLE_SECS = 200, 120.0, 0.2
@@ -46,6 +47,13 @@ class Run:
     def cpu_secs(self) -> float:
         """All parts together."""
         return sum(self.cpu.values())
+
+
+def cells(runs: Sequence[Run], parts: Sequence[str]) -> list[str]:
+    """A contender's cells in a table: its rate, what it used, and what each part of it used."""
+    cpu = medians([one.cpu for one in runs])
+    rate, used_secs = spread([one.rate for one in runs]), spread([one.cpu_secs for one in runs], 3)
+    return [rate, used_secs, *(f"{cpu[part]:.3f}" if part in cpu else "" for part in parts)]
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,8 @@ def system(rig: Rig, on: Field, contender: Contender) -> Generator[System]:
 def run(rig: Rig, on: Field, contender: Contender, many: int) -> Run:
     """Warm everything up, then measure from the first call until the last row is committed."""
     python = str(PHOENIX_PYTHON) if contender.road == OF_PHOENIX else sys.executable
-    with system(rig, on, contender) as these, Producer(rig, python, contender.road, many, these.environ) as producer:
+    command = [python, "producing.py", contender.road, str(WARM), str(many)]
+    with system(rig, on, contender) as these, Producer(rig, these.environ, *command) as producer:
         meter = Meter({PRODUCER: [producer.pid], **these.parts})
         producer.go()
         wait_for(these.database, WARM)
@@ -118,18 +127,31 @@ def run(rig: Rig, on: Field, contender: Contender, many: int) -> Run:
 @contextmanager
 def registry_on(rig: Rig, place: Place, database: Database) -> Generator[Running]:
     """A Registry with that database, until the block ends."""
-    command = [sys.executable, "-m", "memory_graph_workers.services", "registry", "--host", LOOPBACK, "--port"]
-    settings = {"REGISTRY_DATABASE_URL": database.url, "SERVICE_WORKERS": str(place.processes)}
+    with services(rig, place, {"registry": {"REGISTRY_DATABASE_URL": database.url}}) as running:
+        yield running["registry"]
 
-    def is_ready(port: int) -> bool:
-        return http_status(port, "/health") == 200
 
-    server = Server("registry", lambda port: [*command, str(port)], {**rig.environ, **settings}, is_ready)
-    running = start_all(rig.children, [server])["registry"]
+@contextmanager
+def services(rig: Rig, place: Place, settings: Mapping[str, Mapping[str, str]]) -> Generator[dict[str, Running]]:
+    """Services of ours with these settings, until the block ends."""
+    common = {**rig.environ, "SERVICE_WORKERS": str(place.processes)}
+
+    def server(name: str) -> Server:
+        command = [sys.executable, "-m", "memory_graph_workers.services", name, "--host", LOOPBACK, "--port"]
+        is_ready = accepts if name == "memory-graph" else answers
+        return Server(name, lambda port: [*command, str(port)], {**common, **settings[name]}, is_ready)
+
+    running = start_all(rig.children, [server(name) for name in settings])
     try:
         yield running
     finally:
-        rig.children.stop(running.child)
+        for one in running.values():
+            rig.children.stop(one.child)
+
+
+def answers(port: int) -> bool:
+    """Whether a service with HTTP is healthy."""
+    return http_status(port, "/health") == 200
 
 
 def addresses(registry: Running) -> dict[str, str]:
@@ -148,11 +170,10 @@ def wait_for(database: Database, many: int) -> None:
 
 
 class Producer:
-    """A producing program, which sends a part of its reports each time that it is told to."""
+    """A producing program, which does a part of its work each time that it is told to."""
 
-    def __init__(self, rig: Rig, python: str, road: str, many: int, environ: dict[str, str]) -> None:
-        self._command = [python, str(HERE / "producing.py"), road, str(WARM), str(many)]
-        self._environ = {**rig.environ, **environ}
+    def __init__(self, rig: Rig, environ: Mapping[str, str], *command: str) -> None:
+        self._command, self._environ = command, {**rig.environ, **environ}
 
     def __enter__(self) -> "Producer":
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -166,13 +187,18 @@ class Producer:
             self._process.stdin.close()  # it ends by itself
         self._process.wait()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it ended by itself."""
+        return self._process.poll() is not None
+
     def go(self) -> None:
-        """Let it send the next part."""
+        """Let it do the next part."""
         if self._process.stdin:
             self._process.stdin.write("go\n")
             self._process.stdin.flush()
 
     def wait(self) -> None:
-        """Wait until it has sent what it was told to."""
+        """Wait until it has done what it was told to."""
         if not (self._process.stdout and self._process.stdout.readline()):
             raise RuntimeError(f"the producer ended with {self._process.wait()}: {' '.join(self._command)}")

@@ -4,14 +4,10 @@ Every contender starts with an empty queue and a new database, and ends when the
 them are counted there afterwards, and one that is lost or duplicated ends the benchmark.
 """
 
-import statistics
-from collections.abc import Sequence
-
 from drain import NO_KEY, OURS, TASKIQ, celery
-from meter import Cpu
-from results import Figure, Outcome, Table, ratios, spread
+from results import Figure, Outcome, Table, medians, ratios
 from rig import Rig
-from systems import Contender, Run, fields, run
+from systems import Contender, Run, cells, fields, run
 
 STREAM = {"BENCH_TASKIQ": "stream"}
 BATCHES, ONE, BARE = "ours, batches of 100", "ours, one a task", "bare Celery, one a task"
@@ -48,21 +44,8 @@ def table(place: str, runs: dict[str, list[Run]]) -> Table:
     """A row a contender."""
     parts = list(dict.fromkeys(part for these in runs.values() for run in these for part in run.cpu))
     header = ["contender", "reports/s", "CPU s a thousand", *parts, "what it lacks"]
-    rows = [
-        [
-            one.name,
-            spread([run.rate for run in runs[one.name]]),
-            spread([run.cpu_secs for run in runs[one.name]], 3),
-            *(_cell(medians([run.cpu for run in runs[one.name]]).get(part)) for part in parts),
-            one.lacks,
-        ]
-        for one in CONTENDERS
-    ]
+    rows = [[one.name, *cells(runs[one.name], parts), one.lacks] for one in CONTENDERS]
     return Table(f"The whole system on {place}", header, rows)
-
-
-def _cell(secs: float | None) -> str:
-    return "" if secs is None else f"{secs:.3f}"
 
 
 def figures(place: str, runs: dict[str, list[Run]]) -> list[Figure]:
@@ -77,8 +60,3 @@ def figures(place: str, runs: dict[str, list[Run]]) -> list[Figure]:
         Figure("whole-cpu-limit", place, ratios(cpu[BATCHES], cpu[LIMIT])),
         Figure("whole-exact", place, [0.0 for _ in rates[BATCHES]]),  # else the run would have failed
     ]
-
-
-def medians(found: Sequence[Cpu]) -> Cpu:
-    """The median of each part."""
-    return {part: statistics.median(one[part] for one in found) for part in found[0]}

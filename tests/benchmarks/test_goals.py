@@ -89,6 +89,14 @@ def test_a_report_that_is_lost_or_duplicated_is_noticed():
             wrong.check(reports)
 
 
+def test_stacks_are_a_picture_of_their_own_in_the_page():
+    made = Outcome(tables=[Table("T", ["a"], [["b"]])], stacks={"SQLite": {"x": {"worker": 1.0}}})
+    told = {"rounds": 1, "measured_at": "2026-01-01T00:00", "python": "3", "machine": "M"}
+    kept = {"whole-usage": results.as_json(made) | told}
+    assert [path.name for path in page.pictures(kept)] == ["drain.svg", "whole-usage.svg"]
+    assert "](images/whole-usage.svg)" in page.figures(kept)
+
+
 def test_the_page_is_what_the_data_says():
     kept = page.read()
     assert page.figures(kept) in page.PAGE.read_text()
