@@ -15,7 +15,7 @@ from ..schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
 from .base import HEALTH_TIMEOUT_SECS, Closing
 from .breaker import Breaker
 from .config import MemoryGraphConfig, RetryPolicy
-from .errors import SerializationError, ServiceUnavailable
+from .errors import Refused, SerializationError, ServiceUnavailable
 from .http import USER_AGENT
 from .memory_graph_pages import PAGE_SIZE, SERVICE, about_session, all_nodes, asks_for_all
 from .memory_graph_status import MAX_MESSAGE_BYTES, error_of
@@ -25,6 +25,7 @@ from .retry import ONCE, again
 T = TypeVar("T")
 
 _OPEN = "Health"  # takes no key
+_NOT_FOUND: int = grpc.StatusCode.NOT_FOUND.value[0]
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -41,7 +42,8 @@ logger = logging.getLogger(__name__)
 class MemoryGraphClient(Closing):
     """Calls of LLM-Memory-Graph, as in docs/contract/wire.md; thread-safe, and a context manager.
 
-    Reads are retried by `retry_policy`. Calls that add something are not, because the service does not deduplicate.
+    Reads and deletions are retried by `retry_policy`. Calls that add something are not, because the service does not
+    deduplicate.
     Make one only after a fork: gRPC's threads do not survive it.
     """
 
@@ -84,6 +86,14 @@ class MemoryGraphClient(Closing):
     def list_sessions(self, limit: int = 100, offset: int = 0) -> pb.ListSessionsResponse:
         """Return some of the sessions (ListSessions)."""
         return self._call("ListSessions", pb.ListSessionsRequest(limit=limit, offset=offset))
+
+    def delete_session(self, session_id: str) -> None:
+        """Delete a session with its conversation (DeleteSession); if it is already gone, that counts as deleted."""
+        try:
+            self._call("DeleteSession", pb.DeleteSessionRequest(session_id=session_id))
+        except Refused as error:
+            if error.status != _NOT_FOUND:
+                raise
 
     def add_prompt(self, session_id: str, content: str, metadata: pb.PromptMetadata | None = None) -> pb.PromptNode:
         """Add a prompt to a session (AddPrompt); a repeat adds a second one."""

@@ -16,6 +16,10 @@ from memory_graph_workers.schemas import memory_graph_pb2 as pb
 from support.fakes.graph import CALLS, CANARY, Graph
 
 
+def test_every_operation_of_the_service_is_tried() -> None:
+    assert set(CALLS) == set(pb.DESCRIPTOR.services_by_name["MemoryGraphService"].methods_by_name)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_each_operation_sends_and_returns_what_the_contract_says(
     graph: Graph, client: MemoryGraphClient, name: str
@@ -23,6 +27,18 @@ def test_each_operation_sends_and_returns_what_the_contract_says(
     call, sent, answered = CALLS[name]
     assert call(client) == answered
     assert graph.asked == [(name, sent)]
+
+
+def test_deleting_what_is_gone_succeeds(graph: Graph, client: MemoryGraphClient) -> None:
+    graph.codes = [grpc.StatusCode.NOT_FOUND]
+    client.delete_session("s")
+    assert [name for name, _ in graph.asked] == ["DeleteSession"]
+
+
+def test_any_other_refusal_of_a_deletion_stands(graph: Graph, client: MemoryGraphClient) -> None:
+    graph.codes = [grpc.StatusCode.FAILED_PRECONDITION]
+    with pytest.raises(Refused):
+        client.delete_session("s")
 
 
 def test_the_wire_is_the_published_one() -> None:

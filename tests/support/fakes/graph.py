@@ -54,6 +54,10 @@ class Graph(MemoryGraphServiceServicer):
         self._record("ListSessions", request, context)
         return pb.ListSessionsResponse(sessions=[pb.Session(id="s-1")], total_count=1)
 
+    def DeleteSession(self, request: Any, context: Any) -> Empty:
+        self._record("DeleteSession", request, context)
+        return Empty()
+
     def AddPrompt(self, request: Any, context: Any) -> pb.PromptNode:
         self._record("AddPrompt", request, context)
         return self.others.get("AddPrompt") or pb.PromptNode(
@@ -107,6 +111,11 @@ CALLS: dict[str, tuple[Callable[[MemoryGraphClient], Any], Any, Any]] = {
         lambda client: client.list_sessions(10, 20),
         pb.ListSessionsRequest(limit=10, offset=20),
         pb.ListSessionsResponse(sessions=[pb.Session(id="s-1")], total_count=1),
+    ),
+    "DeleteSession": (
+        lambda client: client.delete_session("s/1"),
+        pb.DeleteSessionRequest(session_id="s/1"),
+        None,
     ),
     "AddPrompt": (
         lambda client: client.add_prompt("s-1", "Grüße 🌍", pb.PromptMetadata(model="gpt-4", temperature=0.5)),
