@@ -74,7 +74,7 @@ class Counter:
         return {place: _outcome(sent[place], entry, one) for place, entry, one in zip(sent, entries, seen, strict=True)}
 
     def _remember_models(self, model_ids: Iterable[str]) -> None:
-        """Remember which models are recorded, so that no report looks for them again; forgets all once they are many."""
+        """Remember which models are recorded, so that no report looks for them again; forget all once they are many."""
         if len(self._known_models) > _MOST_KNOWN_MODELS:
             self._known_models = set[str]()
         self._known_models.update(model_ids)
