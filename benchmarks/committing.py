@@ -6,7 +6,7 @@ One connection commits a batch in one transaction: the reports, their keys, and 
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
@@ -18,10 +18,10 @@ import psycopg
 
 Reports = list[dict[str, Any]]
 SUMS = ("reports", "prompt_tokens", "completion_tokens", "total_tokens", "latency_ms", "timed_reports")
-_ADDED = ", ".join(f"{name} = had.{name} + excluded.{name}" for name in SUMS)
+ADDED = ", ".join(f"{name} = had.{name} + excluded.{name}" for name in SUMS)
 _SUMMED = """count(*), sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint, sum(total_tokens)::bigint,
     coalesce(sum(latency_ms), 0)::bigint, count(latency_ms), min(timestamp), max(timestamp)"""
-_LATER = """first_at = least(had.first_at, excluded.first_at), last_at = greatest(had.last_at, excluded.last_at)"""
+LATER = """first_at = least(had.first_at, excluded.first_at), last_at = greatest(had.last_at, excluded.last_at)"""
 POSTGRESQL = f"""
 WITH sent AS MATERIALIZED (
     SELECT sent.*, sessions.number, decode(sent.key, 'hex') AS key_bytes
@@ -44,21 +44,23 @@ stored AS (
 of_sessions AS (
     INSERT INTO session_usage AS had (session_number, {", ".join(SUMS)}, first_at, last_at)
     SELECT number, {_SUMMED} FROM new GROUP BY 1 ORDER BY 1
-    ON CONFLICT (session_number) DO UPDATE SET {_ADDED}, {_LATER}
+    ON CONFLICT (session_number) DO UPDATE SET {ADDED}, {LATER}
 ),
 of_models AS (
     INSERT INTO model_usage AS had (model_id, slot, {", ".join(SUMS)}, first_at, last_at)
     SELECT model_id, 0, {_SUMMED} FROM new GROUP BY 1 ORDER BY 1
-    ON CONFLICT (model_id, slot) DO UPDATE SET {_ADDED}, {_LATER}
+    ON CONFLICT (model_id, slot) DO UPDATE SET {ADDED}, {LATER}
 )
 SELECT count(*) FROM keyed
 """
 
 
-def keyed(reports: Reports) -> Iterable[tuple[dict[str, Any], bytes, bytes]]:
-    """Each report with a key of its own and a digest of its fields."""
-    for report in reports:
-        yield report, uuid4().bytes, blake2b(orjson.dumps(report), digest_size=16).digest()
+Keyed = tuple[dict[str, Any], bytes, bytes]
+
+
+def keyed(report: dict[str, Any]) -> Keyed:
+    """A report with a key of its own and a digest of its fields."""
+    return report, uuid4().bytes, blake2b(orjson.dumps(report), digest_size=16).digest()
 
 
 def today() -> int:
@@ -66,22 +68,22 @@ def today() -> int:
     return int(datetime.now(UTC).timestamp() // 86_400)
 
 
-def to_postgresql(connection: psycopg.Connection, reports: Reports) -> None:
+def to_postgresql(connection: psycopg.Connection, reports: Iterable[Keyed]) -> None:
     """Commit a batch in one statement."""
-    rows = [{**report, "key": key.hex(), "fields": fields.hex()} for report, key, fields in keyed(reports)]
+    rows = [{**report, "key": key.hex(), "fields": fields.hex()} for report, key, fields in reports]
     connection.execute(POSTGRESQL.encode(), (orjson.dumps(rows).decode(), today()), prepare=True)
 
 
-def to_sqlite(connection: sqlite3.Connection, reports: Reports) -> None:
+def to_sqlite(connection: sqlite3.Connection, reports: Sequence[Keyed]) -> None:
     """Commit a batch in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
-    wanted = orjson.dumps(sorted({report["session_id"] for report in reports})).decode()
+    wanted = orjson.dumps(sorted({report["session_id"] for report, _, _ in reports})).decode()
     found = "SELECT session_id, number FROM sessions WHERE session_id IN (SELECT value FROM json_each(?))"
     numbers = dict(connection.execute(found, (wanted,)))
     keys, rows = [], []
     of_sessions: dict[Any, list[Any]] = {}
     of_models: dict[Any, list[Any]] = {}
-    for report, key, fields in keyed(reports):
+    for report, key, fields in reports:
         number, model, at = numbers[report["session_id"]], report["model_id"], _moment(report["timestamp"])
         counts = [report[name] for name in SUMS[1:5]]
         keys.append((key, fields, today()))
@@ -110,7 +112,7 @@ def _totals(table: str, columns: str, values: str, key: str) -> str:
     later = "first_at = min(had.first_at, excluded.first_at), last_at = max(had.last_at, excluded.last_at)"
     return (
         f"INSERT INTO {table} AS had ({columns}, {', '.join(SUMS)}, first_at, last_at) "
-        f"VALUES ({values}, {', '.join('?' * 8)}) ON CONFLICT ({key}) DO UPDATE SET {_ADDED}, {later}"
+        f"VALUES ({values}, {', '.join('?' * 8)}) ON CONFLICT ({key}) DO UPDATE SET {ADDED}, {later}"
     )
 
 
@@ -120,20 +122,24 @@ _TO_SESSION = _totals("session_usage", "session_number", "?", "session_number")
 _TO_MODEL = _totals("model_usage", "model_id, slot", "?, 0", "model_id, slot")
 
 
-@cache
-def opened() -> Callable[[Reports], None]:
-    """Open the database as the Registry does, and return what commits a batch to it."""
+def connect() -> psycopg.Connection | sqlite3.Connection:
+    """Open the database as the Registry does."""
     url = os.environ["BENCH_DATABASE"]
     if url.startswith("postgresql"):
-        options = "-c search_path=registry -c timezone=UTC"
-        connection = psycopg.connect(url, autocommit=True, options=options)
-        return lambda reports: to_postgresql(connection, reports)
+        return psycopg.connect(url, autocommit=True, options="-c search_path=registry -c timezone=UTC")
     file = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
         file.execute(f"PRAGMA {pragma}").close()
-    return lambda reports: to_sqlite(file, reports)
+    return file
+
+
+kept = cache(connect)
 
 
 def commit(reports: Reports) -> None:
     """Commit reports in one transaction."""
-    opened()(reports)
+    connection, rows = kept(), list(map(keyed, reports))
+    if isinstance(connection, psycopg.Connection):
+        to_postgresql(connection, rows)
+    else:
+        to_sqlite(connection, rows)

@@ -31,6 +31,7 @@ _DRAIN = "usage reports drained, batches of 100"
 _ONE = "one operation a task, everything on"
 _SWEEP = "archiving, sessions a second"
 _WHOLE = "the whole system, reports a second in batches"
+_HAND = "times a bare WSGI function with SQL by hand"
 _WHOLE_SWEEP = "archiving through the real services, sessions a second"
 _WHOLE_CPU = "the whole system, CPU s a thousand reports, all parts"
 GOALS = [
@@ -40,6 +41,9 @@ GOALS = [
     Goal("drain-limit", "drain", _DRAIN, "≥", 0.9, "times the limit script on our own client, 2 processes"),
     Goal("enqueue-one", "enqueue", "enqueuing one validated report", "≤", 0.85, "times bare `.delay()`"),
     Goal("enqueue-reporter", "enqueue", "a report through `UsageReporter`", "≤", 0.10, "times bare `.delay()`"),
+    Goal(
+        "enqueue-reporter-cpu", "enqueue", "a report through `UsageReporter`, CPU", "≤", 0.06, "times bare `.delay()`"
+    ),
     Goal(
         "enqueue-reporter-dramatiq", "enqueue", "a report through `UsageReporter`", "≤", 0.30, "times dramatiq's send"
     ),
@@ -72,6 +76,8 @@ GOALS = [
     Goal("whole-taskiq-batch", "whole", _WHOLE, "≥", 1.1, "times taskiq's stream, 100 a task to the same batch route"),
     Goal("whole-cpu", "whole", _WHOLE_CPU, "≤", 0.25, "s"),
     Goal("whole-cpu-limit", "whole", _WHOLE_CPU, "≤", 3.0, "times the script without queue and HTTP"),
+    Goal("single-usage", "whole", "a single `POST /usage`, CPU", "≤", 2.0, _HAND),
+    Goal("reading-usage", "whole", "a `GET /sessions/{id}/usage`, CPU", "≤", 2.0, _HAND),
     Goal("whole-archiving-plain", "whole", _WHOLE_SWEEP, "≥", 5.0, "times one plain Celery task a session"),
     Goal("whole-archiving-limit", "whole", _WHOLE_SWEEP, "≥", 0.60, "times the script with the same batch calls"),
     Goal("whole-archiving-exact", "whole", "sessions not archived, or twice, counted in the vault", "≤", 0, "sessions"),
