@@ -115,6 +115,20 @@ def test_a_replay_goes_back_to_the_queue_that_the_task_came_from(shop: Shop, put
     }
 
 
+READINGS = [["dead", "list"], ["dead", "list", "--all"], ["dead", "show", "1"], ["queues"], ["doctor"]]
+
+
+@pytest.mark.parametrize("command", READINGS, ids=" ".join)
+def test_json_says_null_of_what_there_is_not_and_never_an_empty_text(
+    shop: Shop, put: Callable[..., str], command: list[str]
+) -> None:
+    put("1")
+    place = 1 if command[0] == "dead" else len(command)
+    code = 1 if command == ["doctor"] else 0  # no worker runs
+    told = json.dumps(shop.read(*command[:place], "--app", "shop:app", *command[place:], code=code))
+    assert '""' not in told
+
+
 def test_letters_are_purged_and_those_of_other_apps_stay(shop: Shop, put: Callable[..., str]) -> None:
     put("1")
     other = DeadLetters(shop.broker.redis, Keys("other"))

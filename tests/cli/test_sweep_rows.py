@@ -41,6 +41,7 @@ def shown(*arguments: str) -> str:
 def test_a_sweep_counts_and_names_them_also_after_its_end(sweeps: Sweeps) -> None:
     swept(sweeps, RowFaults(1, 1, NAMED))
     told = json.loads(shown("--json"))
+    assert told["reason"] is None
     assert (told["unreadable_rows"], told["unknown_statuses"], told["rows"]) == (1, 1, NAMED)
     assert all(name in shown() for name in NAMED)
 
