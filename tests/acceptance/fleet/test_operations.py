@@ -125,10 +125,11 @@ def test_a_session_can_be_archived_by_hand(finished: Callable[..., str], vault: 
     assert entry.metadata["archived_by"] == "archival_scheduler"
 
 
-def test_some_sessions_can_be_archived_by_hand(finished: Callable[..., str]) -> None:
+def test_some_sessions_can_be_archived_by_hand(finished: Callable[..., str], vault: VaultClient) -> None:
     session_id = finished()
     found = answer(archival.archive_sessions.delay([session_id, "unknown"]))
     assert set(found["archived"]) == {session_id}
+    assert "batch" in vault.retrieve_session(found["archived"][session_id]).tags
     assert found["failed"] == {"unknown": "vanished from the registry"}
 
 
