@@ -4,7 +4,13 @@ import dataclasses
 from typing import Any
 
 import pytest
+from memory_graph_workers.clients.base import HEALTH_TIMEOUT_SECS
+from memory_graph_workers.clients.breaker import FAIL_MAX
+from memory_graph_workers.clients.breaker.breaker import SUCCESS_THRESHOLD
+from memory_graph_workers.clients.breaker.storage import RESET_SECS
+from memory_graph_workers.clients.capabilities import KEPT_SECS, MOST_BYTES
 from memory_graph_workers.clients.config import (
+    IDLE_CONNECTIONS,
     MemoryGraphConfig,
     RegistryConfig,
     RetryPolicy,
@@ -12,8 +18,7 @@ from memory_graph_workers.clients.config import (
     VaultConfig,
 )
 from memory_graph_workers.clients.errors import InvalidConfig
-from memory_graph_workers.clients.registry import RegistryClient
-from memory_graph_workers.clients.vault import VaultClient
+from memory_graph_workers.clients.http import CONNECT_TIMEOUT_SECS, IDLE_LIMIT_SECS, MAX_RESPONSE_BYTES
 from memory_graph_workers.schemas.settings import Settings, read_all
 from memory_graph_workers.schemas.vault import ComplianceLevel
 
@@ -67,6 +72,13 @@ ALL = [RegistryConfig, VaultConfig, MemoryGraphConfig, SchedulerConfig]
 )
 def test_defaults_are_the_contracts(config: Any, wanted: dict[str, Any]) -> None:
     assert {name: getattr(config, name) for name in wanted} == wanted
+
+
+def test_the_limits_that_nobody_sets_are_the_contracts() -> None:
+    assert (CONNECT_TIMEOUT_SECS, HEALTH_TIMEOUT_SECS, MAX_RESPONSE_BYTES) == (10, 5, 64 * 2**20)
+    assert (IDLE_CONNECTIONS, IDLE_LIMIT_SECS) == (10, 90)
+    assert (FAIL_MAX, RESET_SECS, SUCCESS_THRESHOLD) == (5, 60, 2)
+    assert (KEPT_SECS, MOST_BYTES) == (600, 64 * 2**10)
 
 
 def test_the_environment_is_read_by_name() -> None:
@@ -217,11 +229,6 @@ def test_a_policy_that_makes_no_sense_is_refused(values: dict[str, Any]) -> None
 def test_settings_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         RegistryConfig().timeout_secs = 1  # type: ignore[misc]
-
-
-def test_the_registrys_retry_count_counts_attempts() -> None:
-    with RegistryClient(RegistryConfig(retry_count=5)) as registry, VaultClient(VaultConfig(api_key="k")) as vault:
-        assert (registry.config.retry_count, vault.config.batch_size) == (5, 100)
 
 
 @pytest.mark.parametrize("kind", ALL)

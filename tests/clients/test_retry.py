@@ -122,6 +122,24 @@ def test_timeouts_are_tried_again_where_the_policy_says_so(server: FakeServer, r
     assert len(server.requests) == (2 if retry_on_timeout else 1)
 
 
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+def test_the_registrys_retry_count_counts_attempts(server: FakeServer, attempts: int) -> None:
+    server.default = answer(503)
+    config = RegistryConfig(server.url, retry_count=attempts)
+    with RegistryClient(config) as client, pytest.raises(ServiceUnavailable):
+        client.get_session("s")
+    assert len(server.requests) == attempts
+
+
+def test_the_first_wait_for_a_vault_is_200_ms_and_less_by_chance(server: FakeServer) -> None:
+    server.default = answer(503)
+    started = time.monotonic()
+    with VaultClient(VaultConfig(server.url, "k")) as vault, pytest.raises(ServiceUnavailable):
+        vault.retrieve_session("a")
+    assert len(server.requests) == 3
+    assert time.monotonic() - started >= (0.2 + 0.4) / 2
+
+
 def test_delays_grow_to_their_limit() -> None:
     policy = RetryPolicy(max_attempts=9)
     assert [policy.delay_secs(attempt) for attempt in range(1, 9)] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
