@@ -41,7 +41,7 @@ def count(connection: Connection, entries: Sequence[Entry], now: datetime, days:
     # Another transaction inserted the key after this statement began, and has committed it since.
     late = [entries[place].key for place, one in enumerate(seen) if one.has_session and _is_unclear(one)]
     if late:
-        fields = dict(connection.execute(_FIELDS, {"keys": late}).tuples().all())
+        fields = {row.key: row.fields for row in connection.execute(_FIELDS, {"keys": late})}
         seen = [
             Seen(True, False, fields.get(entry.key or b"")) if one.has_session and _is_unclear(one) else one
             for entry, one in zip(entries, seen, strict=True)

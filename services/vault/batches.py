@@ -52,7 +52,7 @@ def store_all(
 def find_policies(session: Session, ids: Collection[str]) -> dict[str, int]:
     """Those of these policies that exist, with the days that they require."""
     query = select(PolicyRecord.policy_id, PolicyRecord.retention_days).where(PolicyRecord.policy_id.in_(ids))
-    return dict(session.execute(query).tuples().all()) if ids else {}
+    return {row.policy_id: row.retention_days for row in session.execute(query)} if ids else {}
 
 
 def _checked(payload: Any, seed: str, options: ArchiveOptions) -> Draft | ArchiveFailure:
