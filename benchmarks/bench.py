@@ -25,6 +25,7 @@ import startup
 import walk
 import whole
 import whole_archiving
+import whole_faults
 import whole_single
 from goals import judged
 from results import Outcome
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[Rig, int], Outcome]] = {
     "whole-usage": whole.part,
     "whole-archiving": whole_archiving.part,
     "whole-single": whole_single.part,
+    "whole-faults": whole_faults.part,
 }
 GROUPS = list(dict.fromkeys([*PARTS, *(name.partition("-")[0] for name in PARTS)]))
 COLOURS = {"met": "green", "missed": "red", "not measured": "yellow"}

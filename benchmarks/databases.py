@@ -1,6 +1,7 @@
 """Where usage reports end: a new database for each run, with its sessions registered, counted exactly afterwards."""
 
 import sqlite3
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -18,7 +19,7 @@ from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry.records import Base
 from payloads import SESSIONS
-from postgres import Postgres
+from postgres import Postgres, postgres
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,14 @@ class OnSqlite(Place):
 
     def _new_file(self) -> Path:
         return self._folder / f"{uuid4().hex}.db"
+
+
+@contextmanager
+def places(parent: Path) -> Generator[list[Place]]:
+    """Both kinds, with their files below `parent`, until the block ends."""
+    folder = Path(tempfile.mkdtemp(dir=parent))
+    with postgres(folder / "postgres") as server:
+        yield [OnPostgres(server), OnSqlite(folder / "sqlite")]
 
 
 def fill(url: str) -> None:

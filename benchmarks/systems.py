@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import payloads
-from databases import Database, OnPostgres, OnSqlite, Place
+from databases import Database, Place, places
 from memory_graph_workers.cli.stack.ports import LOOPBACK, accepts, http_status
 from memory_graph_workers.cli.stack.servers import Running, Server, start_all
 from meter import Cpu, Meter, used
 from phoenix_server import PYTHON as PHOENIX_PYTHON
 from phoenix_server import Phoenix, phoenix
-from postgres import postgres
 from results import medians, spread
 from rig import HERE, Rig, pause
 
@@ -67,9 +66,8 @@ class Field:
 @contextmanager
 def fields(rig: Rig) -> Generator[list[Field]]:
     """Both databases, until the block ends."""
-    with postgres(rig.directory / "postgres") as server, ExitStack() as running:
-        places = [OnPostgres(server), OnSqlite(rig.directory / "sqlite")]
-        found = [Field(place, running.enter_context(phoenix(rig, place))) for place in places]
+    with places(rig.directory) as both, ExitStack() as running:
+        found = [Field(place, running.enter_context(phoenix(rig, place))) for place in both]
         for one in found:
             one.phoenix.settle()
         yield found

@@ -14,13 +14,12 @@ from typing import Any
 import conversations
 from archiving import LACKS, LIMIT, PLAIN, SWEEP
 from celery import Celery
-from databases import OnPostgres, OnSqlite, Place
+from databases import Place, places
 from drain import OURS, celery
 from memory_graph_workers.cli.stack.ports import LOOPBACK
 from memory_graph_workers.cli.stack.watcher import wait_until
 from memory_graph_workers.services.vault.keys import new_key
 from meter import Meter, used
-from postgres import postgres
 from results import Figure, Outcome, Table, medians, ratios
 from rig import Program, Rig, pause
 from systems import PRODUCER, REDIS, SETTLE_SECS, WORKER, Producer, Run, cells, services
@@ -51,8 +50,8 @@ def stock(place: Place) -> Stock:
 def part(rig: Rig, rounds: int) -> Outcome:
     """Every contender in turn on both databases, `rounds` times."""
     outcome = Outcome()
-    with postgres(rig.directory / "postgres") as server:
-        stocks = [stock(OnPostgres(server)), stock(OnSqlite(rig.directory / "sqlite"))]
+    with places(rig.directory) as both:
+        stocks = list(map(stock, both))
         runs = {one.place.name: {name: list[Run]() for name in MANY} for one in stocks}
         for _ in range(rounds):
             for one in stocks:
@@ -124,12 +123,17 @@ def wait_for_worker(rig: Rig, worker: Program) -> None:
             raise RuntimeError(f"the worker does not answer:\n{worker.child.log_tail()}")
 
 
+def marked(registry: Any) -> int:
+    """How many sessions are marked as archived."""
+    return registry.execute(_MARKED).fetchone()[0]
+
+
 def wait_for_marks(registry: Any, many: int) -> None:
     """Wait until so many sessions are marked."""
     end = time.monotonic() + SECS
-    while (marked := registry.execute(_MARKED).fetchone()[0]) < many:
+    while (found := marked(registry)) < many:
         if time.monotonic() > end:
-            raise RuntimeError(f"{marked} of {many} sessions were archived within {SECS:.0f} s")
+            raise RuntimeError(f"{found} of {many} sessions were archived within {SECS:.0f} s")
         pause(0.02)
 
 
@@ -139,7 +143,7 @@ def check(name: str, many: int, connections: dict[str, Any]) -> None:
     Raises: RuntimeError unless each is `many`.
     """
     pause(SETTLE_SECS)
-    found = [*connections[REGISTRY].execute(_MARKED).fetchone(), *connections[VAULT].execute(_KEPT).fetchone()]
+    found = [marked(connections[REGISTRY]), *connections[VAULT].execute(_KEPT).fetchone()]
     if found != [many] * 4:
         raise RuntimeError(f"{name}: of {many} marked, archived, of different sessions, under a policy: {found}")
 

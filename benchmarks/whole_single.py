@@ -6,11 +6,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import payloads
-from databases import OfRegistry, OnPostgres, OnSqlite, Place
+from databases import OfRegistry, Place, places
 from memory_graph_workers.cli.stack.ports import LOOPBACK, accepts
 from memory_graph_workers.cli.stack.servers import Server, start_all
 from meter import Meter, used
-from postgres import postgres
 from results import Figure, Outcome, Table
 from rig import Rig
 from systems import SERVER, Producer, Run, cells, registry_on
@@ -26,15 +25,14 @@ GOALS = {POST: "single-usage", GET: "reading-usage"}
 def part(rig: Rig, rounds: int) -> Outcome:
     """Both in turn on both databases, `rounds` times; then what a producer pays."""
     outcome = Outcome()
-    with postgres(rig.directory / "postgres") as server:
-        places = [OnPostgres(server), OnSqlite(rig.directory / "sqlite")]
-        runs = {(place.name, kind, name): list[Run]() for place in places for kind in WHAT for name in LACKS}
+    with places(rig.directory) as both:
+        runs = {(place.name, kind, name): list[Run]() for place in both for kind in WHAT for name in LACKS}
         for _ in range(rounds):
-            for place in places:
+            for place in both:
                 for name in LACKS:
                     for kind, run in called(rig, place, name).items():
                         runs[place.name, kind, name].append(run)
-    for place in places:
+    for place in both:
         parts = [SERVER, *([place.name] if place.pids else [])]
         rows = [
             [f"{WHAT[kind]}: {name}", *cells(runs[place.name, kind, name], parts), LACKS[name]]
