@@ -40,6 +40,10 @@ _NAMES = {
 }
 
 
+class WriteConflict(Exception):
+    """Another writer did the same meanwhile; `Storage.write` runs the work again."""
+
+
 def new_metadata(service: str) -> MetaData:
     """Empty metadata for one service's tables; its records add them."""
     return MetaData(naming_convention=_NAMES, info={"service": service})
@@ -113,7 +117,7 @@ class Storage:
         for attempt in range(1, _ATTEMPTS):
             try:
                 return self._write(work)
-            except DBAPIError as error:
+            except (DBAPIError, WriteConflict) as error:
                 if not _is_write_conflict(error):
                     raise
                 time.sleep(random.uniform(0, _PAUSE_SECS * attempt))
@@ -141,6 +145,8 @@ def _snapshot(engine: Engine) -> dict[str, str]:
     return {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
 
 
-def _is_write_conflict(error: DBAPIError) -> bool:
+def _is_write_conflict(error: DBAPIError | WriteConflict) -> bool:
     """Whether another writer inserted the same row first, or PostgreSQL chose this transaction to abort."""
-    return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in {_DEADLOCK, _SERIALIZATION}
+    if isinstance(error, IntegrityError | WriteConflict):
+        return True
+    return getattr(error.orig, "sqlstate", None) in {_DEADLOCK, _SERIALIZATION}

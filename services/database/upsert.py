@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, case
+from sqlalchemy import ColumnElement, Connection, bindparam, case
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -22,10 +22,30 @@ def upsert(
     session.execute(_statement(session.get_bind().dialect.name, table, key, changes), rows)
 
 
+def insert_or_replace(
+    connection: Connection, table: Any, row: dict[str, Any], replaceable: Callable[[], ColumnElement[bool]]
+) -> bool:
+    """Insert a row, or replace the one with its primary key where `replaceable` (a plain function) says that it may be.
+
+    Returns whether it was done; `row` may have more values, for the parameters of `replaceable`.
+    """
+    return bool(connection.execute(_replacing(connection.dialect.name, table, replaceable), row).rowcount)
+
+
 @cache
 def _statement(dialect: str, table: Any, key: tuple[str, ...], changes: Callable[[Any], dict[str, Any]]) -> Any:
     statement = _INSERTS[dialect](table)
     return statement.on_conflict_do_update(index_elements=key, set_=changes(statement.excluded))
+
+
+@cache
+def _replacing(dialect: str, table: Any, replaceable: Callable[[], ColumnElement[bool]]) -> Any:
+    columns = table.__table__.columns
+    values = {one.columns[0].name: bindparam(one.key) for one in table.__mapper__.column_attrs}
+    statement = _INSERTS[dialect](table.__table__).values(values)
+    changes = {column.name: statement.excluded[column.name] for column in columns if not column.primary_key}
+    key = [column.name for column in columns if column.primary_key]
+    return statement.on_conflict_do_update(index_elements=key, set_=changes, where=replaceable())
 
 
 def least(one: Any, other: Any) -> ColumnElement[Any]:

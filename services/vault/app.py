@@ -1,5 +1,6 @@
 """The Vault's HTTP routes: archives and retention policies."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from ...schemas.vault import (
     ArchiveEntry,
     ArchiveEntrySchema,
+    ArchiveResponse,
     ArchiveResponseSchema,
     BatchArchiveResponseSchema,
     PlacedEntrySchema,
@@ -30,13 +32,15 @@ from . import archives as vault_archives
 from . import batches as vault_batches
 from . import policies as vault_policies
 from . import rotation as vault_rotation
-from .archives import ArchiveOptions, Refused
 from .config import VaultServiceConfig
+from .drafts import ArchiveOptions, Draft, Refused, make_draft, make_drafts
 from .keys import Unreadable
 from .records import Base, IdempotentResponse
 from .seal import SealOptions
+from .storing import Archiver, Outcome
 
 MAX_BATCH_ENTRIES = 1000
+_RECEIPT, _BATCH_RESPONSE = ArchiveResponseSchema(), BatchArchiveResponseSchema()
 _FLAGS = {"true": True, "false": False}
 INFO = ServiceInfo(
     "Data-Vault", "Archives of sessions, kept for as long as their retention policy requires.", key_needed=True
@@ -64,7 +68,9 @@ def make_app(config: VaultServiceConfig, threads: int) -> Flask:
     able = capability(RETENTION.days) | CAPABILITIES
     app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, able)
     idempotency = IdempotencyStore(storage, IdempotentResponse, config.now, config.encryption_keys.fingerprint)
-    app.extensions.update(idempotency=idempotency, storage=storage, config=config, purges=(idempotency.purge,))
+    archiver = Archiver(storage, idempotency, config.encryption_keys, config.now)
+    app.extensions.update(idempotency=idempotency, archiver=archiver, storage=storage, config=config)
+    app.extensions["purges"] = (idempotency.purge,)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(Unreadable, _unreadable)
     api.register_blueprint(routes)
@@ -77,11 +83,8 @@ def make_app(config: VaultServiceConfig, threads: int) -> Flask:
 @routes.documents(parameters=_STORAGE_HEADERS)
 def archive_session(entry: ArchiveEntry) -> Response:
     """Store one session."""
-    options, now = _options(), _config().now()
-    draft = vault_archives.make_draft(entry, options)
-    return respond_once(
-        201, ArchiveResponseSchema(), lambda session: vault_archives.store(session, draft, options.ring, now)
-    )
+    draft = make_draft(entry, _options())
+    return _respond(201, _archiver().store([draft], _receipt))
 
 
 @routes.post("/archive/batch")
@@ -94,11 +97,12 @@ def batch_archive() -> Response:
     `failed`, and the others are stored. An entry may name its policy; `policies` tells which archives are under theirs.
     An archive whose policy does not exist, or that was stored before, may be in `archived` and not there.
     """
-    options, now = _options(), _config().now()
-    drafts = vault_batches.make_drafts(_read_entries(), body_digest(), options)
-    return respond_once(
-        200, BatchArchiveResponseSchema(), lambda session: vault_batches.store_all(session, drafts, options.ring, now)
-    )
+    drafts = make_drafts(_read_entries(), body_digest(), _options())
+
+    def write(outcomes: Sequence[Outcome]) -> str:
+        return current_app.json.dumps(_BATCH_RESPONSE.dump(vault_batches.response(drafts, outcomes)))
+
+    return _respond(200, _archiver().store([one for one in drafts if isinstance(one, Draft)], write))
 
 
 @routes.get("/archive/<id:archive_id>")
@@ -107,7 +111,7 @@ def retrieve_session(archive_id: str) -> Response:
     """Get an archive, with its data exactly as sent."""
     with _storage().read() as session:
         text = vault_archives.retrieve(session, archive_id, _config().encryption_keys)
-    return current_app.response_class(text, mimetype="application/json")
+    return _respond(200, text)
 
 
 @routes.delete("/archive/<id:archive_id>")
@@ -147,6 +151,17 @@ def _read_entries() -> list[Any]:
     return entries
 
 
+def _receipt(outcomes: Sequence[Outcome]) -> str:
+    (outcome,) = outcomes
+    if not isinstance(outcome, ArchiveResponse):
+        raise outcome
+    return current_app.json.dumps(_RECEIPT.dump(outcome))
+
+
+def _respond(status: int, text: str) -> Response:
+    return current_app.response_class(text, status, mimetype="application/json")
+
+
 def _refused(error: Refused) -> tuple[dict[str, Any], int]:
     return error_body(error.status, error.reason, error.refusal), error.status
 
@@ -166,6 +181,10 @@ def _flag(header: str) -> bool:
     if value not in _FLAGS:
         abort(400, message=f"{header} must be true or false.")
     return _FLAGS[value]
+
+
+def _archiver() -> Archiver:
+    return current_app.extensions["archiver"]
 
 
 def _storage() -> Storage:

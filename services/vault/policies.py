@@ -10,6 +10,7 @@ from ...schemas.vault import PolicyId, RetentionPolicy, RetentionPolicySchema
 from ..web.conflict import conflict
 from . import archives as vault_archives
 from .records import PolicyRecord
+from .storing import OTHER_CONTENT
 
 _SCHEMA = RetentionPolicySchema()
 
@@ -24,7 +25,7 @@ def create(session: Session, policy: RetentionPolicy, now: datetime) -> PolicyId
         session.add(_record(policy, now))
         session.flush()
     elif record.content != _content(policy):
-        conflict(vault_archives.OTHER_CONTENT)
+        conflict(OTHER_CONTENT)
     return PolicyId(policy.policy_id)
 
 

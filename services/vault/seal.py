@@ -9,6 +9,7 @@ Associated data: of the body, its ids, format and flags; of the wrapped key, the
 """
 
 import os
+import threading
 from dataclasses import dataclass
 
 import zstandard
@@ -25,6 +26,7 @@ _TAG_BYTES = 16
 _ZSTD_LEVEL = 3
 # More than the largest archive that settings allow, with its metadata; a frame that claims more is refused.
 _MAX_CONTENT_BYTES = 2**30 + 2**20
+_OF_THREAD = threading.local()
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def seal(content: bytes, ids: Ids, options: SealOptions, ring: KeyRing) -> Seale
     """Seal content under a new data key."""
     data_key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
     header = bytes([_FORMAT, _COMPRESSED * options.compression + _ENCRYPTED * options.encryption])
-    packed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(content) if options.compression else content
+    packed = _compressor().compress(content) if options.compression else content
     rest = _encrypt(AESGCM(data_key), nonce, packed, _associated_data(header, ids), encrypted=options.encryption)
     return Sealed(header + nonce + rest, ring.wrap(data_key, ids.archive_id))
 
@@ -69,6 +71,13 @@ def unseal(sealed: Sealed, ids: Ids, ring: KeyRing) -> bytes:
     cipher = AESGCM(ring.unwrap(sealed.key, ids.archive_id))
     packed = _decrypt(cipher, nonce, rest, _associated_data(header, ids), encrypted=bool(header[1] & _ENCRYPTED))
     return _decompress(packed) if header[1] & _COMPRESSED else packed
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    """This thread's own: to make one costs as much as to compress a small archive, and no two threads may share one."""
+    if not hasattr(_OF_THREAD, "compressor"):
+        _OF_THREAD.compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+    return _OF_THREAD.compressor
 
 
 def _split(body: bytes) -> tuple[bytes, bytes, bytes]:

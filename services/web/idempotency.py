@@ -11,12 +11,13 @@ from typing import Any, cast
 from flask import Response, current_app, request
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from marshmallow import Schema
-from sqlalchemy import String, Text, delete, select, tuple_
+from sqlalchemy import Boolean, ColumnElement, Connection, String, Text, bindparam, delete, or_, select, tuple_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ...schemas.base import canonical_json
 from ...schemas.refusals import Refusal, RefusalReason
-from ..database.storage import Storage, UtcDateTime
+from ..database.storage import Storage, UtcDateTime, WriteConflict
+from ..database.upsert import insert_or_replace
 from .cleaning import SLICE
 from .conflict import conflict
 
@@ -35,6 +36,20 @@ def capability(kept_days: int | None) -> dict[str, Any]:
 def sha256_fingerprint(body: bytes, earlier: str | None) -> str:
     """The SHA-256 of a body, as a `Fingerprint`."""
     return hashlib.sha256(body).hexdigest()
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A request with a key: the fingerprint of what it asks for, and where and until when its response is stored.
+
+    One that `replaces` was compared with a stored response in vain: the key of that one's fingerprint is gone.
+    """
+
+    route: str
+    key: str
+    fingerprint: str
+    kept_until: datetime
+    replaces: bool = False
 
 
 class StoredResponse:
@@ -70,11 +85,16 @@ class IdempotencyStore:
     ) -> None:
         self._storage, self._table, self._now, self._fingerprint = storage, table, now, fingerprint
 
+        def replaceable() -> ColumnElement[bool]:
+            return or_(table.kept_until < bindparam("now"), bindparam("replaces", type_=Boolean))
+
+        self._replaceable = replaceable
+
     def respond(
         self, work: Callable[[Session], dict[str, Any]], status: int, left_out: LeftOut | None = None
     ) -> Response:
         """Run `work`, which makes the response's JSON, unless a response is stored for the request's key."""
-        key, route = requested_key(), f"{request.method} {request.url_rule}"
+        key, route = requested_key(), _route()
 
         def kept(session: Session) -> str:
             return current_app.json.dumps(_without(work(session), left_out))
@@ -102,14 +122,38 @@ class IdempotencyStore:
             stored = None
         if stored is None:
             return self._store(session, route, key, work(session), kept)
-        fingerprint = self._fingerprint(_content(), stored.fingerprint)
-        if fingerprint is None:  # bodies can no longer be compared; the work itself recognizes a repeat
+        if not self.is_repeat(stored.fingerprint):
             session.delete(stored)
             session.flush()
             return self._store(session, route, key, work(session), kept)
-        if fingerprint != stored.fingerprint:
-            conflict(KEY_REUSED)
         return stored.body
+
+    def keyed(self) -> Keyed | None:
+        """The request that is served now, if it has a key."""
+        key = requested_key()
+        if key is None:
+            return None
+        return Keyed(_route(), key, self._fingerprint(_content(), None) or "", self._now() + RETENTION)
+
+    def is_repeat(self, earlier: str) -> bool:
+        """Whether this request is the one that a fingerprint is of; a 409 if it is another one.
+
+        False if they can no longer be compared; the work itself recognizes a repeat.
+        """
+        fingerprint = self._fingerprint(_content(), earlier)
+        if fingerprint is not None and fingerprint != earlier:
+            conflict(KEY_REUSED)
+        return fingerprint is not None
+
+    def keep(self, connection: Connection, keyed: Keyed, body: str) -> None:
+        """Store the response to a request for which none is stored that still counts.
+
+        Raises: WriteConflict if one came meanwhile.
+        """
+        row = {"route": keyed.route, "key": keyed.key, "fingerprint": keyed.fingerprint, "body": body}
+        row |= {"kept_until": keyed.kept_until, "now": self._now(), "replaces": keyed.replaces}
+        if not insert_or_replace(connection, self._table, row, self._replaceable):
+            raise WriteConflict
 
     def purge(self) -> int:
         """Delete some of the expired responses, none that another process is deleting; returns how many."""
@@ -136,6 +180,10 @@ def requested_key() -> str | None:
     if key is not None and not _VALID_KEY.fullmatch(key):
         abort(400, message="Idempotency-Key must have 1 to 255 printable ASCII characters.")
     return key
+
+
+def _route() -> str:
+    return f"{request.method} {request.url_rule}"
 
 
 def _content() -> bytes:

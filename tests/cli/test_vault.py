@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import pytest
 from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy
 from memory_graph_workers.services.database.storage import Storage
-from memory_graph_workers.services.vault import archives as vault_archives
 from memory_graph_workers.services.vault import policies as vault_policies
-from memory_graph_workers.services.vault.archives import ArchiveOptions
+from memory_graph_workers.services.vault import storing
+from memory_graph_workers.services.vault.drafts import ArchiveOptions, make_draft
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from memory_graph_workers.services.vault.records import Base
 from memory_graph_workers.services.vault.seal import SealOptions
@@ -51,10 +51,8 @@ class Vault:
 def store(session, name):
     entry = ArchiveEntry(f"session-of-{name}", [name], 365, id=name, archived_at=datetime(2019, 1, 1, tzinfo=UTC))
     ring = read_ring([OLD])
-    made = vault_archives.make_draft(
-        entry, ArchiveOptions(10_000, SealOptions(encryption=True, compression=True), ring)
-    )
-    vault_archives.store(session, made, ring, THEN)
+    made = make_draft(entry, ArchiveOptions(10_000, SealOptions(encryption=True, compression=True), ring))
+    storing.store(session.connection(), [made], ring, THEN)
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.vault import archives as vault_archives
 from memory_graph_workers.services.vault import deletions as vault_deletions
 from memory_graph_workers.services.vault import policies as vault_policies
-from memory_graph_workers.services.vault.archives import ArchiveOptions
+from memory_graph_workers.services.vault.drafts import ArchiveOptions, make_draft
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from memory_graph_workers.services.vault.records import ArchiveRecord, Base
 from memory_graph_workers.services.vault.seal import SealOptions
+from memory_graph_workers.services.vault.storing import store
 from sqlalchemy import insert, select
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -30,10 +31,8 @@ class VaultDatabase:
 
     def archive(self, archive_id, policy_id=None, days=365, received_at=LONG_AGO, archived_at=LONG_AGO):
         entry = ArchiveEntry("s", {"said": archive_id}, days, id=archive_id, archived_at=archived_at)
-        made = vault_archives.make_draft(
-            entry, ArchiveOptions(2**20, SealOptions(encryption=True, compression=True), self.ring)
-        )
-        self.storage.write(lambda session: vault_archives.store(session, made, self.ring, received_at))
+        made = make_draft(entry, ArchiveOptions(2**20, SealOptions(encryption=True, compression=True), self.ring))
+        self.storage.write(lambda session: store(session.connection(), [made], self.ring, received_at))
         if policy_id:
             self.apply(archive_id, policy_id)
 
