@@ -90,9 +90,9 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
             with self._storage.read() as session:
                 size = _STREAM_PAGE if left is None else min(left, _STREAM_PAGE)
                 nodes, after = store.stream_page(session, request, after, size, skip)
-            if not nodes:
-                return
             yield from nodes
+            if len(nodes) < size:
+                return
             skip, left = 0, None if left is None else left - len(nodes)
 
     def _status(self) -> pb.HealthResponse.Status:

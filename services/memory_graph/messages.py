@@ -2,14 +2,15 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import Row
 
 from ...schemas import memory_graph_pb2 as pb
-from .records import NodeRecord, SessionRecord
+from .records import SessionRecord
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 _RESPONSE_BYTES = 2**12  # what a response with one node adds to it
@@ -114,9 +115,9 @@ def session_message(record: SessionRecord) -> pb.Session:
     )
 
 
-def node_message(record: NodeRecord) -> pb.Node:
+def node_message(record: Row[Any]) -> pb.Node:
     """A node as a message."""
     message, name = _MESSAGES[record.node_type]
-    node = pb.Node(id=record.node_id, type=cast(Any, record.node_type), created_at=to_timestamp(record.created_at))
+    node = pb.Node(id=record.node_id, type=record.node_type, created_at=to_timestamp(record.created_at))
     getattr(node, name).CopyFrom(message.FromString(record.message))
     return node

@@ -4,11 +4,12 @@ from uuid import uuid4
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from ...schemas import memory_graph_pb2 as pb
 from ...schemas.fields import now
+from . import nodes
 from .messages import (
     Refused,
     check_json,
@@ -19,10 +20,8 @@ from .messages import (
     non_negative,
     page_size,
     session_message,
-    to_datetime,
     to_timestamp,
     valid_id,
-    valid_node_type,
 )
 from .records import NodeRecord, SessionRecord
 
@@ -102,23 +101,23 @@ def add_tool_invocation(session: Session, request: pb.ToolInvocationNode) -> pb.
 
 def query(session: Session, request: pb.QueryRequest) -> pb.QueryResponse:
     """One page of nodes in order of insertion, and how many there are."""
-    wanted = _filters(session, request)
-    total = session.scalar(select(func.count()).select_from(NodeRecord).where(*wanted)) or 0
-    found = select(NodeRecord).where(*wanted).order_by(NodeRecord.number)
-    records = session.scalars(found.limit(page_size(request.limit)).offset(non_negative(request.offset, "offset")))
-    return pb.QueryResponse(nodes=[node_message(record) for record in records], total_count=total)
+    size, skip = page_size(request.limit), non_negative(request.offset, "offset")
+    wanted = nodes.filters(request)
+    rows = nodes.page(session, wanted, size, skip)
+    if not rows:
+        _check_session(session, request)
+    total = rows[0].total if rows else nodes.count(session, wanted)
+    return pb.QueryResponse(nodes=[node_message(row) for row in rows], total_count=total)
 
 
 def stream_page(
     session: Session, request: pb.QueryRequest, after: int, size: int, skip: int
 ) -> tuple[list[pb.Node], int]:
     """The nodes after number `after`, and the number of the last one."""
-    wanted = [*_filters(session, request), NodeRecord.number > after]
-    found = (
-        select(NodeRecord).where(*wanted).order_by(NodeRecord.number).limit(size).offset(non_negative(skip, "offset"))
-    )
-    records = session.scalars(found).all()
-    return [node_message(record) for record in records], records[-1].number if records else after
+    rows = nodes.page_after(session, nodes.filters(request), after, size, non_negative(skip, "offset"))
+    if not rows and not after:
+        _check_session(session, request)
+    return [node_message(row) for row in rows], rows[-1].number if rows else after
 
 
 def _add_node(
@@ -165,16 +164,7 @@ def _find_node(session: Session, node_id: str) -> NodeRecord | None:
     return session.scalars(select(NodeRecord).where(NodeRecord.node_id == node_id)).one_or_none()
 
 
-def _filters(session: Session, request: pb.QueryRequest) -> list[ColumnElement[bool]]:
-    if request.filters:
-        raise invalid("filters are not known here")
-    wanted: list[ColumnElement[bool]] = []
+def _check_session(session: Session, request: pb.QueryRequest) -> None:
+    """Refuse a query for nodes of a session that does not exist."""
     if request.HasField("session_id"):
-        wanted.append(NodeRecord.session_number == _get_session(session, request.session_id).number)
-    if request.HasField("node_type") and request.node_type != pb.NODE_TYPE_UNSPECIFIED:
-        wanted.append(NodeRecord.node_type == valid_node_type(request.node_type))
-    if request.HasField("after"):
-        wanted.append(NodeRecord.created_at > to_datetime(request.after))
-    if request.HasField("before"):
-        wanted.append(NodeRecord.created_at < to_datetime(request.before))
-    return wanted
+        _get_session(session, request.session_id)
