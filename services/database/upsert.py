@@ -29,7 +29,7 @@ def insert_or_replace(
 
     Returns whether it was done; `row` may have more values, for the parameters of `replaceable`.
     """
-    return bool(connection.execute(_replacing(connection.dialect.name, table, replaceable), row).rowcount)
+    return connection.execute(_replacing(connection.dialect.name, table, replaceable), row).first() is not None
 
 
 @cache
@@ -45,7 +45,8 @@ def _replacing(dialect: str, table: Any, replaceable: Callable[[], ColumnElement
     statement = _INSERTS[dialect](table.__table__).values(values)
     changes = {column.name: statement.excluded[column.name] for column in columns if not column.primary_key}
     key = [column.name for column in columns if column.primary_key]
-    return statement.on_conflict_do_update(index_elements=key, set_=changes, where=replaceable())
+    statement = statement.on_conflict_do_update(index_elements=key, set_=changes, where=replaceable())
+    return statement.returning(*(columns[name] for name in key))
 
 
 def least(one: Any, other: Any) -> ColumnElement[Any]:

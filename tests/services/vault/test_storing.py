@@ -11,7 +11,7 @@ from memory_graph_workers.services.vault import storing
 from memory_graph_workers.services.vault.app import make_app, prepare
 from memory_graph_workers.services.vault.config import VaultServiceConfig
 from memory_graph_workers.services.vault.keys import new_key
-from sqlalchemy import event
+from sqlalchemy import event, text
 from support.vault_database import OLD_KEY
 
 BATCH, ONE = "/api/v1/archive/batch", "/api/v1/archive"
@@ -190,3 +190,40 @@ def test_archives_that_are_sealed_side_by_side_are_each_what_was_sent(vault, siz
     batch = [entry(f"a{n}", f"{n} " * size) for n in range(20)]
     assert vault.post(BATCH, batch).json["archived"] == [f"a{n}" for n in range(20)]
     assert [vault.get(f"a{n}")["data"] for n in range(20)] == [one["data"] for one in batch]
+
+
+def before(vault, words, act):
+    """Let something happen once, just before a statement that begins with these words."""
+    left = [act]
+
+    def note(connection, cursor, statement, *others):
+        if statement.startswith(words) and left:
+            left.pop()()
+
+    event.listen(vault.storage._engine, "before_cursor_execute", note)
+
+
+def test_an_archive_that_is_deleted_while_it_is_compared_is_stored(on_postgresql):
+    vault = on_postgresql
+    other = Vault(vault.storage._engine.url.render_as_string(hide_password=False))
+
+    def delete():
+        with closing(other.storage):
+            other.storage.write(lambda session: session.execute(text("DELETE FROM archives WHERE archive_id = 'a'")))
+
+    vault.post(ONE, entry("a"))
+    before(vault, "SELECT", delete)
+    assert vault.post(BATCH, [entry("a")], "key").json["archived"] == ["a"]
+    assert vault.get("a")["data"] == {"said": "hello"}
+
+
+def test_a_response_that_another_process_stores_meanwhile_is_the_one_that_counts(on_postgresql):
+    vault = on_postgresql
+    other = Vault(vault.storage._engine.url.render_as_string(hide_password=False))
+    batch = [entry("a"), entry("b", "other")]
+    vault.post(BATCH, [entry("a"), entry("b")])
+    said = []
+    before(vault, "INSERT INTO answers", lambda: said.append(other.post(BATCH, batch, "key").json))
+    with closing(other.storage):
+        assert vault.post(BATCH, batch, "key").json == said[0]
+    assert vault.trips.count("ROLLBACK") == 1
