@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 class Inserted:
     """The archives that are new, each with the policy that it is under, or the response that was stored before.
 
-    `answered` if the expected response is stored for the request's key, because all archives are new and under theirs.
+    `has_response` if the expected response is stored for the key: all archives are new and under their policies.
     """
 
     policies: dict[str, str | None] = field(default_factory=dict[str, str | None])
-    answered: bool = False
-    stored: "Answer | None" = None
+    has_response: bool = False
+    stored: "EarlierResponse | None" = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EarlierResponse:
     """A stored response, and the fingerprint of the body that it was made for."""
 
     fingerprint: str

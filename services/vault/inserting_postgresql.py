@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from ...schemas.fields import LAST_TIME
 from ..web.idempotency import Keyed
 from .drafts import Draft
-from .inserted import Answer, Inserted
+from .inserted import EarlierResponse, Inserted
 
 # Arrays, because their statement is the same for any number of rows.
 _INSERT = text("""
@@ -38,7 +38,7 @@ inserted AS (
     ON CONFLICT (archive_id) DO NOTHING
     RETURNING archive_id, policy_id
 ),
-answered AS (
+responded AS (
     INSERT INTO answers AS kept (route, key, body_mark, answer, kept_until)
     SELECT CAST(:route AS text), CAST(:key AS text), :fingerprint, :expected, :until
     WHERE CAST(:key AS text) IS NOT NULL AND NOT EXISTS (SELECT FROM stored)
@@ -48,9 +48,9 @@ answered AS (
         WHERE kept.kept_until < :now OR CAST(:replaces AS boolean)
     RETURNING true
 )
-SELECT (SELECT body_mark FROM stored) AS fingerprint, (SELECT answer FROM stored) AS answer,
+SELECT (SELECT body_mark FROM stored) AS fingerprint, (SELECT answer FROM stored) AS response,
     ARRAY(SELECT archive_id FROM inserted) AS archive_ids, ARRAY(SELECT policy_id FROM inserted) AS policy_ids,
-    EXISTS (SELECT FROM answered) AS answered
+    EXISTS (SELECT FROM responded) AS has_response
 """)
 
 
@@ -82,5 +82,5 @@ def insert(
         "expected": expected,
     }
     row = connection.execute(_INSERT, given).one()
-    stored = None if row.answer is None else Answer(row.fingerprint, row.answer)
-    return Inserted(dict(zip(row.archive_ids, row.policy_ids, strict=True)), row.answered, stored)
+    stored = None if row.response is None else EarlierResponse(row.fingerprint, row.response)
+    return Inserted(dict(zip(row.archive_ids, row.policy_ids, strict=True)), row.has_response, stored)

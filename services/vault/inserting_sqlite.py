@@ -10,13 +10,13 @@ from sqlalchemy import insert as insert_into
 from ..web.idempotency import Keyed
 from .archives import retention_end
 from .drafts import Draft
-from .inserted import Answer, Inserted
+from .inserted import EarlierResponse, Inserted
 from .records import ArchiveRecord, IdempotentResponse, PolicyRecord
 
 _WANTED = bindparam("wanted", expanding=True)
 _POLICIES = select(PolicyRecord.policy_id, PolicyRecord.retention_days).where(PolicyRecord.policy_id.in_(_WANTED))
 _KNOWN = select(ArchiveRecord.archive_id).where(ArchiveRecord.archive_id.in_(_WANTED))
-_ANSWER = select(IdempotentResponse.fingerprint.label("fingerprint"), IdempotentResponse.body.label("body")).where(
+_RESPONSE = select(IdempotentResponse.fingerprint.label("fingerprint"), IdempotentResponse.body.label("body")).where(
     IdempotentResponse.route == bindparam("route"),
     IdempotentResponse.key == bindparam("key"),
     IdempotentResponse.kept_until >= bindparam("now"),
@@ -42,11 +42,11 @@ def insert(
     return Inserted({row["archive_id"]: row["policy_id"] for row in rows})
 
 
-def _stored(connection: Connection, keyed: Keyed | None, now: datetime) -> Answer | None:
+def _stored(connection: Connection, keyed: Keyed | None, now: datetime) -> EarlierResponse | None:
     if keyed is None or keyed.replaces:
         return None
-    row = connection.execute(_ANSWER, {"route": keyed.route, "key": keyed.key, "now": now}).first()
-    return None if row is None else Answer(row.fingerprint, row.body)
+    row = connection.execute(_RESPONSE, {"route": keyed.route, "key": keyed.key, "now": now}).first()
+    return None if row is None else EarlierResponse(row.fingerprint, row.body)
 
 
 def _found(connection: Connection, statement: Any, wanted: Collection[str]) -> Sequence[Row[Any]]:

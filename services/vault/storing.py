@@ -58,7 +58,7 @@ class Archiver:
                 return inserted.stored.text
             keyed = replace(keyed, replaces=True)
             inserted = _insert(connection, drafts, keyed, expected, now)
-        if inserted.answered:
+        if inserted.has_response:
             return expected
         was_expected = _is_expected(inserted, drafts)
         response = expected if was_expected else write(_outcomes(connection, drafts, inserted, self._ring, now))
