@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Protocol, TypeVar
 
-from ..schemas.fields import ReadRows
+from ..schemas.rows import ReadRows
 from .errors import SerializationError
 from .responses import named_fields
 
@@ -49,21 +49,22 @@ class Cursor:
     def after(self, ids: Sequence[str], page: Numbered, rows: int, asked: int | None = None) -> "Cursor | None":
         """Return the cursor after this page of so many rows, readable or not; None at the end of the listing.
 
-        A full page is always followed by another request, whatever `total` says; `asked` is the size asked for.
+        A full page is always followed by another request, whatever `total` says, unless no row of it can be read.
+        `asked` is the size asked for.
         Raises: SerializationError if the service returned another page than the requested one, or three pages in which
         nothing was new.
         """
         if not rows:
             return None
-        if self._is_first_again(ids, page):
+        if ids and self._is_first_again(ids, page):
             return replace(self, page=2)
         if self.page is not None and page.page not in (None, self.page):
             raise SerializationError("the service returned another page than the requested one")
-        following = self._past(_digest(ids), page, rows)
+        following = self._past(_digest(ids or [f"page {self.page}"]), page, rows)  # no ids: no page like another
         if following.repeats >= MOST_REPEATED_PAGES:
             raise SerializationError(f"its pages go in a circle: {MOST_REPEATED_PAGES} pages listed nothing new")
         sizes = [size for size in (asked, page.page_size) if size]
-        is_full = rows >= min(sizes, default=1)
+        is_full = bool(ids) and rows >= min(sizes, default=1)  # pages without ids can go in a circle unseen
         return following if is_full or following.listed < page.total else None
 
     def _past(self, digest: str, page: Numbered, rows: int) -> "Cursor":

@@ -242,30 +242,6 @@ class ModestObject(JsonObject):
         return json.loads(text)  # a copy, because the sender may change the original
 
 
-class ReadRows(list[Any]):
-    """The readable rows of a listing; `unreadable` names what is wrong in each of the others, by its index."""
-
-    unreadable: Mapping[int, Any] = {}
-
-
-class Rows(fields.List[Any]):
-    """The rows of a listing; those that break their schema are skipped, unless none can be read."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> ReadRows:
-        if not isinstance(value, list):
-            raise self.make_error("invalid")
-        rows, unreadable = ReadRows(), dict[int | str, Any]()
-        for index, row in enumerate(cast("list[Any]", value)):
-            try:
-                rows.append(self.inner.deserialize(row, **kwargs))
-            except ValidationError as error:
-                unreadable[index] = error.messages
-        if unreadable and not rows:
-            raise ValidationError(unreadable)  # pyright: ignore[reportArgumentType]  # as List itself does
-        rows.unreadable = cast("dict[int, Any]", unreadable)
-        return rows
-
-
 class Choice(fields.Enum[Any]):
     """One of an enum's values; another text, which a newer service may know, is read as it is."""
 

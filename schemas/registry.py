@@ -20,7 +20,6 @@ from .fields import (
     Key,
     ModestObject,
     ReadCount,
-    Rows,
     SentTimestamp,
     Tags,
     Text,
@@ -28,6 +27,7 @@ from .fields import (
     now,
 )
 from .ids import time_ordered_id
+from .rows import Rows, UnreadableRow, UnreadableRows, settle
 
 
 class SessionStatus(StrEnum):
@@ -90,6 +90,9 @@ class SessionInfoSchema(Response[SessionInfo]):
     metadata = JsonObject()
 
 
+_SESSION_FIELDS = frozenset(SessionInfoSchema().fields)
+
+
 @dataclass(frozen=True)
 class SessionList:
     """One page of sessions; `total` counts all pages. Without `page` the server does not number them."""
@@ -98,6 +101,7 @@ class SessionList:
     total: int
     page: int | None = None
     page_size: int | None = None
+    unreadable: list[UnreadableRow] = field(default_factory=list[UnreadableRow])
 
 
 class SessionListSchema(Response[SessionList]):
@@ -107,6 +111,11 @@ class SessionListSchema(Response[SessionList]):
     total = ReadCount(required=True)
     page = ReadCount()
     page_size = ReadCount()
+    unreadable = UnreadableRows()
+
+    def check(self, data: dict[str, Any]) -> None:
+        """Number the rows that could not be read, here or by the service, by their places on the page."""
+        settle(data, "sessions", _SESSION_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -344,6 +353,9 @@ class ModelMetadataSchema(Response[ModelMetadata]):
     metadata = JsonObject()
 
 
+_MODEL_FIELDS = frozenset(ModelMetadataSchema().fields)
+
+
 @dataclass(frozen=True)
 class ModelList:
     """One page of models; `total` counts all pages. Without `page` the server does not number them."""
@@ -352,6 +364,7 @@ class ModelList:
     total: int
     page: int | None = None
     page_size: int | None = None
+    unreadable: list[UnreadableRow] = field(default_factory=list[UnreadableRow])
 
 
 class ModelListSchema(Response[ModelList]):
@@ -361,3 +374,8 @@ class ModelListSchema(Response[ModelList]):
     total = ReadCount(required=True)
     page = ReadCount()
     page_size = ReadCount()
+    unreadable = UnreadableRows()
+
+    def check(self, data: dict[str, Any]) -> None:
+        """Number the rows that could not be read, here or by the service, by their places on the page."""
+        settle(data, "models", _MODEL_FIELDS)

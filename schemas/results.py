@@ -19,6 +19,13 @@ class SessionInfoDict(TypedDict):
     metadata: dict[str, Any]
 
 
+class UnreadableRowDict(TypedDict):
+    """A row that could not be read: its place on the page, and its field, empty if no field alone is wrong."""
+
+    index: int
+    field: str
+
+
 class SessionListDict(TypedDict):
     """One page of sessions; `total` counts those of all pages."""
 
@@ -26,6 +33,7 @@ class SessionListDict(TypedDict):
     total: int
     page: NotRequired[int]
     page_size: NotRequired[int]
+    unreadable: NotRequired[list[UnreadableRowDict]]
 
 
 class ModelParametersDict(TypedDict):
@@ -61,6 +69,7 @@ class ModelListDict(TypedDict):
     total: int
     page: NotRequired[int]
     page_size: NotRequired[int]
+    unreadable: NotRequired[list[UnreadableRowDict]]
 
 
 # Written as a call, because `from` is a keyword. The usage of a session or a model; all zero before its first report.

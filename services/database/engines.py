@@ -5,6 +5,8 @@ import time
 from typing import Any
 
 import psycopg
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 
 from .liveness import check_idle_connections
@@ -51,14 +53,38 @@ def _engine(url: URL, schema: str, limits: str, **options: Any) -> Engine:
 
 
 def _connect_in_time(dialect: Any, record: Any, arguments: Any, named: dict[str, Any]) -> psycopg.Connection:
-    return TimedConnection.connect(*arguments, **{"connect_timeout": connect_secs(), **named})
+    connection = TimedConnection.connect(*arguments, **{"connect_timeout": connect_secs(), **named})
+    connection.adapters.register_loader("timestamptz", _TimeLoader)
+    return connection
+
+
+class _TimeLoader(Loader):
+    """Reads a time; of one that Python cannot hold, such as `infinity`, its bytes: the driver would fail all rows."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        usual = psycopg.adapters.get_loader(oid, psycopg.pq.Format.TEXT)
+        self._load = usual(oid, context).load if usual else bytes
+
+    def load(self, data: Buffer) -> Any:
+        """Return the time or the bytes."""
+        try:
+            return self._load(data)
+        except psycopg.DataError:
+            return bytes(data)
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     connection.isolation_level = None  # the driver begins too late for a transaction that reads first
+    connection.text_factory = _text
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
     _enable_write_ahead_log(connection)
+
+
+def _text(stored: bytes) -> str:
+    """Return text, also what is no UTF-8, which the driver would take for an outage; no schema accepts that."""
+    return stored.decode("utf-8", "surrogateescape")
 
 
 def _enable_write_ahead_log(connection: sqlite3.Connection) -> None:

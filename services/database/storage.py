@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import BigInteger, DateTime, Engine, Integer, MetaData, Text, literal, select
 from sqlalchemy.engine import Dialect
@@ -55,10 +55,25 @@ def is_outage(error: Exception) -> bool:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC; SQLite, which stores no offsets, keeps it without one."""
+    """A time in UTC; SQLite, which stores no offsets, keeps it without one.
+
+    What is no time, or one that Python cannot hold, is read as BROKEN, so that it spoils its own row alone.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Read a time, or BROKEN."""
+        read = cast("Callable[[Any], Any]", super().result_processor(dialect, coltype))
+
+        def read_or_broken(value: Any) -> Any:
+            try:
+                return read(value)
+            except (ValueError, TypeError, AttributeError):
+                return BROKEN
+
+        return read_or_broken
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Convert to UTC."""

@@ -5,7 +5,7 @@ block in which a page begins. A block that a filter's time falls into is counted
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from ...schemas.base import ValidationError
 from ...schemas.registry import SessionStatus
+from ...schemas.rows import UnreadableRow, first_field
 from ..database.upsert import greatest, least, upsert
 from ..web.log import log_failure
 from .records import ModelRecord, SessionBlock, SessionRecord
@@ -69,13 +70,19 @@ def page(session: Session, filters: Filters, offset: int, size: int) -> tuple[li
     return list(found), total
 
 
-def readable(records: Iterable[R], read: Callable[[R], M]) -> Iterator[M]:
-    """What can be read of a page; other rows, such as those of an earlier release, are logged and left out."""
-    for record in records:
+def readable(records: Iterable[R], read: Callable[[R], M]) -> tuple[list[M], list[UnreadableRow]]:
+    """What can be read of a page, and its other rows, such as those of an earlier release; these are logged, too.
+
+    `read` raises a ValidationError that names the fields.
+    """
+    found, unreadable = list[M](), list[UnreadableRow]()
+    for index, record in enumerate(records):
         try:
-            yield read(record)
-        except (ValueError, ValidationError) as error:
-            log_failure(error, {"table": record.__tablename__, "row": record.number})
+            found.append(read(record))
+        except ValidationError as error:
+            unreadable.append(UnreadableRow(index, first_field(error.messages)))
+            log_failure(error, {"table": record.__tablename__, "row": record.number, "field": unreadable[-1].field})
+    return found, unreadable
 
 
 def count_added(session: Session, record: SessionRecord) -> None:

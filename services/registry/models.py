@@ -31,8 +31,8 @@ def list_page(session: Session, page: int, page_size: int) -> ModelList:
     """One page of models, in the order in which they were first named."""
     total = session.scalar(select(func.count()).select_from(ModelRecord)) or 0
     query = select(ModelRecord).order_by(ModelRecord.number).limit(page_size).offset((page - 1) * page_size)
-    models = list(readable(session.scalars(query), lambda record: _SCHEMA.read(record.details)))
-    return ModelList(models, total, page, page_size)
+    models, unreadable = readable(session.scalars(query), lambda record: _SCHEMA.read(record.details))
+    return ModelList(models, total, page, page_size, unreadable)
 
 
 def get(session: Session, model_id: str) -> ModelMetadata:

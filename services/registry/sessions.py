@@ -8,9 +8,17 @@ from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from ...schemas.base import canonical_json
+from ...schemas.base import ValidationError, canonical_json
 from ...schemas.refusals import Refusal, RefusalReason
-from ...schemas.registry import SessionInfo, SessionList, SessionRegistration, SessionStatus, StatusChange, StatusUpdate
+from ...schemas.registry import (
+    SessionInfo,
+    SessionInfoSchema,
+    SessionList,
+    SessionRegistration,
+    SessionStatus,
+    StatusChange,
+    StatusUpdate,
+)
 from ..database.storage import BROKEN
 from ..web.conflict import conflict
 from . import life_cycle
@@ -21,6 +29,9 @@ from .listing import Filters
 from .models import record_model
 from .outcomes import DONE, NO_SESSION, Outcome, contradicts
 from .records import SessionRecord, UsageRecord
+
+_SCHEMA = SessionInfoSchema()
+_STATUSES = frozenset(map(str, SessionStatus))
 
 
 def register(session: Session, registration: SessionRegistration, now: datetime) -> SessionInfo:
@@ -44,8 +55,8 @@ def list_page(session: Session, page: int, page_size: int, filters: Filters) -> 
     """One page of sessions in the order of registration."""
     records, total = registry_listing.page(session, filters, (page - 1) * page_size, page_size)
     used = registry_totals.of_sessions(session, [record.number for record in records])
-    sessions = list(registry_listing.readable(records, lambda record: _info(record, used)))
-    return SessionList(sessions, total, page, page_size)
+    sessions, unreadable = registry_listing.readable(records, lambda record: _info(record, used))
+    return SessionList(sessions, total, page, page_size, unreadable)
 
 
 def get(session: Session, session_id: str, *, to_change: bool = False) -> SessionRecord:
@@ -148,17 +159,24 @@ def _is_same(record: SessionRecord, registration: SessionRegistration) -> bool:
 
 
 def _info(record: SessionRecord, used: dict[int, tuple[int, int]]) -> SessionInfo:
+    """The session as every client can read it, whatever was written into its row.
+
+    Raises: ValidationError naming each field that none can.
+    """
+    if record.status not in _STATUSES:
+        raise ValidationError({"status": ["Unknown."]})
     prompt_count, total_tokens = used.get(record.number, (0, 0))
-    return SessionInfo(
-        session_id=record.session_id,
-        model_id=record.model_id,
-        started_at=record.started_at,
-        status=SessionStatus(record.status),
-        ended_at=record.ended_at,
-        prompt_count=prompt_count,
-        total_tokens=total_tokens,
-        metadata=_metadata(record),
-    )
+    values = {
+        "session_id": record.session_id,
+        "model_id": record.model_id,
+        "started_at": record.started_at,
+        "status": record.status,
+        "ended_at": record.ended_at,
+        "prompt_count": prompt_count,
+        "total_tokens": total_tokens,
+        "metadata": {} if record.details is None else record.details,
+    }
+    return _SCHEMA.read(values)
 
 
 def _metadata(record: SessionRecord) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from ...clients.responses import named_fields
-from ...schemas.fields import ReadRows
 from ...schemas.registry import SessionInfo, SessionStatus
+from ...schemas.rows import ReadRows
 
 MOST_NAMED = 100
 UNREADABLE, UNKNOWN = "breaks the contract; the row was skipped", "is not known; the session is not due"
@@ -29,9 +29,9 @@ class RowFaults:
     def of(cls, sessions: Sequence[SessionInfo], first: int) -> "RowFaults":
         """Return the faults of one page, whose first row has this number in the listing."""
         broken = sessions.unreadable if isinstance(sessions, ReadRows) else {}
-        numbers = (index for index in range(len(sessions) + len(broken)) if index not in broken)
+        numbers = (index for index in count() if index not in broken)
         unknown = [
-            number for number, one in zip(numbers, sessions, strict=True) if not isinstance(one.status, SessionStatus)
+            number for number, one in zip(numbers, sessions, strict=False) if not isinstance(one.status, SessionStatus)
         ]
         unreadable = {_fields(first + index, messages): UNREADABLE for index, messages in broken.items()}
         named = unreadable | {_fields(first + number, {"status": []}): UNKNOWN for number in unknown}

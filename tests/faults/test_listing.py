@@ -2,7 +2,9 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from faults.fleet import Fleet
@@ -30,6 +32,38 @@ def spoils_rows(fleet: Fleet, row: Row, off: str = "") -> None:
     fleet.work(REPORTS)
     row.judge(fleet, spared=spoilt, figures={"failed": 0})
     _sweeps_again(fleet, row, len(spoilt))
+
+
+def breaks_stored_rows(fleet: Fleet, row: Row, off: str = "") -> None:
+    """Break three rows in the Registry's own database, each in its way, and then mend them."""
+    broken = {
+        fleet.sessions[3]: "details = '{'",
+        fleet.sessions[5]: "details = '[\"canary\"]'",
+        fleet.sessions[42]: "model_id = x'ff'",
+    }
+    kept = _change(fleet, {session_id: f"SET {change}" for session_id, change in broken.items()})
+    fleet.start_workers(off=off)
+    fleet.work(REPORTS)
+    row.demand(fleet.settles(), f"work was not over ({fleet.state()})")
+    faults = json.loads(fleet.sweep_field("rows") or "{}")
+    row.demand(faults.get("unreadable") == len(broken), f"the sweep tells of {faults.get('unreadable', 0)} rows")
+    row.demand("canary" not in str(faults), "the sweep quotes a row")
+    row.judge(fleet, spared=broken, figures={"failed": 0})
+    _change(fleet, dict.fromkeys(kept, "SET details = :details, model_id = :model_id"), kept)
+    _sweeps_again(fleet, row, len(broken))
+
+
+def _change(fleet: Fleet, changes: dict[str, str], values: dict[str, Listing] | None = None) -> dict[str, Listing]:
+    """Change sessions in the database, and return what their rows held before."""
+    found: dict[str, Listing] = {}
+    with closing(sqlite3.connect(fleet.stack.directory / "registry.db", timeout=30)) as database:
+        for session_id, change in changes.items():
+            where = {"session_id": session_id, **(values or {}).get(session_id, {})}
+            mine = database.execute("SELECT details, model_id FROM sessions WHERE session_id = :session_id", where)
+            found[session_id] = dict(zip(("details", "model_id"), mine.fetchone(), strict=True))
+            database.execute(f"UPDATE sessions {change} WHERE session_id = :session_id", where)
+        database.commit()
+    return found
 
 
 def tells_wrong_totals(fleet: Fleet, row: Row, off: str = "") -> None:
@@ -91,6 +125,17 @@ def test_a_listing_with_broken_rows(fleet: Callable[..., Fleet], row: Callable[.
         38,
     )
     spoils_rows(fleet(), one)
+    one.must_hold()
+
+
+def test_a_registry_with_broken_rows_of_its_own(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
+    one = row(
+        "our Registry with rows in its database that it cannot read",
+        "the others are archived; the sweep counts these; once they are mended the next sweep archives them",
+        "metadata that is no JSON, or no object, and a model id that is no text; then mended and swept again",
+        38.5,
+    )
+    breaks_stored_rows(fleet(), one)
     one.must_hold()
 
 

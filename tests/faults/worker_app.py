@@ -19,7 +19,7 @@ from memory_graph_workers.delivery.broker import quarantine, transport
 from memory_graph_workers.delivery.dead_letters.store import DeadLetters
 from memory_graph_workers.delivery.worker import consumer
 from memory_graph_workers.delivery.worker.lease import Lease
-from memory_graph_workers.schemas.fields import Rows
+from memory_graph_workers.schemas.rows import ReadRows, Rows
 from memory_graph_workers.tasks import beat
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archival import batch, storing
@@ -112,7 +112,11 @@ def without_request_count() -> None:
 
 def without_readable_rows() -> None:
     """One broken row breaks its whole listing."""
-    Rows._deserialize = fields.List._deserialize
+
+    def read(self: Rows, *given: Any, **options: Any) -> ReadRows:
+        return ReadRows(fields.List._deserialize(self, *given, **options))
+
+    Rows._deserialize = read
 
 
 def without_full_pages() -> None:

@@ -10,6 +10,7 @@ from memory_graph_workers.schemas import results
 from memory_graph_workers.schemas.base import Payload, Request
 from memory_graph_workers.schemas.fields import Amount, Count, Json, JsonObject, Switch, Text, Timestamp
 from memory_graph_workers.schemas.registry import ModelParametersSchema
+from memory_graph_workers.schemas.rows import UnreadableRows, UnreadableRowSchema
 from memory_graph_workers.schemas.vault import ArchiveFailureSchema
 from memory_graph_workers.tasks import archival, registry, vault
 from memory_graph_workers.tasks.operation import KEY, CheckedTask
@@ -21,7 +22,7 @@ OPERATIONS = [
 WITH_PAYLOAD = [task for task in OPERATIONS if task.parameters.payload]
 SCHEMAS = {
     f"{schema.model.__name__}Dict": schema
-    for schema in (*WRITERS.values(), ModelParametersSchema(), ArchiveFailureSchema())
+    for schema in (*WRITERS.values(), ModelParametersSchema(), ArchiveFailureSchema(), UnreadableRowSchema())
 }
 # A task of archiving says in its own signature what it returns; it has no model.
 OWN = [value.parameters.returns for value in vars(archival).values() if isinstance(value, CheckedTask)]
@@ -73,7 +74,8 @@ def test_a_dict_has_the_fields_of_its_schema(told: Any) -> None:
     assert get_type_hints(told) == hints_of(schema, sent=False)
     least = {name for name, default in defaults(schema).items() if default is not None or schema.fields[name].required}
     nullable = {name for name, field in schema.fields.items() if field.allow_none}
-    assert told.__required_keys__ == {schema.fields[name].data_key or name for name in least | nullable}
+    if_any = {name for name, field in schema.fields.items() if isinstance(field, UnreadableRows)}
+    assert told.__required_keys__ == {schema.fields[name].data_key or name for name in (least | nullable) - if_any}
 
 
 def defaults(schema: Payload[Any]) -> dict[str, Any]:
