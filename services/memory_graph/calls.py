@@ -16,11 +16,12 @@ from ...schemas import memory_graph_pb2_grpc as rpc
 from ..database.storage import Storage, is_outage
 from ..web.log import LOGGER, log_failure, request_id
 from . import store
-from .messages import Refused, non_negative
+from .messages import Refused, UnreadableSession, non_negative
 
 T = TypeVar("T")
 Context = grpc.ServicerContext
 _STREAM_PAGE = 200
+_MOST_TOLD = 1000
 
 
 class MemoryGraph(rpc.MemoryGraphServiceServicer):
@@ -29,6 +30,7 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._started = time.monotonic()
+        self._told: set[int] = set()
 
     def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.Session:  # noqa: N802
         """Create a conversation."""
@@ -40,7 +42,9 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
 
     def ListSessions(self, request: pb.ListSessionsRequest, context: Context) -> pb.ListSessionsResponse:  # noqa: N802
         """List sessions in order of creation."""
-        return self._read("ListSessions", context, lambda tx: store.list_sessions(tx, request.limit, request.offset))
+        return self._read(
+            "ListSessions", context, lambda tx: store.list_sessions(tx, request.limit, request.offset, self._tell)
+        )
 
     def AddPrompt(self, request: pb.AddPromptRequest, context: Context) -> pb.PromptNode:  # noqa: N802
         """Add a user's prompt."""
@@ -95,6 +99,13 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
                 return
             skip, left = 0, None if left is None else left - len(nodes)
 
+    def _tell(self, error: UnreadableSession) -> None:
+        """Log a session that cannot be read, the first time that it is listed."""
+        if error.row not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(error.row)
+            facts = {"session_id": error.rest.id, "row": error.row, "columns": error.columns, "reason": error.reason}
+            LOGGER.error("unreadable session", extra={"facts": facts})
+
     def _status(self) -> pb.HealthResponse.Status:
         try:
             self._storage.check()
@@ -122,6 +133,8 @@ def _status_of(error: Exception, facts: dict[str, Any]) -> tuple[grpc.StatusCode
     if isinstance(error, Refused):
         return error.code, error.reason
     log_failure(error, facts)
+    if isinstance(error, UnreadableSession):
+        return grpc.StatusCode.DATA_LOSS, error.reason
     if is_outage(error):
         return grpc.StatusCode.UNAVAILABLE, "the database does not respond"
     return grpc.StatusCode.INTERNAL, "the service failed"

@@ -1,8 +1,9 @@
 """The Memory-Graph's messages: checks of requests, and records as messages."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -31,6 +32,20 @@ class Refused(Exception):
     def __init__(self, code: grpc.StatusCode, reason: str) -> None:
         super().__init__(code, reason)
         self.code, self.reason = code, reason
+
+
+class UnreadableSession(Exception):
+    """The row of a session with columns that no message can hold; `rest` is what is left of it."""
+
+    def __init__(self, row: int, rest: pb.Session, columns: list[str]) -> None:
+        super().__init__(row, columns)
+        self.row, self.rest, self.columns = row, rest, columns
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, and what to do."""
+        columns = ", ".join(self.columns)
+        return f"the stored session cannot be read ({columns}); mend its row, restore a backup, or delete the session"
 
 
 def invalid(reason: str) -> Refused:
@@ -105,14 +120,34 @@ def to_timestamp(time: datetime) -> Timestamp:
 
 
 def session_message(record: SessionRecord) -> pb.Session:
-    """A session as a message."""
-    return pb.Session(
-        id=record.session_id,
-        created_at=to_timestamp(record.created_at),
-        updated_at=to_timestamp(record.updated_at),
-        metadata=record.details,
-        is_active=True,
-    )
+    """A session as a message.
+
+    Raises: UnreadableSession naming the columns that no message can hold.
+    """
+    found, wrong = pb.Session(is_active=True), list[str]()
+    for column, fill in _FILL.items():
+        try:
+            fill(found, getattr(record, column))
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            wrong.append(column)
+    if wrong:
+        raise UnreadableSession(record.number, found, wrong)
+    return found
+
+
+def _fill_metadata(message: pb.Session, stored: Any) -> None:
+    if not isinstance(stored, dict):
+        raise TypeError("no JSON object")
+    message.metadata.update(pb.Session(metadata=cast("dict[str, str]", stored)).metadata)  # all of it or nothing
+
+
+# How each column of a session gets into its message; each fails without having changed it.
+_FILL: dict[str, Callable[[pb.Session, Any], None]] = {
+    "session_id": lambda message, stored: message.MergeFrom(pb.Session(id=stored)),
+    "created_at": lambda message, stored: message.created_at.CopyFrom(to_timestamp(stored)),
+    "updated_at": lambda message, stored: message.updated_at.CopyFrom(to_timestamp(stored)),
+    "details": _fill_metadata,
+}
 
 
 def node_message(record: Row[Any]) -> pb.Node:

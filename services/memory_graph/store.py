@@ -1,5 +1,6 @@
 """The Memory-Graph's conversations: sessions and the nodes added to them."""
 
+from collections.abc import Callable
 from uuid import uuid4
 
 import grpc
@@ -12,6 +13,7 @@ from ...schemas.fields import now
 from . import nodes
 from .messages import (
     Refused,
+    UnreadableSession,
     check_json,
     check_size,
     check_timestamp,
@@ -39,8 +41,13 @@ def get_session(session: Session, session_id: str) -> pb.Session:
     return session_message(_get_session(session, session_id))
 
 
-def list_sessions(session: Session, limit: int, offset: int) -> pb.ListSessionsResponse:
-    """One page of sessions in order of creation, and how many there are."""
+def list_sessions(
+    session: Session, limit: int, offset: int, tell: Callable[[UnreadableSession], None]
+) -> pb.ListSessionsResponse:
+    """One page of sessions in order of creation, and how many there are.
+
+    One that cannot be read is listed with what can be read of it, so that no page hides it or fails; `tell` gets it.
+    """
     query = (
         select(SessionRecord)
         .order_by(SessionRecord.number)
@@ -48,8 +55,16 @@ def list_sessions(session: Session, limit: int, offset: int) -> pb.ListSessionsR
         .offset(non_negative(offset, "offset"))
     )
     total = session.scalar(select(func.count()).select_from(SessionRecord)) or 0
-    found = [session_message(record) for record in session.scalars(query)]
+    found = [_listed(record, tell) for record in session.scalars(query)]
     return pb.ListSessionsResponse(sessions=found, total_count=total)
+
+
+def _listed(record: SessionRecord, tell: Callable[[UnreadableSession], None]) -> pb.Session:
+    try:
+        return session_message(record)
+    except UnreadableSession as error:
+        tell(error)
+        return error.rest
 
 
 def delete_session(session: Session, session_id: str) -> None:
