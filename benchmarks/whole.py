@@ -4,7 +4,7 @@ Every contender starts with an empty queue and a new database, and ends when the
 them are counted there afterwards, and one that is lost or duplicated ends the benchmark.
 """
 
-from drain import NO_KEY, OURS, TASKIQ, celery
+from drain import NO_KEY, OURS, PROCESSES, TASKIQ, celery
 from results import Figure, Outcome, Table, medians, ratios
 from rig import Rig
 from systems import Contender, Run, cells, fields, run
@@ -14,10 +14,10 @@ BATCHES, ONE, BARE = "ours, batches of 100", "ours, one a task", "bare Celery, o
 TASKIQ_ONE, TASKIQ_BATCH = "taskiq stream, one a task", "taskiq stream, batches of 100"
 PHOENIX, LIMIT = "Arize Phoenix, a span a report", "limit: a script"
 CONTENDERS = [
-    Contender(BATCHES, "reporter", 16_000, [*OURS, "-c", "2"]),
-    Contender(ONE, "ours", 800, [*OURS, "-c", "8"]),
-    Contender(BARE, "bare", 800, celery("peers.bare", 8), f"{NO_KEY}; a killed process loses its tasks"),
-    Contender(TASKIQ_ONE, "taskiq", 1000, TASKIQ, NO_KEY, STREAM),
+    Contender(BATCHES, "reporter", 16_000, [*OURS, "-c", PROCESSES]),
+    Contender(ONE, "ours", 600, [*OURS, "-c", "8"]),
+    Contender(BARE, "bare", 600, celery("peers.bare", 8), f"{NO_KEY}; a killed process loses its tasks"),
+    Contender(TASKIQ_ONE, "taskiq", 800, TASKIQ, NO_KEY, STREAM),
     Contender(TASKIQ_BATCH, "taskiq_batch", 16_000, TASKIQ, "no validation, a batch fails as a whole", STREAM),
     Contender(PHOENIX, "phoenix", 600, [], "no queue that survives, acknowledged before it is committed, no totals"),
     Contender(LIMIT, "limit", 16_000, [], "no queue, no HTTP, no validation"),

@@ -15,7 +15,7 @@ import conversations
 from archiving import LACKS, LIMIT, PLAIN, SWEEP
 from celery import Celery
 from databases import Place, places
-from drain import OURS, celery
+from drain import OURS, PROCESSES, celery
 from memory_graph_workers.cli.stack.ports import LOOPBACK
 from memory_graph_workers.cli.stack.watcher import wait_until
 from memory_graph_workers.services.vault.keys import new_key
@@ -24,9 +24,9 @@ from results import Figure, Outcome, Table, medians, ratios
 from rig import Program, Rig, pause
 from systems import PRODUCER, REDIS, SETTLE_SECS, WORKER, Producer, Run, cells, services
 
-MANY = {SWEEP: conversations.SESSIONS, PLAIN: 300, LIMIT: conversations.SESSIONS}
+MANY = {SWEEP: conversations.SESSIONS, PLAIN: 200, LIMIT: conversations.SESSIONS}
 KINDS = {SWEEP: "sweep", PLAIN: "plain", LIMIT: "limit"}
-WORKERS = {SWEEP: [*OURS, "-c", "2"], PLAIN: celery("peers.plain", 8)}
+WORKERS = {SWEEP: [*OURS, "-c", PROCESSES], PLAIN: celery("peers.plain", 8)}
 SECS = 180.0
 VAULT, GRAPH, REGISTRY = "vault", "memory-graph", "registry"
 _MARKED = "SELECT count(*) FROM sessions WHERE status = 'archived'"

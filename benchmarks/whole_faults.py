@@ -27,7 +27,7 @@ from whole_archiving import REGISTRY, VAULT, Stock
 sys.path.insert(0, str(HERE.parent / "tests"))  # where the proxy is, which breaks calls for the fault matrix, too
 from faults.proxy import Proxy, cuts_after, cuts_before, halves
 
-SHARE_OF_EACH, KILLS, WORKERS, SECS = 0.02, 3, 2, 180.0
+SHARE_OF_EACH, KILLS, WORKERS, SECS = 0.02, 3, 2, 300.0
 LEASE = {"VISIBILITY_TIMEOUT_SECS": "5", "HEALTH_PROBES_ENABLED": "false"}
 QUEUES = [f"memory_graph.{name}" for name in ("registry", "vault", "archival")]
 ROADS = {"usage in batches of 100": ("reporter", 20_000), "usage, one a task": ("ours", 1200)}
