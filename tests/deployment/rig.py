@@ -139,7 +139,7 @@ class Rig:
             assert self.running[service.name].wait(0) == 0
         else:
             assert condition == "service_healthy"
-            assert self.is_healthy(service)
+            self._wait_for(service)  # as Docker, which calls no service unhealthy after one slow check
 
     def _wait_for(self, service: Service) -> None:
         process = self.running[service.name]
