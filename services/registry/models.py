@@ -15,6 +15,7 @@ from ...schemas.registry import ModelList, ModelMetadata, ModelMetadataSchema
 from .listing import readable
 from .records import ModelRecord
 
+NO_MODEL = "No model has this id."
 _SCHEMA = ModelMetadataSchema()
 
 
@@ -39,7 +40,7 @@ def get(session: Session, model_id: str) -> ModelMetadata:
     """The model; a 404 if it does not exist."""
     record = _find(session, model_id)
     if record is None:
-        abort(404, message="No model has this id.")
+        abort(404, message=NO_MODEL)
     return _SCHEMA.read(record.details)
 
 

@@ -1,24 +1,21 @@
 """The Registry's running totals of usage, which each report's transaction adds to, so that no sum reads the reports."""
 
-from datetime import datetime
-from typing import Any
-
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import Executable, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from ...schemas.registry import TOKEN_KINDS, UsageStats
 from .counted import SUMS
-from .records import ModelUsage, SessionUsage
+from .records import ModelRecord, ModelUsage, SessionRecord, SessionUsage
 
 
-def of_session(session: Session, number: int, session_id: str, since: datetime) -> UsageStats:
-    """A session's total; `since` is its time until something is reported."""
-    return _stats(session, SessionUsage, SessionUsage.session_number == number, session_id, since)
+def of_session(session: Session, session_id: str) -> UsageStats | None:
+    """A session's total, from its start on until something is reported; None if it does not exist."""
+    return _stats(session, _OF_SESSION, session_id)
 
 
-def of_model(session: Session, model_id: str, since: datetime) -> UsageStats:
-    """A model's total; `since` is its time until something is reported."""
-    return _stats(session, ModelUsage, ModelUsage.model_id == model_id, model_id, since)
+def of_model(session: Session, model_id: str) -> UsageStats | None:
+    """A model's total, from when it was first named on until something is reported; None if it does not exist."""
+    return _stats(session, _OF_MODEL, model_id)
 
 
 def of_sessions(session: Session, numbers: list[int]) -> dict[int, tuple[int, int]]:
@@ -28,11 +25,12 @@ def of_sessions(session: Session, numbers: list[int]) -> dict[int, tuple[int, in
     return {number: (reports, tokens) for number, reports, tokens in found}
 
 
-def _stats(session: Session, table: Any, wanted: ColumnElement[bool], subject: str, since: datetime) -> UsageStats:
-    sums = [func.coalesce(func.sum(getattr(table, name)), 0) for name in SUMS]
-    columns = (*sums, func.min(table.first_at), func.max(table.last_at))
-    *numbers, first, last = tuple(session.execute(select(*columns).where(wanted)).one())
-    reports, prompt, completion, total, latency, timed, *kinds = map(int, numbers)
+def _stats(session: Session, statement: Executable, subject: str) -> UsageStats | None:
+    row = session.connection().execute(statement, {"subject": subject}).one_or_none()
+    if row is None:
+        return None
+    since, first, last, *numbers = tuple(row)
+    reports, prompt, completion, total, latency, timed, *kinds = [int(number or 0) for number in numbers]
     return UsageStats(
         id=subject,
         from_=first or since,
@@ -45,3 +43,27 @@ def _stats(session: Session, table: Any, wanted: ColumnElement[bool], subject: s
         avg_latency_ms=latency / timed if timed else 0.0,
         custom_metrics={kind: count for kind, count in zip(TOKEN_KINDS, kinds, strict=True) if count},
     )
+
+
+# Made once: making one takes longer than running it.
+_OF_SESSION = (
+    select(
+        SessionRecord.started_at,
+        SessionUsage.first_at,
+        SessionUsage.last_at,
+        *[getattr(SessionUsage, name) for name in SUMS],
+    )
+    .outerjoin_from(SessionRecord, SessionUsage, SessionUsage.session_number == SessionRecord.number)
+    .where(SessionRecord.session_id == bindparam("subject"))
+)
+_OF_MODEL = (
+    select(
+        ModelRecord.created_at,
+        func.min(ModelUsage.first_at),
+        func.max(ModelUsage.last_at),
+        *[func.sum(getattr(ModelUsage, name)) for name in SUMS],
+    )
+    .outerjoin_from(ModelRecord, ModelUsage, ModelUsage.model_id == ModelRecord.model_id)
+    .where(ModelRecord.model_id == bindparam("subject"))
+    .group_by(ModelRecord.number)
+)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
+from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.orm import Session
 
 from ...schemas.registry import UsageReport, UsageStats, tokens_by_kind
@@ -13,7 +14,6 @@ from ..database.storage import Storage
 from ..web.idempotency import KEY_REUSED, IdempotencyStore, sha256_fingerprint
 from . import counting_postgresql, counting_sqlite
 from . import models as registry_models
-from . import sessions as registry_sessions
 from . import totals as registry_totals
 from .counted import ROUTE, Days, Entry, Seen
 from .outcomes import DONE, NO_SESSION, Outcome, contradicts, invalid, refuse
@@ -125,15 +125,13 @@ def count(
 
 
 def of_session(session: Session, session_id: str) -> UsageStats:
-    """A session's usage so far."""
-    record = registry_sessions.get(session, session_id)
-    return registry_totals.of_session(session, record.number, session_id, record.started_at)
+    """A session's usage so far; a 404 if it does not exist."""
+    return registry_totals.of_session(session, session_id) or abort(404, message=NO_SESSION.message)
 
 
 def of_model(session: Session, model_id: str) -> UsageStats:
-    """A model's usage so far, including that of deleted sessions."""
-    model = registry_models.get(session, model_id)
-    return registry_totals.of_model(session, model_id, model.created_at)
+    """A model's usage so far, including that of deleted sessions; a 404 if it does not exist."""
+    return registry_totals.of_model(session, model_id) or abort(404, message=registry_models.NO_MODEL)
 
 
 def _entry(sent: Sent) -> Entry:

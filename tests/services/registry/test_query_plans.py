@@ -118,6 +118,12 @@ def test_no_reading_scans_a_table(filled, name):
     assert [plan for plan in found if scans(plan)] == []
 
 
+@pytest.mark.parametrize("name", ["usage of a session", "usage of a model"])
+def test_a_sum_is_one_statement(filled, name):
+    with filled.read() as session:
+        assert len(list(plans(session, READS[name]))) == 1
+
+
 def test_a_naive_page_would_be_seen_to_scan(filled):
     query = select(func.count()).select_from(SessionRecord)
     with filled.read() as session:
