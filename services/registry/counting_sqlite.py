@@ -1,100 +1,119 @@
-"""Counting usage reports in SQLite, which has no round trips to save: look everything up, then write what is new."""
+"""Counting usage reports in SQLite: one look-up, then what is new is written.
 
-from collections.abc import Iterable, Mapping, Sequence
+The statements are handed to the driver as they are. SQLAlchemy's own would cost several times what SQLite takes.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Row
 from sqlalchemy.dialects import sqlite
 
+from ...schemas.base import canonical_json
+from ..database.storage import UtcDateTime
 from .counted import ROUTE, SUMS, Days, Entry, Seen, values
-from .records import IdempotentResponse, ModelUsage, SessionRecord, SessionUsage, UsageKey, UsageRecord
 
 
 def count(connection: Connection, entries: Sequence[Entry], now: datetime, days: Days) -> list[Seen]:
     """Count reports whose keys differ, and return what became of each, in their order."""
-    ids = {entry.report.session_id for entry in entries}
-    sessions = {one.session_id: one for one in _found(connection, _SESSIONS, ids)}
-    kept = {one.key: one for one in _found(connection, _KEYS, {entry.key for entry in entries if entry.key})}
-    answered = {one.key: one for one in _found(connection, _ANSWERS, {e.sent_key for e in entries if e.sent_key})}
-
-    def seen(entry: Entry) -> Seen:
-        if entry.report.session_id not in sessions:
-            return Seen(False, False)
-        answer = answered.get(entry.sent_key)
-        if answer is not None and answer.kept_until >= now:
-            return Seen(True, False, fingerprint=answer.fingerprint)
-        earlier = kept.get(entry.key)
-        if earlier is not None and earlier.day >= days.first:
-            return Seen(True, False, earlier.fields)
-        return Seen(True, True)
-
-    found = [seen(entry) for entry in entries]
-    new = [entry for entry, one in zip(entries, found, strict=True) if one.is_new]
-    _add_in_sqlite(connection, new, sessions, now, days)
-    return found
+    sent = [
+        value
+        for place, entry in enumerate(entries)
+        for value in (place, entry.report.session_id, entry.sent_key, entry.key)
+    ]
+    known = connection.exec_driver_sql(_look_up(len(entries)), (*sent, _stored_time(now), days.first)).all()
+    seen = [_seen(row) for row in known]
+    new = [(entry, row) for entry, row, one in zip(entries, known, seen, strict=True) if one.is_new]
+    if new:
+        _add(connection, new, now, days)
+    return seen
 
 
-def _found(connection: Connection, statement: Any, wanted: set[Any]) -> Iterable[Row[Any]]:
-    return connection.execute(statement, {"wanted": list(wanted)}) if wanted else ()
+def _seen(row: Row[Any]) -> Seen:
+    if row.number is None:
+        return Seen(False, False)
+    if row.fingerprint is not None:
+        return Seen(True, False, fingerprint=row.fingerprint)
+    return Seen(True, row.fields is None, row.fields)
 
 
-def _add_in_sqlite(
-    connection: Connection, entries: Sequence[Entry], sessions: Mapping[str, Row[Any]], now: datetime, days: Days
-) -> None:
-    if not entries:
-        return
+def _add(connection: Connection, new: Iterable[tuple[Entry, Row[Any]]], now: datetime, days: Days) -> None:
+    keys: list[dict[str, Any]] = []
     reports: list[dict[str, Any]] = []
-    of_sessions: dict[tuple[Any, ...], dict[str, Any]] = {}
-    of_models: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for entry in entries:
-        owner = sessions[entry.report.session_id]
+    of_sessions: dict[int, dict[str, Any]] = {}
+    of_models: dict[str, dict[str, Any]] = {}
+    for entry, owner in new:
         row = values(entry, now)
-        named = {"session_number": owner.number, "model_id": entry.report.model_id or owner.model_id}
-        reports.append({**row, **named, "details": entry.report.metadata})
-        _sum(of_sessions, {"session_number": owner.number}, row)
-        _sum(of_models, {"model_id": named["model_id"], "slot": 0}, row)
-    keys = [{"key": one.key, "fields": one.fields, "day": days.today} for one in entries if one.key]
+        row |= {
+            "session_number": owner.number,
+            "model_id": entry.report.model_id or owner.model_id,
+            "slot": 0,
+            "reported_at": _stored_time(row["reported_at"]),
+            "details": canonical_json(entry.report.metadata).decode(),
+        }
+        reports.append(row)
+        _sum(of_sessions, owner.number, row)
+        _sum(of_models, row["model_id"], row)
+        if entry.key:
+            keys.append({"key": entry.key, "fields": entry.fields, "day": days.today})
     if keys:
-        connection.execute(_KEEP_KEY, keys)
-    connection.execute(_ADD_REPORT, reports)
-    connection.execute(_ADD_TO_SESSION, list(of_sessions.values()))
-    connection.execute(_ADD_TO_MODEL, list(of_models.values()))
+        connection.exec_driver_sql(_KEEP_KEY, keys)
+    connection.exec_driver_sql(_ADD_REPORT, reports)
+    connection.exec_driver_sql(_ADD_TO_SESSION, list(of_sessions.values()))
+    connection.exec_driver_sql(_ADD_TO_MODEL, list(of_models.values()))
 
 
-def _sum(sums: dict[tuple[Any, ...], dict[str, Any]], key: dict[str, Any], values: Mapping[str, Any]) -> None:
-    at = values["reported_at"]
-    row = sums.setdefault(tuple(key.values()), {**key, **dict.fromkeys(SUMS, 0), "first_at": at, "last_at": at})
-    timed = values["latency_ms"] is not None
-    added = {**values, "reports": 1, "timed_reports": int(timed), "latency_ms": values["latency_ms"] or 0}
+def _sum(sums: dict[Any, dict[str, Any]], key: Any, row: dict[str, Any]) -> None:
+    """Add a report to the sums of its session or model."""
+    timed, at = row["latency_ms"] is not None, row["reported_at"]
+    added = {**row, "reports": 1, "timed_reports": int(timed), "latency_ms": row["latency_ms"] or 0}
+    had = sums.get(key)
+    if had is None:
+        sums[key] = {**added, "first_at": at, "last_at": at}
+        return
     for name in SUMS:
-        row[name] += added[name]
-    row["first_at"], row["last_at"] = min(row["first_at"], at), max(row["last_at"], at)
+        had[name] += added[name]
+    had["first_at"], had["last_at"] = min(had["first_at"], at), max(had["last_at"], at)
 
 
-def _adds(table: Any, key: list[str]) -> Any:
+_DIALECT = sqlite.dialect()
+# Writes a time as the tables of this database keep it: texts that are in the order of their times.
+_stored_time: Any = UtcDateTime().dialect_impl(_DIALECT).bind_processor(_DIALECT)
+
+
+@lru_cache(maxsize=16)
+def _look_up(entries: int) -> str:
+    return f"""
+WITH sent(place, session_id, sent_key, key) AS (VALUES {", ".join(["(?, ?, ?, ?)"] * entries)})
+SELECT sessions.number, sessions.model_id, kept.fields, answers.body_mark AS fingerprint
+FROM sent
+LEFT JOIN sessions ON sessions.session_id = sent.session_id
+LEFT JOIN answers ON answers.route = '{ROUTE}' AND answers.key = sent.sent_key AND answers.kept_until >= ?
+LEFT JOIN usage_keys AS kept ON kept.key = sent.key AND kept.day >= ?
+ORDER BY sent.place
+"""  # noqa: S608 - made of marks alone
+
+
+def _adds(table: str, *key: str) -> str:
     """Make the statement that inserts a row of totals, or adds it to the one that is there."""
-    new = sqlite.insert(table)
-    changes: dict[str, Any] = {name: getattr(table, name) + getattr(new.excluded, name) for name in SUMS}
-    changes["first_at"] = func.min(table.first_at, new.excluded.first_at)
-    changes["last_at"] = func.max(table.last_at, new.excluded.last_at)
-    return new.on_conflict_do_update(index_elements=key, set_=changes)
+    sums = ", ".join(f"{name} = had.{name} + excluded.{name}" for name in SUMS)
+    times = "first_at = min(had.first_at, excluded.first_at), last_at = max(had.last_at, excluded.last_at)"
+    row = _insert(table, *key, *SUMS, "first_at", "last_at")
+    return f"{row} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sums}, {times}"
 
 
-def _keeps_key() -> Any:
-    new = sqlite.insert(UsageKey)
-    return new.on_conflict_do_update(
-        index_elements=["key"], set_={"fields": new.excluded.fields, "day": new.excluded.day}
-    )
+def _insert(table: str, *columns: str) -> str:
+    marks = ", ".join(f":{name}" for name in columns)
+    return f"INSERT INTO {table} AS had ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - made of names alone
 
 
-_WANTED: Any = bindparam("wanted", expanding=True)
-_SESSIONS = select(SessionRecord.session_id, SessionRecord.number, SessionRecord.model_id).where(
-    SessionRecord.session_id.in_(_WANTED)
+_KEEP_KEY = (
+    f"{_insert('usage_keys', 'key', 'fields', 'day')}"
+    " ON CONFLICT (key) DO UPDATE SET fields = excluded.fields, day = excluded.day"
 )
-_KEYS = select(UsageKey.key, UsageKey.fields, UsageKey.day).where(UsageKey.key.in_(_WANTED))
-_ANSWERS = select(
-    IdempotentResponse.key, IdempotentResponse.fingerprint.label("fingerprint"), IdempotentResponse.kept_until
-).where(IdempotentResponse.route == ROUTE, IdempotentResponse.key.in_(_WANTED))
-_KEEP_KEY, _ADD_REPORT = _keeps_key(), insert(UsageRecord)
-_ADD_TO_SESSION, _ADD_TO_MODEL = _adds(SessionUsage, ["session_number"]), _adds(ModelUsage, ["model_id", "slot"])
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "latency_ms")
+_ADD_REPORT = _insert("usage_reports", "session_number", "model_id", *_COUNTS, "reported_at", "details")
+_ADD_TO_SESSION = _adds("session_usage", "session_number")
+_ADD_TO_MODEL = _adds("model_usage", "model_id", "slot")
