@@ -170,7 +170,7 @@ def list_sessions(query: dict[str, Any]) -> SessionList:
 def get_session(session_id: str) -> SessionInfo:
     """Get a session."""
     with _storage().read() as session:
-        return registry_sessions.session_info(session, registry_sessions.get(session, session_id))
+        return registry_sessions.read(session, session_id)
 
 
 @routes.put("/sessions/<id:session_id>/status")

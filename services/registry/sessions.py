@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
-from sqlalchemy import select, update
+from sqlalchemy import Executable, Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from ...schemas.base import ValidationError, canonical_json
@@ -28,7 +28,7 @@ from .life_cycle import Step
 from .listing import Filters
 from .models import record_model
 from .outcomes import DONE, NO_SESSION, Outcome, contradicts
-from .records import SessionRecord, UsageRecord
+from .records import SessionRecord, SessionUsage, UsageRecord
 
 _SCHEMA = SessionInfoSchema()
 _STATUSES = frozenset(map(str, SessionStatus))
@@ -55,7 +55,7 @@ def list_page(session: Session, page: int, page_size: int, filters: Filters) -> 
     """One page of sessions in the order of registration."""
     records, total = registry_listing.page(session, filters, (page - 1) * page_size, page_size)
     used = registry_totals.of_sessions(session, [record.number for record in records])
-    sessions, unreadable = registry_listing.readable(records, lambda record: _info(record, used))
+    sessions, unreadable = registry_listing.readable(records, lambda record: _info(record, used.get(record.number)))
     return SessionList(sessions, total, page, page_size, unreadable)
 
 
@@ -67,9 +67,17 @@ def get(session: Session, session_id: str, *, to_change: bool = False) -> Sessio
     return record
 
 
+def read(session: Session, session_id: str) -> SessionInfo:
+    """A session with its usage so far; a 404 if it does not exist."""
+    row = session.connection().execute(_WITH_USAGE, {"wanted": session_id}).one_or_none()
+    if row is None:
+        abort(404, message=NO_SESSION.message)
+    return _info(row, (row.reports or 0, row.total_tokens or 0))
+
+
 def session_info(session: Session, record: SessionRecord) -> SessionInfo:
-    """A session with its usage so far."""
-    return _info(record, registry_totals.of_sessions(session, [record.number]))
+    """A session that was read to change it, with its usage so far."""
+    return _info(record, registry_totals.of_sessions(session, [record.number]).get(record.number))
 
 
 def metadata_of(session: Session, session_id: str) -> dict[str, Any]:
@@ -158,14 +166,14 @@ def _is_same(record: SessionRecord, registration: SessionRegistration) -> bool:
     return canonical_json(content) == canonical_json(wanted)
 
 
-def _info(record: SessionRecord, used: dict[int, tuple[int, int]]) -> SessionInfo:
-    """The session as every client can read it, whatever was written into its row.
+def _info(record: SessionRecord | Row[Any], used: tuple[int, int] | None) -> SessionInfo:
+    """The session as every client can read it, whatever was written into its row; `used` are its reports and tokens.
 
     Raises: ValidationError naming each field that none can.
     """
     if record.status not in _STATUSES:
         raise ValidationError({"status": ["Unknown."]})
-    prompt_count, total_tokens = used.get(record.number, (0, 0))
+    prompt_count, total_tokens = used or (0, 0)
     values = {
         "session_id": record.session_id,
         "model_id": record.model_id,
@@ -183,3 +191,20 @@ def _metadata(record: SessionRecord) -> dict[str, Any]:
     if record.details is BROKEN:
         raise ValueError("The session's metadata is no JSON.")
     return record.details
+
+
+# Made once: making one takes longer than running it.
+_WITH_USAGE: Executable = (
+    select(
+        SessionRecord.session_id,
+        SessionRecord.model_id,
+        SessionRecord.started_at,
+        SessionRecord.ended_at,
+        SessionRecord.status,
+        SessionRecord.details,
+        SessionUsage.reports,
+        SessionUsage.total_tokens,
+    )
+    .outerjoin_from(SessionRecord, SessionUsage, SessionUsage.session_number == SessionRecord.number)
+    .where(SessionRecord.session_id == bindparam("wanted"))
+)

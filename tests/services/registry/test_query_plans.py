@@ -86,6 +86,7 @@ READS = {
     "page that ended before a moment": lambda session: registry_sessions.list_page(
         session, 40, 50, Filters(SessionStatus.COMPLETED, ended_before=START + timedelta(minutes=9_999))
     ),
+    "session": lambda session: registry_sessions.read(session, "s7"),
     "usage of a session": lambda session: registry_usage.of_session(session, "s7"),
     "usage of a model": lambda session: registry_usage.of_model(session, "a/b"),
 }
@@ -118,8 +119,8 @@ def test_no_reading_scans_a_table(filled, name):
     assert [plan for plan in found if scans(plan)] == []
 
 
-@pytest.mark.parametrize("name", ["usage of a session", "usage of a model"])
-def test_a_sum_is_one_statement(filled, name):
+@pytest.mark.parametrize("name", ["session", "usage of a session", "usage of a model"])
+def test_a_session_and_a_sum_are_one_statement_each(filled, name):
     with filled.read() as session:
         assert len(list(plans(session, READS[name]))) == 1
 
