@@ -31,6 +31,7 @@ class Seen:
     method: str
     path: str
     key: str
+    body: bytes
     at: float = field(default_factory=time.monotonic)
     fault: str = ""
 
@@ -226,10 +227,11 @@ async def read_message(reader: asyncio.StreamReader) -> bytes:
 
 
 def _seen(raw: bytes) -> Seen:
-    head = raw.partition(HEAD_END)[0].decode("latin-1")
+    top, _, body = raw.partition(HEAD_END)
+    head = top.decode("latin-1")
     method, path, _ = head.split(" ", 2)
     key = re.search(r"(?i)\r\nidempotency-key: *(\S+)", head)
-    return Seen(method, path, key[1] if key else "")
+    return Seen(method, path, key[1] if key else "", body)
 
 
 # What can happen to a request. `passes` is what happens without a fault.

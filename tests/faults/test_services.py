@@ -58,9 +58,9 @@ def waits(fleet: Fleet) -> list[float]:
     found: list[float] = []
     for proxy in (fleet.registry, fleet.vault):
         requests = proxy.seen("POST /api/v1/usage|PUT |GET /api/v1/sessions/")
-        alike: dict[tuple[str, str, str], list[tuple[float, str]]] = {}
+        alike: dict[tuple[str, str, str, bytes], list[tuple[float, str]]] = {}
         for seen in requests:
-            alike.setdefault((seen.method, seen.path, seen.key), []).append((seen.at, seen.fault))
+            alike.setdefault((seen.method, seen.path, seen.key, seen.body), []).append((seen.at, seen.fault))
         found += [
             later - earlier
             for times in alike.values()

@@ -51,8 +51,8 @@ def _reasons(fleet: Fleet) -> dict[str, str]:
 
 
 def _marked_after_its_revision(fleet: Fleet, session_id: str) -> bool:
-    # Alone, or together with the other sessions of the only batch.
-    marked = [seen.at for seen in fleet.registry.seen(f"PUT /api/v1/sessions/({session_id}/)?status$")]
+    changes = fleet.registry.seen(r"PUT /api/v1/sessions/(\S+/)?status$")  # one alone, or many together
+    marked = [seen.at for seen in changes if session_id in seen.path or session_id.encode() in seen.body]
     revised = [seen.at for seen in fleet.vault.seen("POST /api/v1/archive$")]
     return bool(marked and revised) and min(marked) > max(revised)
 
