@@ -39,17 +39,22 @@ def filters(request: pb.QueryRequest) -> Filters:
 
 def page(session: Session, wanted: Filters, size: int, skip: int) -> Sequence[Row[Any]]:
     """A page of nodes in order of insertion; each row has their `total`, too."""
-    return session.execute(_page(frozenset(wanted)), {**wanted, "size": size, "skip": skip}).all()
+    return _rows(session, _page(frozenset(wanted)), {**wanted, "size": size, "skip": skip})
 
 
 def page_after(session: Session, wanted: Filters, last: int, size: int, skip: int) -> Sequence[Row[Any]]:
     """The nodes after number `last`, in order of insertion."""
-    return session.execute(_page_after(frozenset(wanted)), {**wanted, "last": last, "size": size, "skip": skip}).all()
+    return _rows(session, _page_after(frozenset(wanted)), {**wanted, "last": last, "size": size, "skip": skip})
 
 
 def count(session: Session, wanted: Filters) -> int:
     """How many nodes there are."""
     return session.scalar(_count(frozenset(wanted)), wanted) or 0
+
+
+def _rows(session: Session, statement: Any, values: Filters) -> Sequence[Row[Any]]:
+    # On the connection: these are columns and no records, and the session would look for records in each statement.
+    return session.connection().execute(statement, values).all()
 
 
 @cache

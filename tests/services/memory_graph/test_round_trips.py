@@ -86,3 +86,12 @@ def test_a_stream_reads_a_page_of_200_in_one_statement(storage, statements, prom
     nodes = list(MemoryGraph(storage)._stream(pb.QueryRequest(session_id=session_id)))
     assert [node.prompt.content for node in nodes] == [f"question {n}" for n in range(prompts)]
     assert statements == ["SELECT"] * reads
+
+
+def test_a_page_is_read_without_looking_for_records_in_its_statement(storage):
+    one, seen = conversation(storage, 3), []
+    with storage.read() as session:
+        event.listen(session, "do_orm_execute", seen.append)
+        assert len(store.query(session, pb.QueryRequest(session_id=one)).nodes) == 3
+        assert len(store.stream_page(session, pb.QueryRequest(session_id=one), 0, 10, 0)[0]) == 3
+    assert seen == []
