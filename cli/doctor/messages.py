@@ -7,6 +7,7 @@ from typing import Any
 
 from redis import Redis
 
+from ...delivery.dead_letters.reasons import JUNK
 from ...delivery.held_queues.holds import DEAD_LETTERS
 from ...delivery.keys import PLAIN_UNACKED
 from ...delivery.messages.envelope import Malformed, refuse_expensive
@@ -87,9 +88,11 @@ def check_stores(target: Target) -> Iterator[Finding]:
     count, warning = letters.count(), letters.warning()
     fix_letters = f"{target.mgw('dead list')}; then {target.mgw('dead replay')} or {target.mgw('dead purge')}."
     yield judged("dead letters", not count, warning or str(count), fix_letters, State.WARNING)
+    names = target.delivery.bounds.names
     for group in letters.gave_way():
         found = f"{group.gave_way} of {group.title} were dropped because a bound was reached"
-        fix = f"Raise the bounds, or mend the cause. To count from zero: {target.mgw('dead purge --all')}"
+        bounds = " or ".join(names[3:] if group.reason in JUNK else names[:2])
+        fix = f"Raise {bounds}, or mend the cause. To count from zero: {target.mgw('dead purge --all')}"
         yield Finding("dead letters lost", State.WARNING, found, fix)
     for queue in target.queues:
         hold = target.hold(queue)
