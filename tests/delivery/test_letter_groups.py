@@ -5,7 +5,9 @@ import time
 
 import fakeredis
 import pytest
-from delivery.letter_store import (
+from memory_graph_workers.delivery import DeadLetter, DeadLetters, Reason
+from memory_graph_workers.delivery.dead_letters.store import as_base64
+from support.letter_store import (
     ADD_BEFORE,
     KEYS_BEFORE,
     bounded,
@@ -13,9 +15,7 @@ from delivery.letter_store import (
     letter,
     told,
 )
-from delivery.letter_store import store as store
-from memory_graph_workers.delivery import DeadLetter, DeadLetters, Reason
-from memory_graph_workers.delivery.dead_letters.store import as_base64
+from support.letter_store import store as store
 
 
 def test_letters_of_one_cause_are_one_group_with_its_first_its_last_and_a_sample(store: DeadLetters) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import fakeredis
 import pytest
-from delivery.letter_store import KEYS_BEFORE, REMOVE_BEFORE, add_as_before, bounded, index_holds, letter, told
-from delivery.letter_store import store as store
 from memory_graph_workers.delivery import DeadLetter, DeadLetters, Reason
 from memory_graph_workers.delivery.dead_letters.store import as_base64
+from support.letter_store import KEYS_BEFORE, REMOVE_BEFORE, add_as_before, bounded, index_holds, letter, told
+from support.letter_store import store as store
 
 
 def test_letters_of_older_releases_stay_readable_and_are_counted_into_groups(
