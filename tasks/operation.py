@@ -80,7 +80,11 @@ class CheckedTask(MemoryGraphTask, Generic[R]):
 
     def received(self, args: Any, kwargs: Any) -> dict[str, Any]:
         """Return the call's checked parameters; what its sender left out derives from its key or the task's id."""
-        return self.parameters.received(args, kwargs, seed=str(kwargs.get(KEY) or self.request.id))
+        return self.received_as(args, kwargs, self.request.id)
+
+    def received_as(self, args: Any, kwargs: Any, task_id: Any) -> dict[str, Any]:
+        """Return the checked parameters of the call that has this id."""
+        return self.parameters.received(args, kwargs, seed=str(kwargs.get(KEY) or task_id))
 
 
 class PlainTask(CheckedTask[R], Generic[P, R]):

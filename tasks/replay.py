@@ -12,8 +12,10 @@ from ..clients.retry import ONCE
 from ..delivery.dead_letters import replay as generic
 from ..delivery.dead_letters.replay import NotReplayable, first_done, may_have_happened
 from ..delivery.dead_letters.store import DeadLetter, DeadLetters, Reason
-from ..delivery.messages.attempts import noting_repeat_needs_keys
+from ..delivery.messages.attempts import noting_repeat_needs_keys, repeat_needs_keys
 from ..delivery.messages.call_options import kept_options
+from ..schemas.base import ValidationError
+from ..schemas.registry import KeyedUsageReport
 from .app import app
 from .operation import KEY, CheckedTask
 from .registry import track_usage
@@ -60,12 +62,31 @@ def waiting_from_now(letter: DeadLetter) -> DeadLetter:
 
 
 def _as_new(letter: DeadLetter, *, even_if_done: bool) -> DeadLetter:
-    """Return a letter that waits from now on, and is sent whatever was done before if a person wants that."""
+    """Return a letter that waits from now on, and whose usage that may be counted is sent only while keys are believed.
+
+    If a person wants it sent whatever was done before, it is sent in any case.
+    """
     letter = waiting_from_now(letter)
-    options = kept_options(letter.payload)
-    if not even_if_done or "headers" not in options:
+    headers = kept_options(letter.payload).get("headers", {})
+    if even_if_done:
+        keys = set[str]()
+    elif _is_usage(letter) and may_have_happened(letter):
+        keys = repeat_needs_keys(headers) | _keys_of(letter)
+    else:
         return letter
-    return _with_headers(letter, noting_repeat_needs_keys(options["headers"], ()))
+    noted = noting_repeat_needs_keys(headers, keys)
+    return letter if noted == headers else _with_headers(letter, noted)
+
+
+def _keys_of(letter: DeadLetter) -> set[str]:
+    """Return the idempotency keys of a letter's usage reports, as a worker takes them from its message."""
+    call = letter.payload or {}
+    try:
+        values = _task_of(letter).received_as(call.get("args") or (), call.get("kwargs") or {}, letter.id)
+    except ValidationError:
+        return set()  # such a report was never sent
+    reports: list[KeyedUsageReport] = values.get("reports", [])
+    return {report.idempotency_key for report in reports} or {str(values.get(KEY) or letter.id)}
 
 
 def _checked(task: CheckedTask[Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -74,8 +95,11 @@ def _checked(task: CheckedTask[Any], given: dict[str, Any]) -> dict[str, Any]:
 
 def may_count_twice(letter: DeadLetter) -> bool:
     """Whether a repeat of a usage report might be billed again."""
-    is_usage = letter.task in (track_usage.name, track_usage_batch.name)
-    return is_usage and may_have_happened(letter) and not _is_known_again(letter)
+    return _is_usage(letter) and may_have_happened(letter) and not _is_known_again(letter)
+
+
+def _is_usage(letter: DeadLetter) -> bool:
+    return letter.task in (track_usage.name, track_usage_batch.name)
 
 
 def _is_known_again(letter: DeadLetter) -> bool:

@@ -6,13 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from memory_graph_workers.clients.errors import UncertainOutcome
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
-from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT
+from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT, REPEAT_NEEDS_KEYS
+from memory_graph_workers.schemas.base import derived_id
 from memory_graph_workers.schemas.fields import format_timestamp
 from memory_graph_workers.tasks import replay
 from memory_graph_workers.tasks.registry import get_session, track_usage
 from memory_graph_workers.tasks.replay import waiting_from_now
+from memory_graph_workers.tasks.usage_batch import track_usage_batch
 from support.fakes.http_server import FakeServer, answer, cut
+from support.fakes.usage import Attempts, Registry
 
 
 @pytest.fixture
@@ -107,3 +111,55 @@ def test_a_replay_carries_the_fewest_days_that_the_registry_named(now: Any, befo
 def test_a_letter_without_named_days_is_sent_as_it_is() -> None:
     given = letter(payload={"args": [], "kwargs": {}})
     assert replay._with_kept_days(given) is given
+
+
+REPORT = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2}
+KEYED = [{**REPORT, "idempotency_key": key} for key in ("a", "b")]
+LOST = [Reason.LOST_WORKER, Reason.HARD_TIME_LIMIT, Reason.ATTEMPTS_EXHAUSTED, Reason.UNCERTAIN]
+
+
+def usage(reason: Reason, task: Any = track_usage, headers: dict[str, Any] | None = None, **kwargs: Any) -> DeadLetter:
+    options = {"options": {"headers": headers}} if headers else {}
+    return DeadLetter("id", reason, "q", task=task.name, payload={"args": [], "kwargs": kwargs, **options})
+
+
+def needs_keys(given: DeadLetter, *, even_if_done: bool = False) -> list[str] | None:
+    sent = replay._as_new(given, even_if_done=even_if_done).payload or {}
+    return sent.get("options", {}).get("headers", {}).get(REPEAT_NEEDS_KEYS)
+
+
+@pytest.mark.parametrize("reason", LOST)
+@pytest.mark.parametrize(
+    ("task", "kwargs", "keys"),
+    [
+        (track_usage, {"report": REPORT, "idempotency_key": "k"}, ["k"]),
+        (track_usage, {"report": REPORT}, ["id"]),
+        (track_usage, REPORT, ["id"]),
+        (track_usage_batch, {"reports": KEYED}, ["a", "b"]),
+        (track_usage_batch, {"reports": [REPORT, KEYED[0]]}, [derived_id("payload", "id:0"), "a"]),
+        (track_usage, {"report": "not one"}, None),
+        (get_session, {"session_id": "s"}, None),
+    ],
+)
+def test_a_replay_of_usage_that_may_be_counted_needs_keys(
+    reason: Reason, task: Any, kwargs: dict[str, Any], keys: list[str] | None
+) -> None:
+    found = needs_keys(usage(reason, task, **kwargs))
+    assert found == (keys and sorted(keys))
+    assert needs_keys(usage(reason, task, **kwargs), even_if_done=True) is None
+
+
+@pytest.mark.parametrize(("status", "keys"), [(422, ["old"]), (None, ["id", "old"])])
+def test_a_replay_keeps_the_keys_that_earlier_attempts_noted(status: int | None, keys: list[str]) -> None:
+    headers = {REPEAT_NEEDS_KEYS: ["old"], "tenant": "a"}
+    given = dataclasses.replace(usage(Reason.FAILED, headers=headers, report=REPORT), status=status)
+    assert needs_keys(given) == keys
+
+
+def test_a_replayed_report_is_not_sent_once_keys_are_not_believed(registry: Registry, attempts: Attempts) -> None:
+    given = replay._as_new(usage(Reason.LOST_WORKER, report=REPORT), even_if_done=False).payload or {}
+    registry.health = answer(200, {"status": "healthy"})
+    attempts.next = {"headers": given["options"]["headers"], "kwargs": {**given["kwargs"], "idempotency_key": "id"}}
+    with pytest.raises(UncertainOutcome):
+        attempts.run(track_usage)
+    assert registry.reported == []
