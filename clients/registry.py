@@ -1,16 +1,17 @@
 """LLM-Registry: sessions, models, token usage."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from math import inf
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast
 
 from ..schemas.base import Request
 from ..schemas.fields import AskedAt, format_timestamp
 from ..schemas.registry import (
     BatchOutcomeSchema,
+    FoundSessionsSchema,
     KeyedUsageReport,
     KeyedUsageReportSchema,
     ModelList,
@@ -43,6 +44,8 @@ from .paging import say_unreadable, walk
 if TYPE_CHECKING:
     from .breaker import Breaker
 
+T = TypeVar("T")
+
 REGISTRATION = SessionRegistrationSchema()
 SESSION = SessionInfoSchema()
 SESSIONS = SessionListSchema()
@@ -54,6 +57,7 @@ USAGE = UsageReportSchema()
 KEYED_USAGE = cast(Request[KeyedUsageReport], KeyedUsageReportSchema())
 STATS = UsageStatsSchema()
 BATCH = BatchOutcomeSchema()
+FOUND = FoundSessionsSchema()
 
 
 REOPEN = Requirement("reopen", "the session stays as it is: register what follows as a session of its own")
@@ -146,6 +150,22 @@ class RegistryClient(ServiceClient):
         ids = {"session_id": session_id}
         call = Call("get_session", "GET", "/api/v1/sessions/{session_id}", ids=ids, expects=ids)
         return self._call(call, SESSION)
+
+    def get_sessions(self, session_ids: Sequence[str]) -> dict[str, SessionInfo]:
+        """Return those of some sessions that one request finds (POST /api/v1/sessions/read), by their ids.
+
+        One that is not returned may exist all the same: read it alone. None is returned if this Registry takes no
+        request like this one.
+        Raises: an IntegrationError for the request as a whole.
+        """
+        facts = self.capabilities.facts("session_batch", HEALTH_TIMEOUT_SECS)
+        if not 1 <= len(session_ids) <= most_of(facts):
+            return {}
+        route, subject = "/api/v1/sessions/read", session_ids[0]
+        call = Call("get_sessions", "POST", route, body=list(session_ids), subject=subject)
+        found = self._together("session_batch", lambda: self._call(call, FOUND).sessions) or []
+        asked = frozenset(session_ids)
+        return {session.session_id: session for session in found if session.session_id in asked}
 
     def update_session_status(
         self,
@@ -282,8 +302,12 @@ class RegistryClient(ServiceClient):
         def locate(error: IntegrationError, status: int) -> IntegrationError:
             return located(error, call, self.service, status, None)
 
+        return self._together(capability, lambda: errors_of(self._call(call, BATCH), count, self.key_variable, locate))
+
+    def _together(self, capability: str, send: Callable[[], T]) -> T | None:
+        """Send what only a service with the capability takes; None if each of its entries is to be sent alone."""
         try:
-            return errors_of(self._call(call, BATCH), count, self.key_variable, locate)
+            return send()
         except SerializationError:
             self.capabilities.forget(capability)
         except (Refused, ServiceUnavailable) as error:

@@ -119,6 +119,19 @@ class SessionListSchema(Response[SessionList]):
 
 
 @dataclass(frozen=True)
+class FoundSessions:
+    """Those of some sessions that one request found, in any order."""
+
+    sessions: list[SessionInfo]
+
+
+class FoundSessionsSchema(Response[FoundSessions]):
+    model = FoundSessions
+
+    sessions = Rows(fields.Nested(SessionInfoSchema), required=True)
+
+
+@dataclass(frozen=True)
 class StatusUpdate:
     """The status to set, if the session still ended at `if_ended_at` and nothing later than `asked_at` has happened."""
 

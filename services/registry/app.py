@@ -6,9 +6,12 @@ from flask import Flask, Response, current_app, request
 from marshmallow import RAISE, Schema, fields
 
 from ...schemas.fields import SentTimestamp
+from ...schemas.json_schema import components
 from ...schemas.registry import (
     BatchOutcome,
     BatchOutcomeSchema,
+    FoundSessions,
+    FoundSessionsSchema,
     KeyedUsageReportSchema,
     ModelList,
     ModelListSchema,
@@ -35,7 +38,15 @@ from ..web.app import make_web_app
 from ..web.conflict import conflict
 from ..web.idempotency import IdempotencyStore, LeftOut, capability, requested_key, respond_once
 from ..web.openapi import ServiceInfo
-from ..web.request_body import JsonBlueprint, QueryNumber, read_rows, rows_of, with_derived_ids, with_fields_as_sent
+from ..web.request_body import (
+    JsonBlueprint,
+    QueryNumber,
+    read_ids,
+    read_rows,
+    rows_of,
+    with_derived_ids,
+    with_fields_as_sent,
+)
 from . import batches
 from . import models as registry_models
 from . import sessions as registry_sessions
@@ -55,7 +66,9 @@ CAPABILITIES: dict[str, Any] = {
     "session_filters": FILTERS,
     "usage_batch": {"most": MAX_BATCH},
     "status_batch": {"most": MAX_BATCH},
+    "session_batch": {"most": MAX_BATCH},
 }
+_SESSION_ID: dict[str, Any] = components(SessionInfoSchema)["SessionInfo"]["properties"]["session_id"]
 routes = JsonBlueprint("registry", __name__, url_prefix="/api/v1", description=INFO.description)
 
 
@@ -171,6 +184,19 @@ def get_session(session_id: str) -> SessionInfo:
     """Get a session."""
     with _storage().read() as session:
         return registry_sessions.read(session, session_id)
+
+
+@routes.post("/sessions/read")
+@routes.documents(requestBody=rows_of(_SESSION_ID, MAX_BATCH))
+@routes.responds(200, FoundSessionsSchema())
+def get_sessions() -> FoundSessions:
+    """Get up to 1000 sessions by their ids; it changes nothing.
+
+    Those that do not exist, or cannot be read, are left out.
+    """
+    wanted = read_ids(MAX_BATCH)
+    with _storage().read() as session:
+        return registry_sessions.read_many(session, wanted)
 
 
 @routes.put("/sessions/<id:session_id>/status")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from ...schemas.base import ValidationError, canonical_json
 from ...schemas.refusals import Refusal, RefusalReason
 from ...schemas.registry import (
+    FoundSessions,
     SessionInfo,
     SessionInfoSchema,
     SessionList,
@@ -72,7 +73,13 @@ def read(session: Session, session_id: str) -> SessionInfo:
     row = session.connection().execute(_WITH_USAGE, {"wanted": session_id}).one_or_none()
     if row is None:
         abort(404, message=NO_SESSION.message)
-    return _info(row, (row.reports or 0, row.total_tokens or 0))
+    return _read(row)
+
+
+def read_many(session: Session, session_ids: Sequence[str]) -> FoundSessions:
+    """Those of some sessions that exist and can be read, each with its usage so far."""
+    rows = session.connection().execute(_MANY_WITH_USAGE, {"wanted": session_ids})
+    return FoundSessions([*filter(None, map(_readable, rows))])
 
 
 def session_info(session: Session, record: SessionRecord) -> SessionInfo:
@@ -187,6 +194,18 @@ def _info(record: SessionRecord | Row[Any], used: tuple[int, int] | None) -> Ses
     return _SCHEMA.read(values)
 
 
+def _read(row: Row[Any]) -> SessionInfo:
+    return _info(row, (row.reports or 0, row.total_tokens or 0))
+
+
+def _readable(row: Row[Any]) -> SessionInfo | None:
+    """A session, or None: whoever reads it alone is told what is wrong with it."""
+    try:
+        return _read(row)
+    except ValidationError:
+        return None
+
+
 def _metadata(record: SessionRecord) -> dict[str, Any]:
     if record.details is BROKEN:
         raise ValueError("The session's metadata is no JSON.")
@@ -194,17 +213,15 @@ def _metadata(record: SessionRecord) -> dict[str, Any]:
 
 
 # Made once: making one takes longer than running it.
-_WITH_USAGE: Executable = (
-    select(
-        SessionRecord.session_id,
-        SessionRecord.model_id,
-        SessionRecord.started_at,
-        SessionRecord.ended_at,
-        SessionRecord.status,
-        SessionRecord.details,
-        SessionUsage.reports,
-        SessionUsage.total_tokens,
-    )
-    .outerjoin_from(SessionRecord, SessionUsage, SessionUsage.session_number == SessionRecord.number)
-    .where(SessionRecord.session_id == bindparam("wanted"))
-)
+_SESSIONS = select(
+    SessionRecord.session_id,
+    SessionRecord.model_id,
+    SessionRecord.started_at,
+    SessionRecord.ended_at,
+    SessionRecord.status,
+    SessionRecord.details,
+    SessionUsage.reports,
+    SessionUsage.total_tokens,
+).outerjoin_from(SessionRecord, SessionUsage, SessionUsage.session_number == SessionRecord.number)
+_WITH_USAGE: Executable = _SESSIONS.where(SessionRecord.session_id == bindparam("wanted"))
+_MANY_WITH_USAGE: Executable = _SESSIONS.where(SessionRecord.session_id.in_(bindparam("wanted", expanding=True)))

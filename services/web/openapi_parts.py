@@ -60,6 +60,9 @@ STATUS_BATCH: dict[str, Any] = {
     "required": ["most"],
     "properties": _MOST,
 }
+SESSION_BATCH: dict[str, Any] = {
+    "description": "Many sessions can be read together.", "type": "object", "required": ["most"], "properties": _MOST,
+}  # fmt: skip
 ARCHIVE_POLICY: dict[str, Any] = {
     "description": "An entry of a batch of archives may name the policy that it is stored under.", "type": "object",
 }  # fmt: skip
@@ -81,6 +84,7 @@ HEALTH: dict[str, Any] = {
                 "session_filters": SESSION_FILTERS,
                 "usage_batch": USAGE_BATCH,
                 "status_batch": STATUS_BATCH,
+                "session_batch": SESSION_BATCH,
                 "archive_policy": ARCHIVE_POLICY,
             },
         },

@@ -10,15 +10,17 @@ from flask import Request as HttpRequest
 from flask import Response, request
 from flask_smorest import Blueprint, abort  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.http.errors import ParseException  # pyright: ignore[reportMissingTypeStubs]
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
 
 from ...schemas.base import Request, digest
+from ...schemas.fields import Id
 from .openapi_parts import ERRORS
 
 M = TypeVar("M")
 View = Callable[..., Response]
 _MAX_DEPTH = 100
+_ID = Id()
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _OPENING, _CLOSING = b"[{", b"]}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_OPENING + _CLOSING))
@@ -106,7 +108,7 @@ def with_fields_as_sent(schema: type[Request[M]]) -> Request[M]:
     return adapted
 
 
-def rows_of(schema: type[Request[Any]], most: int, *required: str) -> dict[str, Any]:
+def rows_of(schema: type[Request[Any]] | dict[str, Any], most: int, *required: str) -> dict[str, Any]:
     """Describe a body of 1 to `most` entries, each of which is read by itself, for the contract.
 
     `required` names fields that an entry must have beyond those of its schema.
@@ -122,6 +124,14 @@ def read_rows(most: int) -> list[Any]:
     if not isinstance(payload, list) or not 1 <= len(cast("list[Any]", payload)) <= most:
         abort(422, message=f"The body must be an array of 1 to {most} entries.")
     return cast("list[Any]", payload)
+
+
+def read_ids(most: int) -> list[str]:
+    """The request's body as a list of 1 to `most` ids; a 422 if it is none."""
+    try:
+        return [cast("str", _ID.deserialize(one)) for one in read_rows(most)]
+    except ValidationError:
+        abort(422, message="An entry is not a valid id.")
 
 
 def read_json() -> Any:

@@ -1,17 +1,17 @@
 """One batch of a sweep: read, store, place under the policy, mark as archived; every session ends with an outcome."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from ...clients.errors import IntegrationError, NothingToArchive, TransientError, WentOn
 from ...schemas.archival import BatchResult
-from ...schemas.registry import SessionStatus
+from ...schemas.registry import SessionInfo, SessionStatus
 from .. import connections, side_by_side
 from ..failed_items import tell_failed
 from .reasons import CONCERNS_ALL, reason_of
-from .session import Prepared, is_due, prepare, read_session
+from .session import Prepared, is_due, prepare, read_session, read_sessions
 from .state import Sweep, Sweeps
 from .storing import (
     Stored,
@@ -25,6 +25,7 @@ from .storing import (
     store,
 )
 
+READ_TOGETHER = 25  # few, so that a session is read shortly before its conversation
 REMEMBERED_TOGETHER = 10
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ class Batch:
         return BatchResult(len(self.archived), self.failed, self.skipped)
 
     def _work_on(self, session_ids: Sequence[str]) -> None:
-        for some in self._slices(self._each(session_ids, self._prepare, str)):
+        for some in self._slices(self._each(self._read(session_ids), self._prepare, _asked_for)):
             self._archive(some)
             self._remember()
 
@@ -175,8 +176,32 @@ class Batch:
         except Exception:  # noqa: BLE001  the fault of one, maybe: alone, each has an outcome of its own
             return ()
 
-    def _prepare(self, session_id: str) -> Prepared | None:
-        session = read_session(session_id)
+    def _read(self, session_ids: Sequence[str]) -> Iterator[tuple[str, SessionInfo | None]]:
+        """Yield each session as the Registry has it now, None if it is to be read alone."""
+        for start in range(0, len(session_ids), READ_TOGETHER):
+            some = session_ids[start : start + READ_TOGETHER]
+            found = self._read_together(some)
+            if found is not None:
+                yield from ((session_id, found.get(session_id)) for session_id in some)
+
+    def _read_together(self, session_ids: Sequence[str]) -> Mapping[str, SessionInfo] | None:
+        """Read sessions together; those not returned are to be read alone, and all must wait if it is None.
+
+        On the last attempt each is read alone, so that one that breaks every response fails alone.
+        """
+        try:
+            return {} if self.is_last_attempt else read_sessions(session_ids)
+        except TransientError as error:
+            self.unsettled.update(dict.fromkeys(session_ids, error))
+            return None
+        except CONCERNS_ALL:
+            raise
+        except Exception:  # noqa: BLE001  the fault of one, maybe: alone, each has an outcome of its own
+            return {}
+
+    def _prepare(self, asked: tuple[str, SessionInfo | None]) -> Prepared | None:
+        session_id, known = asked
+        session = known or read_session(session_id)
         if session.status is SessionStatus.ARCHIVED:
             # By an attempt that was killed before it could remember this, or by somebody else.
             if self.sweeps.is_stored(self.sweep.sweep_id, self.batch_id, session_id):
@@ -218,6 +243,10 @@ class Batch:
             return None
 
         return side_by_side.results(one, items)
+
+
+def _asked_for(asked: tuple[str, SessionInfo | None]) -> str:
+    return asked[0]
 
 
 def _session_id(item: Prepared) -> str:

@@ -58,6 +58,15 @@ def read_session(session_id: str) -> SessionInfo:
         raise NotArchivable("vanished from the registry" if error.status == NOT_FOUND else str(error)) from error
 
 
+def read_sessions(session_ids: Sequence[str]) -> dict[str, SessionInfo]:
+    """Read sessions from the Registry in one request, where it takes that.
+
+    One that is not returned may exist all the same; `read_session` says what is wrong with it.
+    Raises: IntegrationError if the request fails as a whole.
+    """
+    return connections.registry().get_sessions(session_ids)
+
+
 def prepare(session: SessionInfo, tags: Sequence[str], config: SchedulerConfig, extra: dict[str, Any]) -> Prepared:
     """Read a session's conversation from the graph and make its archive entry; `extra` goes into the metadata.
 

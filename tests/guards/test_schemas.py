@@ -28,6 +28,7 @@ LEAST: dict[type[Payload[Any]], dict[str, Any]] = {
     registry.SessionRegistrationSchema: {"session_id": "s", "model_id": "m"},
     registry.SessionInfoSchema: SESSION,
     registry.SessionListSchema: {"sessions": [SESSION], "total": 1},
+    registry.FoundSessionsSchema: {"sessions": [SESSION]},
     registry.StatusUpdateSchema: {"status": "archived"},
     registry.StatusChangeSchema: {"session_id": "s", "status": "archived"},
     registry.EntryFailureSchema: {"index": 0, "status": 404, "reason": "r"},

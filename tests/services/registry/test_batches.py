@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from memory_graph_workers.services.registry.records import Base
 from memory_graph_workers.services.registry.usage import Counter, Sent
 from sqlalchemy import event
 
-USAGE, STATUS = "/api/v1/usage/batch", "/api/v1/sessions/status"
+USAGE, STATUS, READ = "/api/v1/usage/batch", "/api/v1/sessions/status", "/api/v1/sessions/read"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -76,7 +77,7 @@ def test_entries_fail_alone_with_the_status_and_reason_that_they_would_get_by_th
 
 @pytest.mark.parametrize("body", [[], {}, 7, None, [{}] * 1001])
 def test_a_body_that_is_no_batch_is_refused_as_a_whole(registry, body):
-    for response in (registry.post(USAGE, body), registry.put(STATUS, body)):
+    for response in (registry.post(USAGE, body), registry.put(STATUS, body), registry.post(READ, body)):
         assert response.status == 422
         assert "1 to 1000" in response.json["message"]
 
@@ -187,3 +188,21 @@ def test_models_are_remembered_up_to_a_bound_and_recorded_beyond_it(storage, mon
     assert len(counter._known_models) <= 6
     with storage.read() as session:
         assert models.list_page(session, 1, 100).total == 13
+
+
+def test_sessions_are_read_together_as_each_is_alone(registry):
+    ids = [f"s-{uuid4()}/{n} ü" for n in range(3)]
+    for one in ids:
+        registry.post("/api/v1/sessions", {"session_id": one, "model_id": "m", "metadata": {"of": one}})
+    registry.put(STATUS, [{"session_id": ids[0], "status": "completed"}])
+    assert sent(registry, [entry(ids[1], 5)]) == (1, [])
+    alone = [registry.get(f"/api/v1/sessions/{quote(one, safe='')}").json for one in ids]
+    response = registry.post(READ, [*ids, "nobody", ids[0]])
+    assert response.status == 200
+    assert sorted(response.json["sessions"], key=lambda one: ids.index(one["session_id"])) == alone
+    assert registry.post(READ, ["nobody"]).json == {"sessions": []}
+
+
+@pytest.mark.parametrize("wrong", ["", ".", "..", "a\x00b", "x" * 257, 7, None, ["s"], "\ud800"], ids=repr)
+def test_what_is_no_id_is_refused(registry, session, wrong):
+    assert registry.post(READ, [session, wrong]).status == 422

@@ -35,6 +35,7 @@ class Services:
 
     def __init__(self, state: Sweeps, *, takes_batches: bool) -> None:
         self.state, self.marked, self.away = state, set[str](), False
+        self.read_together = list[list[str]]()
         self.takes_batches = takes_batches
         self.known_when_killed = 0
 
@@ -43,6 +44,10 @@ class Services:
             raise ConnectionError("away")
         status = SessionStatus.ARCHIVED if session_id in self.marked else SessionStatus.COMPLETED
         return SessionInfo(session_id, "m", now() - timedelta(days=90), status, ended_at=now() - timedelta(days=80))
+
+    def read_many(self, session_ids: Sequence[str]) -> dict[str, SessionInfo]:
+        self.read_together.append([*session_ids])
+        return {one: self.read(one) for one in session_ids} if self.takes_batches else {}
 
     def mark_alone(self, prepared: Prepared) -> None:
         if prepared.session.session_id == IDS[-1]:
@@ -83,6 +88,7 @@ def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
         monkeypatch.setenv(f"{name}_API_KEY", "k")
     monkeypatch.setenv("MEMORY_GRAPH_URL", "grpc://127.0.0.1:1")
     monkeypatch.setattr(batch_module, "read_session", found.read)
+    monkeypatch.setattr(batch_module, "read_sessions", found.read_many)
     monkeypatch.setattr(batch_module, "prepare", prepared)
     monkeypatch.setattr(batch_module, "store", stored)
     for name in ("place", "check_unchanged", "check_marked"):
@@ -95,10 +101,11 @@ def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     connections.forget()
 
 
-def batch(state: Sweeps) -> Batch:
+def batch(state: Sweeps, *, is_last_attempt: bool = False) -> Batch:
     """A new run of the batch."""
     moment = now()
-    return Batch(state, Sweep("one", Trigger.MANUAL, Status.RUNNING, moment, moment - timedelta(days=30)), "b")
+    sweep = Sweep("one", Trigger.MANUAL, Status.RUNNING, moment, moment - timedelta(days=30))
+    return Batch(state, sweep, "b", is_last_attempt=is_last_attempt)
 
 
 @pytest.mark.parametrize("services", ["alone"], indirect=True)
@@ -156,7 +163,7 @@ def not_sendable(*_: Any) -> Any:
 def test_an_unexpected_failure_of_one_session_is_its_outcome_alone(
     state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str, breaks: Callable[..., Any]
 ) -> None:
-    services.takes_batches = services.takes_batches and step != "mark_alone"
+    services.takes_batches = services.takes_batches and step not in ("read_session", "mark_alone")
     usual = getattr(batch_module, step)
 
     def sometimes(item: Any, *others: Any) -> Any:
@@ -187,7 +194,7 @@ def test_a_batch_whose_code_fails_unexpectedly_still_has_a_result(
 
 
 @pytest.mark.parametrize("error", [RedisError("READONLY"), RedisConnectionError("gone"), SoftTimeLimitExceeded()])
-@pytest.mark.parametrize("step", ["prepare", "store", "place", "check_unchanged", "mark_together"])
+@pytest.mark.parametrize("step", ["read_sessions", "prepare", "store", "place", "check_unchanged", "mark_together"])
 def test_what_concerns_all_sessions_ends_the_attempt(
     state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
 ) -> None:
@@ -209,6 +216,7 @@ def test_the_log_counts_the_sessions_of_a_batch_that_failed_as_a_warning(
     caplog: pytest.LogCaptureFixture,
     failing: list[str],
 ) -> None:
+    services.takes_batches = False
     usual = batch_module.read_session
     monkeypatch.setattr(batch_module, "read_session", lambda one: no_id() if one in failing else usual(one))
     ended = batch(state)
@@ -287,3 +295,42 @@ def test_a_policy_that_cannot_be_made_fails_those_alone_that_are_not_under_it(
     ended = batch(state)
     ended.run(IDS[:4])
     assert (sorted(ended.archived), sorted(ended.failed)) == (IDS[:2], IDS[2:4])
+
+
+@pytest.mark.parametrize("services", ["together"], indirect=True)
+def test_sessions_are_read_a_few_together_and_those_left_out_alone(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = list[str]()
+    monkeypatch.setattr(batch_module, "READ_TOGETHER", 4)
+    monkeypatch.setattr(batch_module, "read_session", lambda one: alone.append(one) or services.read(one))
+    usual = services.read_many
+    without_one: Callable[[Sequence[str]], Any] = lambda ids: {**usual(ids), IDS[2]: None}  # noqa: E731
+    monkeypatch.setattr(batch_module, "read_sessions", without_one)
+    ended = batch(state)
+    ended.run(IDS[:6])
+    assert services.read_together == [IDS[:4], IDS[4:6]]
+    assert alone == [IDS[2]]
+    assert ended.archived == IDS[:6]
+
+
+@pytest.mark.parametrize("services", ["together"], indirect=True)
+@pytest.mark.parametrize(("error", "waits"), [(ConnectionError("away"), True), (Refused("no", status=422), False)])
+def test_sessions_that_could_not_be_read_together_wait_or_are_read_alone(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, error: Exception, waits: bool
+) -> None:
+    def fails(_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(batch_module, "read_sessions", fails)
+    ended = batch(state)
+    ended.run(IDS[:4])
+    assert ([*ended.unsettled], ended.archived) == ((IDS[:4], []) if waits else ([], IDS[:4]))
+
+
+@pytest.mark.parametrize("services", ["together"], indirect=True)
+def test_on_the_last_attempt_each_session_is_read_alone(state: Sweeps, services: Services) -> None:
+    ended = batch(state, is_last_attempt=True)
+    ended.run(IDS[:4])
+    assert services.read_together == []
+    assert ended.archived == IDS[:4]
