@@ -231,7 +231,7 @@ class ServiceClient(Closing):
             call.repeatable = True  # nothing is sent before this is known
             call.repeatable = self.deduplicates(end - time.monotonic())
             if call.repeat_needs_keys and not call.repeatable:
-                told = "an earlier attempt may have done it, and the service no longer says that it deduplicates by key"
+                told = "an earlier attempt may have done it, and the service does not say that it deduplicates by key"
                 todo = "nothing was sent now; check whether it happened before you send it again"
                 raise _MayCountTwice(f"{told}; {todo}")
             call.keys_kept_days = self.keys_kept_days(end - time.monotonic())

@@ -12,7 +12,7 @@ from ..clients.retry import ONCE
 from ..delivery.dead_letters import replay as generic
 from ..delivery.dead_letters.replay import NotReplayable, first_done, may_have_happened
 from ..delivery.dead_letters.store import DeadLetter, DeadLetters, Reason
-from ..delivery.messages.attempts import noting_repeat_needs_keys, repeat_needs_keys
+from ..delivery.messages.attempts import noting_repeat_needs_keys, repeat_needs_keys, was_lost
 from ..delivery.messages.call_options import kept_options
 from ..schemas.base import ValidationError
 from ..schemas.registry import KeyedUsageReport
@@ -70,7 +70,7 @@ def _as_new(letter: DeadLetter, *, even_if_done: bool) -> DeadLetter:
     headers = kept_options(letter.payload).get("headers", {})
     if even_if_done:
         keys = set[str]()
-    elif _is_usage(letter) and may_have_happened(letter):
+    elif not was_lost(headers) and _is_usage(letter) and may_have_happened(letter):
         keys = repeat_needs_keys(headers) | _keys_of(letter)
     else:
         return letter
@@ -124,10 +124,12 @@ def _is_known_again(letter: DeadLetter) -> bool:
 def _was_believed(letter: DeadLetter) -> bool:
     """Whether keys were believed at each attempt that may have been counted.
 
-    A letter of the worker's parent (a lost child, the time limit) or of an unexpected error does not know. Exhausted
-    attempts without a belief sent nothing at last, and a report that got no response before was believed: without
-    belief it is never sent again.
+    A letter of the worker's parent (a lost child, the time limit), of an unexpected error, or of a task that an attempt
+    was lost with does not know. Exhausted attempts without a belief sent nothing at last, and a report that got no
+    response before was believed: without belief it is never sent again.
     """
+    if was_lost(kept_options(letter.payload).get("headers")):
+        return False
     if letter.keys_believed is None:
         return letter.reason is Reason.ATTEMPTS_EXHAUSTED
     return letter.keys_believed

@@ -10,9 +10,11 @@ from ..delivery import DeadLetter, Reason, installed
 from ..delivery.messages.attempts import (
     MAYBE_DONE_AT,
     maybe_done_at,
+    noting_lost,
     noting_maybe_done,
     noting_repeat_needs_keys,
     repeat_needs_keys,
+    was_lost,
 )
 from ..delivery.worker.failures import failure
 from ..schemas.registry import KeyedUsageReport
@@ -94,7 +96,7 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     They go in one request where the Registry takes batches, else side by side. Only reports that got no usable response
     are sent again. A report that fails for good becomes a dead letter of its own, a `track_usage` that can be replayed;
     one whose session is not registered yet becomes a `track_usage` that waits. If the Registry does not deduplicate by
-    key, a batch whose worker is killed in the middle counts some reports twice.
+    key, all reports of a batch whose worker is killed in the middle become dead letters, for some may be counted.
     """
     outcome = Outcome(Repeats(self))
     outcome.send_all(reports)
@@ -139,6 +141,8 @@ def _earlier(self: Any, key: str) -> dict[str, Any]:
     """Return what the batch's headers say of one report, for the headers of its own task."""
     since = maybe_done_at(self.request.headers)
     headers = {} if since is None else {MAYBE_DONE_AT: since}
+    if was_lost(self.request.headers):
+        return noting_lost(headers)
     return noting_repeat_needs_keys(headers, {key} & repeat_needs_keys(self.request.headers))
 
 

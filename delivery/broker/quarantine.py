@@ -9,6 +9,7 @@ from kombu.utils.json import loads
 
 from ..dead_letters.store import DeadLetter, DeadLetters, Reason, as_base64, quarantine_id
 from ..keys import PLAIN_UNACKED
+from ..messages.attempts import noting_lost
 from ..messages.call_options import with_options
 from ..messages.countdowns import secs_left
 from ..messages.envelope import Malformed, check_envelope, dump_for_inspection, is_name, read_call
@@ -57,15 +58,18 @@ class Quarantine:
             return None
         return Abandoned(envelope, exchange, routing_key)
 
-    def returnable(self, noted: bytes) -> Abandoned | None:
-        """Return a message that no worker was lost with, marked as redelivered; None if it was broken."""
+    def returnable(self, noted: bytes, *, started: bool = False) -> Abandoned | None:
+        """Return a message that no worker was lost with, marked as redelivered; None if it was broken.
+
+        If its task was `started`, that attempt is lost.
+        """
         try:
             raw, exchange, routing_key = _parts(noted)
             envelope = check_envelope(raw)
         except (Malformed, ValueError) as error:
             self._letters.quarantine(noted, PLAIN_UNACKED, Reason.BROKEN_ENVELOPE, type(error).__name__)
             return None
-        return Abandoned(_marked(envelope), exchange, routing_key)
+        return Abandoned(_marked(envelope, lost=started), exchange, routing_key)
 
     def _bury(self, envelope: dict[str, Any], queue: str) -> None:
         """Store a message whose worker was lost too often."""
@@ -103,12 +107,12 @@ def _parts(noted: bytes) -> list[Any]:
 def _redelivered(envelope: dict[str, Any]) -> dict[str, Any]:
     """Mark an envelope as redelivered, and count one more lost worker, unless its countdown is not over yet.
 
-    Such a task has never been started, so it did not take its worker down.
+    Such a task has never been started, so it did not take its worker down. Any other may have been.
     """
     headers = envelope.get("headers") or {}
-    losses = headers.get(_LOSSES_HEADER)
-    counted = (losses if isinstance(losses, int) else 0) + (not secs_left(headers))
-    return _marked(envelope, {_LOSSES_HEADER: counted})
+    losses, may_have_started = headers.get(_LOSSES_HEADER), not secs_left(headers)
+    counted = (losses if isinstance(losses, int) else 0) + may_have_started
+    return _marked(envelope, {_LOSSES_HEADER: counted}, lost=may_have_started)
 
 
 def uncounted(headers: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +120,10 @@ def uncounted(headers: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in headers.items() if name not in (_LOSSES_HEADER, "redelivered")}
 
 
-def _marked(envelope: dict[str, Any], counts: Mapping[str, int] = MappingProxyType({})) -> dict[str, Any]:
-    envelope["headers"] = {**(envelope.get("headers") or {}), "redelivered": True, **counts}
+def _marked(
+    envelope: dict[str, Any], counts: Mapping[str, int] = MappingProxyType({}), *, lost: bool
+) -> dict[str, Any]:
+    headers = envelope.get("headers") or {}
+    envelope["headers"] = {**(noting_lost(headers) if lost else headers), "redelivered": True, **counts}
     envelope["properties"]["delivery_info"]["redelivered"] = True
     return envelope

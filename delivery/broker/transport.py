@@ -286,9 +286,9 @@ class Channel(_PlainChannel):
         """Return the lists that an abandoned message goes back on (none if it became a dead letter) and its bytes."""
         return self._destination(self.quarantine.restorable(noted))
 
-    def to_return(self, noted: bytes) -> tuple[list[str], bytes]:
+    def to_return(self, noted: bytes, *, started: bool = False) -> tuple[list[str], bytes]:
         """Return the same of a message that its own worker puts back, or that waited in Redis: no worker was lost."""
-        return self._destination(self.quarantine.returnable(noted))
+        return self._destination(self.quarantine.returnable(noted, started=started))
 
     def _destination(self, found: Abandoned | None) -> tuple[list[str], bytes]:
         if found is None:

@@ -97,12 +97,15 @@ class QoS(_PlainQoS):
         # No transaction of redis-py: where a server refuses to write, it would try again for ever.
         prefix = self.channel.global_keyprefix
         for kept in self._noted(tags):
-            found = [(tag, *self.channel.to_return(item)) for tag, item in kept if item]
+            found = [(tag, *self.channel.to_return(item, started=self._started(tag))) for tag, item in kept if item]
             with self.channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
                 for tag, queues, payload in found:
                     keys = [self.unacked_index_key, *(prefix + key for key in (self.unacked_key, *queues))]
                     pipe.eval(_HAND_BACK, len(keys), *keys, tag, payload, push)
                 pipe.execute()
+
+    def _started(self, tag: str) -> bool:
+        return getattr(self._delivered.get(tag), "started", False)
 
     def forget(self, delivery_tag: str) -> None:
         """Remove a message that is stored elsewhere now from the in-flight messages."""

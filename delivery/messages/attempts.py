@@ -4,6 +4,7 @@
 from then, and its task is not sent with other parameters. A replay keeps it, also one that a person insists on.
 `repeat_needs_keys`: which of the task's calls, named by idempotency key, may have been done while their service was
 believed to honour keys? A batch has many. Such a call is not sent while keys are not believed; a person may insist.
+It is `true` if an attempt was lost with its process: any call may have been done, and what was believed is not known.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from typing import Any, cast
 from ..timestamps import now
 
 MAYBE_DONE_AT = "maybe_done_at"  # in seconds since 1970
-REPEAT_NEEDS_KEYS = "repeat_needs_keys"  # a list of keys; an error says it of its call in a property of this name
+REPEAT_NEEDS_KEYS = "repeat_needs_keys"  # keys, or true; an error says it of its call in a property of this name
 
 
 def may_have_taken_effect(error: Any) -> bool:
@@ -42,6 +43,16 @@ def repeat_needs_keys(headers: Mapping[str, Any] | None) -> set[str]:
     """Return the keys of the calls that are only safe to repeat while keys are believed."""
     given: Any = (headers or {}).get(REPEAT_NEEDS_KEYS)
     return {key for key in cast("list[Any]", given) if isinstance(key, str)} if isinstance(given, list) else set()
+
+
+def was_lost(headers: Mapping[str, Any] | None) -> bool:
+    """Whether an attempt was lost with its process, and may have made any of the task's calls."""
+    return (headers or {}).get(REPEAT_NEEDS_KEYS) is True
+
+
+def noting_lost(headers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the headers of a message that an attempt was lost with."""
+    return {**(headers or {}), REPEAT_NEEDS_KEYS: True}
 
 
 def noting_repeat_needs_keys(headers: Mapping[str, Any] | None, keys: Iterable[str]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ _PlainMessage: Any = virtual.Message  # what is overridden here is not in the st
 class Message(_PlainMessage):
     """A message whose body was opened as `body_of` does; if it cannot be, `errors` says why, as kombu has it."""
 
+    started = False  # whether a child has taken the task
+
     def __init__(self, payload: dict[str, Any], channel: Any = None, **options: Any) -> None:
         body = b""
         try:

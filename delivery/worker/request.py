@@ -61,8 +61,9 @@ class Request(_PlainRequest):
         return cast("dict[str, Any]", super().info(safe=True))
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
-        """Note when a child took the task, by the monotonic clock."""
+        """Note when a child took the task, by the monotonic clock, and that it cannot be put back as if it were new."""
         self.accepted_at = time_accepted
+        self.message.started = True
         super().on_accepted(pid, time_accepted)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:

@@ -15,6 +15,7 @@ from memory_graph_workers.delivery.bounds import Bounds
 from memory_graph_workers.delivery.broker.quarantine import Quarantine
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters, Reason
 from memory_graph_workers.delivery.keys import Keys
+from memory_graph_workers.delivery.messages.attempts import was_lost
 from memory_graph_workers.delivery.worker.failures import failure
 
 RAW = b"\x00 not json"
@@ -209,6 +210,27 @@ def test_keeps_something_of_a_call_that_nobody_writes_as_json(store: DeadLetters
     kept = store.get("t1")
     assert kept is not None
     assert kept.reason == Reason.FAILED
+
+
+@pytest.mark.parametrize(
+    ("eta", "returned", "started", "lost"),
+    [
+        (None, False, False, True),  # whether its worker had started it nobody knows
+        ("2001-01-01T00:00:00+00:00", False, False, True),
+        ("2999-01-01T00:00:00+00:00", False, False, False),
+        (None, True, True, True),
+        (None, True, False, False),
+    ],
+)
+def test_a_message_that_comes_back_says_whether_an_attempt_may_be_lost(
+    store: DeadLetters, eta: str | None, returned: bool, started: bool, lost: bool
+) -> None:
+    properties = {"delivery_tag": "t", "delivery_info": {"exchange": "", "routing_key": "work"}}
+    message = {"body": "", "headers": {"id": "t", "task": "good", "eta": eta}, "properties": properties}
+    noted, quarantine = json.dumps([message, "", "work"]).encode(), Quarantine(store, 1 << 20)
+    found = quarantine.returnable(noted, started=started) if returned else quarantine.restorable(noted)
+    assert found is not None
+    assert was_lost(found.envelope["headers"]) is lost
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """A worker that is stopped: what ends in its grace is done, the rest is back at once, and nothing is lost."""
 
+import json
 import signal
 import time
 from typing import Any
 
 import pytest
 from celery import Celery
+from memory_graph_workers.delivery.messages.attempts import was_lost
 from support.waiting import LONGEST_SECS
 
 
@@ -25,6 +27,11 @@ def waiting(broker: Any) -> int:
     return broker.redis.llen("work")
 
 
+def returned(broker: Any) -> dict[str, dict[str, Any]]:
+    messages = [json.loads(item) for item in broker.redis.lrange("work", 0, -1)]
+    return {message["headers"]["id"]: message["headers"] for message in messages}
+
+
 def ended(worker: Any) -> float:
     started = time.monotonic()
     worker.process.wait(LONGEST_SECS)
@@ -41,6 +48,7 @@ def test_what_the_grace_does_not_suffice_for_is_back_at_once(
     assert broker.redis.llen("done:long") == 0
     assert not broker.redis.exists("unacked", "unacked_index")
     assert waiting(broker) == 3
+    assert {name for name, headers in returned(broker).items() if was_lost(headers)} == {"long"}
     assert broker.dead.count() == 0
     assert broker.redis.keys("delivery:dead:losses:*") == []
     start_worker("heir")

@@ -28,6 +28,7 @@ def test_a_child_lost_twice_is_forgiven(broker: Any, producer: Celery, start_wor
     producer.send_task("kills_twice")
     until(lambda: broker.redis.llen("kills") == 3)  # the pool may notice a dead child after 5 s only
     until(lambda: not broker.redis.exists("unacked", "work"))
+    assert broker.redis.lrange("kills", 0, -1) == [b"False", b"True", b"True"]  # whether it knows of a lost attempt
     assert broker.dead.count() == 0
     assert broker.redis.keys("delivery:dead:losses:*") == []
 

@@ -8,10 +8,10 @@ from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
 from memory_graph_workers.clients.errors import UncertainOutcome
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
-from memory_graph_workers.delivery.messages.attempts import REPEAT_NEEDS_KEYS
+from memory_graph_workers.delivery.messages.attempts import REPEAT_NEEDS_KEYS, noting_lost, was_lost
 from memory_graph_workers.delivery.worker.failures import failure
 from memory_graph_workers.schemas.registry import UsageReport
-from memory_graph_workers.tasks import replay
+from memory_graph_workers.tasks import replay, usage_batch
 from memory_graph_workers.tasks.registry import track_usage
 from memory_graph_workers.tasks.usage_batch import track_usage_batch
 from support.fakes.http_server import Step, answer, cut, reset
@@ -134,3 +134,59 @@ def test_a_person_may_want_a_letter_sent_all_the_same(even_if_done: bool, kept: 
     letter = DeadLetter("k", Reason.UNCERTAIN, "q", task=track_usage.name, payload=payload)
     found = replay._as_new(letter, even_if_done=even_if_done).payload or {}
     assert found["options"]["headers"] == {"tenant": "a", **kept}
+
+
+@pytest.mark.parametrize("setting", ["auto", "false"])
+def test_a_report_whose_worker_was_lost_is_not_sent_without_keys(
+    registry: Registry, attempts: Attempts, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setenv("REGISTRY_HONOURS_IDEMPOTENCY", setting)
+    registry.health = NO_KEYS
+    attempts.next = {"headers": noting_lost({}), "kwargs": CALL}
+    with pytest.raises(UncertainOutcome, match="nothing was sent now"):
+        attempts.run(track_usage)
+    assert registry.reported == []
+
+
+def test_a_report_whose_worker_was_lost_is_sent_again_while_keys_are_believed(
+    registry: Registry, attempts: Attempts
+) -> None:
+    attempts.next = {"headers": noting_lost({}), "kwargs": CALL}
+    attempts.run(track_usage)
+    assert registry.reported == ["s"]
+
+
+@pytest.mark.parametrize("first", [*MAYBE, *NOT_DONE])
+def test_what_a_lost_worker_did_stays_unknown_through_later_attempts(
+    registry: Registry, attempts: Attempts, first: Step
+) -> None:
+    registry.steps["s"] = first
+    attempts.next = {"headers": noting_lost({}), "kwargs": CALL}
+    with pytest.raises(Retry):
+        attempts.run(track_usage)
+    assert was_lost(attempts.next["headers"])
+    registry.health, registry.steps = NO_KEYS, {}
+    with pytest.raises(UncertainOutcome):
+        attempts.run(track_usage)
+    assert registry.reported == ["s"]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_each_report_of_a_batch_whose_worker_was_lost_becomes_a_letter_without_keys(
+    registry: Registry, attempts: Attempts, count: int
+) -> None:
+    reports = [{**REPORT, "session_id": f"s{number}", "idempotency_key": str(number)} for number in range(count)]
+    registry.health = NO_KEYS
+    attempts.next = {"headers": noting_lost({}), "kwargs": {"reports": reports}}
+    attempts.run(track_usage_batch)
+    assert registry.reported == []
+    assert sorted(attempts.letters) == [str(number) for number in range(count)]
+
+
+@pytest.mark.parametrize(("batch", "one"), [(True, True), (["k"], ["k"]), (["other"], None), (None, None)])
+def test_a_report_that_leaves_its_batch_keeps_what_the_batch_knows_of_it(batch: Any, one: Any) -> None:
+    track_usage_batch.push_request(headers={REPEAT_NEEDS_KEYS: batch})
+    try:
+        assert usage_batch._earlier(track_usage_batch, "k").get(REPEAT_NEEDS_KEYS) == one
+    finally:
+        track_usage_batch.pop_request()

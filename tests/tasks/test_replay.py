@@ -66,6 +66,9 @@ def earlier(days: float, **headers: Any) -> dict[str, Any]:
         ("auto", 90, letter(1, payload=earlier(91)), True),
         ("auto", 365, letter(1, payload=earlier(100, keys_kept_days=90)), True),
         ("auto", None, letter(1, payload=earlier(4000)), False),
+        ("auto", None, letter(1, payload=earlier(1, repeat_needs_keys=True)), True),
+        ("true", None, letter(1, payload=earlier(1, repeat_needs_keys=True)), False),
+        ("auto", None, letter(1, payload=earlier(1, repeat_needs_keys=["k"])), False),
         ("true", 90, letter(91), True),
         ("true", 0, letter(91, believed=False), False),
         ("false", None, letter(), True),
@@ -123,7 +126,7 @@ def usage(reason: Reason, task: Any = track_usage, headers: dict[str, Any] | Non
     return DeadLetter("id", reason, "q", task=task.name, payload={"args": [], "kwargs": kwargs, **options})
 
 
-def needs_keys(given: DeadLetter, *, even_if_done: bool = False) -> list[str] | None:
+def needs_keys(given: DeadLetter, *, even_if_done: bool = False) -> Any:
     sent = replay._as_new(given, even_if_done=even_if_done).payload or {}
     return sent.get("options", {}).get("headers", {}).get(REPEAT_NEEDS_KEYS)
 
@@ -154,6 +157,12 @@ def test_a_replay_keeps_the_keys_that_earlier_attempts_noted(status: int | None,
     headers = {REPEAT_NEEDS_KEYS: ["old"], "tenant": "a"}
     given = dataclasses.replace(usage(Reason.FAILED, headers=headers, report=REPORT), status=status)
     assert needs_keys(given) == keys
+
+
+def test_a_replay_keeps_that_an_attempt_was_lost() -> None:
+    given = usage(Reason.UNCERTAIN, headers={REPEAT_NEEDS_KEYS: True}, report=REPORT)
+    assert needs_keys(given) is True
+    assert needs_keys(given, even_if_done=True) is None
 
 
 def test_a_replayed_report_is_not_sent_once_keys_are_not_believed(registry: Registry, attempts: Attempts) -> None:
