@@ -9,7 +9,7 @@ PHOENIX = build/phoenix
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
 	@echo 'make dev          keep the same stack running'
-	@echo 'make quick        lint, types, and the tests that start no stack (about a minute)'
+	@echo 'make quick        lint, types, and the tests that start no worker (about a minute)'
 	@echo 'make test         lint, types and all tests, in parallel lanes (ARGS="tests/cli -x"; LANES= for one after another)'
 	@echo 'make fuzz         odd input at every boundary, others in each round, for ten minutes (SECS=60)'
 	@echo 'make lint         ruff and pyright alone'
@@ -68,8 +68,10 @@ LANES = -n auto --dist loadscope
 unit: $(STAMP)
 	$(BIN)/pytest $(LANES) $(ARGS)
 
+# These tests compute more than they wait, and each process spends seconds on imports: one a processor.
 quick-tests: $(STAMP)
-	$(BIN)/pytest -q $(LANES) tests/schemas tests/clients tests/delivery tests/tasks tests/guards $(ARGS)
+	$(BIN)/pytest -q -n logical --dist loadscope -m 'not stack' \
+		tests/schemas tests/clients tests/delivery tests/tasks tests/guards $(ARGS)
 
 # `make test` runs the same tests with few examples, alike each time; a round here has ten times as many, and others.
 SECS = 600

@@ -14,6 +14,12 @@ from support.waiting import until
 from support.worker import Events, Worker
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what starts a worker, so that `make quick` can leave it out."""
+    if "spawn_worker" in getattr(item, "fixturenames", ()):
+        item.add_marker("stack")
+
+
 @pytest.fixture
 def redis() -> Iterator[fakeredis.FakeRedis]:
     """An empty Redis in this process's memory."""

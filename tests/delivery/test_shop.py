@@ -15,6 +15,8 @@ from support.fakes.http_server import FakeServer, answer
 from support.waiting import until
 from support.worker import Worker
 
+pytestmark = pytest.mark.stack
+
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "delivery.md").read_text()
 PROGRAM, READER = re.findall(r"^```py\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 CARD = "4000-0012-3456-7899"

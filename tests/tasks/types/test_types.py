@@ -14,6 +14,8 @@ import pytest
 from support.built_wheel import ROOT, build_wheel, empty_venv
 from support.waiting import LONGEST_SECS
 
+pytestmark = pytest.mark.stack
+
 HERE = Path(__file__).parent
 BIN = Path(sys.prefix) / "bin"
 PAGES = {"README": ROOT / "README.md", "producers": ROOT / "docs" / "producers.md"}
