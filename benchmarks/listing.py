@@ -21,7 +21,7 @@ from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import models as registry_models
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage
-from memory_graph_workers.services.registry.listing import BLOCK
+from memory_graph_workers.services.registry.listing import BLOCK, Filters
 from memory_graph_workers.services.registry.records import Base, SessionRecord, UsageRecord
 from sqlalchemy import ColumnElement, event, func, select
 from sqlalchemy.orm import Session
@@ -85,9 +85,10 @@ def statements(dialect: str, many: int) -> Iterator[str]:
     minute, model = MINUTES[dialect], f"'m-' || (i {mod} 10)"
     status = f"CASE i {mod} 20 WHEN 0 THEN 'failed' WHEN 1 THEN 'active' WHEN 2 THEN 'completed' ELSE 'archived' END"
     session = f"i, 's-' || i, {model}, '', {minute}, NULL, {status}, '{{}}', '[]'"
-    yield f"INSERT INTO sessions {numbers} SELECT {session} FROM n"
+    columns = "number, session_id, model_id, model_version, started_at, ended_at, status, details, tags"
+    yield f"INSERT INTO sessions ({columns}) {numbers} SELECT {session} FROM n"
     yield f"INSERT INTO usage_reports {numbers} SELECT i, i, {model}, 300, 100, 400, 900, {minute}, '{{}}' FROM n"
-    bounds = "count(*), min(started_at), max(started_at)"
+    bounds = "count(*), min(started_at), max(started_at), min(started_at), max(started_at)"
     yield f"INSERT INTO session_blocks SELECT number / {BLOCK}, status, {bounds} FROM sessions GROUP BY 1, 2"
     slot = f"session_number {mod} 16"
     summed = f"SELECT {SUMS}, {{}} FROM usage_reports GROUP BY"
@@ -125,7 +126,7 @@ def readings(many: int) -> dict[str, tuple[Read, Read]]:
 
 def page(number: int, status: SessionStatus | None = None, before: datetime | None = None) -> Read:
     """A page by the Registry's own code."""
-    return lambda session: registry_sessions.list_page(session, number, SIZE, status, before)
+    return lambda session: registry_sessions.list_page(session, number, SIZE, Filters(status, before))
 
 
 def naive_page(number: int, status: SessionStatus | None = None, before: datetime | None = None) -> Read:
