@@ -55,6 +55,7 @@ from .config import RegistryServiceConfig
 from .listing import Filters
 from .outcomes import Outcome
 from .records import Base, IdempotentResponse
+from .retention import UsageRetention
 from .usage import Counter, Sent
 
 MAX_PAGE_SIZE = 1000
@@ -146,7 +147,8 @@ def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
     idempotency = IdempotencyStore(storage, IdempotentResponse, config.now)
     counter = Counter(storage, config.usage_keys_kept_days, config.now)
     app.extensions.update(idempotency=idempotency, counter=counter, storage=storage, config=config)
-    app.extensions["purges"] = (idempotency.purge, counter.purge)
+    retention = UsageRetention(storage, config.usage_reports_kept_days, config.now)
+    app.extensions["purges"] = (idempotency.purge, counter.purge, retention.purge)
     api.register_blueprint(routes)
     return app
 
@@ -285,8 +287,9 @@ def track_usage(sent: tuple[UsageReport, Any]) -> dict[str, Any]:
     `cache_write_tokens`, `reasoning_tokens`, `tool_tokens` and `audio_tokens`; `custom_metrics` of the usage of a
     session or model has their sums. More than 10**12 of anything is a 422.
 
-    Its key is kept for `USAGE_KEYS_KEPT_DAYS`, for ever by default. A report without a key that comes twice within an
-    hour, byte for byte and with a fraction of a second in its `timestamp`, counts once.
+    A report is kept for `USAGE_REPORTS_KEPT_DAYS` and its key for `USAGE_KEYS_KEPT_DAYS`, both for ever by default; the
+    sums stay. A report without a key that comes twice within an hour, byte for byte and with a fraction of a second in
+    its `timestamp`, counts once.
     """
     report, fields = sent
     _counter().track_one(Sent(report, fields, requested_key(), request.get_data()))
@@ -308,7 +311,7 @@ def track_usage_batch() -> BatchOutcome:
 @routes.get("/sessions/<id:session_id>/usage")
 @routes.responds(200, UsageStatsSchema(), errors=(404,))
 def get_session_usage(session_id: str) -> UsageStats:
-    """Get the token usage of a session."""
+    """Get the token usage of a session: of all its reports, also of those that are no longer kept."""
     with _storage().read() as session:
         return registry_usage.of_session(session, session_id)
 
@@ -316,7 +319,7 @@ def get_session_usage(session_id: str) -> UsageStats:
 @routes.get("/models/<id:model_id>/usage")
 @routes.responds(200, UsageStatsSchema(), errors=(404,))
 def get_model_usage(model_id: str) -> UsageStats:
-    """Get the token usage of a model."""
+    """Get the token usage of a model: of all its reports, also of those that are no longer kept."""
     with _storage().read() as session:
         return registry_usage.of_model(session, model_id)
 

@@ -32,6 +32,10 @@ class RegistryServiceConfig(RegistryDatabase, ShiftedClock):
     max_body_bytes: int = setting(
         "REGISTRY_MAX_BODY_BYTES", size_bytes(64 * MIB), MIB, "A larger request to the Registry is a 413."
     )
+    usage_reports_kept_days: int | None = setting(
+        "USAGE_REPORTS_KEPT_DAYS", number(1, 36_500), None,
+        "How long the Registry keeps each usage report; default: for ever. No sum changes when one is deleted.",
+    )  # fmt: skip
     usage_keys_kept_days: int | None = setting(
         "USAGE_KEYS_KEPT_DAYS", number(90, 36_500), None,
         "How long the Registry knows the key of a counted usage report; default: for ever. A repeat of an older one "

@@ -79,7 +79,7 @@ class ModelRecord(Base):
 
 
 class UsageRecord(Base):
-    """One usage report; it outlives its session, without its metadata, because its model's total includes it."""
+    """One usage report, numbered in the order of arrival; it outlives its session, without its metadata."""
 
     __tablename__ = "usage_reports"
     __table_args__ = (Index("usage_by_session", "session_number"), {"sqlite_autoincrement": True})
@@ -93,6 +93,15 @@ class UsageRecord(Base):
     latency_ms: Mapped[int | None] = mapped_column(BigInteger)
     reported_at: Mapped[datetime] = mapped_column(UtcDateTime)
     details: Mapped[Any] = mapped_column(JsonText)
+
+
+class UsageDay(Base):
+    """The newest number of `usage_reports` when a day, counted from 1970, was first noted."""
+
+    __tablename__ = "usage_days"
+
+    day: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    last_number: Mapped[int] = mapped_column(BigInteger)
 
 
 class UsageKey(Base):
