@@ -4,7 +4,7 @@ STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
 PHOENIX = build/phoenix
 
-.PHONY: help venv demo dev quick quick-tests test fuzz test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing clean
+.PHONY: help venv demo dev quick quick-tests test fuzz test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing bench-growth clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -27,6 +27,7 @@ help:
 	@echo 'make migration    draft the next revision of tables: SERVICE=registry MESSAGE="Add a column"'
 	@echo 'make bench        measure against Celery, dramatiq, taskiq and Phoenix, and write docs/benchmarks.md (ARGS="enqueue whole")'
 	@echo 'make bench-listing  time pages and sums of a million sessions in both databases'
+	@echo 'make bench-growth   what calls touch among 1 M and 20 M usage reports, and what dropping a month costs'
 	@echo 'make tables       write the tables of settings, tasks and payloads into the documents'
 	@echo 'make guards       imports, wheel, register and schemas alone'
 	@echo 'make build        the sdist and the wheel of what is committed, in dist/'
@@ -179,6 +180,9 @@ $(PHOENIX)/.installed: benchmarks/constraints-phoenix.txt | $(STAMP)
 
 bench-listing: $(STAMP)
 	@$(BIN)/python benchmarks/listing.py $(ARGS)
+
+bench-growth: $(STAMP)
+	@$(BIN)/python benchmarks/growth.py $(ARGS)
 
 # The frame around the code: what the hooks of git and the workflows call.
 .PHONY: guards tables build install-check release-check release-samples

@@ -71,23 +71,28 @@ def fill(storage: Storage, url: str, many: int) -> None:
     storage.write(lambda session: registry_models.load_models(session, models))
     engine = migration_engine(url, "registry")  # which has no time limits
     with engine.begin() as connection:
-        for statement in statements(connection.dialect.name, many):
+        for statement in statements(connection.dialect.name, many, many):
             connection.exec_driver_sql(statement)
     upkeep = "VACUUM ANALYZE" if engine.dialect.name == "postgresql" else "ANALYZE"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(upkeep)
 
 
-def statements(dialect: str, many: int) -> Iterator[str]:
-    """What fills an empty database; a percent sign is doubled for the driver of PostgreSQL."""
+def statements(dialect: str, sessions: int, reports: int) -> Iterator[str]:
+    """What fills an empty database; a percent sign is doubled for the driver of PostgreSQL.
+
+    A thousand sessions at a time report in turns, each as often as it takes.
+    """
     mod = "%%" if dialect == "postgresql" else "%"
-    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many})"
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})"
     minute, model = MINUTES[dialect], f"'m-' || (i {mod} 10)"
     status = f"CASE i {mod} 20 WHEN 0 THEN 'failed' WHEN 1 THEN 'active' WHEN 2 THEN 'completed' ELSE 'archived' END"
     session = f"i, 's-' || i, {model}, '', {minute}, NULL, {status}, '{{}}', '[]'"
     columns = "number, session_id, model_id, model_version, started_at, ended_at, status, details, tags"
-    yield f"INSERT INTO sessions ({columns}) {numbers} SELECT {session} FROM n"
-    yield f"INSERT INTO usage_reports {numbers} SELECT i, i, {model}, 300, 100, 400, 900, {minute}, '{{}}' FROM n"
+    yield f"INSERT INTO sessions ({columns}) {numbers.format(sessions)} SELECT {session} FROM n"
+    owner = f"(i - 1) / {1000 * reports // sessions} * 1000 + (i - 1) {mod} 1000 + 1"
+    report = f"i, {owner}, {model}, 300, 100, 400, 900, {minute}, '{{}}'"
+    yield f"INSERT INTO usage_reports {numbers.format(reports)} SELECT {report} FROM n"
     bounds = "count(*), min(started_at), max(started_at), min(started_at), max(started_at)"
     yield f"INSERT INTO session_blocks SELECT number / {BLOCK}, status, {bounds} FROM sessions GROUP BY 1, 2"
     slot = f"session_number {mod} 16"
