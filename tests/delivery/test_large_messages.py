@@ -6,6 +6,7 @@ import gc
 import gzip
 import json
 import lzma
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import zstandard
 from celery import Celery
 from hypothesis import given
 from hypothesis import strategies as st
@@ -225,17 +227,74 @@ def test_what_a_worker_does_not_open_is_kept_whole_and_runs_when_the_bound_is_la
 
 def test_what_was_to_run_earlier_only_and_what_nobody_can_unpack_stays(broker: Any, producer: Celery) -> None:
     app = shop(broker.url)
-    for compression, expires in [("zstd", None), ("bzip2", None), (None, "2001-01-01T00:00:00+00:00")]:
+    for compression, expires in [("brotli", None), ("bzip2", None), (None, "2001-01-01T00:00:00+00:00")]:
         message = envelope(PLAIN, compression)
         payload = {"envelope": message, "options": {"expires": expires}}
         letter = DeadLetter("t", Reason.UNDECODABLE, "work", task="good", payload=payload)
         broker.dead.add(letter)
-        with pytest.raises(NotReplayable, match="which is over" if expires else "neither zlib nor gzip"):
+        with pytest.raises(NotReplayable, match="which is over" if expires else "gzip or no compression"):
             replay(app, broker.dead, letter)
         assert broker.dead.has("t")
     assert not broker.redis.exists("work")
     replay(app, broker.dead, broker.dead.get("t"), even_if_expired=True)
     assert json.loads(broker.redis.lindex("work", 0))["headers"]["expires"] is None
+
+
+PACKED = {
+    "zstd": zstandard.ZstdCompressor().compress(PLAIN),
+    "application/zstd": zstandard.ZstdCompressor(write_content_size=False).compress(PLAIN),
+    "bzip2": bz2.compress(PLAIN),
+    "xz": lzma.compress(PLAIN),
+}
+
+
+def sent_again(broker: Any, body: bytes, compression: Any) -> Any:
+    """What is put on the queue if a letter with this body is replayed."""
+    payload = {"envelope": envelope(body, compression)}
+    letter = DeadLetter("t", Reason.UNDECODABLE, "work", task="good", payload=payload)
+    broker.dead.add(letter)
+    replay(shop(broker.url, MIB), broker.dead, letter)
+    return json.loads(broker.redis.rpop("work"))
+
+
+def test_what_other_compressions_packed_is_unpacked_before_it_is_sent_again(broker: Any) -> None:
+    for compression, body in PACKED.items():
+        sent = sent_again(broker, body, compression)
+        assert base64.b64decode(sent["body"]) == PLAIN, compression
+        assert not sent["headers"].get("compression")
+
+
+@pytest.mark.parametrize(
+    ("compression", "body", "told"),
+    [
+        *(
+            (kind, body[:-3], f"compressed with {kind}, but it is broken: send the call")
+            for kind, body in PACKED.items()
+        ),
+        *((kind, b"x" * 40, f"compressed with {kind}, but it is broken: send the call") for kind in PACKED),
+        (
+            "brotli",
+            PLAIN,
+            "compressed with brotli, which no worker opens and this command cannot unpack: send the call",
+        ),
+        (["zstd"], PLAIN, "compressed in an unknown way, which no worker opens"),
+        ("zstd", zstandard.ZstdCompressor().compress(large(2)), "larger than 1048576 bytes"),
+        ("zstd", zstandard.ZstdCompressor(write_content_size=False).compress(large(2)), "larger than 1048576 bytes"),
+    ],
+)
+def test_a_letter_that_cannot_be_unpacked_stays_and_says_why_and_what_to_do(
+    broker: Any, compression: Any, body: bytes, told: str
+) -> None:
+    with pytest.raises(NotReplayable, match=told):
+        sent_again(broker, body, compression)
+    assert broker.dead.has("t")
+
+
+def test_a_python_without_zstandard_says_what_to_install(broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(NotReplayable, match=r"compressed with zstd.*pip install zstandard.*then purge the letter"):
+        sent_again(broker, PACKED["zstd"], "zstd")
+    assert broker.dead.has("t")
 
 
 def test_what_has_no_room_among_the_letters_keeps_its_beginning(broker: Any, start_worker: Any, until: Any) -> None:
