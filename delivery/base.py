@@ -28,6 +28,12 @@ else:
     BaseTask = Task
 
 
+class BrokerAway(Exception):
+    """Why a task could not be sent again; a sentence of ours."""
+
+    showable = True
+
+
 class KeptTask(BaseTask):
     """A task that is acknowledged when it is done, and whose failures are kept and fit to be shown.
 
@@ -95,7 +101,7 @@ class KeptTask(BaseTask):
             return super().retry(args, kwargs, exc, retry_policy=PATIENT, **options)
         except Reject as rejected:
             # Celery gives up a task that it cannot send again; the broker still has it, so leave it there.
-            raise Reject("the broker was away", requeue=True) from rejected
+            raise Reject(BrokerAway("the broker was away when it was to be tried again"), requeue=True) from rejected
 
     def spends_attempt(self, error: BaseException) -> bool:
         """Whether a retry for this error counts as an attempt. It does not where the task waits with its held queue."""

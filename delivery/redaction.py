@@ -40,13 +40,17 @@ class HiddenError(Exception):
 class RedactingFilter(logging.Filter):
     """Removes the text of exceptions that are not `showable` from log records; class and traceback stay.
 
-    Celery's line of a task that failed with a `showable` error says why in one sentence, without a traceback.
+    Celery's line of a task that failed with a `showable` error, or was rejected, says why in one sentence, without a
+    traceback.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact a record, and let it pass."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(record.args, dict) and "exc" in record.args and error is not None and is_showable(error):
+        if isinstance(record.args, dict) and "exc" in record.args and isinstance(error, Reject):
+            _say_rejected(record, error)
+            error = None
+        elif isinstance(record.args, dict) and "exc" in record.args and error is not None and is_showable(error):
             _say_why(record, error)
             error = None
         elif isinstance(record.args, dict) and "exc" in record.args and error is not None:
@@ -116,6 +120,14 @@ def _say_why(record: logging.LogRecord, error: BaseException) -> None:
     """Make one sentence of Celery's line of a failure that its error explains: where it was raised explains nothing."""
     why = f"{name_of(error)}: {error}"
     record.args = {**cast("dict[str, Any]", record.args), "description": "failed", "exc": why, "traceback": ""}
+    record.exc_info, record.exc_text = None, None
+
+
+def _say_rejected(record: logging.LogRecord, reject: Any) -> None:
+    """Make one sentence of Celery's line of a task that was put back on its queue, or dropped, without a failure."""
+    why = safe_text(reject.reason) if isinstance(reject.reason, BaseException) else "by the task itself"
+    then = "it goes back on its queue and runs again" if reject.requeue else "it is not run again"
+    record.args = {**cast("dict[str, Any]", record.args), "exc": f"was rejected ({why}): {then}", "traceback": ""}
     record.exc_info, record.exc_text = None, None
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import marshmallow
 import pytest
 from billiard.einfo import ExceptionInfo
-from celery.app.trace import LOG_FAILURE, LOG_SUCCESS
+from celery.app.trace import LOG_FAILURE, LOG_REJECTED, LOG_SUCCESS
 from celery.exceptions import Reject, Retry
 from memory_graph_workers.clients.errors import ApiError, IntegrationError
+from memory_graph_workers.delivery.base import BrokerAway
 from memory_graph_workers.delivery.redaction import (
     HiddenError,
     RedactingFilter,
@@ -111,3 +112,20 @@ def test_the_line_of_a_task_that_failed_says_why_and_has_a_traceback_only_if_tha
     else:
         assert first.startswith(f"Task n[1] raised unexpected: HiddenError('{type(error).__name__}')")
         assert rest[0].startswith("Traceback")
+
+
+@pytest.mark.parametrize(
+    ("reject", "told"),
+    [
+        (Reject(BrokerAway("the broker was away"), requeue=True), "(the broker was away): it goes back on its queue"),
+        (Reject(ValueError(CANARY), requeue=True), "(ValueError): it goes back on its queue and runs again"),
+        (Reject(CANARY, requeue=False), "(by the task itself): it is not run again"),
+        (Reject(None, requeue=True), "(by the task itself): it goes back on its queue"),
+    ],
+)
+def test_the_line_of_a_task_that_was_rejected_is_one_sentence(reject: Exception, told: str, log: io.StringIO) -> None:
+    args = {"name": "n", "id": "1", "description": "rejected", "exc": repr(reject), "traceback": "File …"}
+    logging.getLogger("redaction").warning(LOG_REJECTED.strip(), args, exc_info=chained(reject))
+    [line] = log.getvalue().splitlines()
+    assert line.startswith(f"Task n[1] was rejected {told}")
+    assert "canary" not in line
