@@ -55,7 +55,9 @@ def examine_ours() -> list[Finding]:
     try:
         config, target = WorkerConfig.from_env(), target_of(None)
     except InvalidConfig as error:
-        fix = "Correct the variables that are named."
+        fix = (
+            "Correct what is named in the environment of the workers; docs/reference.md says what each setting may be."
+        )
         return [Finding("settings", State.FAILURE, line, fix) for line in error.message.splitlines()]
     services = {
         "registry": partial(check_registry, config),
@@ -93,7 +95,7 @@ def _made(name: str, check: Check) -> list[Finding]:
     except (RedisError, OperationalError) as error:
         return [Finding(name, State.SKIPPED, f"not checked: Redis does not serve it ({type(error).__name__})")]
     except Exception as error:  # noqa: BLE001  a check that breaks must not hide the others
-        fix = "See the findings about Redis and the services."
+        fix = "Mend what is found about Redis and the services, then run mgw doctor again."
         return [Finding(name, State.FAILURE, f"could not be checked ({type(error).__name__})", fix)]
 
 

@@ -98,7 +98,8 @@ def check_stores(target: Target) -> Iterator[Finding]:
         hold = target.hold(queue)
         if hold is not None:
             found = f"for {hold.service} since {hold.since:%Y-%m-%d %H:%M:%S} UTC: {hold.why}"
-            back = "Bring the service back; the queue is then released by itself."
+            trial = target.mgw(f"queues try {hold.service}")
+            back = f"Bring the service back; the queue is then released by itself. For a trial at once: {trial}"
             fix = fix_letters if hold.service == DEAD_LETTERS else back
             yield Finding(f"held: {queue}", State.WARNING, found, fix)
 
@@ -106,7 +107,7 @@ def check_stores(target: Target) -> Iterator[Finding]:
 def _waiting(target: Target, broker: Redis, queue: str) -> Finding:
     ages = [age for key in target.filled(broker, queue) if (age := _age_secs(broker.lindex(key, -1))) is not None]
     oldest = f", the oldest for {max(ages):.0f} s" if ages else ""
-    fix = "Are workers running, and their services up? Add workers if the queue keeps growing."
+    fix = f"Start workers, or more of them: {target.worker_command}. Whether it is held says {target.mgw('queues')}."
     found = f"{target.waiting(broker, queue)}{oldest}"
     return judged(f"waiting: {queue}", max(ages, default=0) < _LONG_WAIT_SECS, found, fix, State.WARNING)
 
@@ -125,7 +126,7 @@ def _abandoned(target: Target, broker: Redis) -> Finding:
     seconds, _ = broker.time()
     oldest = seconds - target.delivery.visibility_timeout_secs - 10
     left = broker.zcount(target.delivery.keys.unacked_index, "-inf", oldest)
-    fix = "Start a worker: it puts the messages of dead workers back on their queues."
+    fix = f"Start a worker: {target.worker_command}. It puts the messages of dead workers back on their queues."
     return judged("in flight with dead workers", not left, str(left), fix, State.WARNING)
 
 

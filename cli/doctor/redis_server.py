@@ -28,7 +28,12 @@ def check_all(target: Target) -> Iterator[Finding]:
         if is_redis(url):
             yield from check_server(name, url)
         else:
-            yield Finding(name, State.WARNING, "is not Redis, so it is not checked", "Use its own tools to check it.")
+            yield Finding(
+                name,
+                State.WARNING,
+                "is not Redis, so it is not checked",
+                "Check it with its own tools: mgw doctor knows Redis alone.",
+            )
 
 
 def _results(target: Target) -> str:
@@ -65,7 +70,7 @@ def _check_answers(name: str, server: "redis.Redis") -> Iterator[Finding]:
         f"{name}: kind",
         mode != "cluster",
         mode,
-        "Redis Cluster cannot carry queues: use one server, or one with Sentinel.",
+        "Redis Cluster cannot carry queues: let REDIS_URL name one server, or one with Sentinel.",
     )
     yield _version(name, info)
     yield _role(name, info)
@@ -79,7 +84,8 @@ def _version(name: str, info: dict[str, Any]) -> Finding:
     kind = "Valkey" if info.get("valkey_version") else "Redis"
     found = str(info.get("valkey_version") or info["redis_version"])
     recent = tuple(int(part) for part in found.split(".")[:2]) >= _OLDEST
-    return judged(f"{name}: version", recent, f"{kind} {found}", "Use Redis 6.2 or newer, or Valkey.", State.WARNING)
+    fix = "Install Redis 6.2 or newer, or Valkey, and let REDIS_URL name it."
+    return judged(f"{name}: version", recent, f"{kind} {found}", fix, State.WARNING)
 
 
 def _role(name: str, info: dict[str, Any]) -> Finding:
@@ -87,7 +93,7 @@ def _role(name: str, info: dict[str, Any]) -> Finding:
     if role == "master":
         return Finding(f"{name}: role", State.OK, "primary")
     link = f"replica of {info.get('master_host')}:{info.get('master_port')}, link {info.get('master_link_status')}"
-    fix = "Connect to the primary: a replica refuses writes, and may lack the newest messages."
+    fix = "Let REDIS_URL name the primary: a replica refuses writes, and may lack the newest messages."
     return Finding(f"{name}: role", State.FAILURE, link if role == "slave" else role, fix)
 
 
@@ -105,13 +111,15 @@ def _persistence(name: str, info: dict[str, Any]) -> Finding:
             return Finding(check, State.OK, "kept by the provider (REDIS_PERSISTENCE=managed)")
         return Finding(check, State.FAILURE, "no append-only file: a restart loses tasks", fix)
     written = info.get("aof_last_write_status") == "ok"
-    return judged(check, written, "append-only file", "Its last write failed. Is the disk full? See its log.")
+    fix = "Its last write failed: make room on its disk if it is full (df), else see its log. Until redis-cli INFO "
+    fix += "persistence says aof_last_write_status:ok, a restart loses tasks."
+    return judged(check, written, "append-only file", fix)
 
 
 def _memory(name: str, info: dict[str, Any]) -> Finding:
     used, most = int(info["used_memory"]), int(info.get("maxmemory") or 0)
     found = f"{used / 2**20:,.0f} MiB" + (f" of {most / 2**20:,.0f}" if most else ", no limit set")
-    fix = "Give it more memory, or let workers catch up: a full server refuses new tasks."
+    fix = "Give it more memory (CONFIG SET maxmemory), or let workers catch up: it refuses what is too much."
     return judged(f"{name}: memory", not most or used < _NEARLY_FULL * most, found, fix, State.WARNING)
 
 
@@ -125,5 +133,5 @@ def _clock(name: str, server: "redis.Redis") -> Finding:
 def judged_clock(name: str, theirs: float, before: float, after: float, resolution_secs: float = 0.0) -> Finding:
     """Compare a clock with ours, which was read `before` and `after` it."""
     skew = theirs - min(max(theirs, before - resolution_secs), after)
-    fix = "Synchronise the clocks by NTP: leases, countdowns and cutoffs depend on them."
+    fix = "Synchronise the clocks by NTP (timedatectl set-ntp true): leases, countdowns and cutoffs depend on them."
     return judged(f"{name}: clock", abs(skew) <= MOST_SKEW_SECS, f"{skew:+.1f} s", fix, State.WARNING)

@@ -39,7 +39,9 @@ def _repeats(registry: RegistryClient) -> Finding:
     check, setting = "registry: repeats", registry.config.honours_idempotency
     if setting != AUTO:
         found = f"REGISTRY_HONOURS_IDEMPOTENCY={str(setting).lower()}"
-        fix = f"Remove the setting if the Registry's /health tells how long it keeps keys. {_UNDECIDED}"
+        fix = (
+            f"Remove REGISTRY_HONOURS_IDEMPOTENCY if the Registry's /health tells how long it keeps keys. {_UNDECIDED}"
+        )
         return judged(check, bool(setting), found, fix, State.WARNING)
     try:
         days = registry.known_days()
@@ -67,22 +69,23 @@ def check_memory_graph(config: WorkerConfig) -> Iterator[Finding]:
 
 def _check(name: str, health: Callable[[], Any], use_key: Callable[[], Any]) -> Iterator[Finding]:
     variable = name.upper().replace("-", "_")
-    healthy = _tried(f"{name}: health", health, f"Is it up, and {variable}_URL right?")
+    wrong = f"See its log, and whether {variable}_URL names it."
+    healthy = _tried(f"{name}: health", health, f"Is it up, and {variable}_URL right?", wrong)
     yield healthy
     if healthy.state is State.OK:
-        yield _tried(f"{name}: key", use_key, f"Set {variable}_API_KEY to a key that it accepts.")
+        yield _tried(f"{name}: key", use_key, f"Set {variable}_API_KEY to a key that it accepts.", wrong)
     else:
         yield Finding(f"{name}: key", State.SKIPPED, "not checked: the service is not healthy")
 
 
-def _tried(check: str, call: Callable[[], Any], fix: str) -> Finding:
+def _tried(check: str, call: Callable[[], Any], fix: str, fix_response: str) -> Finding:
     try:
         call()
     except AuthenticationError as error:
         return Finding(check, State.FAILURE, str(error), fix)
     except IntegrationError as error:
         is_about_address = check.endswith("health") and not isinstance(error, ApiError)
-        return Finding(check, State.FAILURE, str(error), fix if is_about_address else "See its log.")
+        return Finding(check, State.FAILURE, str(error), fix if is_about_address else fix_response)
     return Finding(check, State.OK, "accepted" if check.endswith("key") else "healthy")
 
 

@@ -38,7 +38,7 @@ def says(facts: Any) -> Step:
         ("auto", answer(404), State.WARNING, "says nothing", "=true only if"),
         ("auto", cut, State.SKIPPED, "not checked", ""),
         ("true", says(None), State.OK, "=true", ""),
-        ("false", says({"kept_days": None}), State.WARNING, "=false", "Remove the setting"),
+        ("false", says({"kept_days": None}), State.WARNING, "=false", "Remove REGISTRY_HONOURS_IDEMPOTENCY"),
     ],
 )
 def test_repeats_are_judged_by_the_setting_or_by_what_health_says(
