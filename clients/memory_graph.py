@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
@@ -14,10 +14,11 @@ from ..schemas import memory_graph_pb2 as pb
 from ..schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
 from .base import HEALTH_TIMEOUT_SECS, Closing
 from .breaker import Breaker
+from .capabilities import KEPT_SECS
 from .config import MemoryGraphConfig, RetryPolicy
-from .errors import Refused, SerializationError, ServiceUnavailable
+from .errors import IntegrationError, Refused, SerializationError, ServiceUnavailable
 from .http import USER_AGENT
-from .memory_graph_pages import PAGE_SIZE, SERVICE, about_session, all_nodes, asks_for_all
+from .memory_graph_pages import PAGE_SIZE, SERVICE, about_session, all_nodes, asks_for_all, whole_conversation
 from .memory_graph_status import MAX_MESSAGE_BYTES, error_of
 from .request_log import log_request
 from .retry import ONCE, again
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 _OPEN = "Health"  # takes no key
 _NOT_FOUND: int = grpc.StatusCode.NOT_FOUND.value[0]
+_UNIMPLEMENTED: int = grpc.StatusCode.UNIMPLEMENTED.value[0]
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -65,6 +67,7 @@ class MemoryGraphClient(Closing):
             if scheme == "grpcs"
             else grpc.insecure_channel(target, _OPTIONS)
         )
+        self._alone_until = 0.0
         self._stub = MemoryGraphServiceStub(self._channel)
 
     def close(self) -> None:
@@ -160,6 +163,38 @@ class MemoryGraphClient(Closing):
     def count_nodes(self, session_id: str) -> int:
         """Return how many nodes a session has; nodes are never removed, so a higher count means that it went on."""
         return self.query(pb.QueryRequest(session_id=session_id, limit=1)).total_count
+
+    def get_conversations(self, session_ids: Sequence[str]) -> dict[str, list[pb.Node]]:
+        """Return the nodes of those of some sessions that one call finds (GetConversations), by their ids.
+
+        One that is not returned may have nodes all the same: read it alone. None is returned by a service that does not
+        know this call, which is asked again ten minutes later.
+        Raises: an IntegrationError for the call as a whole.
+        """
+        read: dict[str, list[pb.Node]] = {}
+        for one in self._conversations(pb.GetConversationsRequest(session_ids=session_ids)):
+            with suppress(IntegrationError):  # whoever reads it alone is told
+                read[one.session_id] = whole_conversation(one.session_id, one.found)
+        return {session_id: read[session_id] for session_id in session_ids if read.get(session_id)}
+
+    def count_conversations(self, session_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many nodes those of some sessions have that one call finds (GetConversations), by their ids.
+
+        One that is not returned may have nodes all the same: count it alone.
+        Raises: an IntegrationError for the call as a whole.
+        """
+        request = pb.GetConversationsRequest(session_ids=session_ids, counts_alone=True)
+        return {one.session_id: one.found.total_count for one in self._conversations(request)}
+
+    def _conversations(self, request: pb.GetConversationsRequest) -> Sequence[pb.Conversation]:
+        if time.monotonic() < self._alone_until:
+            return []
+        try:
+            return self._call("GetConversations", request).conversations
+        except Refused as error:
+            if error.status == _UNIMPLEMENTED:
+                self._alone_until = time.monotonic() + KEPT_SECS
+            return []
 
     def _about(self, found: T, name: str, asked: str, operation: str) -> T:
         """Return what was found if it is about the id that was asked for, or names none."""

@@ -35,6 +35,16 @@ def all_nodes(
             return
 
 
+def whole_conversation(session_id: str, found: pb.QueryResponse) -> list[pb.Node]:
+    """Return a session's nodes if all of them were found together, else none.
+
+    Raises: SerializationError if a node is another session's.
+    """
+    if len(found.nodes) != found.total_count:
+        return []
+    return list(about_session(all_nodes(lambda _: found, session_id, len(found.nodes) + 1), session_id, "Query"))
+
+
 def about_session(
     nodes: Iterable[pb.Node], session_id: str, operation: str, *, are_all: bool = False
 ) -> Iterator[pb.Node]:

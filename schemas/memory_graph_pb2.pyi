@@ -28,6 +28,28 @@ NODE_TYPE_TOOL_INVOCATION: NodeType
 NODE_TYPE_AGENT: NodeType
 NODE_TYPE_TEMPLATE: NodeType
 
+class GetConversationsRequest(_message.Message):
+    __slots__ = ("session_ids", "counts_alone")
+    SESSION_IDS_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_ALONE_FIELD_NUMBER: _ClassVar[int]
+    session_ids: _containers.RepeatedScalarFieldContainer[str]
+    counts_alone: bool
+    def __init__(self, session_ids: _Optional[_Iterable[str]] = ..., counts_alone: _Optional[bool] = ...) -> None: ...
+
+class GetConversationsResponse(_message.Message):
+    __slots__ = ("conversations",)
+    CONVERSATIONS_FIELD_NUMBER: _ClassVar[int]
+    conversations: _containers.RepeatedCompositeFieldContainer[Conversation]
+    def __init__(self, conversations: _Optional[_Iterable[_Union[Conversation, _Mapping]]] = ...) -> None: ...
+
+class Conversation(_message.Message):
+    __slots__ = ("session_id", "found")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    found: QueryResponse
+    def __init__(self, session_id: _Optional[str] = ..., found: _Optional[_Union[QueryResponse, _Mapping]] = ...) -> None: ...
+
 class Session(_message.Message):
     __slots__ = ("id", "created_at", "updated_at", "metadata", "is_active")
     class MetadataEntry(_message.Message):

@@ -85,6 +85,11 @@ class MemoryGraphServiceStub:
                 request_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
                 response_deserializer=memory__graph__workers_dot_schemas_dot_memory__graph__pb2.HealthResponse.FromString,
                 _registered_method=True)
+        self.GetConversations = channel.unary_unary(
+                '/llm.memory.graph.v1.MemoryGraphService/GetConversations',
+                request_serializer=memory__graph__workers_dot_schemas_dot_memory__graph__pb2.GetConversationsRequest.SerializeToString,
+                response_deserializer=memory__graph__workers_dot_schemas_dot_memory__graph__pb2.GetConversationsResponse.FromString,
+                _registered_method=True)
 
 
 class MemoryGraphServiceServicer:
@@ -150,6 +155,13 @@ class MemoryGraphServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetConversations(self, request, context):
+        """Ours, and optional: the published service responds UNIMPLEMENTED. Each conversation as Query finds all of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemoryGraphServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -202,6 +214,11 @@ def add_MemoryGraphServiceServicer_to_server(servicer, server):
                     servicer.Health,
                     request_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                     response_serializer=memory__graph__workers_dot_schemas_dot_memory__graph__pb2.HealthResponse.SerializeToString,
+            ),
+            'GetConversations': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConversations,
+                    request_deserializer=memory__graph__workers_dot_schemas_dot_memory__graph__pb2.GetConversationsRequest.FromString,
+                    response_serializer=memory__graph__workers_dot_schemas_dot_memory__graph__pb2.GetConversationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -474,6 +491,33 @@ class MemoryGraphService:
             '/llm.memory.graph.v1.MemoryGraphService/Health',
             google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             memory__graph__workers_dot_schemas_dot_memory__graph__pb2.HealthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConversations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm.memory.graph.v1.MemoryGraphService/GetConversations',
+            memory__graph__workers_dot_schemas_dot_memory__graph__pb2.GetConversationsRequest.SerializeToString,
+            memory__graph__workers_dot_schemas_dot_memory__graph__pb2.GetConversationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,16 +17,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def results(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+def results(
+    work: Callable[[T], R], items: Iterable[T], is_short: Callable[[T], bool] = lambda item: False
+) -> Generator[R, None, None]:
     """Yield the result of each item, in the items' order.
 
     Items are read as results are taken, at most one for each thread ahead. What an item raises is raised in its place.
+    One whose work `is_short`, because it calls no service, is worked on here: a thread would cost more.
     """
     pool, most = _pool(), _most()
     begun: deque[Future[R]] = deque()
     try:
         for item in items:
-            begun.append(pool.submit(copy_context().run, work, item))
+            begun.append(_done(work, item) if is_short(item) else pool.submit(copy_context().run, work, item))
             if len(begun) > most:
                 yield begun.popleft().result()
         while begun:
@@ -34,6 +37,15 @@ def results(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, No
     finally:
         for left in begun:
             left.cancel()
+
+
+def _done(work: Callable[[T], R], item: T) -> Future[R]:
+    done = Future[R]()
+    try:
+        done.set_result(work(item))
+    except Exception as error:  # noqa: BLE001  raised in the item's place
+        done.set_exception(error)
+    return done
 
 
 def each(work: Callable[[T], object], items: Iterable[T]) -> None:

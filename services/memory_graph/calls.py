@@ -64,6 +64,12 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
         """Find nodes, in order of insertion."""
         return self._read("Query", context, lambda tx: store.query(tx, request))
 
+    def GetConversations(  # noqa: N802
+        self, request: pb.GetConversationsRequest, context: Context
+    ) -> pb.GetConversationsResponse:
+        """Get the nodes of many sessions."""
+        return self._read("GetConversations", context, lambda tx: store.conversations(tx, request))
+
     def DeleteSession(self, request: pb.DeleteSessionRequest, context: Context) -> Empty:  # noqa: N802
         """Delete a conversation."""
         self._write("DeleteSession", context, lambda tx: store.delete_session(tx, request.session_id))

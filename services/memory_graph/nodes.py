@@ -21,6 +21,20 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
 }
 _COLUMNS = (NodeRecord.number, NodeRecord.node_id, NodeRecord.node_type, NodeRecord.created_at, NodeRecord.message)
 
+_COUNTS = (
+    select(SessionRecord.number, SessionRecord.session_id, func.count().label("total"))
+    .join(NodeRecord, NodeRecord.session_number == SessionRecord.number)
+    .where(SessionRecord.session_id.in_(bindparam("session_ids", expanding=True)))
+    .group_by(SessionRecord.number)
+    .order_by(SessionRecord.number)
+)
+_SIZES = _COUNTS.add_columns(func.sum(func.length(NodeRecord.message)).label("size_bytes"))
+_OF_SESSIONS = (
+    select(NodeRecord.session_number, *_COLUMNS)
+    .where(NodeRecord.session_number.in_(bindparam("numbers", expanding=True)))
+    .order_by(NodeRecord.session_number, NodeRecord.number)
+)
+
 
 def filters(request: pb.QueryRequest) -> Filters:
     """What a query asks for, by the names of its filters; refused if it is not valid."""
@@ -50,6 +64,21 @@ def page_after(session: Session, wanted: Filters, last: int, size: int, skip: in
 def count(session: Session, wanted: Filters) -> int:
     """How many nodes there are."""
     return session.scalar(_count(frozenset(wanted)), wanted) or 0
+
+
+def counts(session: Session, session_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """How many nodes each of some sessions has, as `total`; a session without nodes has no row."""
+    return _rows(session, _COUNTS, {"session_ids": session_ids})
+
+
+def sizes(session: Session, session_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """The same with the size of their messages, as `size_bytes`."""
+    return _rows(session, _SIZES, {"session_ids": session_ids})
+
+
+def of_sessions(session: Session, numbers: Sequence[int]) -> Sequence[Row[Any]]:
+    """All nodes of some sessions, each session's in order of insertion."""
+    return _rows(session, _OF_SESSIONS, {"numbers": numbers})
 
 
 def _rows(session: Session, statement: Any, values: Filters) -> Sequence[Row[Any]]:

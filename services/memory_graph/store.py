@@ -1,17 +1,20 @@
 """The Memory-Graph's conversations: sessions and the nodes added to them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any
 from uuid import uuid4
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import delete, func, select
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.orm import Session
 
 from ...schemas import memory_graph_pb2 as pb
 from ...schemas.fields import now
 from . import nodes
 from .messages import (
+    MAX_LIMIT,
     Refused,
     UnreadableSession,
     check_json,
@@ -26,6 +29,9 @@ from .messages import (
     valid_id,
 )
 from .records import NodeRecord, SessionRecord
+
+_CONVERSATIONS_BYTES = 4 * 2**20
+_NODE_BYTES = 256  # what a node takes beyond its message
 
 
 def create_session(session: Session, metadata: dict[str, str]) -> pb.Session:
@@ -133,6 +139,45 @@ def stream_page(
     if not rows and not after:
         _check_session(session, request)
     return [node_message(row) for row in rows], rows[-1].number if rows else after
+
+
+def conversations(session: Session, request: pb.GetConversationsRequest) -> pb.GetConversationsResponse:
+    """Some sessions' nodes, and how many there are; who is left out, or too large, may be asked for by `query`."""
+    if len(request.session_ids) > MAX_LIMIT:
+        raise invalid(f"at most {MAX_LIMIT} sessions")
+    wanted = [valid_id(one) for one in request.session_ids]
+    found = nodes.counts(session, wanted) if request.counts_alone else nodes.sizes(session, wanted)
+    fitting = [] if request.counts_alone else _fitting(found)
+    rows = groupby(nodes.of_sessions(session, fitting) if fitting else [], lambda row: row.session_number)
+    read = {number: _readable(some) for number, some in rows}
+    return pb.GetConversationsResponse(
+        conversations=[
+            pb.Conversation(
+                session_id=one.session_id,
+                found=pb.QueryResponse(nodes=read.get(one.number, []), total_count=one.total),
+            )
+            for one in found
+        ]
+    )
+
+
+def _fitting(found: Iterable[Row[Any]]) -> list[int]:
+    """The sessions whose nodes have room together in one response."""
+    fitting, left = list[int](), _CONVERSATIONS_BYTES
+    for one in found:
+        size = one.size_bytes + one.total * _NODE_BYTES
+        if size <= left:
+            fitting.append(one.number)
+            left -= size
+    return fitting
+
+
+def _readable(rows: Iterable[Row[Any]]) -> list[pb.Node]:
+    """A conversation's nodes; none if one cannot be read, which whoever asks for it alone is told."""
+    try:
+        return [node_message(row) for row in rows]
+    except Exception:  # noqa: BLE001  whatever is in one row must not keep back the other conversations
+        return []
 
 
 def _add_node(

@@ -1,17 +1,18 @@
 """One batch of a sweep: read, store, place under the policy, mark as archived; every session ends with an outcome."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from ...clients.errors import IntegrationError, NothingToArchive, TransientError, WentOn
 from ...schemas.archival import BatchResult
-from ...schemas.registry import SessionInfo, SessionStatus
+from ...schemas.registry import SessionStatus
 from .. import connections, side_by_side
 from ..failed_items import tell_failed
+from .reading import Known, count_together, read_together
 from .reasons import CONCERNS_ALL, reason_of
-from .session import Prepared, is_due, prepare, read_session, read_sessions
+from .session import Prepared, is_due, prepare, read_session
 from .state import Sweep, Sweeps
 from .storing import (
     Stored,
@@ -88,7 +89,8 @@ class Batch:
         return BatchResult(len(self.archived), self.failed, self.skipped)
 
     def _work_on(self, session_ids: Sequence[str]) -> None:
-        for some in self._slices(self._each(self._read(session_ids), self._prepare, _asked_for)):
+        each = self._each(self._read(session_ids), self._prepare, _known_id, lambda known: known.is_whole)
+        for some in self._slices(each):
             self._archive(some)
             self._remember()
 
@@ -139,17 +141,22 @@ class Batch:
             self.failed.update({item.session.session_id: reason_of(error) for item in prepared})
         return None
 
-    def _finish(self, kept: Iterable[Prepared], stored: Stored) -> None:
+    def _finish(self, kept: Sequence[Prepared], stored: Stored) -> None:
         """Place stored sessions under the policy, if they are not yet, and set them to `archived` in the Registry."""
+        under_policy = [item for item in kept if _session_id(item) in stored.placed]  # others are counted once they are
+        counts = self._for_all(under_policy, partial(self._count, under_policy))
+        if counts is None:
+            kept, counts = [item for item in kept if item not in under_policy], {}
 
         def place_unchanged(item: Prepared) -> Prepared:
             session_id = _session_id(item)
             if session_id not in stored.placed:
                 place(item, stored.archive_ids[session_id], self.policy_id)
-            check_unchanged(item)
+            check_unchanged(item, counts.get(session_id))
             return item
 
-        placed = [*filter(None, self._each(kept, place_unchanged, _session_id))]
+        each = self._each(kept, place_unchanged, _session_id, lambda item: _session_id(item) in counts)
+        placed = [*filter(None, each)]
         answers = self._marked_together(placed) if placed else None
         if answers is None:
             return
@@ -160,9 +167,12 @@ class Batch:
             self.archived.append(item.session.session_id)
 
         pairs = zip(placed, answers or [None] * len(placed), strict=True)
-        for _ in self._each(pairs, mark, lambda pair: _session_id(pair[0])):
+        for _ in self._each(pairs, mark, lambda pair: _session_id(pair[0]), lambda pair: bool(answers) and not pair[1]):
             if len(self.archived) - self._remembered >= REMEMBERED_TOGETHER:
                 self._remember()
+
+    def _count(self, prepared: Sequence[Prepared]) -> dict[str, int]:
+        return {} if self.is_last_attempt else count_together(prepared)
 
     def _marked_together(self, placed: Sequence[Prepared]) -> Sequence[IntegrationError | None] | None:
         """Set sessions to `archived` together; empty if each is to be set alone, None if all must wait."""
@@ -176,32 +186,23 @@ class Batch:
         except Exception:  # noqa: BLE001  the fault of one, maybe: alone, each has an outcome of its own
             return ()
 
-    def _read(self, session_ids: Sequence[str]) -> Iterator[tuple[str, SessionInfo | None]]:
-        """Yield each session as the Registry has it now, None if it is to be read alone."""
-        for start in range(0, len(session_ids), READ_TOGETHER):
-            some = session_ids[start : start + READ_TOGETHER]
-            found = self._read_together(some)
-            if found is not None:
-                yield from ((session_id, found.get(session_id)) for session_id in some)
-
-    def _read_together(self, session_ids: Sequence[str]) -> Mapping[str, SessionInfo] | None:
-        """Read sessions together; those not returned are to be read alone, and all must wait if it is None.
+    def _read(self, session_ids: Sequence[str]) -> Iterator[Known]:
+        """Yield what is known of each session now, a few at a time.
 
         On the last attempt each is read alone, so that one that breaks every response fails alone.
         """
-        try:
-            return {} if self.is_last_attempt else read_sessions(session_ids)
-        except TransientError as error:
-            self.unsettled.update(dict.fromkeys(session_ids, error))
-            return None
-        except CONCERNS_ALL:
-            raise
-        except Exception:  # noqa: BLE001  the fault of one, maybe: alone, each has an outcome of its own
-            return {}
+        for start in range(0, len(session_ids), READ_TOGETHER):
+            some = session_ids[start : start + READ_TOGETHER]
+            try:
+                found = list(map(Known, some)) if self.is_last_attempt else read_together(some, self.sweep.cutoff)
+            except TransientError as error:
+                self.unsettled.update(dict.fromkeys(some, error))
+            else:
+                yield from found
 
-    def _prepare(self, asked: tuple[str, SessionInfo | None]) -> Prepared | None:
-        session_id, known = asked
-        session = known or read_session(session_id)
+    def _prepare(self, known: Known) -> Prepared | None:
+        session_id = known.session_id
+        session = known.session or read_session(session_id)
         if session.status is SessionStatus.ARCHIVED:
             # By an attempt that was killed before it could remember this, or by somebody else.
             if self.sweeps.is_stored(self.sweep.sweep_id, self.batch_id, session_id):
@@ -213,7 +214,7 @@ class Batch:
             self.skipped[session_id] = "not due any more"
             return None
         extra = {"sweep_id": self.sweep.sweep_id}
-        return prepare(session, ["batch"], connections.config().scheduler, extra)
+        return prepare(session, ["batch"], connections.config().scheduler, extra, known.nodes)
 
     def _remember(self) -> None:
         """Remember what is archived, a few sessions at a time; if killed before, the next attempt asks the Registry."""
@@ -226,7 +227,13 @@ class Batch:
             self.policy_id = ensure_policy(default_policy())
         return self.policy_id
 
-    def _each(self, items: Iterable[T], work: Callable[[T], R], id_of: Callable[[T], str]) -> Iterator[R | None]:
+    def _each(
+        self,
+        items: Iterable[T],
+        work: Callable[[T], R],
+        id_of: Callable[[T], str],
+        is_short: Callable[[T], bool] = lambda item: False,
+    ) -> Iterator[R | None]:
         """Work on all items side by side, and sort their failures into `unsettled` and `failed`."""
 
         def one(item: T) -> R | None:
@@ -242,11 +249,11 @@ class Batch:
                 self.failed[id_of(item)] = reason_of(error)
             return None
 
-        return side_by_side.results(one, items)
+        return side_by_side.results(one, items, is_short)
 
 
-def _asked_for(asked: tuple[str, SessionInfo | None]) -> str:
-    return asked[0]
+def _known_id(known: Known) -> str:
+    return known.session_id
 
 
 def _session_id(item: Prepared) -> str:

@@ -58,17 +58,16 @@ def read_session(session_id: str) -> SessionInfo:
         raise NotArchivable("vanished from the registry" if error.status == NOT_FOUND else str(error)) from error
 
 
-def read_sessions(session_ids: Sequence[str]) -> dict[str, SessionInfo]:
-    """Read sessions from the Registry in one request, where it takes that.
+def prepare(
+    session: SessionInfo,
+    tags: Sequence[str],
+    config: SchedulerConfig,
+    extra: dict[str, Any],
+    nodes: Sequence[Any] | None = None,
+) -> Prepared:
+    """Make a session's archive entry of its conversation, read from the graph unless its `nodes` are given.
 
-    One that is not returned may exist all the same; `read_session` says what is wrong with it.
-    Raises: IntegrationError if the request fails as a whole.
-    """
-    return connections.registry().get_sessions(session_ids)
-
-
-def prepare(session: SessionInfo, tags: Sequence[str], config: SchedulerConfig, extra: dict[str, Any]) -> Prepared:
-    """Read a session's conversation from the graph and make its archive entry; `extra` goes into the metadata.
+    `extra` goes into the metadata.
 
     Raises: NothingToArchive if the conversation is empty, NotArchivable with the reason if it cannot be archived,
     TransientError if the graph is down.
@@ -76,7 +75,7 @@ def prepare(session: SessionInfo, tags: Sequence[str], config: SchedulerConfig, 
     session_id = session.session_id
     if config.archive_without_content:
         return _prepared(session, _record(session), 0, [*tags, "record-only"], config, extra)
-    nodes = _nodes(session_id)
+    nodes = nodes or _nodes(session_id)
     return _prepared(session, conversation(session_id, nodes), len(nodes), tags, config, extra)
 
 

@@ -108,10 +108,16 @@ def mark_alone(prepared: Prepared) -> None:
         check_marked(prepared, error)
 
 
-def check_unchanged(prepared: Prepared) -> None:
-    """Raise WentOn if the session's conversation has more or fewer nodes than were archived."""
-    session_id, count = prepared.session.session_id, prepared.node_count
-    if count and connections.memory_graph().count_nodes(session_id) != count:
+def check_unchanged(prepared: Prepared, count: int | None = None) -> None:
+    """Raise WentOn if the session's conversation has more or fewer nodes than were archived.
+
+    `count` is how many it has now, if that is known.
+    """
+    if not prepared.node_count:
+        return
+    if count is None:
+        count = connections.memory_graph().count_nodes(prepared.session.session_id)
+    if count != prepared.node_count:
         raise WentOn("went on while it was archived; a later sweep archives the rest")
 
 

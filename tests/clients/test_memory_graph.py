@@ -17,7 +17,8 @@ from support.fakes.graph import CALLS, CANARY, Graph
 
 
 def test_every_operation_of_the_service_is_tried() -> None:
-    assert set(CALLS) == set(pb.DESCRIPTOR.services_by_name["MemoryGraphService"].methods_by_name)
+    ours = {"GetConversations"}  # test_conversations.py
+    assert set(CALLS) | ours == set(pb.DESCRIPTOR.services_by_name["MemoryGraphService"].methods_by_name)
 
 
 @pytest.mark.parametrize("name", CALLS)

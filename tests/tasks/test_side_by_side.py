@@ -60,3 +60,18 @@ def test_who_takes_no_more_results_begins_no_more_work() -> None:
     next(results)
     results.close()
     assert len(begun) <= MOST + 1
+
+
+def test_short_work_is_done_where_it_is_asked_for_and_fails_in_its_place() -> None:
+    here, threads = threading.get_ident(), dict[int, int]()
+
+    def work(number: int) -> int:
+        threads[number] = threading.get_ident()
+        return 1 // (number - 6)
+
+    results = side_by_side.results(work, range(8), lambda number: number % 2 == 0)
+    taken = [next(results) for _ in range(6)]
+    assert taken == [1 // (number - 6) for number in range(6)]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert {number for number, thread in threads.items() if thread == here} == {0, 2, 4, 6}

@@ -112,6 +112,17 @@ def test_query_answers_the_nodes_in_order(call, session, prompt, response):
     assert answer[2] == [2]
 
 
+def test_get_conversations_answers_the_nodes_and_their_number_by_session(call, session, prompt, response):
+    other = call("CreateSession")[1][0]
+    call("AddPrompt", text(1, other) + text(2, "Ho"))
+    asked = text(1, session) + text(1, "nobody") + text(1, other)
+    found = {one[1][0]: fields(one[2][0]) for one in map(fields, call("GetConversations", asked)[1])}
+    assert [fields(node)[1][0] for node in found[session][1]] == [prompt, response]
+    assert (found[session][2], found[other][2]) == ([2], [1])
+    counted = {one[1][0]: fields(one[2][0]) for one in map(fields, call("GetConversations", asked + whole(2, 1))[1])}
+    assert counted == {session: {2: [2]}, other: {2: [1]}}
+
+
 def test_stream_query_sends_the_nodes_one_by_one(graph, session, prompt, response):
     nodes = graph.unary_stream(SERVICE + "StreamQuery")(text(1, session), timeout=10)
     assert [fields(node)[1][0] for node in nodes] == [prompt, response]

@@ -9,8 +9,8 @@ from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.memory_graph import store
 from memory_graph_workers.services.memory_graph.calls import MemoryGraph
 from memory_graph_workers.services.memory_graph.messages import Refused
-from memory_graph_workers.services.memory_graph.records import Base
-from sqlalchemy import event
+from memory_graph_workers.services.memory_graph.records import Base, NodeRecord, SessionRecord
+from sqlalchemy import event, select, update
 
 
 @pytest.fixture
@@ -95,3 +95,49 @@ def test_a_page_is_read_without_looking_for_records_in_its_statement(storage):
         assert len(store.query(session, pb.QueryRequest(session_id=one)).nodes) == 3
         assert len(store.stream_page(session, pb.QueryRequest(session_id=one), 0, 10, 0)[0]) == 3
     assert seen == []
+
+
+def together(storage, *session_ids, **more):
+    with storage.read() as session:
+        found = store.conversations(session, pb.GetConversationsRequest(session_ids=session_ids, **more))
+    contents = {one.session_id: [node.prompt.content for node in one.found.nodes] for one in found.conversations}
+    return contents, {one.session_id: one.found.total_count for one in found.conversations}
+
+
+def test_many_conversations_are_two_statements_and_their_numbers_one(storage, statements):
+    one, other, empty = conversation(storage, 3), conversation(storage, 2), conversation(storage, 0)
+    statements.clear()
+    contents, totals = together(storage, other, one, empty, "nobody")
+    assert statements == ["SELECT", "SELECT"]
+    assert contents == {session_id: [f"question {n}" for n in range(many)] for session_id, many in totals.items()}
+    assert totals == {one: 3, other: 2}
+    statements.clear()
+    assert together(storage, other, one, empty, "nobody", counts_alone=True) == ({one: [], other: []}, totals)
+    assert statements == ["SELECT"]
+
+
+def test_a_conversation_that_is_too_large_with_the_others_comes_as_a_number(storage, monkeypatch):
+    sizes = [2, 30, 3]
+    one, large, other = (conversation(storage, size) for size in sizes)
+    monkeypatch.setattr(store, "_CONVERSATIONS_BYTES", 3000)
+    contents, totals = together(storage, one, large, other)
+    assert [len(contents[session_id]) for session_id in (one, large, other)] == [2, 0, 3]
+    assert [totals[session_id] for session_id in (one, large, other)] == sizes
+
+
+@pytest.mark.parametrize("change", [{"message": b"\xff"}, {"node_type": 99}])
+def test_a_conversation_with_a_row_that_cannot_be_read_keeps_back_no_other(storage, change):
+    broken, fine = conversation(storage, 1), conversation(storage, 1)
+    first = select(NodeRecord).join(SessionRecord, SessionRecord.number == NodeRecord.session_number)
+    with storage.read() as session:
+        number = session.scalars(first.where(SessionRecord.session_id == broken)).one().number
+    storage.write(lambda tx: tx.execute(update(NodeRecord).where(NodeRecord.number == number).values(**change)))
+    contents, totals = together(storage, broken, fine)
+    assert contents == {broken: [], fine: ["question 0"]}
+    assert totals == {broken: 1, fine: 1}
+
+
+@pytest.mark.parametrize("wrong", [["x"] * 1001, [""], ["x" * 257], ["\0"]], ids=["many", "empty", "long", "NUL"])
+def test_what_are_no_ids_or_too_many_is_refused(storage, wrong):
+    with pytest.raises(Refused):
+        together(storage, *wrong)

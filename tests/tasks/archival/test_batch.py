@@ -17,6 +17,7 @@ from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.archival import batch as batch_module
 from memory_graph_workers.tasks.archival import storing
 from memory_graph_workers.tasks.archival.batch import REMEMBERED_TOGETHER, Batch
+from memory_graph_workers.tasks.archival.reading import Known
 from memory_graph_workers.tasks.archival.session import Prepared
 from memory_graph_workers.tasks.archival.state import Status, Sweep, Sweeps
 from memory_graph_workers.tasks.archival.storing import Stored
@@ -36,6 +37,7 @@ class Services:
     def __init__(self, state: Sweeps, *, takes_batches: bool) -> None:
         self.state, self.marked, self.away = state, set[str](), False
         self.read_together = list[list[str]]()
+        self.nodes = dict[str, list[Any]]()
         self.takes_batches = takes_batches
         self.known_when_killed = 0
 
@@ -45,9 +47,12 @@ class Services:
         status = SessionStatus.ARCHIVED if session_id in self.marked else SessionStatus.COMPLETED
         return SessionInfo(session_id, "m", now() - timedelta(days=90), status, ended_at=now() - timedelta(days=80))
 
-    def read_many(self, session_ids: Sequence[str]) -> dict[str, SessionInfo]:
+    def read_many(self, session_ids: Sequence[str], _: datetime) -> list[Known]:
         self.read_together.append([*session_ids])
-        return {one: self.read(one) for one in session_ids} if self.takes_batches else {}
+        return [Known(one, self.read(one) if self.takes_batches else None, self.nodes.get(one)) for one in session_ids]
+
+    def count_many(self, prepared: Sequence[Prepared]) -> dict[str, int]:
+        return {item.session.session_id: 1 for item in prepared} if self.takes_batches else {}
 
     def mark_alone(self, prepared: Prepared) -> None:
         if prepared.session.session_id == IDS[-1]:
@@ -88,7 +93,8 @@ def services(state: Sweeps, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
         monkeypatch.setenv(f"{name}_API_KEY", "k")
     monkeypatch.setenv("MEMORY_GRAPH_URL", "grpc://127.0.0.1:1")
     monkeypatch.setattr(batch_module, "read_session", found.read)
-    monkeypatch.setattr(batch_module, "read_sessions", found.read_many)
+    monkeypatch.setattr(batch_module, "read_together", found.read_many)
+    monkeypatch.setattr(batch_module, "count_together", found.count_many)
     monkeypatch.setattr(batch_module, "prepare", prepared)
     monkeypatch.setattr(batch_module, "store", stored)
     for name in ("place", "check_unchanged", "check_marked"):
@@ -194,7 +200,9 @@ def test_a_batch_whose_code_fails_unexpectedly_still_has_a_result(
 
 
 @pytest.mark.parametrize("error", [RedisError("READONLY"), RedisConnectionError("gone"), SoftTimeLimitExceeded()])
-@pytest.mark.parametrize("step", ["read_sessions", "prepare", "store", "place", "check_unchanged", "mark_together"])
+@pytest.mark.parametrize(
+    "step", ["read_together", "prepare", "store", "place", "count_together", "check_unchanged", "mark_together"]
+)
 def test_what_concerns_all_sessions_ends_the_attempt(
     state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
 ) -> None:
@@ -263,14 +271,7 @@ def test_only_what_was_not_placed_with_its_storing_is_placed_afterwards(
     state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, placed: list[str]
 ) -> None:
     did = list[str]()
-    usual = batch_module.store
-
-    def store(*given: Any, **options: Any) -> Stored:
-        done = usual(*given, **options)
-        done.placed.update(placed)
-        return done
-
-    monkeypatch.setattr(batch_module, "store", store)
+    under_policy(placed, monkeypatch)
     monkeypatch.setattr(batch_module, "ensure_policy", lambda policy: did.append("policy") or policy.policy_id)
     monkeypatch.setattr(batch_module, "place", lambda item, archive_id, policy_id: did.append(item.session.session_id))
     ended = batch(state)
@@ -283,14 +284,7 @@ def test_only_what_was_not_placed_with_its_storing_is_placed_afterwards(
 def test_a_policy_that_cannot_be_made_fails_those_alone_that_are_not_under_it(
     state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = batch_module.store
-
-    def store(*given: Any, **options: Any) -> Stored:
-        done = usual(*given, **options)
-        done.placed.update(IDS[:2])
-        return done
-
-    monkeypatch.setattr(batch_module, "store", store)
+    under_policy(IDS[:2], monkeypatch)
     monkeypatch.setattr(batch_module, "ensure_policy", no_id)
     ended = batch(state)
     ended.run(IDS[:4])
@@ -301,35 +295,75 @@ def test_a_policy_that_cannot_be_made_fails_those_alone_that_are_not_under_it(
 def test_sessions_are_read_a_few_together_and_those_left_out_alone(
     state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = list[str]()
+    alone, prepared = list[str](), dict[str, Any]()
     monkeypatch.setattr(batch_module, "READ_TOGETHER", 4)
     monkeypatch.setattr(batch_module, "read_session", lambda one: alone.append(one) or services.read(one))
-    usual = services.read_many
-    without_one: Callable[[Sequence[str]], Any] = lambda ids: {**usual(ids), IDS[2]: None}  # noqa: E731
-    monkeypatch.setattr(batch_module, "read_sessions", without_one)
+    usual_read, usual_prepare = services.read_many, batch_module.prepare
+
+    def without_one(ids: Sequence[str], cutoff: datetime) -> list[Known]:
+        return [Known(IDS[2]) if one.session_id == IDS[2] else one for one in usual_read(ids, cutoff)]
+
+    def prepare(session: SessionInfo, *others: Any) -> Prepared:
+        prepared[session.session_id] = others[-1]
+        return usual_prepare(session, *others)
+
+    monkeypatch.setattr(batch_module, "read_together", without_one)
+    monkeypatch.setattr(batch_module, "prepare", prepare)
+    services.nodes = {IDS[1]: ["node"]}
     ended = batch(state)
     ended.run(IDS[:6])
     assert services.read_together == [IDS[:4], IDS[4:6]]
     assert alone == [IDS[2]]
+    assert [one for one, nodes in prepared.items() if nodes] == [IDS[1]]
     assert ended.archived == IDS[:6]
 
 
 @pytest.mark.parametrize("services", ["together"], indirect=True)
-@pytest.mark.parametrize(("error", "waits"), [(ConnectionError("away"), True), (Refused("no", status=422), False)])
-def test_sessions_that_could_not_be_read_together_wait_or_are_read_alone(
-    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, error: Exception, waits: bool
+@pytest.mark.parametrize("step", ["read_together", "count_together"])
+def test_sessions_wait_while_nothing_responds_to_what_they_need_together(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    def fails(_: Any) -> Any:
-        raise error
+    def away(*_: Any) -> Any:
+        raise ConnectionError("away")
 
-    monkeypatch.setattr(batch_module, "read_sessions", fails)
+    under_policy(IDS[:4], monkeypatch)
+    monkeypatch.setattr(batch_module, step, away)
     ended = batch(state)
     ended.run(IDS[:4])
-    assert ([*ended.unsettled], ended.archived) == ((IDS[:4], []) if waits else ([], IDS[:4]))
+    assert ([*ended.unsettled], ended.archived) == (IDS[:4], [])
+
+
+def under_policy(session_ids: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the vault place these under their policy when it stores them."""
+    usual = batch_module.store
+
+    def store(*given: Any, **options: Any) -> Stored:
+        done = usual(*given, **options)
+        done.placed.update(session_ids)
+        return done
+
+    monkeypatch.setattr(batch_module, "store", store)
 
 
 @pytest.mark.parametrize("services", ["together"], indirect=True)
-def test_on_the_last_attempt_each_session_is_read_alone(state: Sweeps, services: Services) -> None:
+def test_only_a_session_that_is_under_its_policy_already_is_counted_with_others(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = dict[str, int | None]()
+    under_policy(IDS[:2], monkeypatch)
+    monkeypatch.setattr(
+        batch_module, "check_unchanged", lambda item, count: counts.update({item.session.session_id: count})
+    )
+    batch(state).run(IDS[:4])
+    assert counts == {IDS[0]: 1, IDS[1]: 1, IDS[2]: None, IDS[3]: None}
+
+
+@pytest.mark.parametrize("services", ["together"], indirect=True)
+def test_on_the_last_attempt_each_session_is_read_and_counted_alone(
+    state: Sweeps, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_module, "count_together", no_id)
+    under_policy(IDS[:4], monkeypatch)
     ended = batch(state, is_last_attempt=True)
     ended.run(IDS[:4])
     assert services.read_together == []
