@@ -18,6 +18,9 @@ _RFC3339 = re.compile(
     r"(?P<seconds>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
+# A time as we write it, within the range that is sent.
+_WRITTEN_TIME = re.compile(r"[1-8]\d{3}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.(?!000000)\d{6})?Z", re.ASCII)
+_FLAT = frozenset({str, int, bool, type(None)})
 _KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
 # Controls (C0, DEL, C1), line ends and bidi marks. The last are in the class as themselves, because the engines that
 # read a JSON Schema spell an escape above 255 in different ways.
@@ -49,6 +52,11 @@ class Text(fields.String):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return value if type(value) is str else super()._serialize(value, attr, obj, **kwargs)
 
+    def is_plain(self, value: Any) -> bool:
+        """Return whether a value is certainly valid and written as it is; False says nothing."""
+        plain = type(value) is str and self.shortest <= len(value) <= self.longest
+        return plain and value.isascii() and value.isprintable()
+
 
 class Id(Text):
     """An id that goes into a path: 1 to 256 characters, no control or bidi characters, not `.` or `..`."""
@@ -63,6 +71,10 @@ class Id(Text):
         if text in {".", ".."} or _NOT_IN_ID.search(text):
             raise self.make_error("id")
         return text
+
+    def is_plain(self, value: Any) -> bool:
+        """Return whether a value is certainly valid and written as it is; False says nothing."""
+        return super().is_plain(value) and value not in {".", ".."}
 
 
 class IdOrEmpty(Id):
@@ -87,6 +99,10 @@ class Key(Text):
             raise self.make_error("key")
         return text
 
+    def is_plain(self, value: Any) -> bool:
+        """Return whether a value is certainly valid and written as it is; False says nothing."""
+        return super().is_plain(value) and " " not in value
+
 
 class Count(fields.Integer):
     """A whole number from 0 to 2**63 - 1; neither `true` nor "5" is one."""
@@ -108,6 +124,10 @@ class Count(fields.Integer):
         if isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
+
+    def is_plain(self, value: Any) -> bool:
+        """Return whether a value is certainly valid and written as it is; False says nothing."""
+        return self.least <= value <= self.most if type(value) is int else value is None and self.allow_none
 
 
 class ReadCount(Count):
@@ -179,6 +199,20 @@ class SentTimestamp(Timestamp):
             raise self.make_error("range")
         return moment
 
+    def is_plain(self, value: Any) -> bool:
+        """Return whether a value is certainly valid and written as it is; False says nothing."""
+        if type(value) is not str or not _WRITTEN_TIME.fullmatch(value):
+            return False
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:  # no such day, minute or second
+            return False
+        return True
+
+    def read_plain(self, value: str) -> datetime:
+        """Return the time that a plain one names."""
+        return datetime.fromisoformat(value)
+
 
 class AskedAt(SentTimestamp):
     """When a change of a session was asked for, by the sender's clock: it decides if messages come in another order.
@@ -241,6 +275,15 @@ class ModestObject(JsonObject):
             raise self.make_error("marked")
         return json.loads(text)  # a copy, because the sender may change the original
 
+    def is_plain(self, value: Any) -> bool:
+        """Return whether a value is certainly valid and written as it is; False says nothing."""
+        text = _plain_text(value) if type(value) is dict else None
+        return text is not None and _is_modest(text)
+
+    def copy_of_plain(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return a copy of a plain one, because the sender may change the original."""
+        return orjson.loads(orjson.dumps(value)) if value else {}
+
 
 class Choice(fields.Enum[Any]):
     """One of an enum's values; another text, which a newer service may know, is read as it is."""
@@ -272,6 +315,17 @@ def _copied(value: Any) -> tuple[bytes, Any] | None:
         copy = orjson.loads(text)
         return (text, copy) if copy == value else None  # NaN is written as null, a date as text
     except (TypeError, ValueError, RecursionError):  # orjson's own errors are of these
+        return None
+
+
+def _plain_text(value: dict[Any, Any]) -> bytes | None:
+    """Return an object that is certainly plain JSON as text; if it is flat, it need not be read again to know that."""
+    if not _FLAT.issuperset(map(type, value.values())):
+        copied = _copied(value)
+        return copied and copied[0]
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a key that is no text, a number of over 64 bits, text that UTF-8 cannot carry
         return None
 
 

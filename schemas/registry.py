@@ -1,11 +1,13 @@
 """Payloads of LLM-Registry: sessions, models, token usage."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, cast
 
 import marshmallow
+import orjson
 from marshmallow import fields
 
 from .base import Request, Response, ValidationError
@@ -24,6 +26,7 @@ from .fields import (
     Tags,
     Text,
     Timestamp,
+    format_timestamp,
     now,
 )
 from .ids import time_ordered_id
@@ -257,6 +260,8 @@ def tokens_by_kind(metadata: dict[str, Any]) -> dict[str, int]:
     Raises: ValidationError if one of TOKEN_KINDS is not a count.
     """
     given = metadata.get("tokens")
+    if given is None:
+        return {}
     counts = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     counted = {kind: counts[kind] for kind in TOKEN_KINDS if counts.get(kind) is not None}
     try:
@@ -273,12 +278,37 @@ class KeyedUsageReport(UsageReport):
     idempotency_key: str = field(default_factory=time_ordered_id)
 
 
+_ABSENT = object()  # what no field takes for valid
+_DEFAULTS = {"model_id": "", "latency_ms": None, "metadata": {}}
+
+
 class KeyedUsageReportSchema(UsageReportSchema):
     model = KeyedUsageReport
     identity = "idempotency_key"
 
     metadata = ModestObject()
     idempotency_key = Key()
+
+    def plain_text(self, given: dict[str, Any]) -> bytes | None:
+        """Return a report's fields as JSON, with what the sender left out; None if `read` has to look at them."""
+        filled = {**self._left_out, **given}
+        moment, prompt, completion = filled["timestamp"], filled["prompt_tokens"], filled["completion_tokens"]
+        if moment is _ABSENT or (type(moment) is datetime and moment.tzinfo is UTC):
+            filled["timestamp"] = format_timestamp(now() if moment is _ABSENT else moment)
+        if filled["total_tokens"] is _ABSENT and type(prompt) is type(completion) is int:
+            filled["total_tokens"] = prompt + completion
+        try:
+            if not self._is_plain(filled):
+                return None
+            self.check(filled)
+        except marshmallow.ValidationError:
+            return None
+        return orjson.dumps(filled)
+
+    @cached_property
+    def _left_out(self) -> dict[str, Any]:
+        """All fields in the order in which they are written, with their defaults."""
+        return {name: _DEFAULTS.get(name, _ABSENT) for name in self.fields}
 
 
 @dataclass(frozen=True)

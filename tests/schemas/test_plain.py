@@ -1,0 +1,40 @@
+"""What our own producers send is read the quick way, and written as it came."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from memory_graph_workers.schemas.registry import KeyedUsageReport, KeyedUsageReportSchema, UsageReportSchema
+
+SCHEMA = KeyedUsageReportSchema()
+WRITTEN: dict[str, Any] = {
+    "session_id": "s",
+    "prompt_tokens": 1,
+    "completion_tokens": 2,
+    "model_id": "m",
+    "total_tokens": 3,
+    "latency_ms": None,
+    "timestamp": "2026-01-31T12:00:00.000001Z",
+    "metadata": {"route": "/chat", "tokens": {"cached_tokens": 1}},
+    "idempotency_key": "k",
+}
+
+
+def test_what_our_producers_send_goes_the_quick_way() -> None:
+    # `_is_plain`, because what is slow is right, too.
+    fields = {"session_id": "s", "prompt_tokens": 1, "completion_tokens": 2, "idempotency_key": "k"}
+    for given_ in (WRITTEN, fields, {**fields, "timestamp": datetime(2026, 1, 31, tzinfo=UTC)}):
+        text = SCHEMA.plain_text(given_)
+        assert text is not None
+        assert SCHEMA._is_plain(json.loads(text))
+        assert SCHEMA.as_json(SCHEMA.receive(json.loads(text), "seed")) == json.loads(text)
+
+
+def test_what_is_written_is_nobody_elses_to_change() -> None:
+    payload = json.loads(json.dumps(WRITTEN))
+    report: Any = SCHEMA.receive(payload, "seed")
+    assert isinstance(report, KeyedUsageReport)
+    payload["metadata"]["route"] = "other"
+    SCHEMA.as_json(report).pop("session_id")
+    assert SCHEMA.as_json(report) == WRITTEN
+    assert "idempotency_key" not in UsageReportSchema().write(report)
