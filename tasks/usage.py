@@ -1,7 +1,6 @@
 """Sends usage reports in batches from a thread: a report costs its caller microseconds, a batch is one message."""
 
 import atexit
-import json
 import logging
 import os
 import queue
@@ -13,23 +12,32 @@ from types import TracebackType
 from typing import Any, Literal, Self, Unpack, cast, overload
 from weakref import WeakSet
 
+import orjson
+from kombu import serialization
 from kombu.exceptions import OperationalError
 
+from ..clients.base import encode
 from ..clients.registry import KEYED_USAGE
 from ..schemas.calls import UsageReportFields
 from ..schemas.ids import time_ordered_id
-from ..schemas.registry import UsageReport
+from ..schemas.registry import KeyedUsageReportSchema, UsageReport
 from .app import mistakes
 from .operation import KEY
 from .usage_batch import track_usage_batch
 
 BATCH_SIZE = 100
-BATCH_BYTES = 2**20  # of metadata in one message, about
+BATCH_BYTES = 2**20  # of reports in one message, about
 INTERVAL_SECS = 1.0
 MOST_WAITING = 10_000
 LONGEST_BLOCK_SECS = 5.0
 LONGEST_PAUSE_SECS = 5.0
 LONGEST_EXIT_SECS = 10.0
+
+_SCHEMA = KeyedUsageReportSchema()
+# The serializer of messages whose reports are JSON already; to a worker, the message is JSON as any other.
+WRITTEN = "written-json"
+serialization.register(WRITTEN, cast(Any, orjson.dumps), None, "application/json")
+serialization.register_json()  # the name of that content type is still "json"
 
 logger = logging.getLogger(__name__)
 
@@ -79,12 +87,9 @@ class UsageReporter:
             raise TypeError("Give a report or its fields, not both.")
         given = fields if report is None else KEYED_USAGE.given(report)
         key = idempotency_key or given.get(KEY)
-        if key:
-            keyed = KEYED_USAGE.receive({**given, KEY: key}, key)
-        else:
-            keyed = KEYED_USAGE.read({**given, KEY: time_ordered_id()})
-        self._take(KEYED_USAGE.as_json(keyed))
-        return keyed.idempotency_key
+        keyed = {**given, KEY: key or time_ordered_id()}
+        self._take(_text(keyed, chosen_key=bool(key)))
+        return keyed[KEY]
 
     def flush(self, timeout_secs: float = 10.0) -> None:
         """Send all waiting reports, and return when the broker has them.
@@ -123,8 +128,8 @@ class UsageReporter:
         """Start empty, in this process."""
         self._lock = threading.RLock()  # reentrant: a signal's handler may report, too
         self._done = threading.Condition()  # another lock: the sender must not block `report`
-        self._waiting: list[dict[str, Any]] = []
-        self._full: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
+        self._waiting: list[bytes] = []
+        self._full: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
         self._taken = self._sent = 0
         self._first_at = 0.0
         self._closed = self._sleeps = False
@@ -134,13 +139,13 @@ class UsageReporter:
     def _backlog(self) -> int:
         return self._taken - self._sent
 
-    def _take(self, report: dict[str, Any]) -> None:
+    def _take(self, report: bytes) -> None:
         end = None
         while not self._has_taken(report):
             end = end or time.monotonic() + LONGEST_BLOCK_SECS
             self._wait_for_room(end - time.monotonic())
 
-    def _has_taken(self, report: dict[str, Any]) -> bool:
+    def _has_taken(self, report: bytes) -> bool:
         """Take a report if there is room for it."""
         with self._lock:
             if self._backlog >= self._most_waiting:
@@ -190,7 +195,7 @@ class UsageReporter:
                     self._done.notify_all()
             wait_secs = self._interval_secs if batch else self._wait_secs()
 
-    def _next(self, wait_secs: float | None) -> list[dict[str, Any]] | None:
+    def _next(self, wait_secs: float | None) -> list[bytes] | None:
         """Return the next batch to send; an empty one asks to look at the clock, None to stop."""
         try:
             return self._full.get(timeout=wait_secs)
@@ -206,12 +211,13 @@ class UsageReporter:
                 self._hand_over()
             return None if self._sleeps else max(0.0, left_secs)
 
-    def _send(self, batch: list[dict[str, Any]]) -> None:
+    def _send(self, batch: list[bytes]) -> None:
         """Send a batch until the broker has it, always under one id, so that two copies have one effect."""
         task_id, pause_secs = time_ordered_id(), 0.1
         while True:
             try:
-                track_usage_batch.send_checked({"reports": batch}, task_id=task_id)
+                reports = [orjson.Fragment(report) for report in batch]
+                track_usage_batch.send_checked({"reports": reports}, task_id=task_id, serializer=WRITTEN)
                 return
             except Exception as error:  # noqa: BLE001  no error may end this thread: its reports would be lost
                 logger.warning("%d usage reports not sent yet (%s)", self._backlog, type(error).__name__)
@@ -219,12 +225,24 @@ class UsageReporter:
                 pause_secs = min(pause_secs * 2, LONGEST_PAUSE_SECS)
 
 
-def _parts(batch: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _text(keyed: dict[str, Any], *, chosen_key: bool) -> bytes:
+    """Return a report with its key as JSON; under a key that its sender chose, an absent time stays absent.
+
+    Raises: ValidationError naming each wrong field.
+    """
+    text = _SCHEMA.plain_text(keyed) if not chosen_key or "timestamp" in keyed else None
+    if text is not None:
+        return text
+    model = KEYED_USAGE.receive(keyed, keyed[KEY]) if chosen_key else KEYED_USAGE.read(keyed)
+    return encode(KEYED_USAGE.as_json(model))
+
+
+def _parts(batch: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Yield a batch in parts that are not too large; only metadata can make it so."""
-    part, size_bytes = list[dict[str, Any]](), 0
+    part, size_bytes = list[bytes](), 0
     for report in batch:
         part.append(report)
-        size_bytes += len(json.dumps(report["metadata"])) if report.get("metadata") else 0
+        size_bytes += len(report)
         if size_bytes >= BATCH_BYTES:
             yield part
             part, size_bytes = [], 0

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import orjson
 import pytest
+from kombu import serialization
 from kombu.exceptions import OperationalError
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import KeyedUsageReport, UsageReport
@@ -32,7 +34,7 @@ class Broker:
         self.tried.append(task_id)
         if self.away:
             raise OperationalError("away")
-        self.batches.append((task_id, checked["reports"]))
+        self.batches.append((task_id, orjson.loads(orjson.dumps(checked["reports"]))))
 
     @property
     def sizes(self) -> list[int]:
@@ -100,6 +102,22 @@ def test_a_report_goes_as_it_would_by_itself_under_its_key(
         "idempotency_key": "k",
     }
     assert track_usage_batch.checked((), {"reports": batch}) == {"reports": batch}
+
+
+def test_its_message_is_json_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+
+    def send(checked: dict[str, Any], serializer: str, **options: Any) -> None:
+        kind, encoding, body = serialization.dumps(((), checked, {}), serializer)
+        assert (kind, encoding) == serialization.dumps((), "json")[:2]
+        sent.append(body)
+
+    monkeypatch.setattr(track_usage_batch, "send_checked", send)
+    with UsageReporter() as one:
+        one.report(**REPORT, idempotency_key="k", metadata={"text": "é\u2028"}, timestamp="2026-01-31T12:00:00Z")
+    ((_, kwargs, _),) = (serialization.loads(body, "application/json", "utf-8") for body in sent)
+    assert kwargs["reports"][0]["metadata"] == {"text": "é\u2028"}
+    assert track_usage_batch.checked((), kwargs) == kwargs
 
 
 @pytest.mark.parametrize(
