@@ -24,6 +24,7 @@ from listing import SIZE, START, page, statements
 from memory_graph_workers.schemas.ids import time_ordered_id
 from memory_graph_workers.schemas.registry import SessionStatus, UsageReport
 from memory_graph_workers.services.database.config import DatabaseUrl
+from memory_graph_workers.services.database.driver import run_in
 from memory_graph_workers.services.database.engines import migration_engine
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import usage as registry_usage
@@ -98,7 +99,7 @@ def calls(sessions: int) -> dict[str, Callable[[], Work]]:
         "count a batch of 100 reports": lambda: counting(random, sessions, 100),
         "count a single report": lambda: counting(random, sessions, 1),
         "usage of a session": lambda: usage_of_session(random.randrange(sessions) + 1),
-        "usage of a model": lambda: lambda session: registry_usage.of_model(session, "m-3"),
+        "usage of a model": lambda: lambda session: registry_usage.of_model(run_in(session), "m-3"),
         "first page": lambda: page(1),
         "first page of `failed`": lambda: page(1, failed),
         "middle page of `failed`": lambda: page(max(last // 40, 1), failed),
@@ -122,7 +123,7 @@ def entry(owner: str) -> Entry:
 
 def usage_of_session(number: int) -> Work:
     """The sum of a session."""
-    return lambda session: registry_usage.of_session(session, f"s-{number}")
+    return lambda session: registry_usage.of_session(run_in(session), f"s-{number}")
 
 
 def one_batch(storage: Storage, sessions: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from memory_graph_workers.schemas.registry import ModelMetadata, SessionStatus
 from memory_graph_workers.services.database.config import DatabaseUrl
+from memory_graph_workers.services.database.driver import run_in
 from memory_graph_workers.services.database.engines import migration_engine
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import models as registry_models
@@ -124,8 +125,11 @@ def readings(many: int) -> dict[str, tuple[Read, Read]]:
             page(last * 17 // 40, SessionStatus.ARCHIVED, half),
             naive_page(last * 17 // 40, SessionStatus.ARCHIVED, half),
         ),
-        "usage of a session": (lambda open_: registry_usage.of_session(open_, f"s-{many // 2}"), naive_sum(session)),
-        "usage of a model": (lambda open_: registry_usage.of_model(open_, "m-3"), naive_sum(model)),
+        "usage of a session": (
+            lambda open_: registry_usage.of_session(run_in(open_), f"s-{many // 2}"),
+            naive_sum(session),
+        ),
+        "usage of a model": (lambda open_: registry_usage.of_model(run_in(open_), "m-3"), naive_sum(model)),
     }
 
 

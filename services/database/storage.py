@@ -16,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from ...schemas.base import canonical_json
+from .driver import Driver, Run
 from .engines import BEGIN, WRITING, service_engine
 from .migrate import Migrations
 from .timeouts import health_check_timeout
@@ -113,6 +114,7 @@ class Storage:
         self._engine = service_engine(url, self._migrations.schema, threads)
         self._reading = self._engine.execution_options(**_snapshot(self._engine))
         self._writing = self._engine.execution_options(**{BEGIN: WRITING})
+        self._driver = Driver(self._engine)
 
     def create(self) -> None:
         """Create the tables in an empty database; check that any other has the tables this release needs.
@@ -127,16 +129,20 @@ class Storage:
         with Session(self._reading) as session, session.begin():
             yield session
 
+    def read_at_once(self, work: Callable[[Run], T]) -> T:
+        """Read by constant statements, each of which sees a snapshot of its own."""
+        return self._driver.read(work)
+
     def write(self, work: Callable[[Session], T]) -> T:
         """Run `work` in one transaction; run it again after a conflict with another writer."""
-        for attempt in range(1, _ATTEMPTS):
-            try:
-                return self._write(work)
-            except (DBAPIError, WriteConflict) as error:
-                if not _is_write_conflict(error):
-                    raise
-                time.sleep(random.uniform(0, _PAUSE_SECS * attempt))
-        return self._write(work)
+        return _unless_conflict(lambda: self._write(work))
+
+    def write_at_once(self, work: Callable[[Run], T]) -> T:
+        """Run `work` as `write` does, but by constant statements.
+
+        In PostgreSQL each of them is a transaction by itself, so only one of them may write.
+        """
+        return _unless_conflict(lambda: self._driver.write(work))
 
     def check(self) -> None:
         """Read from a table, within a few seconds.
@@ -153,6 +159,17 @@ class Storage:
     def _write(self, work: Callable[[Session], T]) -> T:
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             return work(session)
+
+
+def _unless_conflict(write: Callable[[], T]) -> T:
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return write()
+        except (DBAPIError, WriteConflict) as error:
+            if not _is_write_conflict(error):
+                raise
+            time.sleep(random.uniform(0, _PAUSE_SECS * attempt))
+    return write()
 
 
 def _snapshot(engine: Engine) -> dict[str, str]:

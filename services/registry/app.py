@@ -312,16 +312,14 @@ def track_usage_batch() -> BatchOutcome:
 @routes.responds(200, UsageStatsSchema(), errors=(404,))
 def get_session_usage(session_id: str) -> UsageStats:
     """Get the token usage of a session: of all its reports, also of those that are no longer kept."""
-    with _storage().read() as session:
-        return registry_usage.of_session(session, session_id)
+    return _storage().read_at_once(lambda run: registry_usage.of_session(run, session_id))
 
 
 @routes.get("/models/<id:model_id>/usage")
 @routes.responds(200, UsageStatsSchema(), errors=(404,))
 def get_model_usage(model_id: str) -> UsageStats:
     """Get the token usage of a model: of all its reports, also of those that are no longer kept."""
-    with _storage().read() as session:
-        return registry_usage.of_model(session, model_id)
+    return _storage().read_at_once(lambda run: registry_usage.of_model(run, model_id))
 
 
 def _counter() -> Counter:

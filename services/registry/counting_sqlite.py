@@ -8,61 +8,61 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row
 from sqlalchemy.dialects import sqlite
 
 from ...schemas.base import canonical_json
+from ..database.driver import Run
 from ..database.storage import UtcDateTime
 from .counted import ROUTE, SUMS, Days, Entry, Seen, values
 
 
-def count(connection: Connection, entries: Sequence[Entry], now: datetime, days: Days) -> list[Seen]:
+def count(run: Run, entries: Sequence[Entry], now: datetime, days: Days) -> list[Seen]:
     """Count reports whose keys differ, and return what became of each, in their order."""
     sent = [
         value
         for place, entry in enumerate(entries)
         for value in (place, entry.report.session_id, entry.sent_key, entry.key)
     ]
-    known = connection.exec_driver_sql(_look_up(len(entries)), (*sent, _stored_time(now), days.first)).all()
-    seen = [_seen(row) for row in known]
-    new = [(entry, row) for entry, row, one in zip(entries, known, seen, strict=True) if one.is_new]
+    known = run(_look_up(len(entries)), (*sent, _stored_time(now), days.first))
+    seen = [_seen(*row) for row in known]
+    new = [(entry, *row[:2]) for entry, row, one in zip(entries, known, seen, strict=True) if one.is_new]
     if new:
-        _add(connection, new, now, days)
+        _add(run, new, now, days)
     return seen
 
 
-def _seen(row: Row[Any]) -> Seen:
-    if row.number is None:
+def _seen(number: int | None, model_id: str | None, fields: bytes | None, fingerprint: str | None) -> Seen:
+    if number is None:
         return Seen(False, False)
-    if row.fingerprint is not None:
-        return Seen(True, False, fingerprint=row.fingerprint)
-    return Seen(True, row.fields is None, row.fields)
+    if fingerprint is not None:
+        return Seen(True, False, fingerprint=fingerprint)
+    return Seen(True, fields is None, fields)
 
 
-def _add(connection: Connection, new: Iterable[tuple[Entry, Row[Any]]], now: datetime, days: Days) -> None:
+def _add(run: Run, new: Iterable[tuple[Entry, int, str]], now: datetime, days: Days) -> None:
     keys: list[dict[str, Any]] = []
     reports: list[dict[str, Any]] = []
     of_sessions: dict[int, dict[str, Any]] = {}
     of_models: dict[str, dict[str, Any]] = {}
-    for entry, owner in new:
+    for entry, number, model_id in new:
         row = values(entry, now)
         row |= {
-            "session_number": owner.number,
-            "model_id": entry.report.model_id or owner.model_id,
+            "session_number": number,
+            "model_id": entry.report.model_id or model_id,
             "slot": 0,
             "reported_at": _stored_time(row["reported_at"]),
             "details": canonical_json(entry.report.metadata).decode(),
         }
         reports.append(row)
-        _sum(of_sessions, owner.number, row)
+        _sum(of_sessions, number, row)
         _sum(of_models, row["model_id"], row)
         if entry.key:
             keys.append({"key": entry.key, "fields": entry.fields, "day": days.today})
     if keys:
-        connection.exec_driver_sql(_KEEP_KEY, keys)
-    connection.exec_driver_sql(_ADD_REPORT, reports)
-    connection.exec_driver_sql(_ADD_TO_SESSION, list(of_sessions.values()))
-    connection.exec_driver_sql(_ADD_TO_MODEL, list(of_models.values()))
+        run(_KEEP_KEY, keys)
+    run(_ADD_REPORT, reports)
+    run(_ADD_TO_SESSION, list(of_sessions.values()))
+    run(_ADD_TO_MODEL, list(of_models.values()))
 
 
 def _sum(sums: dict[Any, dict[str, Any]], key: Any, row: dict[str, Any]) -> None:

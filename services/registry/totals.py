@@ -1,21 +1,24 @@
 """The Registry's running totals of usage, which each report's transaction adds to, so that no sum reads the reports."""
 
-from sqlalchemy import Executable, bindparam, func, select
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from ...schemas.registry import TOKEN_KINDS, UsageStats
+from ..database.driver import Run
 from .counted import SUMS
 from .records import ModelRecord, ModelUsage, SessionRecord, SessionUsage
 
 
-def of_session(session: Session, session_id: str) -> UsageStats | None:
+def of_session(run: Run, session_id: str) -> UsageStats | None:
     """A session's total, from its start on until something is reported; None if it does not exist."""
-    return _stats(session, _OF_SESSION, session_id)
+    return _stats(run, _OF_SESSION, session_id)
 
 
-def of_model(session: Session, model_id: str) -> UsageStats | None:
+def of_model(run: Run, model_id: str) -> UsageStats | None:
     """A model's total, from when it was first named on until something is reported; None if it does not exist."""
-    return _stats(session, _OF_MODEL, model_id)
+    return _stats(run, _OF_MODEL, model_id)
 
 
 def of_sessions(session: Session, numbers: list[int]) -> dict[int, tuple[int, int]]:
@@ -25,11 +28,11 @@ def of_sessions(session: Session, numbers: list[int]) -> dict[int, tuple[int, in
     return {number: (reports, tokens) for number, reports, tokens in found}
 
 
-def _stats(session: Session, statement: Executable, subject: str) -> UsageStats | None:
-    row = session.connection().execute(statement, {"subject": subject}).one_or_none()
-    if row is None:
+def _stats(run: Run, statement: Select[*tuple[Any, ...]], subject: str) -> UsageStats | None:
+    rows = run.select(statement, subject=subject)
+    if not rows:
         return None
-    since, first, last, *numbers = tuple(row)
+    since, first, last, *numbers = rows[0]
     reports, prompt, completion, total, latency, timed, *kinds = [int(number or 0) for number in numbers]
     return UsageStats(
         id=subject,

@@ -10,6 +10,7 @@ from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.orm import Session
 
 from ...schemas.registry import UsageReport, UsageStats, tokens_by_kind
+from ..database.driver import Run, run_in
 from ..database.storage import Storage
 from ..web.idempotency import KEY_REUSED, IdempotencyStore, sha256_fingerprint
 from . import counting_postgresql, counting_sqlite
@@ -21,6 +22,7 @@ from .usage_keys import days, fields_digest, key_bytes, purge
 
 # Nine million reports of this size still fit into a 64-bit total.
 _MAX_COUNT = 10**12
+_OF_SESSION = ""  # for the model of the session, which is recorded when that is registered
 _MOST_KNOWN_MODELS = 10_000  # whoever reports usage names them
 _KEYLESS_KEPT = timedelta(hours=1)
 _COUNT = {"postgresql": counting_postgresql.count, "sqlite": counting_sqlite.count}
@@ -45,7 +47,7 @@ class Counter:
     def __init__(self, storage: Storage, kept_days: int | None, now: Callable[[], datetime]) -> None:
         """`kept_days` is how long keys are known, None for ever."""
         self._storage, self._kept_days, self._now = storage, kept_days, now
-        self._known_models = set[str]()
+        self._known_models = {_OF_SESSION}
 
     def track(self, sent: Sequence[Sent]) -> list[Outcome]:
         """Count reports in one transaction, and return what became of each, in their order.
@@ -69,14 +71,18 @@ class Counter:
         if not sent:
             return {}
         entries, now = [_entry(one) for one in sent.values()], self._now()
-        seen = self._storage.write(lambda session: self._count(session, entries, now))
+        if self._known_models.issuperset(entry.report.model_id for entry in entries):
+            known_days = days(now, self._kept_days)
+            seen = self._storage.write_at_once(lambda run: count_rows(run, entries, now, known_days))
+        else:
+            seen = self._storage.write(lambda session: self._count(session, entries, now))
         self._remember_models(entry.report.model_id for entry, one in zip(entries, seen, strict=True) if one.is_new)
         return {place: _outcome(sent[place], entry, one) for place, entry, one in zip(sent, entries, seen, strict=True)}
 
     def _remember_models(self, model_ids: Iterable[str]) -> None:
         """Remember which models are recorded, so that no report looks for them again; forget all once they are many."""
         if len(self._known_models) > _MOST_KNOWN_MODELS:
-            self._known_models = set[str]()
+            self._known_models = {_OF_SESSION}
         self._known_models.update(model_ids)
 
     def track_one(self, sent: Sent) -> None:
@@ -116,22 +122,26 @@ def count(
     session: Session, entries: list[Entry], now: datetime, known_days: Days, known_models: Collection[str] = ()
 ) -> list[Seen]:
     """Count reports with different keys, record the models that they name, and return what became of each."""
-    connection = session.connection()
-    seen = _COUNT[connection.dialect.name](connection, entries, now, known_days)
+    seen = count_rows(run_in(session), entries, now, known_days)
     named = {entry.report.model_id for entry, one in zip(entries, seen, strict=True) if one.is_new}
-    for model_id in sorted(named.difference(known_models, [""])):
+    for model_id in sorted(named.difference(known_models, [_OF_SESSION])):
         registry_models.record_model(session, model_id, "", now)
     return seen
 
 
-def of_session(session: Session, session_id: str) -> UsageStats:
+def count_rows(run: Run, entries: list[Entry], now: datetime, known_days: Days) -> list[Seen]:
+    """Count reports with different keys whose models are recorded, and return what became of each."""
+    return _COUNT[run.dialect.name](run, entries, now, known_days)
+
+
+def of_session(run: Run, session_id: str) -> UsageStats:
     """A session's usage so far; a 404 if it does not exist."""
-    return registry_totals.of_session(session, session_id) or abort(404, message=NO_SESSION.message)
+    return registry_totals.of_session(run, session_id) or abort(404, message=NO_SESSION.message)
 
 
-def of_model(session: Session, model_id: str) -> UsageStats:
+def of_model(run: Run, model_id: str) -> UsageStats:
     """A model's usage so far, including that of deleted sessions; a 404 if it does not exist."""
-    return registry_totals.of_model(session, model_id) or abort(404, message=registry_models.NO_MODEL)
+    return registry_totals.of_model(run, model_id) or abort(404, message=registry_models.NO_MODEL)
 
 
 def _entry(sent: Sent) -> Entry:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, StatusUpdate, UsageReport
+from memory_graph_workers.services.database.driver import run_in
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage
 from memory_graph_workers.services.registry.counted import Days, Entry
@@ -118,10 +119,12 @@ def test_pages_totals_and_sums_equal_a_count_of_every_row(storage, seed):
             found = [info.session_id for info in answer.sessions], answer.total
             assert found == naive_page(session, page, size, filters)
         for record in session.scalars(select(SessionRecord)):
-            stats = registry_usage.of_session(session, record.session_id)
+            stats = registry_usage.of_session(run_in(session), record.session_id)
             assert shown(stats) == naive_usage(session, UsageRecord.session_number == record.number)
         for model in MODELS:
-            assert shown(registry_usage.of_model(session, model)) == naive_usage(session, UsageRecord.model_id == model)
+            assert shown(registry_usage.of_model(run_in(session), model)) == naive_usage(
+                session, UsageRecord.model_id == model
+            )
 
 
 def test_counts_stay_right_while_many_write_at_once(start):

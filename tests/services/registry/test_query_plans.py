@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.services.database.config import DatabaseUrl
+from memory_graph_workers.services.database.driver import run_in
 from memory_graph_workers.services.database.storage import Storage
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage
@@ -87,8 +88,8 @@ READS = {
         session, 40, 50, Filters(SessionStatus.COMPLETED, ended_before=START + timedelta(minutes=9_999))
     ),
     "session": lambda session: registry_sessions.read(session, "s7"),
-    "usage of a session": lambda session: registry_usage.of_session(session, "s7"),
-    "usage of a model": lambda session: registry_usage.of_model(session, "a/b"),
+    "usage of a session": lambda session: registry_usage.of_session(run_in(session), "s7"),
+    "usage of a model": lambda session: registry_usage.of_model(run_in(session), "a/b"),
 }
 
 

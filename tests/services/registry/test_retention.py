@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from memory_graph_workers.schemas.registry import SessionRegistration, UsageReport
 from memory_graph_workers.services.database.config import DatabaseUrl
+from memory_graph_workers.services.database.driver import run_in
 from memory_graph_workers.services.registry import sessions as registry_sessions
 from memory_graph_workers.services.registry import usage as registry_usage
 from memory_graph_workers.services.registry.app import make_app, prepare
@@ -53,7 +54,10 @@ def left(storage):
 
 def sums(storage, *names):
     with storage.read() as session:
-        return [registry_usage.of_model(session, "m"), *(registry_usage.of_session(session, name) for name in names)]
+        return [
+            registry_usage.of_model(run_in(session), "m"),
+            *(registry_usage.of_session(run_in(session), name) for name in names),
+        ]
 
 
 @pytest.mark.parametrize("many", [1, SLICE, 2 * SLICE + 7])
