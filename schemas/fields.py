@@ -10,6 +10,7 @@ import orjson
 from marshmallow import ValidationError, fields, validate
 
 MAX_ID_LENGTH = 256
+MAX_KEY_LENGTH = 255
 MAX_COUNT = 2**63 - 1
 MAX_DAYS = 365_000
 FIRST_TIME, LAST_TIME = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -18,8 +19,6 @@ _RFC3339 = re.compile(
     r"(?P<seconds>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
-# A time as we write it, within the range that is sent.
-_WRITTEN_TIME = re.compile(r"[1-8]\d{3}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.(?!000000)\d{6})?Z", re.ASCII)
 _FLAT = frozenset({str, int, bool, type(None)})
 _KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
 # Controls (C0, DEL, C1), line ends and bidi marks. The last are in the class as themselves, because the engines that
@@ -52,11 +51,6 @@ class Text(fields.String):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return value if type(value) is str else super()._serialize(value, attr, obj, **kwargs)
 
-    def is_plain(self, value: Any) -> bool:
-        """Return whether a value is certainly valid and written as it is; False says nothing."""
-        plain = type(value) is str and self.shortest <= len(value) <= self.longest
-        return plain and value.isascii() and value.isprintable()
-
 
 class Id(Text):
     """An id that goes into a path: 1 to 256 characters, no control or bidi characters, not `.` or `..`."""
@@ -71,10 +65,6 @@ class Id(Text):
         if text in {".", ".."} or _NOT_IN_ID.search(text):
             raise self.make_error("id")
         return text
-
-    def is_plain(self, value: Any) -> bool:
-        """Return whether a value is certainly valid and written as it is; False says nothing."""
-        return super().is_plain(value) and value not in {".", ".."}
 
 
 class IdOrEmpty(Id):
@@ -91,17 +81,13 @@ class Key(Text):
     default_error_messages = {"key": "Must be printable ASCII without spaces."}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(shortest=1, longest=255, **kwargs)
+        super().__init__(shortest=1, longest=MAX_KEY_LENGTH, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         if not _KEY.fullmatch(text):
             raise self.make_error("key")
         return text
-
-    def is_plain(self, value: Any) -> bool:
-        """Return whether a value is certainly valid and written as it is; False says nothing."""
-        return super().is_plain(value) and " " not in value
 
 
 class Count(fields.Integer):
@@ -124,10 +110,6 @@ class Count(fields.Integer):
         if isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
-
-    def is_plain(self, value: Any) -> bool:
-        """Return whether a value is certainly valid and written as it is; False says nothing."""
-        return self.least <= value <= self.most if type(value) is int else value is None and self.allow_none
 
 
 class ReadCount(Count):
@@ -199,20 +181,6 @@ class SentTimestamp(Timestamp):
             raise self.make_error("range")
         return moment
 
-    def is_plain(self, value: Any) -> bool:
-        """Return whether a value is certainly valid and written as it is; False says nothing."""
-        if type(value) is not str or not _WRITTEN_TIME.fullmatch(value):
-            return False
-        try:
-            datetime.fromisoformat(value)
-        except ValueError:  # no such day, minute or second
-            return False
-        return True
-
-    def read_plain(self, value: str) -> datetime:
-        """Return the time that a plain one names."""
-        return datetime.fromisoformat(value)
-
 
 class AskedAt(SentTimestamp):
     """When a change of a session was asked for, by the sender's clock: it decides if messages come in another order.
@@ -275,15 +243,6 @@ class ModestObject(JsonObject):
             raise self.make_error("marked")
         return json.loads(text)  # a copy, because the sender may change the original
 
-    def is_plain(self, value: Any) -> bool:
-        """Return whether a value is certainly valid and written as it is; False says nothing."""
-        text = _plain_text(value) if type(value) is dict else None
-        return text is not None and _is_modest(text)
-
-    def copy_of_plain(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Return a copy of a plain one, because the sender may change the original."""
-        return orjson.loads(orjson.dumps(value)) if value else {}
-
 
 class Choice(fields.Enum[Any]):
     """One of an enum's values; another text, which a newer service may know, is read as it is."""
@@ -316,6 +275,12 @@ def _copied(value: Any) -> tuple[bytes, Any] | None:
         return (text, copy) if copy == value else None  # NaN is written as null, a date as text
     except (TypeError, ValueError, RecursionError):  # orjson's own errors are of these
         return None
+
+
+def is_plain_and_modest(value: Any) -> bool:
+    """Return whether a value is certainly a modest object, and nothing but JSON; False needs a closer look."""
+    text = _plain_text(value) if type(value) is dict else None
+    return text is not None and _is_modest(text)
 
 
 def _plain_text(value: dict[Any, Any]) -> bytes | None:

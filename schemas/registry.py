@@ -1,5 +1,6 @@
 """Payloads of LLM-Registry: sessions, models, token usage."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +14,8 @@ from marshmallow import fields
 from .base import Request, Response, ValidationError
 from .fields import (
     MAX_COUNT,
+    MAX_ID_LENGTH,
+    MAX_KEY_LENGTH,
     Amount,
     Choice,
     Count,
@@ -27,6 +30,7 @@ from .fields import (
     Text,
     Timestamp,
     format_timestamp,
+    is_plain_and_modest,
     now,
 )
 from .ids import time_ordered_id
@@ -280,6 +284,12 @@ class KeyedUsageReport(UsageReport):
 
 _ABSENT = object()  # what no field takes for valid
 _DEFAULTS = {"model_id": "", "latency_ms": None, "metadata": {}}
+# The texts of a keyed report, in lines: two ids and a key of ASCII, and a time as we write it.
+_PLAIN_TEXTS = re.compile(
+    rf"(?!\.\.?\n)[ -~]{{1,{MAX_ID_LENGTH}}}\n(?!\.\.?\n)[ -~]{{0,{MAX_ID_LENGTH}}}\n[!-~]{{1,{MAX_KEY_LENGTH}}}\n"
+    r"[1-8]\d{3}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.(?!000000)\d{6})?Z",
+    re.ASCII,
+).fullmatch
 
 
 class KeyedUsageReportSchema(UsageReportSchema):
@@ -297,13 +307,26 @@ class KeyedUsageReportSchema(UsageReportSchema):
             filled["timestamp"] = format_timestamp(now() if moment is _ABSENT else moment)
         if filled["total_tokens"] is _ABSENT and type(prompt) is type(completion) is int:
             filled["total_tokens"] = prompt + completion
-        try:
-            if not self._is_plain(filled):
-                return None
-            self.check(filled)
-        except marshmallow.ValidationError:
+        return None if self._plain_values(filled) is None else orjson.dumps(filled)
+
+    def _plain_values(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        if tuple(payload) != tuple(self._left_out):
             return None
-        return orjson.dumps(filled)
+        session_id, prompt, completion, model_id, total, latency, moment, metadata, key = payload.values()
+        if not (
+            type(session_id) is type(model_id) is type(moment) is type(key) is str
+            and _PLAIN_TEXTS(f"{session_id}\n{model_id}\n{key}\n{moment}")
+            and type(prompt) is type(completion) is type(total) is int
+            and 0 <= prompt <= prompt + completion <= total <= MAX_COUNT
+            and (latency is None or (type(latency) is int and 0 <= latency <= MAX_COUNT))
+            and is_plain_and_modest(metadata)
+        ):
+            return None
+        try:
+            tokens_by_kind(metadata)
+            return {**payload, "timestamp": datetime.fromisoformat(moment)}
+        except (ValueError, marshmallow.ValidationError):  # no such day or minute; or a count of tokens is none
+            return None
 
     @cached_property
     def _left_out(self) -> dict[str, Any]:

@@ -119,7 +119,8 @@ def _received(hint: Any, value: Any, seed: str) -> Any:
     if hint in PAYLOADS:
         return PAYLOADS[hint].receive(value, seed)
     if item_of(hint) in PAYLOADS:
-        return _in_list(value, lambda index, item: PAYLOADS[item_of(hint)].receive(item, f"{seed}:{index}"))
+        receive = PAYLOADS[item_of(hint)].receive
+        return _in_list(value, lambda index, item: receive(item, f"{seed}:{index}"))
     return field_of(hint).deserialize(value)
 
 
