@@ -60,11 +60,17 @@ class Database:
         return int(cast("Any", self._connection.execute(query.encode()).fetchone())[0])
 
 
+@contextmanager
+def connected(address: str) -> Generator[Database]:
+    """Connect to a Registry's database."""
+    with psycopg.connect(address, autocommit=True, options="-c search_path=registry") as connection:
+        yield Database(connection)
+
+
 def measured(address: str, storage: Storage, insert: Insert, reports: int) -> dict[str, Any]:
     """Drop two months in each way: one alone, and one beside reports that come in."""
     month = reports // MONTHS
-    with psycopg.connect(address, autocommit=True, options="-c search_path=registry") as connection:
-        database = Database(connection)
+    with connected(address) as database:
         slices = dropped(database, insert, slices_of(storage, month), month)
         slices |= {"dead rows": database.number(DEAD), "MiB before VACUUM": mib(database)}
         slices["VACUUM, s"] = timed(lambda: database.run("VACUUM usage_reports"))

@@ -7,16 +7,15 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import dropping
 from explained import touched
@@ -41,31 +40,36 @@ MODELS = {f"m-{number}" for number in range(10)}
 # Time-ordered UUIDs, as the package makes them: 48 bits of time, then 80 that are as good as random.
 KEYS = """INSERT INTO usage_keys SELECT decode(lpad(to_hex(i), 12, '0') || '7' || left(md5(i::text), 19), 'hex'),
     decode(md5((-i)::text), 'hex'), 0 FROM generate_series(1, {reports}) AS numbers(i)"""
-
 NAMED = "INSERT INTO models (model_id, created_at, details) SELECT DISTINCT model_id, now(), '{}' FROM model_usage"
 
 
+class Filled(NamedTuple):
+    """A database of so many sessions and usage reports."""
+
+    address: str
+    storage: Storage
+    sessions: int
+    reports: int
+
+
 def main() -> None:
-    """Measure three sizes, then drop months of the last."""
+    """Measure three sizes in turns, then drop months of the last."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reports", type=int, default=20_000_000, help="Of the largest database.")
     largest = parser.parse_args().reports
     few = largest // 20
     sizes = [(few // 20, few), (few, few), (few, largest)]
-    found: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="bench-growth-") as folder, postgres(Path(folder) / "postgres") as server:
-        for sessions, reports in sizes:
-            address = server.url(server.new_database())
-            with registry(address, sessions, reports) as storage:
-                found.append({"sessions": sessions, "reports": reports, "calls": measured(storage, sessions)})
-                if reports == largest:
-                    insert = partial(one_batch, storage, sessions)
-                    months = dropping.measured(address, storage, insert, reports)
-    print(json.dumps({"sizes": found, "growth": growth(found), "a month of 12 dropped": months}, indent=2))
+    with TemporaryDirectory(prefix="bench-growth-") as folder, postgres(Path(folder)) as server, ExitStack() as opened:
+        filled = [opened.enter_context(registry(server.url(server.new_database()), *size)) for size in sizes]
+        found = measured(filled)
+        last = filled[-1]
+        row_bytes = on_disk(last)
+        months = dropping.measured(last.address, last.storage, partial(one_batch, last), largest)
+    print(json.dumps({"calls": found, "bytes": row_bytes, "a month of 12 dropped": months}, indent=2))
 
 
 @contextmanager
-def registry(address: str, sessions: int, reports: int) -> Iterator[Storage]:
+def registry(address: str, sessions: int, reports: int) -> Iterator[Filled]:
     """A Registry's database with so many sessions, usage reports and their keys."""
     began, url = time.monotonic(), DatabaseUrl().deserialize(address)
     storage = Storage(url, Base, threads=4)
@@ -81,13 +85,33 @@ def registry(address: str, sessions: int, reports: int) -> Iterator[Storage]:
         connection.exec_driver_sql("VACUUM ANALYZE")
         connection.exec_driver_sql("CHECKPOINT")
     print(f"{reports:,} reports filled in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    yield storage
+    yield Filled(address, storage, sessions, reports)
     storage.close()
 
 
-def measured(storage: Storage, sessions: int) -> dict[str, dict[str, float]]:
-    """What each call touches, and its median time: of a write up to its durable commit."""
-    return {name: of_call(storage, work) for name, work in calls(sessions).items()}
+def measured(sizes: Sequence[Filled]) -> dict[str, Any]:
+    """What each call touches at each size, its median time (of a write up to its durable commit), and how both grow."""
+    found: dict[str, Any] = {}
+    for name in calls(1):
+        figures = of_call([(size.storage, calls(size.sessions)[name]) for size in sizes])
+        fewer, as_many, most = figures
+        titles = [f"{size.sessions} sessions, {size.reports} reports" for size in sizes]
+        found[name] = dict(zip(titles, figures, strict=True))
+        found[name]["20 times the reports"] = ratios(most, as_many)
+        found[name]["20 times the reports and the sessions"] = ratios(most, fewer)
+    return found
+
+
+def on_disk(filled: Filled) -> dict[str, int]:
+    """What a row takes in each table, with its indexes, and in the write-ahead log."""
+    rows = {"usage_reports": filled.reports, "usage_keys": filled.reports}
+    rows |= {"sessions": filled.sessions, "session_usage": filled.sessions}
+    with dropping.connected(filled.address) as database:
+        found = {name: database.number(f"SELECT pg_total_relation_size('{name}')") // n for name, n in rows.items()}
+        before = database.number(dropping.WAL)
+        for _ in range(ROUNDS):
+            one_batch(filled)
+        return found | {"log of a report in a batch": (database.number(dropping.WAL) - before) // (ROUNDS * 100)}
 
 
 def calls(sessions: int) -> dict[str, Callable[[], Work]]:
@@ -126,33 +150,30 @@ def usage_of_session(number: int) -> Work:
     return lambda session: registry_usage.of_session(run_in(session), f"s-{number}")
 
 
-def one_batch(storage: Storage, sessions: int) -> None:
+def one_batch(filled: Filled) -> None:
     """Count a batch of 100 reports."""
-    storage.write(counting(Random(), sessions, 100))
+    filled.storage.write(counting(Random(), filled.sessions, 100))
 
 
-def of_call(storage: Storage, make: Callable[[], Work]) -> dict[str, float]:
-    """Medians of some rounds, the first not counted."""
-    times: list[float] = []
+def of_call(places: Sequence[tuple[Storage, Callable[[], Work]]]) -> list[dict[str, float]]:
+    """Medians of some rounds in turns, the first not counted."""
+    times: list[list[float]] = [[] for _ in places]
     for _ in range(ROUNDS + 1):
-        work, began = make(), time.perf_counter()
-        storage.write(work)
-        times.append((time.perf_counter() - began) * 1000)
-    seen = [asdict(storage.write(lambda session: touched(session, make()))) for _ in range(ROUNDS)]
-    rows, buffers = (round(statistics.median(one[name] for one in seen)) for name in ("rows", "buffers"))
-    return {"rows": rows, "buffers": buffers, "ms": round(statistics.median(times[1:]), 2)}
+        for (storage, make), mine in zip(places, times, strict=True):
+            work, began = make(), time.perf_counter()
+            storage.write(work)
+            mine.append((time.perf_counter() - began) * 1000)
+    return [
+        of_plans(storage, make) | {"ms": round(statistics.median(mine[1:]), 2)}
+        for (storage, make), mine in zip(places, times, strict=True)
+    ]
 
 
-def growth(found: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
-    """By how much each figure of the largest is that of the others: of as many sessions, and of a twentieth of both."""
-    fewer, as_many, largest = (one["calls"] for one in found)
-    return {
-        name: {
-            "20 times the reports": ratios(largest[name], as_many[name]),
-            "and the sessions": ratios(largest[name], fewer[name]),
-        }
-        for name in largest
-    }
+def of_plans(storage: Storage, make: Callable[[], Work]) -> dict[str, float]:
+    """Medians of what was touched in some rounds."""
+    seen = [storage.write(partial(touched, work=make())) for _ in range(ROUNDS)]
+    rows, buffers = (statistics.median(getattr(one, name) for one in seen) for name in ("rows", "buffers"))
+    return {"rows": round(rows), "buffers": round(buffers)}
 
 
 def ratios(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
