@@ -55,6 +55,7 @@ from .config import RegistryServiceConfig
 from .listing import Filters
 from .outcomes import Outcome
 from .records import Base, IdempotentResponse
+from .recounting import Recounting
 from .retention import UsageRetention
 from .usage import Counter, Sent
 
@@ -148,7 +149,7 @@ def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
     counter = Counter(storage, config.usage_keys_kept_days, config.now)
     app.extensions.update(idempotency=idempotency, counter=counter, storage=storage, config=config)
     retention = UsageRetention(storage, config.usage_reports_kept_days, config.now)
-    app.extensions["purges"] = (idempotency.purge, counter.purge, retention.purge)
+    app.extensions["purges"] = (idempotency.purge, counter.purge, retention.purge, Recounting(storage).run)
     api.register_blueprint(routes)
     return app
 

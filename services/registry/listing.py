@@ -24,8 +24,9 @@ from .records import ModelRecord, SessionBlock, SessionRecord
 R = TypeVar("R", SessionRecord, ModelRecord)
 M = TypeVar("M")
 BLOCK = 1024
+_STATUSES = tuple(map(str, SessionStatus))
 # The sweep's rule: a session without an end counts with its start.
-_END = func.coalesce(SessionRecord.ended_at, SessionRecord.started_at)
+END = func.coalesce(SessionRecord.ended_at, SessionRecord.started_at)
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ class Filters:
     started_before: datetime | None = None
     ended_before: datetime | None = None
 
-    def sessions(self) -> list[ColumnElement[bool]]:
-        """The filters as SQL conditions."""
-        return [*([SessionRecord.status == self.status.value] if self.status else []), *self.times()]
+    def sessions(self, unknown: Iterable[str] = ()) -> list[ColumnElement[bool]]:
+        """The filters as SQL conditions; sessions with an `unknown` status pass, too, for no caller may miss them."""
+        if self.status is None:
+            return self.times()
+        return [SessionRecord.status.in_([self.status.value, *unknown]), *self.times()]
 
     def times(self) -> list[ColumnElement[bool]]:
         """The filters by time as SQL conditions."""
@@ -46,7 +49,7 @@ class Filters:
         if self.started_before:
             wanted.append(SessionRecord.started_at < self.started_before)
         if self.ended_before:
-            wanted.append(self.ended_before > _END)
+            wanted.append(self.ended_before > END)
         return wanted
 
     def bounds(self) -> list[tuple[ColumnElement[bool], ColumnElement[bool]]]:
@@ -61,11 +64,11 @@ class Filters:
 
 def page(session: Session, filters: Filters, offset: int, size: int) -> tuple[list[SessionRecord], int]:
     """One page of sessions in the order of registration, and the total of all pages."""
-    counts = _counts(session, filters)
+    counts, unknown = _counts(session, filters)
     total = sum(count for _, count in counts)
     first, last, before = _page_blocks(counts, offset, size)
     inside = SessionRecord.number.between(first * BLOCK, last * BLOCK + BLOCK - 1)
-    query = select(SessionRecord).where(inside, *filters.sessions()).order_by(SessionRecord.number)
+    query = select(SessionRecord).where(inside, *filters.sessions(unknown)).order_by(SessionRecord.number)
     found = session.scalars(query.offset(offset - before).limit(size)).all() if offset < total else []
     return list(found), total
 
@@ -139,12 +142,17 @@ def _add_to_count(session: Session, block: int, status: str, more: int) -> None:
     session.execute(update(SessionBlock).where(*mine).values(sessions=SessionBlock.sessions + more))
 
 
-def _counts(session: Session, filters: Filters) -> list[tuple[int, int]]:
-    count = func.sum(_count(filters))
-    query = select(SessionBlock.block, count).group_by(SessionBlock.block).order_by(SessionBlock.block)
+def _counts(session: Session, filters: Filters) -> tuple[list[tuple[int, int]], set[str]]:
+    """How many sessions of each block a listing shows, and the unknown statuses of some that a filter lets pass."""
+    is_unknown = SessionBlock.status.not_in(_STATUSES)
+    count, unknown = func.sum(_count(filters)), func.sum(case((is_unknown, 1), else_=0))
+    query = select(SessionBlock.block, count, unknown).group_by(SessionBlock.block).order_by(SessionBlock.block)
     if filters.status:
-        query = query.where(SessionBlock.status == filters.status.value)
-    return [(block, int(number)) for block, number in session.execute(query)]
+        query = query.where(or_(SessionBlock.status == filters.status.value, is_unknown))
+    found = session.execute(query).all()
+    words = select(SessionBlock.status).where(is_unknown).distinct()
+    statuses = set(session.scalars(words)) if filters.status and any(row[2] for row in found) else set[str]()
+    return [(block, int(number)) for block, number, _ in found], statuses
 
 
 def _count(filters: Filters) -> ColumnElement[int]:
