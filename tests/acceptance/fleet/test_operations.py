@@ -121,7 +121,7 @@ def test_a_session_can_be_archived_by_hand(finished: Callable[..., str], vault: 
     archived = answer(archival.archive_session.delay(session_id))
     entry = vault.retrieve_session(archived["archive_id"])
     assert entry.data["prompts"][0]["content"] == "Archive me."
-    assert entry.tags == ["manual"]
+    assert entry.tags == ["manual", "standard"]
     assert entry.metadata["archived_by"] == "archival_scheduler"
 
 
@@ -129,7 +129,7 @@ def test_some_sessions_can_be_archived_by_hand(finished: Callable[..., str], vau
     session_id = finished()
     found = answer(archival.archive_sessions.delay([session_id, "unknown"]))
     assert set(found["archived"]) == {session_id}
-    assert set(vault.retrieve_session(found["archived"][session_id]).tags) == {"manual", "batch"}
+    assert set(vault.retrieve_session(found["archived"][session_id]).tags) == {"manual", "batch", "standard"}
     assert found["failed"] == {"unknown": "vanished from the registry"}
 
 
