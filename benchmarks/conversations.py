@@ -19,7 +19,7 @@ from memory_graph_workers.services.vault import records as vault_records
 from payloads import due_session_id
 from sqlalchemy.orm import Session
 
-SESSIONS = 1000
+SESSIONS = 4000
 ENDED = now() - timedelta(days=60)
 TEXT = "What one side says to the other, about as long as people write. " * 8
 TURNS = 2

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Iterable
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -31,10 +32,14 @@ def entry(session_id: str) -> tuple[dict[str, Any], int]:
     http, graph = connections()
     session = http.get(f"{SERVER}/sessions/{session_id}").json()
     nodes = graph.Query(pb.QueryRequest(session_id=session_id, limit=100)).nodes
-    data = [MessageToDict(node) for node in nodes]
+    return entry_of(session, nodes), len(nodes)
+
+
+def entry_of(session: dict[str, Any], nodes: Iterable[Any]) -> dict[str, Any]:
+    """The archive's entry of a session and its conversation."""
+    session_id, data = session["session_id"], [MessageToDict(node) for node in nodes]
     archive_id = str(uuid5(NAMESPACE_URL, session_id))
-    made = {"id": archive_id, "session_id": session_id, "data": data, "retention_days": 365, "metadata": session}
-    return made, len(nodes)
+    return {"id": archive_id, "session_id": session_id, "data": data, "retention_days": 365, "metadata": session}
 
 
 def finish(session_id: str, archive_id: str, count: int) -> None:
@@ -61,17 +66,25 @@ def archive_batch(session_ids: list[str]) -> None:
 
 
 def archive_together(session_ids: list[str]) -> None:
-    """Archive some sessions, with one request to the vault and one to the Registry, where these take that."""
+    """Archive some sessions with the calls that the sweep makes for a part of its batch."""
     http, graph = connections()
-    found = [entry(session_id) for session_id in session_ids]
-    placed = [{**made, "policy_id": POLICY} for made, _ in found]
+    listed = http.post(f"{SERVER}/sessions/read", json=session_ids).json()["sessions"]
+    read = _conversations(graph, session_ids, counts_alone=False)
+    made = {one["session_id"]: entry_of(one, read[one["session_id"]].nodes) for one in listed}
+    placed = [{**one, "policy_id": POLICY} for one in made.values()]
     _all_done(http.post(f"{VAULT}/archive/batch", json=placed, headers=KEY))
+    counted = _conversations(graph, session_ids, counts_alone=True)
     changes = [
-        {"session_id": made["session_id"], "status": "archived", "if_ended_at": made["metadata"]["ended_at"]}
-        for made, count in found
-        if graph.Query(pb.QueryRequest(session_id=made["session_id"], limit=1)).total_count == count
+        {"session_id": session_id, "status": "archived", "if_ended_at": one["metadata"]["ended_at"]}
+        for session_id, one in made.items()
+        if counted[session_id].total_count == read[session_id].total_count
     ]
     _all_done(http.put(f"{SERVER}/sessions/status", json=changes))
+
+
+def _conversations(graph: Any, session_ids: list[str], *, counts_alone: bool) -> dict[str, pb.QueryResponse]:
+    asked = pb.GetConversationsRequest(session_ids=session_ids, counts_alone=counts_alone)
+    return {one.session_id: one.found for one in graph.GetConversations(asked).conversations}
 
 
 def _all_done(response: requests.Response) -> None:
