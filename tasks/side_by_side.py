@@ -18,14 +18,18 @@ R = TypeVar("R")
 
 
 def results(
-    work: Callable[[T], R], items: Iterable[T], is_short: Callable[[T], bool] = lambda item: False
+    work: Callable[[T], R],
+    items: Iterable[T],
+    is_short: Callable[[T], bool] = lambda item: False,
+    ahead: int | None = None,
 ) -> Generator[R, None, None]:
     """Yield the result of each item, in the items' order.
 
-    Items are read as results are taken, at most one for each thread ahead. What an item raises is raised in its place.
+    Items are read as results are taken, at most one for each thread ahead, or as many as `ahead` says. What an item
+    raises is raised in its place.
     One whose work `is_short`, because it calls no service, is worked on here: a thread would cost more.
     """
-    pool, most = _pool(), _most()
+    pool, most = _pool(), _most() if ahead is None else ahead
     begun: deque[Future[R]] = deque()
     try:
         for item in items:

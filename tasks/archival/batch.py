@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 from ...clients.errors import IntegrationError, NothingToArchive, TransientError, WentOn
@@ -187,18 +188,22 @@ class Batch:
             return ()
 
     def _read(self, session_ids: Sequence[str]) -> Iterator[Known]:
-        """Yield what is known of each session now, a few at a time.
+        """Yield what is known of each session now, a few at a time; the next few are read meanwhile.
 
         On the last attempt each is read alone, so that one that breaks every response fails alone.
         """
-        for start in range(0, len(session_ids), READ_TOGETHER):
-            some = session_ids[start : start + READ_TOGETHER]
-            try:
-                found = list(map(Known, some)) if self.is_last_attempt else read_together(some, self.sweep.cutoff)
-            except TransientError as error:
-                self.unsettled.update(dict.fromkeys(some, error))
-            else:
-                yield from found
+        if self.is_last_attempt:
+            return map(Known, session_ids)
+        starts = range(0, len(session_ids), READ_TOGETHER)
+        parts = [session_ids[start : start + READ_TOGETHER] for start in starts]
+        return chain.from_iterable(side_by_side.results(self._read_together, parts, ahead=1))
+
+    def _read_together(self, session_ids: Sequence[str]) -> Sequence[Known]:
+        try:
+            return read_together(session_ids, self.sweep.cutoff)
+        except TransientError as error:
+            self.unsettled.update(dict.fromkeys(session_ids, error))
+            return ()
 
     def _prepare(self, known: Known) -> Prepared | None:
         session_id = known.session_id

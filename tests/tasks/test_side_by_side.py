@@ -28,7 +28,8 @@ def test_results_come_in_the_order_of_the_items() -> None:
     assert list(side_by_side.results(lambda number: number * 2, range(50))) == [number * 2 for number in range(50)]
 
 
-def test_items_are_read_no_further_ahead_than_there_are_threads() -> None:
+@pytest.mark.parametrize(("ahead", "most"), [(None, MOST), (1, 1)])
+def test_items_are_read_no_further_ahead_than_there_are_threads_or_as_asked(ahead: int | None, most: int) -> None:
     read: list[int] = []
 
     def items() -> Iterator[int]:
@@ -36,9 +37,9 @@ def test_items_are_read_no_further_ahead_than_there_are_threads() -> None:
             read.append(number)
             yield number
 
-    results = side_by_side.results(lambda number: number, items())
+    results = side_by_side.results(lambda number: number, items(), ahead=ahead)
     assert next(results) == 0
-    assert len(read) <= MOST + 1
+    assert len(read) <= most + 1
 
 
 def test_what_one_item_raises_comes_when_all_others_are_done() -> None:
