@@ -37,7 +37,7 @@ _SCHEMA = KeyedUsageReportSchema()
 # The serializer of messages whose reports are JSON already; to a worker, the message is JSON as any other.
 WRITTEN = "written-json"
 serialization.register(WRITTEN, cast(Any, orjson.dumps), None, "application/json")
-serialization.register_json()  # the name of that content type is still "json"
+cast(Any, serialization).registry.type_to_name["application/json"] = "json"  # as before: replies to commands look here
 
 logger = logging.getLogger(__name__)
 

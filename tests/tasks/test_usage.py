@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -110,6 +110,7 @@ def test_its_message_is_json_as_any_other(monkeypatch: pytest.MonkeyPatch) -> No
     def send(checked: dict[str, Any], serializer: str, **options: Any) -> None:
         kind, encoding, body = serialization.dumps(((), checked, {}), serializer)
         assert (kind, encoding) == serialization.dumps((), "json")[:2]
+        assert cast(Any, serialization).registry.type_to_name[kind] == "json"
         sent.append(body)
 
     monkeypatch.setattr(track_usage_batch, "send_checked", send)
