@@ -12,7 +12,7 @@ from gunicorn.http.errors import (  # pyright: ignore[reportMissingTypeStubs]
 )
 from werkzeug.http import HTTP_STATUS_CODES
 
-from .log import LOGGER, request_id
+from .log import log_request, request_id
 from .openapi_parts import error_body
 from .reception import TooMuch, TooSlow
 
@@ -33,7 +33,7 @@ def bad_request_response(error: BaseException) -> bytes:
     status, reason = next(reply for kind, reply in _REASONS.items() if isinstance(error, kind))
     new_id = request_id(None)
     facts: dict[str, Any] = {"method": "?", "route": None, "status": status, "request_id": new_id}
-    LOGGER.info("request", extra={"facts": facts})
+    log_request(facts)
     body = json.dumps(error_body(status, reason))
     lines = (
         f"HTTP/1.1 {status} {HTTP_STATUS_CODES[status]}",

@@ -37,6 +37,14 @@ def request_id(given: str | None) -> str:
     return given if given and _VALID_ID.fullmatch(given) else str(uuid4())
 
 
+def log_request(facts: dict[str, Any]) -> None:
+    """Log what became of a request; from where this is called, which the log does not say, is not looked for."""
+    if LOGGER.isEnabledFor(logging.INFO):
+        record = logging.LogRecord(LOGGER.name, logging.INFO, "", 0, "request", None, None)
+        record.facts = facts
+        LOGGER.handle(record)
+
+
 def log_failure(error: BaseException, facts: dict[str, Any]) -> None:
     """Log an error's type and where it came from; its text is left out because it may quote a payload."""
     frames = traceback.extract_tb(error.__traceback__)
