@@ -11,6 +11,7 @@ from memory_graph_workers.services.web import http_server
 
 def without_reception() -> None:
     """A request has a thread from its first byte on, and streams may take all of them."""
+    assert http_server.Worker is not ThreadWorker  # a switch that has gone stale says so
     http_server.Worker = ThreadWorker
     door.CallThreads.__init__ = _unbounded
 

@@ -1,11 +1,14 @@
 """Would the matrix notice? Each mechanism is switched off, and the row that is about it must fail for that reason."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
-from faults.fleet import Fleet
+from faults.fleet import HERE, Fleet
 from faults.matrix import Row
 from faults.test_doors import hangs_at_doors
 from faults.test_listing import goes_in_a_circle, spoils_rows, tells_wrong_totals
@@ -16,8 +19,6 @@ from faults.test_redis_refuses import fails_over
 from faults.test_services import breaks_off, takes_down
 from faults.test_sweep import outlives_redis
 from faults.test_workers import kills_children, kills_while_waiting
-
-pytestmark = pytest.mark.proof
 
 UNSEEN = Row("", "", "")  # the second row of a scenario that has two
 # The switch, the row, what it must complain of, and the fleet's settings.
@@ -42,6 +43,7 @@ SWITCHES: dict[str, tuple[Callable[..., None], str, dict[str, str]]] = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("off", SWITCHES)
 def test_a_row_fails_without_its_mechanism(fleet: Callable[..., Fleet], row: Callable[..., Row], off: str) -> None:
     scenario, complaint, settings = SWITCHES[off]
@@ -49,3 +51,14 @@ def test_a_row_fails_without_its_mechanism(fleet: Callable[..., Fleet], row: Cal
     one.off = off
     scenario(fleet(**settings), one, off=off)
     assert any(complaint in said for said in one.complaints), one.complaints
+
+
+@pytest.mark.short
+def test_every_switch_still_finds_its_mechanism() -> None:
+    """Each in a process of its own, as a worker applies it; this one keeps its mechanisms."""
+    environ = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    for off in SWITCHES:
+        app = "service_app" if off == "reception" else "worker_app"
+        switching = f"from faults import {app}; {app}.SWITCHES[{off!r}]()"
+        found = subprocess.run([sys.executable, "-c", switching], env=environ, capture_output=True)
+        assert found.returncode == 0, f"{off}: {found.stderr.decode()}"

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import time
+from importlib.resources import files
 from typing import Any
 from uuid import uuid4
 
@@ -22,10 +23,11 @@ from memory_graph_workers.delivery.worker.lease import Lease
 from memory_graph_workers.schemas.rows import ReadRows, Rows
 from memory_graph_workers.tasks import beat
 from memory_graph_workers.tasks.app import app
-from memory_graph_workers.tasks.archival import batch, storing
+from memory_graph_workers.tasks.archival import batch, sending, storing
 from memory_graph_workers.tasks.archival import state as sweeps
 from memory_graph_workers.tasks.archival import tasks as archival
 from memory_graph_workers.tasks.archival import walk as walking
+from memory_graph_workers.tasks.archival.page import Page
 from memory_graph_workers.tasks.archival.state import Sweeps
 
 
@@ -39,14 +41,29 @@ def outlasts_its_limit() -> None:
     time.sleep(60)
 
 
+def _replace(owner: Any, name: str, other: Any) -> None:
+    """Put something else in the place of what must be there; a switch that has gone stale says so."""
+    getattr(owner, name)
+    setattr(owner, name, other)
+
+
+def _rewrite_script(part: str, other: str) -> None:
+    """Change a part of the one script of sweeps that holds it."""
+    text_of = sweeps._text_of
+    found = [path.name for path in (files(sweeps.__package__ or "") / "scripts").iterdir() if part in path.read_text()]
+    if len(found) != 1:
+        raise LookupError(f"{part!r} is in {len(found)} scripts of sweeps, not in one.")
+    _replace(sweeps, "_text_of", lambda script: text_of(script).replace(part, other))
+
+
 def without_lease() -> None:
     """Work in hand is never renewed."""
-    Lease._renew = lambda self: None
+    _replace(Lease, "_renew", lambda self: None)
 
 
 def without_loss_counter() -> None:
     """Every lost child is the first."""
-    DeadLetters.count_loss = lambda self, task_id: 1
+    _replace(DeadLetters, "count_loss", lambda self, task_id: 1)
 
 
 def without_held_queues() -> None:
@@ -59,55 +76,58 @@ def without_held_queues() -> None:
 
 def without_idempotency_key() -> None:
     """Every request says that it is another one."""
-    base.header_key = lambda key: str(uuid4())
+    _replace(base, "header_key", lambda key: str(uuid4()))
 
 
 def without_page_ids() -> None:
     """A page does not know itself again, and what it sends has a new id each time."""
-    sweeps.KEEP_PAGE = sweeps.KEEP_PAGE.replace(
-        "last_index >= index) then return 0 end", "last_index >= index) then end"
-    )
-    Sweeps.untaken = lambda self, sweep_id, ids: list(ids)
-    walking.derived_id = archival.derived_id = lambda *parts: str(uuid4())
 
-    def walk(state: Sweeps, running: Any, here: Any) -> None:
+    def page_at(state: Sweeps, running: Any, here: Any) -> Page:
         page = walking.list_page(state, running, here, None)
         state.keep_page(running.sweep_id, page)
-        archival._send_on(state, running.sweep_id, page)
+        return page
 
-    archival._walk = walk
+    _rewrite_script("last_index >= index) then return 0 end", "last_index >= index) then end")
+    _replace(Sweeps, "untaken", lambda self, sweep_id, ids: list(ids))
+    for module in (walking, sending):
+        _replace(module, "derived_id", lambda *parts: str(uuid4()))
+    _replace(archival, "page_at", page_at)
 
 
 def without_result_once() -> None:
     """Each run of a batch counts."""
-    Sweeps.is_pending = lambda self, sweep_id, batch_id: True
-    sweeps.FINISH_BATCH = sweeps.FINISH_BATCH.replace("ARGV[1]) == 1 then", "ARGV[1]) >= 0 then")
+    _replace(Sweeps, "is_pending", lambda self, sweep_id, batch_id: True)
+    _rewrite_script("ARGV[1]) == 1 then", "ARGV[1]) >= 0 then")
 
 
 def without_dropped_connections() -> None:
     """A Redis that refuses commands for now is no lost connection."""
-    replies._Dropping._not_now = lambda self, error: None
+    _replace(replies._Dropping, "_not_now", lambda self, error: None)
 
 
 def without_patient_beat() -> None:
     """A beat that has no lock, or no Redis, goes on as redbeat does."""
-    beat.Scheduler.tick = beat._PlainScheduler.tick
+    _replace(beat.Scheduler, "tick", beat._PlainScheduler.tick)
 
 
 def without_own_outcome() -> None:
     """What one session does is what its whole batch does."""
-    batch.CONCERNS_ALL = (Exception,)
+    _replace(batch, "CONCERNS_ALL", (Exception,))
 
 
 def without_parting_of_batches() -> None:
     """A batch on which the vault fails is never taken apart."""
-    storing._is_failure_of_content = lambda error: False
+    _replace(storing, "_is_failure_of_content", lambda error: False)
 
 
 def without_request_count() -> None:
     """Every failure of a request counts, though it be the same one again."""
     call = Breaker.call
-    Breaker.call = lambda self, guarded, operation=None, request=None, **more: call(self, guarded, operation, **more)
+
+    def call_alone(self: Breaker, guarded: Any, operation: Any = None, request: Any = None, **more: Any) -> Any:
+        return call(self, guarded, operation, **more)
+
+    _replace(Breaker, "call", call_alone)
 
 
 def without_readable_rows() -> None:
@@ -116,7 +136,7 @@ def without_readable_rows() -> None:
     def read(self: Rows, *given: Any, **options: Any) -> ReadRows:
         return ReadRows(fields.List._deserialize(self, *given, **options))
 
-    Rows._deserialize = read
+    _replace(Rows, "_deserialize", read)
 
 
 def without_full_pages() -> None:
@@ -127,23 +147,23 @@ def without_full_pages() -> None:
         following = plain(self, ids, page, rows, asked)
         return following if following and following.listed < page.total else None
 
-    Cursor.after = after
+    _replace(Cursor, "after", after)
 
 
 def without_landmarks() -> None:
     """No page is known again."""
-    paging._digest = lambda ids: str(uuid4())
+    _replace(paging, "_digest", lambda ids: str(uuid4()))
 
 
 def without_bounded_bodies() -> None:
     """kombu opens a message's body, however large it becomes."""
-    transport.Channel.Message = Message
+    _replace(transport.Channel, "Message", Message)
 
 
 def without_waiting_in_redis() -> None:
     """A task waits in a worker however long its countdown, and counts a loss with it, though it has not begun."""
-    consumer.secs_in_redis = lambda *_: 0.0
-    quarantine.secs_left = lambda *_: 0.0
+    _replace(consumer, "secs_in_redis", lambda *_: 0.0)
+    _replace(quarantine, "secs_left", lambda *_: 0.0)
 
 
 SWITCHES = {
