@@ -70,6 +70,7 @@ def examine_ours() -> list[Finding]:
 
 def checks_of(target: Target) -> dict[str, Check]:
     """The checks that make sense for any app, by name."""
+    _ = target.queues  # looked up now: that adds to the app's queues, and the checks run in threads beside each other
     return {
         "versions": check_versions,
         "timeout": partial(check_timeout, target),
