@@ -7,6 +7,7 @@ over 2**63 - 1.
 """
 
 import dataclasses
+from inspect import cleandoc
 from typing import Any, cast, get_origin
 
 from apispec import APISpec
@@ -56,7 +57,7 @@ class Converter(OpenAPIConverter):
 
     def field2property(self, field: fields.Field[Any]) -> dict[str, Any]:
         """Return the JSON Schema of one field, with its limits."""
-        said = {"description": type(field).__doc__} if isinstance(field, _EXPLAINED) else {}
+        said = {"description": cleandoc(type(field).__doc__ or "")} if isinstance(field, _EXPLAINED) else {}
         return {**said, **super().field2property(field), **_limits(field)}
 
     def field2default(self, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any]:
@@ -138,7 +139,8 @@ def _static(field: dataclasses.Field[Any]) -> Any:
 
 def _description(schema: Schema) -> str | None:
     model = _model(schema)
-    return type(schema).__doc__ or (model.__doc__ if model else None)
+    said = type(schema).__doc__ or (model.__doc__ if model else None)
+    return said and cleandoc(said)  # Python 3.13 takes the indent away by itself, earlier ones do not
 
 
 def _model(schema: Schema) -> type[Any] | None:
