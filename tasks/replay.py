@@ -51,6 +51,11 @@ def replay_corrected(letters: DeadLetters, letter: DeadLetter, kwargs: dict[str,
     Raises: NotReplayable if the first attempt may have taken effect; ValidationError, TypeError for wrong parameters.
     """
     _task_of(letter)
+    if _lost_attempt_may_have_counted(letter):
+        raise NotReplayable(
+            "An attempt at this usage was lost and may have been counted, and under a new id it would count again: "
+            "replay it as it was, or purge it and compare the session's usage before you send another report."
+        )
     own = {name: value for name, value in kwargs.items() if name != KEY}
     return generic.replay_corrected(app, letters, letter, own, _checked, **how)
 
@@ -96,6 +101,12 @@ def _checked(task: CheckedTask[Any], given: dict[str, Any]) -> dict[str, Any]:
 def may_count_twice(letter: DeadLetter) -> bool:
     """Whether a repeat of a usage report might be billed again."""
     return _is_usage(letter) and may_have_happened(letter) and not _is_known_again(letter)
+
+
+def _lost_attempt_may_have_counted(letter: DeadLetter) -> bool:
+    """Whether an attempt at usage was lost that sent it: of a wrong payload none does."""
+    lost = was_lost(kept_options(letter.payload).get("headers"))
+    return lost and _is_usage(letter) and letter.reason is not Reason.INVALID_PAYLOAD
 
 
 def _is_usage(letter: DeadLetter) -> bool:

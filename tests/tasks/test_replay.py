@@ -2,11 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from memory_graph_workers.clients.errors import UncertainOutcome
+from memory_graph_workers.delivery.dead_letters.replay import NotReplayable
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
 from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT, REPEAT_NEEDS_KEYS
 from memory_graph_workers.schemas.base import derived_id
@@ -163,6 +166,16 @@ def test_a_replay_keeps_that_an_attempt_was_lost() -> None:
     given = usage(Reason.UNCERTAIN, headers={REPEAT_NEEDS_KEYS: True}, report=REPORT)
     assert needs_keys(given) is True
     assert needs_keys(given, even_if_done=True) is None
+
+
+@pytest.mark.parametrize(("reason", "refused"), [(Reason.FAILED, True), (Reason.INVALID_PAYLOAD, False)])
+def test_usage_that_was_refused_after_a_lost_attempt_is_not_sent_with_other_parameters(
+    reason: Reason, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = usage(reason, headers={REPEAT_NEEDS_KEYS: True}, report=REPORT)
+    monkeypatch.setattr(replay.generic, "replay_corrected", lambda *_, **__: "sent")
+    with pytest.raises(NotReplayable, match="may have been counted") if refused else nullcontext():
+        replay.replay_corrected(MagicMock(), dataclasses.replace(given, status=401), {"report": REPORT})
 
 
 def test_a_replayed_report_is_not_sent_once_keys_are_not_believed(registry: Registry, attempts: Attempts) -> None:
