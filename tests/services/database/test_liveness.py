@@ -62,5 +62,5 @@ def test_a_restarted_database_costs_no_request_however_short_the_pause(
 def test_a_connection_that_the_server_ended_costs_no_request(storage, postgres):
     with storage.read() as session:
         pid = session.scalar(text("SELECT pg_backend_pid()"))
-    postgres.run(f"SELECT pg_terminate_backend({pid})")
+    postgres.run(f"SELECT pg_terminate_backend({pid}, 60000)")  # waits until it has ended, for so many milliseconds
     assert read(storage) == 1
