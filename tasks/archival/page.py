@@ -32,9 +32,9 @@ class Page:
 
     `carried` are due sessions that are too few for a batch; the next page continues with them. `found` and `listed`
     count the sessions of the pass so far, which is number `round` with this `hint`; `hint_is_ignored` is true once the
-    Registry listed another status. `total` is how many sessions the listing had when the pass began, and `barren`
-    counts the passes in a row before it that found nothing and may have missed something. A listing that cannot be
-    walked on is `broken`, and why ends the walk. `rows` are the faults of the pass so far, `rows_of_hint` the most that
+    Registry listed another status. `total` is how many sessions the pass should list, and `barren` counts the passes in
+    a row before it that found nothing and may have missed something. A listing that cannot be walked on is `broken`,
+    and why ends the walk. `rows` are the faults of the pass so far, `rows_of_hint` the most that
     an earlier pass with this hint had, and `rows_before` those of other hints.
     """
 
@@ -112,7 +112,7 @@ class Page:
 
     @property
     def _may_have_missed(self) -> bool:
-        """Whether a pass that found nothing is repeated: it listed fewer sessions than there were when it began.
+        """Whether a pass that found nothing is repeated: it listed fewer sessions than it should.
 
         Sessions that other workers archived meanwhile have left the listing, and later ones moved up, unseen. A total
         that is always too large costs two passes more.

@@ -73,13 +73,15 @@ def _listed_on(state: Taken, running: Sweep, page: Page, cursor: Cursor, size: i
     is_repeat = following is not None and following.listed == cursor.listed
     faults = RowFaults() if is_repeat else RowFaults.of(listing.sessions, cursor.listed)
     new = [one for one in state.untaken(running.sweep_id, due) if one not in page.carried]
+    # Those in hand may leave the listing before its next page is read, and as many move up, whatever its total says.
+    least = page.listed + rows + len(due) - len(new) if following else 0
     return replace(
         page,
         following=following,
         carried=page.carried + new,
         found=page.found + len(new),
         listed=page.listed + rows,
-        total=page.total if page.listed else listing.total,
+        total=max(page.total if page.listed else listing.total, least),
         hint_is_ignored=hint_is_ignored,
         rows=page.rows + faults,
     )

@@ -1,5 +1,6 @@
 """One page of a walk: what it lists, takes and leaves, whatever the listing holds."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 from memory_graph_workers.clients.errors import ConnectionError
 from memory_graph_workers.schemas.archival import Trigger
 from memory_graph_workers.schemas.fields import now
+from memory_graph_workers.schemas.registry import SessionList, SessionStatus
+from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.state import Status, Sweep, Sweeps
 from memory_graph_workers.tasks.archival.walk import list_page, page_at
@@ -55,6 +58,35 @@ def test_a_broken_row_and_an_unknown_status_are_counted_once_in_all_passes(
     found = sweeps.get("one").row_faults
     assert (found.unreadable, found.unknown_statuses) == (1, 1)
     assert [name[: len("sessions.8")] for name in found.named] == ["sessions.8", "sessions.9"]
+
+
+class Moving(Registry):
+    """Those in `leaving` leave it after so many listings, as sessions do once archived; its total is wrong."""
+
+    def __init__(self, leaving: dict[int, str], total: int) -> None:
+        super().__init__()
+        self.leaving, self.total = leaving, total
+
+    def list_sessions(self, page: int | None, size: int, status: SessionStatus | None = None, **_: Any) -> SessionList:
+        listing = super().list_sessions(page, size)
+        if status is SessionStatus.FAILED:
+            return replace(listing, sessions=[], total=self.total)
+        gone = self.leaving.get(self.listings)
+        self.rows = [one for one in self.rows if not gone or not one["session_id"].startswith(gone)]
+        return replace(listing, total=self.total)
+
+
+@pytest.mark.parametrize("total", [0, 1, SIZE])
+@pytest.mark.parametrize("last", [1, SIZE - 1, SIZE])
+def test_sessions_that_move_up_unseen_are_found_whatever_the_total_says(
+    registry: Registry, sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch, total: int, last: int
+) -> None:
+    """`c` moves up behind `a` in the first pass, and in the second behind `b`, the only one that is listed there."""
+    moving = Moving({2: "a", 4: "b"}, total)
+    ids = [f"{letter}{number}" for letter, many in (("a", SIZE), ("b", SIZE), ("c", last)) for number in range(many)]
+    moving.rows = [row(one) for one in ids]
+    monkeypatch.setattr(connections, "registry", lambda: moving)
+    assert sorted(taken(walked(sweeps))) == ids
 
 
 def test_a_page_without_one_readable_row_ends_the_walk_and_keeps_what_was_listed(
