@@ -71,7 +71,7 @@ unit: $(STAMP)
 
 # These tests compute more than they wait, and each process spends seconds on imports: one a processor.
 quick-tests: $(STAMP)
-	$(BIN)/pytest -q -n logical --dist loadscope -m 'not stack' \
+	$(BIN)/pytest -q -n 4 --dist loadscope -m 'not stack' \
 		tests/schemas tests/clients tests/delivery tests/tasks tests/guards $(ARGS)
 
 # `make test` runs the same tests with few examples, alike each time; a round here has ten times as many, and others.
