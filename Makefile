@@ -69,7 +69,7 @@ LANES = -n auto --dist loadscope
 unit: $(STAMP)
 	$(BIN)/pytest $(LANES) $(ARGS)
 
-# These tests compute more than they wait, and each process spends seconds on imports: one a processor.
+# These tests compute more than they wait, and each process spends seconds on imports: fewer processes than `-n auto`.
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q -n 4 --dist loadscope -m 'not stack' \
 		tests/schemas tests/clients tests/delivery tests/tasks tests/guards $(ARGS)

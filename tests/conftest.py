@@ -54,10 +54,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes | None
     return Lanes(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One process a processor (`-n logical`), or more (`-n auto`): most tests wait for other programs."""
-    processors = os.cpu_count() or 2
-    return processors if config.option.numprocesses == "logical" else min(3 * processors, 12)
+def pytest_xdist_auto_num_workers() -> int:
+    """More processes than processors (`-n auto`): most of these tests wait for other programs."""
+    return min(3 * (os.cpu_count() or 2), 12)
 
 
 @pytest.hookimpl(trylast=True)
