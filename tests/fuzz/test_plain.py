@@ -11,19 +11,9 @@ from memory_graph_workers.clients.base import encode
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import KeyedUsageReportSchema
 from support.fuzzing import JSON, TEXT, TIMES, examples, objects
+from support.written_report import WRITTEN
 
 SCHEMA = KeyedUsageReportSchema()
-WRITTEN: dict[str, Any] = {
-    "session_id": "s",
-    "prompt_tokens": 1,
-    "completion_tokens": 2,
-    "model_id": "m",
-    "total_tokens": 3,
-    "latency_ms": None,
-    "timestamp": "2026-01-31T12:00:00.000001Z",
-    "metadata": {"route": "/chat", "tokens": {"cached_tokens": 1}},
-    "idempotency_key": "k",
-}
 METADATA = st.dictionaries(TEXT, JSON, max_size=4).map(lambda drawn: {**WRITTEN, "metadata": drawn})
 TIMED = TIMES.map(lambda drawn: {**WRITTEN, "timestamp": drawn})
 

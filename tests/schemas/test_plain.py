@@ -5,19 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from memory_graph_workers.schemas.registry import KeyedUsageReport, KeyedUsageReportSchema, UsageReportSchema
+from support.written_report import WRITTEN
 
 SCHEMA = KeyedUsageReportSchema()
-WRITTEN: dict[str, Any] = {
-    "session_id": "s",
-    "prompt_tokens": 1,
-    "completion_tokens": 2,
-    "model_id": "m",
-    "total_tokens": 3,
-    "latency_ms": None,
-    "timestamp": "2026-01-31T12:00:00.000001Z",
-    "metadata": {"route": "/chat", "tokens": {"cached_tokens": 1}},
-    "idempotency_key": "k",
-}
 
 
 def test_what_our_producers_send_goes_the_quick_way() -> None:
