@@ -52,6 +52,7 @@ from . import models as registry_models
 from . import sessions as registry_sessions
 from . import usage as registry_usage
 from .config import RegistryServiceConfig
+from .direct import direct_routes
 from .listing import Filters
 from .outcomes import Outcome
 from .records import Base, IdempotentResponse
@@ -144,9 +145,10 @@ def make_app(config: RegistryServiceConfig, threads: int) -> Flask:
     """The web application."""
     storage = Storage(config.database_url, Base, threads)
     able = capability(config.usage_keys_kept_days) | CAPABILITIES
-    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, able)
-    idempotency = IdempotencyStore(storage, IdempotentResponse, config.now)
     counter = Counter(storage, config.usage_keys_kept_days, config.now)
+    direct = direct_routes(storage, counter)
+    app, api = make_web_app(INFO, storage, config.keys, config.max_body_bytes, able, direct)
+    idempotency = IdempotencyStore(storage, IdempotentResponse, config.now)
     app.extensions.update(idempotency=idempotency, counter=counter, storage=storage, config=config)
     retention = UsageRetention(storage, config.usage_reports_kept_days, config.now)
     app.extensions["purges"] = (idempotency.purge, counter.purge, retention.purge, Recounting(storage).run)

@@ -1,11 +1,10 @@
 """What the Registry and the Vault share: bearer keys, request ids, errors, limits, one log line a request."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-import marshmallow
 from flask import Flask, Request, Response, current_app, g, jsonify, request
 from flask.sessions import NullSession, SessionInterface
 from flask_smorest import Api, abort  # pyright: ignore[reportMissingTypeStubs]
@@ -15,7 +14,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from ..database.storage import Storage, is_outage
 from . import docs_page, openapi
 from .bearer import is_accepted
-from .log import log_failure, log_request, request_id
+from .direct import ERROR, Direct, DirectRoute
+from .headers import REQUEST_ID, UNKEPT, common_headers
+from .log import log_failure, log_response, request_id
 from .openapi import VERSION, ServiceInfo
 from .openapi_parts import error_body
 from .paths import AFTER_PATH, IdConverter, RawPath, read_id
@@ -63,16 +64,24 @@ class ErrorApi(Api):
 
 
 def make_web_app(
-    info: ServiceInfo, storage: Storage, keys: tuple[str, ...], max_body_bytes: int, capabilities: Mapping[str, Any]
+    info: ServiceInfo,
+    storage: Storage,
+    keys: tuple[str, ...],
+    max_body_bytes: int,
+    capabilities: Mapping[str, Any],
+    direct: Sequence[DirectRoute] = (),
 ) -> tuple[Flask, Api]:
     """A web application without its routes, and the API to register them with.
 
     `capabilities` is what the service can do beyond the published wire, each with its facts; /health tells them.
+    Plain calls to `direct` routes run without Flask.
     """
     app = LeanFlask(info.title, static_folder=None)
     app.config.update(openapi.settings(info), MAX_CONTENT_LENGTH=max_body_bytes, PROPAGATE_EXCEPTIONS=False)
     _route_on_raw_paths(app)
+    app.wsgi_app = RawPath(Direct(app.wsgi_app, direct, app.json.dumps, keys, max_body_bytes))
     app.before_request(_start_request)
+    app.before_request(_raise_error)
     app.before_request(lambda: _check_key(keys))
     app.before_request(_refuse_query)
     app.before_request(_read_ids)
@@ -103,12 +112,17 @@ def _route_on_raw_paths(app: Flask) -> None:
     app.url_map.converters["id"] = IdConverter
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
-    app.wsgi_app = RawPath(app.wsgi_app)
 
 
 def _start_request() -> None:
     g.started = time.monotonic()
-    g.request_id = request_id(request.headers.get("X-Request-ID"))
+    g.request_id = request_id(request.headers.get(REQUEST_ID))
+
+
+def _raise_error() -> None:
+    error = request.environ.get(ERROR)
+    if error is not None:
+        raise error
 
 
 def _check_key(keys: tuple[str, ...]) -> None:
@@ -128,27 +142,17 @@ def _refuse_query() -> None:
 
 
 def _read_ids() -> None:
-    try:
-        request.view_args = {name: read_id(value) for name, value in (request.view_args or {}).items()}
-    except marshmallow.ValidationError:
-        abort(422, message="The path contains an invalid id.")
+    request.view_args = {name: read_id(value) for name, value in (request.view_args or {}).items()}
 
 
 def _finish_request(response: Response) -> Response:
     if response.status_code >= 400:
         _drain_body()
-    response.headers["X-Request-ID"] = g.request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    if request.blueprint != docs_page.NAME:  # whose files browsers may keep
-        response.headers["Cache-Control"] = "no-store"
-    facts = {
-        "method": request.method if request.url_rule else "?",
-        "route": request.url_rule.rule if request.url_rule else None,
-        "status": response.status_code,
-        "duration_ms": round((time.monotonic() - g.started) * 1000, 1),
-        "request_id": g.request_id,
-    }
-    log_request(facts)
+    headers = common_headers(g.request_id)
+    response.headers.update([*headers, *([] if request.blueprint == docs_page.NAME else [UNKEPT])])
+    rule = request.url_rule
+    method, route = (request.method, rule.rule) if rule else ("?", None)
+    log_response(method, route, response.status_code, g.started, g.request_id)
     return response
 
 

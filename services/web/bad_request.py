@@ -12,6 +12,7 @@ from gunicorn.http.errors import (  # pyright: ignore[reportMissingTypeStubs]
 )
 from werkzeug.http import HTTP_STATUS_CODES
 
+from .headers import UNKEPT, common_headers
 from .log import log_request, request_id
 from .openapi_parts import error_body
 from .reception import TooMuch, TooSlow
@@ -39,9 +40,7 @@ def bad_request_response(error: BaseException) -> bytes:
         f"HTTP/1.1 {status} {HTTP_STATUS_CODES[status]}",
         "Connection: close",
         "Content-Type: application/json",
-        "X-Content-Type-Options: nosniff",
-        "Cache-Control: no-store",
         f"Content-Length: {len(body)}",
-        f"X-Request-ID: {new_id}",
+        *(f"{name}: {value}" for name, value in (*common_headers(new_id), UNKEPT)),
     )
     return "\r\n".join((*lines, "", body)).encode()

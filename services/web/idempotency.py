@@ -177,9 +177,14 @@ class IdempotencyStore:
 def requested_key() -> str | None:
     """The request's Idempotency-Key; a 400 if it is none."""
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not _VALID_KEY.fullmatch(key):
+    if key is not None and not is_key(key):
         abort(400, message="Idempotency-Key must have 1 to 255 printable ASCII characters.")
     return key
+
+
+def is_key(given: str) -> bool:
+    """Whether an Idempotency-Key is valid."""
+    return bool(_VALID_KEY.fullmatch(given))
 
 
 def _route() -> str:

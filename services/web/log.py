@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +44,13 @@ def log_request(facts: dict[str, Any]) -> None:
         record = logging.LogRecord(LOGGER.name, logging.INFO, "", 0, "request", None, None)
         record.facts = facts
         LOGGER.handle(record)
+
+
+def log_response(method: str, route: str | None, status: int, started: float, own_id: str) -> None:
+    """Log the response to a request that came at `started`, by the monotonic clock."""
+    duration_ms = round((time.monotonic() - started) * 1000, 1)
+    facts = {"method": method, "route": route, "status": status, "duration_ms": duration_ms, "request_id": own_id}
+    log_request(facts)
 
 
 def log_failure(error: BaseException, facts: dict[str, Any]) -> None:

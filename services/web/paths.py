@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
+from marshmallow import ValidationError
 from werkzeug.routing import BaseConverter
 
 from ...schemas.fields import Id
@@ -36,15 +38,11 @@ class RawPath:
 
 
 def read_id(encoded: Any) -> str:
-    """Decode one id of a path.
-
-    Raises: marshmallow.ValidationError if it is not a valid id.
-    """
+    """Decode one id of a path; a 422 if it is not a valid id."""
     try:
-        text = unquote(encoded, errors="strict")
-    except UnicodeDecodeError as error:
-        raise _ID.make_error("encoding") from error
-    checked: Any = _ID.deserialize(text)
+        checked: Any = _ID.deserialize(unquote(encoded, errors="strict"))
+    except (UnicodeDecodeError, ValidationError):
+        abort(422, message="The path contains an invalid id.")
     return checked
 
 

@@ -49,7 +49,7 @@ class JsonBlueprint(Blueprint):
 
         def decorate(view: View) -> View:
             def receive(**named: Any) -> Response:
-                return view(_valid(schema, read_json()), **named)
+                return view(valid(schema, read_json()), **named)
 
             return _with_documents(receive, documented_by(view))
 
@@ -99,7 +99,8 @@ def _with_documents(view: View, documented: View) -> View:
     return run
 
 
-def _valid(schema: Schema, payload: Any) -> Any:
+def valid(schema: Schema, payload: Any) -> Any:
+    """The model of a payload; a 422 that names its wrong fields."""
     try:
         return schema.load(payload)
     except ValidationError as error:
@@ -161,7 +162,11 @@ def read_ids(most: int) -> list[str]:
 
 def read_json() -> Any:
     """The request's body as a JSON value; a 400 if it is not JSON."""
-    body = _whole_body()
+    return parse_json(_whole_body())
+
+
+def parse_json(body: bytes) -> Any:
+    """A body as a JSON value; a 400 if it is not JSON."""
     if _is_deeper(body, _MAX_DEPTH):
         abort(400, message=f"The body is nested deeper than {_MAX_DEPTH} levels.")
     try:
@@ -177,12 +182,18 @@ def body_digest() -> str:
 
 def _whole_body() -> bytes:
     announced, most = request.content_length, request.max_content_length
-    try:
-        data = request.get_data()
-    except BROKEN_BODY:
-        abort(400, message="The body ended early, or its chunks are malformed.")
+    data = as_announced(request.get_data, announced)
     if announced is None and most is not None and len(data) >= most:
         abort(413, message="The body is too large.")  # a chunked body is cut at the limit
+    return data
+
+
+def as_announced(read: Callable[[], bytes], announced: int | None) -> bytes:
+    """The body that `read` gives; a 400 if it ended early."""
+    try:
+        data = read()
+    except BROKEN_BODY:
+        abort(400, message="The body ended early, or its chunks are malformed.")
     if announced is not None and announced != len(data):
         abort(400, message="The body ended early.")
     return data
