@@ -92,11 +92,11 @@ class Lines(logging.Handler):
 
 
 @pytest.fixture
-def both(new_database, monkeypatch):
+def both(new_database, monkeypatch, caplog):
     """A Registry, and one that leaves everything to Flask."""
     lines = Lines()
     LOGGER.addHandler(lines)
-    monkeypatch.setattr(LOGGER, "level", logging.INFO)
+    caplog.set_level(logging.INFO, LOGGER.name)
 
     def client():
         given = {"REGISTRY_DATABASE_URL": new_database(), "REGISTRY_KEYS": BEARER, "REGISTRY_MAX_BODY_BYTES": "2048"}
