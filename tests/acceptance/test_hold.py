@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -26,6 +24,7 @@ from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionRegistration
 from redis import Redis
 from support.fakes.http_server import JSON_HEADERS, FakeServer, answer
+from support.forked import mgw
 from support.our_app import KEYS
 
 REGISTRY, VAULT = "memory_graph.registry", "memory_graph.vault"
@@ -88,9 +87,7 @@ def session_id(outage: Outage) -> str:
 
 
 def told(outage: Outage) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "memory_graph_workers.cli", "queues", "--json"]
-    environ = outage.stack.child_environ()
-    return json.loads(subprocess.run(command, env=environ, capture_output=True, check=True).stdout)["queues"]
+    return json.loads(mgw("queues", "--json", environ=outage.stack.child_environ()).stdout)["queues"]
 
 
 def total(outage: Outage, session_id: str) -> tuple[int, int]:

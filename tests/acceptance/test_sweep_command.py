@@ -1,8 +1,6 @@
 """The sweep's commands against a fleet whose graph is away, then back."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfi
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
-from support.waiting import LONGEST_SECS
+from support import forked
 
 SETTINGS = {"ARCHIVAL_AFTER_DAYS": "0", "TASK_MAX_ATTEMPTS": "2"}
 
@@ -45,8 +43,7 @@ def sessions(stack: Stack) -> list[str]:
 
 def mgw(stack: Stack, *arguments: str) -> tuple[int, Any]:
     """Run the command, and give back its exit code and what it printed."""
-    command = [sys.executable, "-m", "memory_graph_workers.cli", *arguments]
-    done = subprocess.run(command, env=stack.child_environ(), capture_output=True, text=True, timeout=LONGEST_SECS)
+    done = forked.mgw(*arguments, environ=stack.child_environ())
     return done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout + done.stderr
 
 

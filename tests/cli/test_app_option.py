@@ -14,10 +14,10 @@ import pytest
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Keys, Reason
 from support.broker import Broker
 from support.broker import broker as broker
+from support.forked import mgw
 from support.waiting import until
 
 APPS = Path(__file__).parent / "apps"
-MGW = [sys.executable, "-m", "memory_graph_workers.cli"]
 KEYS = Keys("shop")
 TERMINAL = {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm"}
 PART = {"options": {"group": "g", "group_index": 0}, "embed": {"chord": {"task": "pay", "kwargs": {}, "options": {}}}}
@@ -35,9 +35,7 @@ class Shop:
         self.letters, self.holds = DeadLetters(broker.redis, KEYS), HoldStore(broker.redis, KEYS)
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*MGW, *arguments], env={**self.environ, **environ}, cwd=APPS, capture_output=True, text=True, timeout=120
-        )
+        done = mgw(*arguments, environ={**self.environ, **environ}, cwd=APPS)
         assert done.returncode == code, done.stdout + done.stderr
         return done
 
@@ -357,14 +355,8 @@ def test_the_doctor_lets_an_app_with_other_queues_be(shop: Shop) -> None:
     ],
 )
 def test_an_app_that_cannot_be_used_is_refused_in_one_line(command: list[str], app: str, why: str) -> None:
-    done = subprocess.run(
-        [*MGW, *(word.format(app) for word in command)],
-        env={**os.environ, "SHOP_URL": "redis://127.0.0.1:1/0"},
-        cwd=APPS,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    words = [word.format(app) for word in command]
+    done = mgw(*words, environ={**os.environ, "SHOP_URL": "redis://127.0.0.1:1/0"}, cwd=APPS)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: ")
     assert done.stderr.count("\n") == 1

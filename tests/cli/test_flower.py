@@ -17,7 +17,7 @@ from memory_graph_workers.cli.flower.command import unwanted
 from memory_graph_workers.cli.flower.config import FlowerConfig
 from memory_graph_workers.cli.flower.monitor import DiscreetEvents
 from memory_graph_workers.cli.stack.ports import free_port, http_status
-from support.waiting import LONGEST_SECS
+from support.forked import mgw
 from tornado.ioloop import IOLoop
 
 LOGIN = "admin:a-long-password"
@@ -31,9 +31,7 @@ PATHS = ["/metrics", "/static/js/flower.js", "/nowhere", "/api/workers", "/api/t
 
 def refused(*arguments: str, **environ: str) -> str:
     """What is said where nothing starts."""
-    told = subprocess.run(
-        [*COMMAND, *arguments], env=BARE | environ, capture_output=True, text=True, timeout=LONGEST_SECS
-    )
+    told = mgw("flower", *arguments, environ=BARE | environ)
     assert (told.returncode, told.stdout) == (2, "")
     assert "Traceback" not in told.stderr
     return told.stderr

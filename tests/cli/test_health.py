@@ -2,24 +2,20 @@
 
 import os
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
 from memory_graph_workers.cli.health import command
 from memory_graph_workers.cli.stack.ports import free_port
 from support.embedded import embedded
-from support.waiting import LONGEST_SECS, until
+from support.forked import mgw
+from support.waiting import until
 
 PARTS = command.params[0].type.choices
 
 
 def health(*arguments, environ=None):
-    words = [sys.executable, "-m", "memory_graph_workers.cli", "health", *map(str, arguments)]
-    return subprocess.run(
-        words, capture_output=True, text=True, timeout=LONGEST_SECS, env={**os.environ, **(environ or {})}
-    )
+    return mgw("health", *map(str, arguments), environ={**os.environ, **(environ or {})})
 
 
 def is_healthy(*arguments, environ=None):

@@ -1,5 +1,6 @@
 """The command line: help, exit codes, and messages instead of tracebacks."""
 
+import os
 import subprocess
 import sys
 import time
@@ -9,14 +10,14 @@ import pytest
 from memory_graph_workers.cli.main import COMMANDS
 from memory_graph_workers.cli.main import mgw as root
 from memory_graph_workers.cli.stack.ports import free_port
+from support import forked
 
 LISTS = (["dead", "list"], ["dead", "list", "--all"], ["sweeps", "list"], ["vault", "deletions"])
 HEAVY = ("celery", "grpc", "flask", "sqlalchemy", "rich")
 
 
 def mgw(*arguments, **environ):
-    command = [sys.executable, "-m", "memory_graph_workers.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environ or None, timeout=60)
+    return forked.mgw(*arguments, environ=environ or os.environ)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -124,7 +125,9 @@ def test_a_directory_with_other_things_in_it_is_left_alone(tmp_path):
 
 def test_a_missing_extra_is_named_with_what_to_install(tmp_path):
     (tmp_path / "rich.py").write_text("raise ModuleNotFoundError(name='rich')")
-    told = mgw("demo", PATH="/usr/bin:/bin", PYTHONPATH=str(tmp_path))
+    command = [sys.executable, "-m", "memory_graph_workers.cli", "demo"]
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)}
+    told = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
     assert told.returncode == 1
     assert told.stderr.startswith("Error: rich is not installed: pip install '.[all]' in a checkout, or pip install")
     assert "memory_graph_workers-VERSION-py3-none-any.whl[all]" in told.stderr

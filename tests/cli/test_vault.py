@@ -3,8 +3,6 @@
 import base64
 import json
 import os
-import subprocess
-import sys
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -17,7 +15,7 @@ from memory_graph_workers.services.vault.drafts import ArchiveOptions, make_draf
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from memory_graph_workers.services.vault.records import Base
 from memory_graph_workers.services.vault.seal import SealOptions
-from support.waiting import LONGEST_SECS
+from support.forked import mgw
 
 THEN = datetime(2020, 1, 1, tzinfo=UTC)
 OLD, NEW = new_key(), new_key()
@@ -39,9 +37,8 @@ class Vault:
             storage.write(lambda session: vault_policies.apply(session, "expired", "deletes"))
 
     def run(self, *arguments, keys=OLD, answer="", **environ):
-        command = [sys.executable, "-m", "memory_graph_workers.cli", "vault", *arguments]
         environ = {**self.environ, "VAULT_ENCRYPTION_KEYS": keys, **environ}
-        return subprocess.run(command, env=environ, input=answer, capture_output=True, text=True, timeout=LONGEST_SECS)
+        return mgw("vault", *arguments, environ=environ, answer=answer)
 
     def left(self):
         """How many archives there are."""

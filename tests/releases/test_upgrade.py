@@ -7,8 +7,6 @@ import base64
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +26,7 @@ from releases.dumps import load
 from releases.filling import ARCHIVE, KEY, KEYED, REGISTRATION, read
 from releases.messages import is_idle, push, restore_letters
 from releases.release_stack import SERVICES, Clients, ReleaseStack, database_setting
+from support import forked
 from support.broker import Broker
 from support.broker import broker as broker
 from support.embedded import embedded
@@ -64,8 +63,7 @@ def empty_databases(kind: str, folder: Path) -> Iterator[dict[str, str]]:
 
 def mgw(*arguments: str, code: int = 0, **environ: str) -> Any:
     """What a command of today prints, as JSON."""
-    command = [sys.executable, "-m", "memory_graph_workers.cli", *arguments, "--json"]
-    done = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True)
+    done = forked.mgw(*arguments, "--json", environ={**os.environ, **environ})
     assert done.returncode == code, f"{arguments}: {done.stdout}\n{done.stderr}"
     return json.loads(done.stdout)
 

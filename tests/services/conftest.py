@@ -5,8 +5,6 @@ import http.client
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from memory_graph_workers.cli.stack.ports import free_port
+from support.forked import SERVICES, Forked
 from support.graph_channel import GRAPH_KEY, graph_channel
 from support.postgres import Postgres
 from support.waiting import LONGEST_SECS, until
@@ -46,17 +45,16 @@ class Service:
         self.start()
 
     def start(self):
-        self.log = (self.folder / f"{self.name}.log").open("wb")
-        database = {database_setting(self.name): self.database_url}
-        command = [sys.executable, "-m", "memory_graph_workers.services", self.name, "--port", str(self.port)]
-        environ = {"PATH": os.environ["PATH"], **MEASURED, **database, **self.settings}
-        self.process = subprocess.Popen(command, env=environ, stderr=self.log, cwd=self.folder)
+        log = self.folder / f"{self.name}.log"
+        log.write_bytes(b"")
+        environ = {"PATH": os.environ["PATH"], **MEASURED, database_setting(self.name): self.database_url}
+        arguments, streams = [self.name, "--port", str(self.port)], [Path(os.devnull), log, log]
+        self.process = Forked(SERVICES, arguments, environ | self.settings, self.folder, streams)
         self._wait()
 
     def stop(self, signum=signal.SIGTERM):
         self.process.send_signal(signum)
         self.process.wait(LONGEST_SECS)
-        self.log.close()
 
     def logged(self):
         return (self.folder / f"{self.name}.log").read_text()

@@ -4,22 +4,19 @@ import json
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from http.client import HTTPConnection
 
 import pytest
 import requests
 from sqlalchemy.engine import make_url
-from support.waiting import LONGEST_SECS
+from support.forked import SERVICES, finished
 
 on_sqlite = pytest.mark.parametrize("new_database", ["sqlite"], indirect=True, scope="session")
 
 
 def run(name, **environ):
-    command = [sys.executable, "-m", "memory_graph_workers.services", name]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST_SECS)
+    return finished(SERVICES, [name], environ)
 
 
 def send_raw(service, data):

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +20,7 @@ from memory_graph_workers.services.vault.keys import new_key
 from memory_graph_workers.services.vault.records import ArchiveRecord, Base
 from sqlalchemy import select, text
 from sqlalchemy.schema import CreateSchema
-from support.waiting import LONGEST_SECS
+from support import forked
 
 NAMES = list(DATABASES)
 HEAD = Migrations("sqlite://", DATABASES["registry"].tables)._wanted()
@@ -77,17 +75,13 @@ def earlier(name, url, revision):
 
 
 def mgw(*arguments, **environ):
-    command = [sys.executable, "-m", "memory_graph_workers.cli", *arguments]
-    return subprocess.run(
-        command, env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, text=True, timeout=LONGEST_SECS
-    )
+    return forked.mgw(*arguments, environ={"PATH": "/usr/bin:/bin", **environ})
 
 
 def serve(name, url):
-    command = [sys.executable, "-m", "memory_graph_workers.services", name, "--port", "1"]
     keys = {"VAULT_KEYS": "key", "VAULT_ENCRYPTION_KEYS": new_key()}
     environ = {**keys, f"{name.upper()}_DATABASE_URL": url}
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST_SECS)
+    return forked.finished(forked.SERVICES, [name, "--port", "1"], environ)
 
 
 @pytest.mark.parametrize("name", NAMES)

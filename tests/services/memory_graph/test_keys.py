@@ -1,13 +1,11 @@
 """Who may call a Memory-Graph."""
 
-import subprocess
-import sys
-
 import grpc
 import pytest
 from google.protobuf.empty_pb2 import Empty
 from memory_graph_workers.schemas import memory_graph_pb2 as pb
 from memory_graph_workers.schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
+from support.forked import SERVICES, finished
 from support.graph_channel import GRAPH_KEY, graph_channel
 from support.waiting import LONGEST_SECS
 
@@ -93,8 +91,7 @@ def test_a_large_message_without_a_key_is_refused_unread(open_stub):
 @pytest.mark.parametrize("settings", [{}, {"MEMORY_GRAPH_KEYS": " , "}, {"MEMORY_GRAPH_ALLOW_NO_KEYS": "false"}])
 def test_a_graph_without_keys_does_not_start_unless_told_so(tmp_path, settings):
     environ = {"MEMORY_GRAPH_DATABASE_URL": f"sqlite:///{tmp_path}/g.db", **settings}
-    command = [sys.executable, "-m", "memory_graph_workers.services", "memory-graph"]
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST_SECS)
+    ended = finished(SERVICES, ["memory-graph"], environ)
     assert ended.returncode == 2
     assert "MEMORY_GRAPH_KEYS" in ended.stderr
     assert "MEMORY_GRAPH_ALLOW_NO_KEYS=true" in ended.stderr

@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import json
-import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from memory_graph_workers.services.database.config import DatabaseUrl
 from memory_graph_workers.services.database.engines import BEGIN, WRITING, service_engine
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from sqlalchemy import text
-from support.waiting import LONGEST_SECS
+from support.forked import SERVICES, finished
 from zstandard import FRAME_HEADER
 
 DATA, TAG, METADATA = "word-of-the-data", "word-of-a-tag", "word-of-the-metadata"
@@ -179,9 +177,8 @@ def test_an_answer_kept_under_a_key_that_is_gone_is_made_anew(start):
 
 
 def begin(vault, keys):
-    command = [sys.executable, "-m", "memory_graph_workers.services", "vault", "--port", str(vault.port)]
     environ = {"VAULT_DATABASE_URL": vault.database_url, "VAULT_KEYS": "k", "VAULT_ENCRYPTION_KEYS": keys}
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST_SECS)
+    return finished(SERVICES, ["vault", "--port", str(vault.port)], environ)
 
 
 def test_a_vault_that_lacks_a_key_of_its_archives_does_not_start_and_names_it(start):

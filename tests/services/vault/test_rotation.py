@@ -8,8 +8,8 @@ from memory_graph_workers.services.vault import archives as vault_archives
 from memory_graph_workers.services.vault import rotation as vault_rotation
 from memory_graph_workers.services.vault.keys import new_key, read_ring
 from memory_graph_workers.services.vault.records import ArchiveRecord
+from support.forked import mgw
 from support.vault_database import OLD_KEY
-from support.waiting import LONGEST_SECS
 
 NEW_KEY = new_key()
 
@@ -88,9 +88,8 @@ def test_keys_can_be_changed_while_the_vault_runs(start):
     vault.stop()
     vault.settings.update(keys)
     vault.start()
-    command = [sys.executable, "-m", "memory_graph_workers.cli", "vault", "rotate", "--json"]
     environ = {"PATH": os.environ["PATH"], **vault.settings, "VAULT_DATABASE_URL": vault.database_url}
-    told = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST_SECS)
+    told = mgw("vault", "rotate", "--json", environ=environ)
     assert (told.returncode, '"rotated": 1' in told.stdout) == (0, True)
     assert vault.get("/api/v1/archive/a").json["data"] == [1]
     vault.stop()
