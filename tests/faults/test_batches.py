@@ -66,7 +66,14 @@ def breaks_batches(fleet: Fleet, row: Row, off: str = "") -> None:
 
 def _kill_one_at_work(fleet: Fleet, workers: list[Child], number: int, lot: random.Random) -> None:
     before = fleet.effects().usage.total()
-    until(lambda: fleet.in_hand() and fleet.effects().usage.total() > before + 50, 90, "batches under way")
+
+    def are_under_way() -> bool:
+        counted = fleet.effects().usage.total()
+        if counted == len(fleet.reports):  # all were done before this could see one
+            report_in_batches(fleet, 1000)
+        return counted > before + 50 and bool(fleet.in_hand())
+
+    until(are_under_way, 90, "batches under way")
     time.sleep(lot.uniform(0, 0.3))
     fleet.kill(workers[number % 2])
     workers[number % 2] = fleet.start_worker()
