@@ -54,9 +54,9 @@ def mixes_junk_in(fleet: Fleet) -> dict[str, int]:
 
 
 def _message(fleet: Fleet) -> bytes:
-    """One good message, taken off its queue, with an id of its own."""
-    fleet.send("registry.list_models", REGISTRY)
-    item: Any = fleet.redis.lpop(REGISTRY)
+    """One good message with an id of its own, off a queue that no worker takes from."""
+    fleet.send("registry.list_models", "aside")
+    item: Any = fleet.redis.lpop("aside")
     return item
 
 
