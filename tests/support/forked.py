@@ -21,6 +21,7 @@ MGW, SERVICES = "memory_graph_workers.cli", "memory_graph_workers.services"
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload(
     [
+        *(f"memory_graph_workers.services.{name}" for name in ("registry.app", "vault.app", "memory_graph.server")),
         *("memory_graph_workers.services.serve", "memory_graph_workers.cli.main", "memory_graph_workers.delivery"),
         *("alembic.command", "celery.app.base", "click", "grpc", "kombu.transport.redis", "redis", "requests"),
         *("rich.console", "rich.table", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg"),
