@@ -118,6 +118,30 @@ def test_a_parked_message_comes_back_on_time_and_counts_no_lost_worker(
         assert not broker.redis.exists("unacked", "unacked_index")
 
 
+@pytest.mark.parametrize("many", [1, 500, 501, 2300])
+def test_many_leases_are_renewed_a_slice_at_a_time(
+    broker: Any, producer: Celery, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    tags = {f"tag-{number}" for number in range(many)}
+    broker.redis.zadd("unacked_index", dict.fromkeys(tags, 1))
+    settings = broker_settings(broker.url)
+    with producer.connection_for_write(settings["broker_url"]) as connection:
+        channel: Any = connection.channel()
+        slices: list[int] = []
+        run = type(channel.qos)._run
+
+        def noted(qos: Any, script: str, keys: list[str], args: list[Any]) -> Any:
+            slices.append(len(args))
+            return run(qos, script, keys, args)
+
+        monkeypatch.setattr(type(channel.qos), "_run", noted)
+        channel.qos.renew({*tags, "acknowledged meanwhile"})
+    assert (sum(slices), max(slices) <= 500) == (many + 1, True)
+    renewed = dict(broker.redis.zrange("unacked_index", 0, -1, withscores=True))
+    assert set(renewed) == {tag.encode() for tag in tags}
+    assert min(renewed.values()) > 1
+
+
 def test_what_was_parked_counts_the_workers_that_are_lost_after_its_wait(broker: Any, producer: Celery) -> None:
     producer.send_task("good", (1,), countdown=0.1)
     with producer.connection_for_read() as connection, connection.SimpleQueue("work") as queue:
