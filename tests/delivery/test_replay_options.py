@@ -1,6 +1,6 @@
 """A replay lets a task run as it was to run: when, until when, and as a part of its chord."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT, may_h
 from memory_graph_workers.delivery.messages.call_options import options_of, sending_options
 from memory_graph_workers.delivery.timestamps import format_timestamp, parse_timestamp
 from redis import Redis
-from support.broker import KEYS, Broker
+from support.broker import KEYS, Broker, close
 from support.waiting import until
 from support.worker import Worker
 
@@ -27,14 +27,15 @@ def _runs_elsewhere(*args: Any) -> None:
 
 
 @pytest.fixture
-def shop(broker: Broker) -> Any:
+def shop(broker: Broker) -> Iterator[Any]:
     """The app as a command sees it: it knows the tasks, and runs none."""
     app = Celery("delivery", set_as_current=False)
     app.conf.update(result_backend=broker.url, task_default_queue="work")
     install(app, broker.url, unacked_key="unacked")
     for name in ("needs_stock", "sums", "good"):
         app.task(name=name, base=KeptTask)(_runs_elsewhere)
-    return app
+    yield app
+    close(app)
 
 
 def payload(**headers: Any) -> dict[str, Any]:

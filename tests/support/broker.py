@@ -77,4 +77,10 @@ def producer(broker: Broker) -> Iterator[Celery]:
     app = Celery("producer", set_as_current=False)
     app.conf.update(broker_settings(broker.url), result_backend=broker.url, task_default_queue="work")
     yield app
+    close(app)
+
+
+def close(app: Celery) -> None:
+    """Close what an app has opened, also for results, which Celery leaves to the garbage collector."""
     app.close()
+    app.backend.client.connection_pool.disconnect()
