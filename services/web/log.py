@@ -26,8 +26,8 @@ class JsonFormatter(logging.Formatter):
 
 def log_to_stderr() -> None:
     """Send the services' log to stderr, and only there, in a process that logs nothing else."""
-    # No line names a thread, a process or a task, and to look them up took a third of a line's time.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    # No line names a thread or a process, and to look them up took a third of a line's time.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     LOGGER.handlers[:] = [handler]
