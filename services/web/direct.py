@@ -77,8 +77,11 @@ class Direct:
 
     def _plain(self, environ: "WSGIEnvironment") -> tuple[DirectRoute, re.Match[str]] | None:
         """The route and the path of a plain call with a valid bearer key; None for any other request."""
+        sent = environ["PATH_INFO"]
+        if not sent.isascii():  # bytes that WSGI passes on as Latin-1
+            return None
         for route in self._routes:
-            if route.method == environ["REQUEST_METHOD"] and (path := route.path.fullmatch(environ["PATH_INFO"])):
+            if route.method == environ["REQUEST_METHOD"] and (path := route.path.fullmatch(sent)):
                 is_plain = not environ[AFTER_PATH] and (not route.has_body or self._has_plain_body(environ))
                 return (route, path) if is_plain and self._may_call(environ) else None
         return None

@@ -60,14 +60,15 @@ class Client:
     app: object
     lines: list = field(default_factory=list)
 
-    def send(self, method, path, body=b"", **headers):
+    def send(self, method, path, body=b"", environ=None, **headers):
         """The status, the headers, the body, what was logged, and whether the request id is the one given."""
         named = {"Authorization": f"Bearer {BEARER}"} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
         named = {name: value for name, value in named.items() if value is not None}
         before = len(self.lines)
-        response = self.app.test_client().open(path, method=method, data=body, headers=named)
+        client = self.app.test_client()
+        response = client.open(path, method=method, data=body, headers=named, environ_overrides=environ)
         (line,) = self.lines[before:]
         shown = {name: value for name, value in response.headers if name != "X-Request-ID"}
         assert line["request_id"] == response.headers["X-Request-ID"]
@@ -138,6 +139,16 @@ def test_sums_are_those_of_flask(both):
         same(both, "GET", PATHS[0], Authorization=key)
     assert same(both, "GET", PATHS[0], X_Request_ID="abc")[-1]
     assert not same(both, "GET", PATHS[0], X_Request_ID="a b")[-1]
+
+
+@pytest.mark.parametrize("name", ["é", "日本", "Ã©"])
+def test_a_path_with_bytes_that_are_not_encoded_means_the_session_that_flask_finds(both, name):
+    assert same(both, "POST", "/api/v1/sessions", json.dumps({**SESSION, "session_id": name}))[0] == "201 CREATED"
+    raw = f"/api/v1/sessions/{name}/usage".encode().decode("latin-1")
+    for sent in (raw, raw.encode().decode("latin-1")):
+        same(both, "GET", "/", environ={"RAW_URI": sent, "PATH_INFO": sent})
+    found = same(both, "GET", "/", environ={"RAW_URI": raw, "PATH_INFO": raw})
+    assert (found[0], json.loads(found[2])["id"]) == ("200 OK", name)
 
 
 def test_reports_are_counted_and_refused_as_by_flask(both):
