@@ -11,6 +11,7 @@ from flask import Response, current_app, request
 from flask_smorest import Blueprint, abort  # pyright: ignore[reportMissingTypeStubs]
 from gunicorn.http.errors import ParseException  # pyright: ignore[reportMissingTypeStubs]
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from werkzeug.exceptions import ClientDisconnected
 
 from ...schemas.base import Payload, Request, digest
 from ...schemas.fields import Id
@@ -24,8 +25,8 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _OPENING, _CLOSING = b"[{", b"]}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_OPENING + _CLOSING))
 _STEPS = bytes.maketrans(_OPENING + _CLOSING, bytes([1, 1, 255, 255]))  # 255 is -1 as a signed byte
-# What Gunicorn raises if a body does not arrive as its headers announce.
-BROKEN_BODY: tuple[type[Exception], ...] = (ParseException, OSError)
+# What Gunicorn and werkzeug raise if a body does not arrive as its headers announce.
+BROKEN_BODY: tuple[type[Exception], ...] = (ParseException, OSError, ClientDisconnected)
 
 
 class QueryNumber(fields.Integer):
@@ -189,13 +190,13 @@ def _whole_body() -> bytes:
 
 
 def as_announced(read: Callable[[], bytes], announced: int | None) -> bytes:
-    """The body that `read` gives; a 400 if it ended early."""
+    """The body that `read` gives; a 400 if it is not whole."""
     try:
         data = read()
     except BROKEN_BODY:
+        data = None
+    if data is None or (announced is not None and announced != len(data)):
         abort(400, message="The body ended early, or its chunks are malformed.")
-    if announced is not None and announced != len(data):
-        abort(400, message="The body ended early.")
     return data
 
 
