@@ -52,7 +52,7 @@ from . import models as registry_models
 from . import sessions as registry_sessions
 from . import usage as registry_usage
 from .config import RegistryServiceConfig
-from .direct import direct_routes
+from .direct import RECORDED, direct_routes
 from .listing import Filters
 from .outcomes import Outcome
 from .records import Base, IdempotentResponse
@@ -126,7 +126,7 @@ class Reopening(Schema):
 class Recorded(Schema):
     """The response to a usage report; callers may ignore it."""
 
-    status = fields.Constant("recorded", metadata={"type": "string", "enum": ["recorded"]})
+    status = fields.Constant(RECORDED, metadata={"type": "string", "enum": [RECORDED]})
 
 
 def prepare(config: RegistryServiceConfig) -> None:

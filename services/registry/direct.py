@@ -10,7 +10,7 @@ from ..web.request_body import parse_json, valid, with_fields_as_sent
 from . import usage as registry_usage
 from .usage import Counter, Sent
 
-RECORDED = {"status": "recorded"}
+RECORDED = "recorded"
 _SENT, _STATS = with_fields_as_sent(UsageReportSchema), UsageStatsSchema()
 
 
@@ -20,7 +20,7 @@ def direct_routes(storage: Storage, counter: Counter) -> Sequence[DirectRoute]:
     def track_usage(call: Call) -> dict[str, Any]:
         report, fields = valid(_SENT, parse_json(call.body))
         counter.track_one(Sent(report, fields, call.key, call.body))
-        return RECORDED
+        return {"status": RECORDED}
 
     def get_session_usage(call: Call) -> dict[str, Any]:
         (session_id,) = call.ids

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # In the WSGI environment, the error that a plain call met: Flask makes the response of it.
 ERROR = "memory_graph_workers.error"
 _KEY = "HTTP_IDEMPOTENCY_KEY"
+_MOST_DIGITS = 20  # Python refuses to read thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,9 @@ class Direct:
 
     def _has_plain_body(self, environ: "WSGIEnvironment") -> bool:
         length = environ.get("CONTENT_LENGTH", "")
-        is_long = not (length.isascii() and length.isdigit()) or int(length) > self._max_body_bytes
-        return not is_long and "HTTP_TRANSFER_ENCODING" not in environ and is_key(environ.get(_KEY, ""))
+        is_number = length.isascii() and length.isdigit() and len(length) < _MOST_DIGITS
+        fits = is_number and int(length) <= self._max_body_bytes
+        return fits and "HTTP_TRANSFER_ENCODING" not in environ and is_key(environ.get(_KEY, ""))
 
     def _may_call(self, environ: "WSGIEnvironment") -> bool:
         return not self._keys or is_accepted(environ.get("HTTP_AUTHORIZATION", ""), self._keys)
