@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from .engines import WRITING
+from .engines import BEGIN_WRITING
 
 T = TypeVar("T")
 Values = Any  # of one statement: a tuple or a dict; a list of dicts runs it for each
@@ -53,7 +53,7 @@ class Driver:
         if self._is_postgresql:
             return self.read(work)
         with self._connection() as connection:
-            connection.execute(WRITING)
+            connection.execute(BEGIN_WRITING)
             done = work(Run(self._engine.dialect, _executing(connection)))
             connection.commit()  # after an error the pool rolls back
             return done
@@ -64,10 +64,7 @@ class Driver:
         pooled: Any = None
         try:
             pooled = self._engine.raw_connection()
-            connection: Any = pooled.dbapi_connection
-            if self._is_postgresql:
-                connection.autocommit = True
-            yield connection
+            yield pooled.dbapi_connection
         except dialect.loaded_dbapi.Error as error:
             is_lost = pooled is not None and dialect.is_disconnect(error, pooled.dbapi_connection, None)
             if pooled is not None and is_lost:
@@ -75,7 +72,7 @@ class Driver:
             raise self._told(error, is_lost) from error
         finally:
             if pooled is not None:
-                self._give_back(pooled)
+                pooled.close()
 
     def _told(self, error: Any, is_lost: bool) -> DBAPIError:
         """Make SQLAlchemy's error of the driver's."""
@@ -84,16 +81,6 @@ class Driver:
         return DBAPIError.instance(
             None, None, error, base, hide_parameters=True, connection_invalidated=is_lost, dialect=dialect
         )
-
-    def _give_back(self, pooled: Any) -> None:
-        connection = pooled.dbapi_connection  # None: it was lost
-        try:
-            if self._is_postgresql and connection is not None:
-                connection.autocommit = False
-        except self._engine.dialect.loaded_dbapi.Error as error:  # it was left in the middle of a statement
-            pooled.invalidate(error)
-        finally:
-            pooled.close()
 
 
 def run_in(session: Session) -> Run:

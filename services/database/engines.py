@@ -12,9 +12,14 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from .liveness import check_idle_connections
 from .timeouts import TimedConnection, connect_secs
 
-# An execution option of the engine: the statements that begin a transaction on SQLite.
+# An execution option of the engine: what a transaction is for, which decides the statements that begin it.
 BEGIN = "memory_graph_workers_begin"
-READING, WRITING, MIGRATING = "BEGIN", "BEGIN IMMEDIATE", "PRAGMA foreign_keys=OFF;BEGIN IMMEDIATE"
+READING, WRITING, MIGRATING = "reading", "writing", "migrating"
+# SQLite reads one snapshot anyway; it refuses a reader that becomes a writer at once, whatever the busy timeout.
+# Foreign keys are off in a migration: it may recreate a table, which must not delete the rows that refer to it.
+BEGIN_WRITING = "BEGIN IMMEDIATE"
+_ON_SQLITE = {READING: "BEGIN", WRITING: BEGIN_WRITING, MIGRATING: f"PRAGMA foreign_keys=OFF;{BEGIN_WRITING}"}
+_ON_POSTGRESQL = {READING: "BEGIN ISOLATION LEVEL REPEATABLE READ", WRITING: "BEGIN"}
 _BUSY_TIMEOUT_MS = 10_000
 # A client waits 30 s: a statement, or the wait for a server that does not respond, must end well before.
 _LIMITS = "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
@@ -28,6 +33,7 @@ def service_engine(url: str, schema: str, threads: int) -> Engine:
     engine = _engine(make_url(url), schema, _LIMITS, **pool)
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _connect_in_time)
+        _begin_with(engine, _ON_POSTGRESQL)
         check_idle_connections(engine)
     return engine
 
@@ -42,7 +48,7 @@ def _engine(url: URL, schema: str, limits: str, **options: Any) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, hide_parameters=True, **options)
         event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        _begin_with(engine, _ON_SQLITE)
         return engine
     # Connection options, not SET: they become the session's defaults, which no reset undoes.
     given = url.query.get("options", "")
@@ -53,7 +59,9 @@ def _engine(url: URL, schema: str, limits: str, **options: Any) -> Engine:
 
 
 def _connect_in_time(dialect: Any, record: Any, arguments: Any, named: dict[str, Any]) -> psycopg.Connection:
-    connection = TimedConnection.connect(*arguments, **{"connect_timeout": connect_secs(), **named})
+    # A statement by itself is a transaction; one of several statements says where it begins.
+    timed = {"connect_timeout": connect_secs(), "autocommit": True, **named}
+    connection = TimedConnection.connect(*arguments, **timed)
     connection.adapters.register_loader("timestamptz", _TimeLoader)
     return connection
 
@@ -100,8 +108,9 @@ def _enable_write_ahead_log(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    # BEGIN IMMEDIATE for writers: SQLite refuses a reader that becomes a writer at once, whatever the busy timeout.
-    # Foreign keys are off in a migration: it may recreate a table, which must not delete the rows that refer to it.
-    for statement in connection.get_execution_options().get(BEGIN, READING).split(";"):
-        connection.exec_driver_sql(statement)
+def _begin_with(engine: Engine, beginnings: dict[str, str]) -> None:
+    def begin(connection: Connection) -> None:
+        for statement in beginnings[connection.get_execution_options().get(BEGIN, READING)].split(";"):
+            connection.exec_driver_sql(statement)
+
+    event.listen(engine, "begin", begin)

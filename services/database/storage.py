@@ -112,7 +112,6 @@ class Storage:
         self._metadata = tables.metadata
         self._migrations = Migrations(url, tables.metadata)
         self._engine = service_engine(url, self._migrations.schema, threads)
-        self._reading = self._engine.execution_options(**_snapshot(self._engine))
         self._writing = self._engine.execution_options(**{BEGIN: WRITING})
         self._driver = Driver(self._engine)
 
@@ -126,7 +125,7 @@ class Storage:
     @contextmanager
     def read(self) -> Generator[Session]:
         """A read-only transaction that sees one snapshot throughout."""
-        with Session(self._reading) as session, session.begin():
+        with Session(self._engine) as session, session.begin():
             yield session
 
     def read_at_once(self, work: Callable[[Run], T]) -> T:
@@ -170,11 +169,6 @@ def _unless_conflict(write: Callable[[], T]) -> T:
                 raise
             time.sleep(random.uniform(0, _PAUSE_SECS * attempt))
     return write()
-
-
-def _snapshot(engine: Engine) -> dict[str, str]:
-    # SQLite reads one snapshot anyway; PostgreSQL would give each statement its own.
-    return {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
 
 
 def _is_write_conflict(error: DBAPIError | WriteConflict) -> bool:

@@ -29,7 +29,7 @@ class Vault:
         self.trips = []
         engine = self.storage._engine
         event.listen(engine, "before_cursor_execute", lambda *given: self.trips.append(given[2].split()[0]))
-        for name in ("begin", "commit", "rollback"):
+        for name in ("commit", "rollback"):
             event.listen(engine, name, lambda connection, name=name: self.trips.append(name.upper()))
 
     def post(self, path, body, key=None):
