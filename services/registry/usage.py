@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ...schemas.registry import UsageReport, UsageStats, tokens_by_kind
 from ..database.driver import Run, run_in
+from ..database.group_commit import GroupCommit
 from ..database.storage import Storage
 from ..web.idempotency import KEY_REUSED, IdempotencyStore, sha256_fingerprint
 from . import counting_postgresql, counting_sqlite
@@ -48,6 +49,7 @@ class Counter:
         """`kept_days` is how long keys are known, None for ever."""
         self._storage, self._kept_days, self._now = storage, kept_days, now
         self._known_models = {_OF_SESSION}
+        self._together = GroupCommit(self.track)
 
     def track(self, sent: Sequence[Sent]) -> list[Outcome]:
         """Count reports in one transaction, and return what became of each, in their order.
@@ -90,9 +92,11 @@ class Counter:
 
         Without a key it counts unless the same bytes came within the last hour. Bytes tell two reports apart only if
         their timestamp has a fraction of a second; without one each report counts. The published client repeats a lost
-        response so.
+        response so. Reports with keys that come at the same time are counted in one transaction.
         """
-        if sent.key is None and sent.report.timestamp is not None and sent.report.timestamp.microsecond:
+        if sent.key is not None:
+            refuse(self._together.write(sent))
+        elif sent.report.timestamp is not None and sent.report.timestamp.microsecond:
             self._once_in_an_hour(sent)
         else:
             refuse(self.track([sent])[0])

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Event
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ from memory_graph_workers.services.registry import models, sessions, usage
 from memory_graph_workers.services.registry.records import Base
 from memory_graph_workers.services.registry.usage import Counter, Sent
 from support.round_trips import round_trips
+from support.waiting import LONGEST_SECS, until
+from werkzeug.exceptions import HTTPException
 
 USAGE, STATUS, READ = "/api/v1/usage/batch", "/api/v1/sessions/status", "/api/v1/sessions/read"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -175,6 +178,37 @@ def test_reports_take_one_round_trip_in_postgresql(postgres, many):
         counter.track([Sent(UsageReport("s", 1, 1, total_tokens=2), {}, f"k{n}") for n in range(many)])
     assert len(trips) == 1
     storage.close()
+
+
+def test_single_reports_that_come_at_once_share_a_transaction_and_each_is_told_its_own(storage, monkeypatch):
+    storage.write(lambda session: sessions.register(session, SessionRegistration("s", "m"), NOW))
+    counter, write, transactions, go = Counter(storage, None, lambda: NOW), storage.write_at_once, [], Event()
+    counter.track([Sent(UsageReport("s", 1, 1, total_tokens=2), {}, "known")])
+
+    def gated(work):
+        transactions.append(work)
+        assert len(transactions) > 1 or go.wait(LONGEST_SECS)
+        return write(work)
+
+    def told(session_id, key, tokens):
+        report = UsageReport(session_id, tokens, tokens, total_tokens=2 * tokens)
+        try:
+            counter.track_one(Sent(report, {"prompt_tokens": tokens}, key, b"%d" % tokens))
+        except HTTPException as refusal:
+            return refusal.code
+        return 201
+
+    monkeypatch.setattr(storage, "write_at_once", gated)
+    calls = [("s", "a", 1), ("s", "b", 1), ("nobody", "c", 1), ("s", "known", 2), ("s", "b", 1), ("s", "b", 3)]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        found = []
+        for place, call in enumerate(calls):
+            found.append(pool.submit(told, *call))
+            until(lambda place=place: len(counter._together._waiting) == place and transactions)
+        go.set()
+        assert [one.result(LONGEST_SECS) for one in found] == [201, 201, 404, 409, 201, 409]
+    assert len(transactions) == 2
+    assert storage.read_at_once(lambda run: usage.of_session(run, "s")).total_prompts == 3
 
 
 def test_models_are_remembered_up_to_a_bound_and_recorded_beyond_it(storage, monkeypatch):
