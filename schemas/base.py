@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
 from uuid import UUID, uuid5
 
 import marshmallow
+import orjson
 from marshmallow import EXCLUDE, RAISE, Schema, fields
 
 M = TypeVar("M")
@@ -18,6 +19,8 @@ NAMESPACE = UUID("6c3a3f0e-5f0b-5a67-9a57-3b8b3f6d7c11")
 _LONGEST_NAME = 64
 _CHECKED_BY, _WRITTEN = "_checked_by", "_written"
 _UNWRITTEN: tuple[Any, dict[str, Any]] = None, {}
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_SAME_IN_ORJSON = frozenset({str, int, bool, type(None)})
 
 
 class ValidationError(marshmallow.ValidationError):
@@ -226,7 +229,21 @@ class Response(Payload[M]):
 
 def canonical_json(value: Any) -> bytes:
     """Return JSON whose bytes depend only on the value: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    if _is_the_same_in_orjson(value):
+        try:
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # a key that is no text, a number of over 64 bits, text that UTF-8 cannot carry
+            pass
+    return _CANONICAL(value).encode()
+
+
+def _is_the_same_in_orjson(value: Any) -> bool:
+    """Return whether orjson, ten times as fast, writes the same; it writes some floats in another way."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return kind in _SAME_IN_ORJSON
+    inner = cast("dict[Any, Any]", value).values() if kind is dict else cast("list[Any]", value)
+    return _SAME_IN_ORJSON.issuperset(map(type, inner)) or all(map(_is_the_same_in_orjson, inner))
 
 
 def digest(value: Any) -> str:

@@ -21,9 +21,9 @@ M = TypeVar("M")
 View = Callable[..., Response]
 _MAX_DEPTH = 100
 _ID = Id()
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _OPENING, _CLOSING = b"[{", b"]}"
-_NO_BRACKETS = bytes(set(range(256)) - set(_OPENING + _CLOSING))
+_NO_MARKS = bytes(set(range(256)) - set(_OPENING + _CLOSING + b'"'))
 _STEPS = bytes.maketrans(_OPENING + _CLOSING, bytes([1, 1, 255, 255]))  # 255 is -1 as a signed byte
 # What Gunicorn and werkzeug raise if a body does not arrive as its headers announce.
 BROKEN_BODY: tuple[type[Exception], ...] = (ParseException, OSError, ClientDisconnected)
@@ -215,5 +215,8 @@ def _is_deeper(text: bytes, most: int) -> bool:
     """Whether JSON nests deeper, found in one pass over its brackets outside strings."""
     if text.count(b"[") + text.count(b"{") <= most:
         return False
-    steps = memoryview(_STRING.sub(b"", text).translate(_STEPS, _NO_BRACKETS)).cast("b")
+    unescaped = _ESCAPED.sub(b"", text) if b"\\" in text else text
+    # Of the strings, those without a bracket are a pair of quotes now, and go in one pass.
+    marks = unescaped.translate(None, _NO_MARKS).replace(b'""', b"")
+    steps = memoryview(b"".join(marks.split(b'"')[::2]).translate(_STEPS)).cast("b")
     return max(accumulate(steps), default=0) > most

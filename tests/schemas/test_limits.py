@@ -2,12 +2,15 @@
 
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, cast
 from uuid import UUID
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from memory_graph_workers.schemas.base import ValidationError, canonical_json, derived_id, digest
 from memory_graph_workers.schemas.fields import format_timestamp, parse_timestamp
 from memory_graph_workers.schemas.registry import (
@@ -33,6 +36,10 @@ from memory_graph_workers.schemas.vault import (
     RetentionPolicySchema,
 )
 
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
 CANARY = "canary-of-the-payload"
 MOMENT = "2026-01-31T12:00:00Z"
 REGISTRATION = {"session_id": "s", "model_id": "m"}
@@ -293,6 +300,26 @@ def test_what_varies_is_the_same_at_each_run_of_a_task(schema: Any, payload: dic
 def test_what_the_sender_fixed_is_kept() -> None:
     entry = ArchiveEntrySchema().receive({**ENTRY, "id": "a", "archived_at": MOMENT}, "t")
     assert (entry.id, entry.archived_at) == ("a", datetime(2026, 1, 31, 12, tzinfo=UTC))
+
+
+@given(ANY_JSON)
+@example({"é": 1, "z": 2, "\U0001f30d": 3, "\uffff": 4})
+@example({"": "".join(map(chr, range(256))), "deep": [[[[{}]]]]})
+@example([2**63, -(2**63), 2**64 - 1, True, None])
+@example([2**64])
+@example([{"a": [1e16, 1e-7, -0.0, 1.0]}])
+@example([[[float("nan")]]])
+@example({"\ud83d": 1})
+@example({"b": {1: 2, "a": 3}})
+def test_canonical_json_is_what_the_standard_library_writes_also_where_another_encoder_is_used(value: Any) -> None:
+    def written(write: Callable[[Any], bytes]) -> Any:
+        try:
+            return write(value)
+        except (ValueError, TypeError) as error:
+            return type(error)
+
+    options: Any = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
+    assert written(canonical_json) == written(lambda found: json.dumps(found, **options).encode())
 
 
 def test_digest_and_derived_ids_never_change() -> None:

@@ -3,11 +3,14 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from alembic import command
+from hypothesis import example, given
+from hypothesis import strategies as st
 from memory_graph_workers.services.database.engines import migration_engine
 from memory_graph_workers.services.database.migrate import Migrations
 from memory_graph_workers.services.databases import DATABASES
@@ -99,6 +102,18 @@ def test_a_key_with_other_fields_is_refused_though_a_default_would_say_the_same(
 @pytest.mark.parametrize("keys", [KEYS[:2], ["a", "a "], ["urn:uuid:" + KEYS[0], KEYS[0]], [KEYS[0], f"{{{KEYS[0]}}}"]])
 def test_keys_that_differ_in_their_text_are_others(keys):
     assert key_bytes(keys[0]) != key_bytes(keys[1])
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126)) | st.uuids().map(str))
+@example(KEYS[0].replace("-", ""))
+@example(f"{{{KEYS[0]}}}")
+@example(KEYS[0].replace("-", "", 1) + "-")
+def test_a_uuid_in_its_usual_form_is_kept_as_its_bytes(key):
+    try:
+        usual = UUID(key).bytes if str(UUID(key)) == key else None
+    except ValueError:
+        usual = None
+    assert key_bytes(key) == (usual or sha256(key.encode()).digest())
 
 
 def test_a_report_that_was_refused_leaves_no_key(registry):
