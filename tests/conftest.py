@@ -1,5 +1,6 @@
 """Makes `tests/support` importable from every test, and says which tests may run side by side."""
 
+import gc
 import os
 import signal
 import sys
@@ -56,13 +57,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes | None
 
 def pytest_xdist_auto_num_workers() -> int:
     """More processes than processors (`-n auto`): most of these tests wait for other programs."""
-    return min(3 * (os.cpu_count() or 2), 12)
+    return min(4 * (os.cpu_count() or 2), 12)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the longest lanes first."""
     items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Collect garbage after a file's last test: what it left open is told there, and not in a test of another file."""
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
 
 
 def lane_of(nodeid: str) -> str:
