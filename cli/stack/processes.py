@@ -80,17 +80,7 @@ class Children:
     def start(self, name: str, program: Sequence[str], environ: Mapping[str, str], *, may_end: bool = False) -> Child:
         """Start a program whose output goes to `<name>.log`; with `may_end` it may exit with code 0."""
         log = self.logs / f"{name}.log"
-        tie = [sys.executable, "-I", "-S", str(_HERE / "die_with_parent.py"), str(os.getpid())]
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [*tie, *program],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(environ),
-                cwd=self.logs.parent,
-                start_new_session=True,
-            )
+        process = self._launch(program, environ, log)
         self._tell(f"+{process.pid}")
         child = Child(name, process, log, may_end=may_end)
         self._running.append(child)
@@ -114,6 +104,20 @@ class Children:
         for child in self._running:
             if child.has_failed:
                 raise died(child)
+
+    def _launch(self, program: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+        """Start a program in a process group of its own."""
+        tie = [sys.executable, "-I", "-S", str(_HERE / "die_with_parent.py"), str(os.getpid())]
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [*tie, *program],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environ),
+                cwd=self.logs.parent,
+                start_new_session=True,
+            )
 
     def _tell(self, line: str) -> None:
         pipe = self._watcher.stdin

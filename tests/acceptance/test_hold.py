@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
-from memory_graph_workers.cli.stack.processes import Child, Children
+from memory_graph_workers.cli.stack.processes import Child
 from memory_graph_workers.cli.stack.servers import launch, wait_for_child, wait_ready
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.breaker import RedisStorage
@@ -24,7 +24,7 @@ from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionRegistration
 from redis import Redis
 from support.fakes.http_server import JSON_HEADERS, FakeServer, answer
-from support.forked import mgw
+from support.forked import ForkedChildren, mgw
 from support.our_app import KEYS
 
 REGISTRY, VAULT = "memory_graph.registry", "memory_graph.vault"
@@ -68,7 +68,7 @@ class Outage:
 @pytest.fixture
 def outage(tmp_path: Path) -> Iterator[Outage]:
     (tmp_path / "logs").mkdir()
-    with Children(tmp_path / "logs") as children:
+    with ForkedChildren(tmp_path / "logs") as children:
         stack = Stack(children, tmp_path, {"TASK_MAX_ATTEMPTS": "8", "VISIBILITY_TIMEOUT_SECS": "15"})
         stack.start_services()
         worker = stack.start_worker()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from memory_graph_workers.cli.stack.processes import Children
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
@@ -21,7 +20,7 @@ SETTINGS = {"ARCHIVAL_AFTER_DAYS": "0", "TASK_MAX_ATTEMPTS": "2"}
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = Path(tmp_path_factory.mktemp("sweeping"))
     (home / "logs").mkdir()
-    with Children(home / "logs") as children:
+    with forked.ForkedChildren(home / "logs") as children:
         stack = Stack(children, home, SETTINGS)
         stack.start_services()
         yield stack

@@ -1,5 +1,6 @@
 """A real Valkey, started and stopped by a test."""
 
+import gc
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,5 +83,7 @@ def producer(broker: Broker) -> Iterator[Celery]:
 
 def close(app: Celery) -> None:
     """Close what an app has opened, also for results, which Celery leaves to the garbage collector."""
+    gc.collect()  # results let go of their subscriptions while the store is still there
+    app.backend.result_consumer.stop()
     app.close()
     app.backend.client.connection_pool.disconnect()

@@ -1,4 +1,4 @@
-"""`mgw` and the services as real processes, forked from one that has imported them: each start saves a second.
+"""Celery, `mgw` and the services as real processes, forked from one that has imported them: each start saves a second.
 
 A program gets its environment, its folder and its streams after the fork, and nothing is imported before that reads the
 environment when it is imported.
@@ -14,16 +14,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from memory_graph_workers.cli.stack.processes import Children
 from support.waiting import LONGEST_SECS
 
-MGW, SERVICES = "memory_graph_workers.cli", "memory_graph_workers.services"
+CELERY, MGW, SERVICES = "celery", "memory_graph_workers.cli", "memory_graph_workers.services"
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload(
     [
         *(f"memory_graph_workers.services.{name}" for name in ("registry.app", "vault.app", "memory_graph.server")),
         *("memory_graph_workers.services.serve", "memory_graph_workers.cli.main", "memory_graph_workers.delivery"),
-        *("alembic.command", "celery.app.base", "click", "grpc", "kombu.transport.redis", "redis", "requests"),
+        *(f"memory_graph_workers.clients.{name}" for name in ("memory_graph", "registry", "vault")),
+        *(f"memory_graph_workers.delivery.{name}" for name in ("worker.consumer", "worker.request", "results")),
+        *("celery.bin.celery", "celery.apps.worker", "celery.apps.beat", "celery.worker.consumer", "flower.app"),
+        *("celery.concurrency.prefork", "celery.backends.redis", "pybreaker", "structlog"),
+        *("alembic.command", "click", "grpc", "kombu.transport.redis", "redis", "requests"),
         *("rich.console", "rich.table", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg"),
     ]
 )
@@ -31,7 +37,7 @@ _READS_ENVIRONMENT = "memory_graph_workers.tasks.app"
 
 
 class Forked:
-    """`python -m module` with arguments, in a process of its own; used as a `Popen` is."""
+    """`python -m module` with arguments, in a process that leads a group; used as a `Popen` is."""
 
     def __init__(
         self, module: str, arguments: Sequence[str], environ: Mapping[str, str], folder: Path, streams: Sequence[Path]
@@ -65,12 +71,25 @@ class Forked:
         """Ask it to end."""
         self.send_signal(signal.SIGTERM)
 
-    def wait(self, timeout: float) -> int:
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
         """Wait for its end, and return its exit code."""
         self._process.join(timeout)
         if self._process.exitcode is None:
-            raise TimeoutExpired(self._module, timeout)
+            raise TimeoutExpired(self._module, timeout or 0.0)
         return self._process.exitcode
+
+
+class ForkedChildren(Children):
+    """Programs of a stack, of which those in Python are forked."""
+
+    def _launch(self, program: Sequence[str], environ: Mapping[str, str], log: Path) -> Any:
+        if list(program[:2]) != [sys.executable, "-m"]:
+            return super()._launch(program, environ, log)
+        return Forked(program[2], program[3:], environ, self.logs.parent, (Path(os.devnull), log, log))
 
 
 def mgw(
@@ -96,6 +115,7 @@ def finished(
 
 
 def _run(module: str, arguments: list[str], environ: dict[str, str], folder: str, streams: list[str]) -> None:
+    os.setsid()
     _redirect(streams)
     if _READS_ENVIRONMENT in sys.modules:
         raise RuntimeError(f"{_READS_ENVIRONMENT} must not be imported before a program has its environment.")
@@ -115,4 +135,6 @@ def _redirect(streams: list[str]) -> None:
         opened = os.open(path, mode, 0o600)
         os.dup2(opened, number)
         os.close(opened)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115  for as long as it lives
+    # Whoever puts others in their places, as Celery does, must not close the files with them.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  for as long as it lives
+    sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115

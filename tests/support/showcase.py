@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, states
-from memory_graph_workers.cli.stack.processes import Children
 from memory_graph_workers.cli.stack.stack import Stack
 from support.canaries.places import page
 from support.canaries.words import word
+from support.forked import ForkedChildren
 from support.waiting import until
 
 WORKER = "worker@local"
@@ -34,7 +34,7 @@ class Showcase:
 def showcase(directory: Path, run: str) -> Iterator[Showcase]:
     """Start a stack in a new directory and let it work; it ends with the block."""
     (directory / "logs").mkdir()
-    with Children(directory / "logs") as children:
+    with ForkedChildren(directory / "logs") as children:
         stack = Stack(children, directory, {"ARCHIVAL_ENABLED": "false"})
         stack.start_services()
         stack.start_worker()

@@ -3,14 +3,14 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 from celery import Celery
 from support.broker import Broker
+from support.forked import CELERY, Forked
 from support.waiting import LONGEST_SECS
 
 TESTS = Path(__file__).parent.parent
@@ -31,16 +31,16 @@ class Worker:
         queues: str = "work",
     ) -> None:
         self.log = log
-        command = ["celery", "-A", app, "worker", "--pool", "prefork", "-c", "2", "-l", level, "-Q", queues]
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *command, "-n", name, "-E", "--without-mingle", "--without-gossip"],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                env={**os.environ, "DELIVERY_URL": broker.url, **(options or {})},
-                start_new_session=True,
-            )
+        log.write_bytes(b"")
+        command = ["-A", app, "worker", "--pool", "prefork", "-c", "2", "-l", level, "-Q", queues]
+        options = {**os.environ, "DELIVERY_URL": broker.url, **(options or {})}
+        self.process = Forked(
+            CELERY,
+            [*command, "-n", name, "-E", "--without-mingle", "--without-gossip"],
+            options,
+            folder,
+            (Path(os.devnull), log, log),
+        )
 
     @property
     def text(self) -> str:
@@ -61,7 +61,7 @@ class Worker:
             self.process.terminate()
             try:
                 self.process.wait(LONGEST_SECS)
-            except subprocess.TimeoutExpired:
+            except TimeoutExpired:
                 self.kill()
 
 

@@ -1,11 +1,9 @@
 """A whole fleet on loopback: a real broker, the real services, a real worker; and this process as producer."""
 
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from memory_graph_workers.cli.stack.processes import Children
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient, pb
@@ -15,6 +13,8 @@ from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
+from support.broker import close
+from support.forked import ForkedChildren
 from support.our_app import delivery_with
 
 # Sessions are due at once, and a task gives up after the second attempt.
@@ -32,17 +32,14 @@ SETTINGS = {
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = Path(tmp_path_factory.mktemp("fleet"))
     (home / "logs").mkdir()
-    with Children(home / "logs") as children:
+    with ForkedChildren(home / "logs") as children:
         stack = Stack(children, home, SETTINGS)
         stack.start_services()
         stack.start_worker()
         app.conf.update(broker_settings(stack.environ["REDIS_URL"]), result_backend=stack.environ["REDIS_URL"])
         with delivery_with(url=stack.environ["REDIS_URL"], state_url=stack.environ["REDIS_URL"]):
             yield stack
-        gc.collect()  # results let go of their subscriptions while the store is still there
-        app.backend.result_consumer.stop()
-        app.backend.client.close()
-        app.close()
+        close(app)
 
 
 @pytest.fixture(scope="module")

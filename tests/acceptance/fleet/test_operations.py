@@ -1,6 +1,5 @@
 """Every operation as a task: through a real broker and a real worker to the real services."""
 
-import gc
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 from uuid import uuid4
@@ -18,6 +17,7 @@ from memory_graph_workers.schemas.vault import ArchiveEntry, ComplianceLevel, Re
 from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks import registry as registry_tasks
 from memory_graph_workers.tasks import vault as vault_tasks
+from support.broker import close
 from support.our_app import KEYS
 from support.waiting import LONGEST_SECS, until
 
@@ -149,9 +149,7 @@ def plain(fleet: Stack) -> Iterator[Celery]:
     url = fleet.environ["REDIS_URL"]
     with Celery(broker=url, backend=url, set_as_current=False) as app:
         yield app
-        gc.collect()
-        app.backend.result_consumer.stop()
-        app.backend.client.close()
+        close(app)
 
 
 def test_an_app_without_this_package_sends_by_name(plain: Celery, session_id: str) -> None:
