@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import pytest
 from celery import Celery
 from memory_graph_workers.clients.errors import AuthenticationError, Refused, SerializationError
+from support import forked
 from support.fakes.http_server import FakeServer, Received, Step, answer, cut
 from support.waiting import LONGEST_SECS
 
@@ -85,10 +86,8 @@ def log(broker: Any, registry: Answers, tmp_path: Path, until: Any) -> Iterator[
     """What a worker for this registry writes."""
     path = tmp_path / "worker.log"
     environ = {"REDIS_URL": broker.url, "REGISTRY_URL": registry.url, "VAULT_API_KEY": "k", "TASK_MAX_ATTEMPTS": "3"}
-    with path.open("wb") as output:
-        worker = subprocess.Popen(
-            [*CELERY, "worker", "-c", "1", "-l", "INFO"], stdout=output, stderr=output, env=os.environ | environ
-        )
+    command = ["-A", "memory_graph_workers.tasks.app", "worker", "-c", "1", "-l", "INFO"]
+    worker = forked.celery(command, os.environ | environ, path)
     until(lambda: "ready." in path.read_text() or worker.poll() is not None)
     yield path
     worker.terminate()

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +11,11 @@ from typing import Any, Protocol
 
 import pytest
 from redis import Redis
+from support.forked import Forked, celery
 
 SWEEPS, LOCK = "memory_graph.archival", "memory_graph:beat::lock"
 Until = Callable[[Callable[[], object]], None]
+StartBeat = Callable[..., Forked]
 
 
 class Broker(Protocol):
@@ -30,16 +30,13 @@ class Broker(Protocol):
 
 
 @pytest.fixture
-def start_beat(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    started: list[subprocess.Popen[bytes]] = []
+def start_beat(broker: Broker, tmp_path: Path) -> Iterator[StartBeat]:
+    started: list[Forked] = []
 
-    def start(interval_secs: float = 3600, **settings: str) -> subprocess.Popen[bytes]:
+    def start(interval_secs: float = 3600, **settings: str) -> Forked:
         hours = {"REDIS_URL": broker.url, "ARCHIVAL_INTERVAL_HOURS": str(interval_secs / 3600)}
-        command = [sys.executable, "-m", "celery", "-A", "memory_graph_workers.tasks.app", "beat"]
-        with (tmp_path / "beat.log").open("ab") as log:
-            beat = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **hours, **settings}
-            )
+        environ = {**os.environ, **hours, **settings}
+        beat = celery(["-A", "memory_graph_workers.tasks.app", "beat"], environ, tmp_path / "beat.log")
         started.append(beat)
         return beat
 
@@ -69,7 +66,7 @@ def entry(broker: Broker) -> Any:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restarted_beat_neither_forgets_nor_fires_at_once(
-    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until, how: signal.Signals
+    broker: Broker, start_beat: StartBeat, until: Until, how: signal.Signals
 ) -> None:
     first = start_beat(30)
     until(lambda: entry(broker) and broker.redis.exists(LOCK))
@@ -86,9 +83,7 @@ def test_a_restarted_beat_neither_forgets_nor_fires_at_once(
     assert time.monotonic() - again < 29
 
 
-def test_the_settings_of_the_last_start_hold(
-    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until
-) -> None:
+def test_the_settings_of_the_last_start_hold(broker: Broker, start_beat: StartBeat, until: Until) -> None:
     wanted: list[tuple[dict[str, str], Callable[[], object]]] = [
         ({}, lambda: entry(broker)["every"] == 3600),
         ({"ARCHIVAL_CRONTAB": "0 3 * * *"}, lambda: entry(broker)["__type__"] == "crontab"),
@@ -103,9 +98,7 @@ def test_the_settings_of_the_last_start_hold(
     assert sent(broker) == 0
 
 
-def test_two_beats_send_what_one_does(
-    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until
-) -> None:
+def test_two_beats_send_what_one_does(broker: Broker, start_beat: StartBeat, until: Until) -> None:
     for _ in range(2):
         start_beat(2)
     until(lambda: broker.redis.exists(LOCK))
@@ -114,9 +107,7 @@ def test_two_beats_send_what_one_does(
     assert sent(broker) <= (time.monotonic() - began) / 2 + 1
 
 
-def test_beat_outlives_a_redis_that_comes_back_empty(
-    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until
-) -> None:
+def test_beat_outlives_a_redis_that_comes_back_empty(broker: Broker, start_beat: StartBeat, until: Until) -> None:
     beat = start_beat(2)
     until(lambda: broker.redis.exists(LOCK))
     broker.stop()
@@ -128,9 +119,7 @@ def test_beat_outlives_a_redis_that_comes_back_empty(
 
 
 @pytest.mark.parametrize("away_secs", [8, 15])
-def test_a_standby_beat_outlives_an_outage(
-    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], until: Until, away_secs: int
-) -> None:
+def test_a_standby_beat_outlives_an_outage(broker: Broker, start_beat: StartBeat, until: Until, away_secs: int) -> None:
     beats = [start_beat(2), start_beat(2)]
     until(lambda: sent(broker))
     broker.stop()
@@ -142,7 +131,7 @@ def test_a_standby_beat_outlives_an_outage(
 
 
 def test_a_beat_that_starts_without_redis_waits_for_it(
-    broker: Broker, start_beat: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, until: Until
+    broker: Broker, start_beat: StartBeat, tmp_path: Path, until: Until
 ) -> None:
     broker.stop()
     beat = start_beat(2)
@@ -166,7 +155,7 @@ def test_a_beat_that_starts_without_redis_waits_for_it(
 )
 def test_a_beat_outlives_a_redis_that_refuses_commands(
     broker: Broker,
-    start_beat: Callable[..., subprocess.Popen[bytes]],
+    start_beat: StartBeat,
     tmp_path: Path,
     until: Until,
     reply: str,

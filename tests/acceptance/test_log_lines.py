@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import pytest
 from celery import Celery
 from support.broker import Broker
 from support.fakes.http_server import FakeServer, Received, Step, answer, cut
+from support.forked import celery
 from support.waiting import LONGEST_SECS
 
 QUEUE, GET, BATCH = (
@@ -67,12 +66,10 @@ class Fleet:
 @pytest.fixture(params=[1, 4], ids=["one child", "four children"])
 def fleet(request: pytest.FixtureRequest, broker: Broker, tmp_path: Path, until: Any) -> Iterator[Fleet]:
     path = tmp_path / "worker.log"
-    command = [sys.executable, "-m", "celery", "-A", "memory_graph_workers.tasks.app", "worker", "-l", "INFO"]
-    with Registry() as registry, path.open("wb") as output:
+    command = ["-A", "memory_graph_workers.tasks.app", "worker", "-l", "INFO", "-c", str(request.param)]
+    with Registry() as registry:
         environ = {"REDIS_URL": broker.url, "REGISTRY_URL": registry.url, "VAULT_API_KEY": "k"}
-        worker = subprocess.Popen(
-            [*command, "-c", str(request.param)], stdout=output, stderr=output, env=os.environ | environ
-        )
+        worker = celery(command, os.environ | environ, path)
         until(lambda: "ready." in path.read_text() or worker.poll() is not None)
         yield Fleet(path, registry)
         worker.terminate()

@@ -14,7 +14,7 @@ import pytest
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Keys, Reason
 from support.broker import Broker
 from support.broker import broker as broker
-from support.forked import mgw
+from support.forked import celery, mgw
 from support.waiting import until
 
 APPS = Path(__file__).parent / "apps"
@@ -52,17 +52,11 @@ class Shop:
 
     @contextmanager
     def worker(self, app: str = "shop:app", queues: str = "orders,payments", **environ: str) -> Iterator[None]:
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-c", "1", "-l", "INFO", "-Q", queues]
         name = app.partition(":")[0]
         log = self.broker.folder / f"{name}.log"
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [*command, "-n", f"{name}@here"],
-                env={**self.environ, **environ},
-                cwd=APPS,
-                stdout=output,
-                stderr=output,
-            )
+        log.unlink(missing_ok=True)
+        options = ["worker", "-c", "1", "-l", "INFO", "-Q", queues, "-n", f"{name}@here"]
+        process = celery(["-A", app, *options], {**self.environ, **environ}, log, APPS)
         try:
             until(lambda: " ready." in log.read_text() or process.poll() is not None)
             assert process.poll() is None, log.read_text()

@@ -83,6 +83,12 @@ class Forked:
         return self._process.exitcode
 
 
+def celery(arguments: Sequence[str], environ: Mapping[str, str], log: Path, folder: Path | None = None) -> Forked:
+    """Start a Celery program, which adds what it says to a file."""
+    log.touch()
+    return Forked(CELERY, arguments, environ, folder or Path.cwd(), (Path(os.devnull), log, log))
+
+
 class ForkedChildren(Children):
     """Programs of a stack, of which those in Python are forked."""
 

@@ -10,7 +10,7 @@ from subprocess import TimeoutExpired
 
 from celery import Celery
 from support.broker import Broker
-from support.forked import CELERY, Forked
+from support.forked import celery
 from support.waiting import LONGEST_SECS
 
 TESTS = Path(__file__).parent.parent
@@ -31,16 +31,10 @@ class Worker:
         queues: str = "work",
     ) -> None:
         self.log = log
-        log.write_bytes(b"")
-        command = ["-A", app, "worker", "--pool", "prefork", "-c", "2", "-l", level, "-Q", queues]
-        options = {**os.environ, "DELIVERY_URL": broker.url, **(options or {})}
-        self.process = Forked(
-            CELERY,
-            [*command, "-n", name, "-E", "--without-mingle", "--without-gossip"],
-            options,
-            folder,
-            (Path(os.devnull), log, log),
-        )
+        log.unlink(missing_ok=True)
+        command = ["-A", app, "worker", "--pool", "prefork", "-c", "2", "-l", level, "-Q", queues, "-n", name, "-E"]
+        environ = {**os.environ, "DELIVERY_URL": broker.url, **(options or {})}
+        self.process = celery([*command, "--without-mingle", "--without-gossip"], environ, log, folder)
 
     @property
     def text(self) -> str:
