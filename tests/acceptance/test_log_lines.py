@@ -53,6 +53,10 @@ class Fleet:
     def lines(self) -> list[Line]:
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
 
+    def said(self) -> str:
+        """The end of what it logged."""
+        return self._log.read_text()[-10_000:]
+
     @property
     def asked(self) -> dict[str, str]:
         """The session of each request, by the request's id."""
@@ -84,7 +88,8 @@ def worked(fleet: Fleet, producer: Celery, until: Callable[[Callable[[], object]
         producer.send_task(GET, (task_id,), queue=QUEUE, task_id=task_id)
     reports = [{"session_id": f"s{number}", "prompt_tokens": 1, "completion_tokens": 1} for number in range(REPORTS)]
     producer.send_task(BATCH, kwargs={"reports": reports}, queue=QUEUE, task_id="batch")
-    until(lambda: all(producer.backend.get_state(one) in ("SUCCESS", "FAILURE") for one in [*tasks, "batch"]))
+    states = ("SUCCESS", "FAILURE")
+    until(lambda: all(producer.backend.get_state(one) in states for one in [*tasks, "batch"]), fleet.said)
     until(lambda: all(fleet.ends(one) for one in [*tasks, "batch"]) and "dead letters" in json.dumps(fleet.lines))
     return fleet
 
