@@ -20,7 +20,7 @@ from .settings import BreakerOf, Installed, Probe, installed_or_none, remember
 from .startup_checks import refuse_pool, refuse_setup
 
 # By name: a producer loads none of them.
-_STEPS = ("worker.lease:Lease", "held_queues.holding:HoldQueues", "worker.drain:Drain")
+_STEPS = ("worker.lease:Lease", "worker.presence:Presence", "held_queues.holding:HoldQueues", "worker.drain:Drain")
 _RESULTS = f"{__package__}.results:Backend"
 
 signals.celeryd_init.connect(refuse_pool)

@@ -74,5 +74,6 @@ class WorkerConsumer(Protocol):
     """Celery's consumer: what a step of the worker is given."""
 
     app: Any
+    hostname: str
     task_consumer: TaskConsumer
     timer: Timer

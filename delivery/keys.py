@@ -151,6 +151,26 @@ class Keys:
         return f"{self.prefix}:hold:trial:{service}"
 
     @property
+    def workers(self) -> str:
+        """A sorted set: when each worker said last that it is there."""
+        return f"{self.prefix}:workers"
+
+    @property
+    def wake(self) -> str:
+        """A channel on which idle workers hear that messages wait."""
+        return f"{self.prefix}:wake"
+
+    @property
+    def woken(self) -> str:
+        """There for a moment after somebody spoke on that channel."""
+        return f"{self.prefix}:woken"
+
+    @property
+    def nothing(self) -> str:
+        """Never there: to delete it changes nothing, and a server that may not write refuses to."""
+        return f"{self.prefix}:nothing"
+
+    @property
     def leader(self) -> str:
         """The worker that turns the states of held services."""
         return f"{self.prefix}:hold:leader"

@@ -9,8 +9,9 @@ import json
 import logging
 import math
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import cached_property
+from hashlib import sha1
 from queue import Empty
 from typing import Any, ClassVar, cast
 from uuid import uuid4
@@ -20,7 +21,7 @@ import kombu.transport
 import orjson
 from kombu.transport import redis as plain
 from kombu.utils.json import dumps
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ..addresses import is_redis
 from ..bounds import Bounds
@@ -29,8 +30,9 @@ from ..keys import DEFAULT_PREFIX, Keys
 from ..messages.envelope import Malformed, read_envelope
 from ..messages.message import MESSAGE_MAX_BYTES, WHOLE_UP_TO, Message, body_of, refuse_large, refuse_unfit
 from ..replies import State, dropping, spoken, state_of
+from .pace import Pace
 from .quarantine import Abandoned, Quarantine, uncounted
-from .unacked import HELD, PERMIT, TAKE, QoS
+from .unacked import HELD, PERMIT, PRESENT, TAKE, QoS
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,9 @@ kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.
 _BROKEN_KEY = -1  # what `TAKE` returns in the place of a queue
 _SAY_AGAIN_SECS = 60.0
 _PERMITS_SECS = 3600  # the leading worker sets them every second
-IDLE_SECS = 0.05  # between two polls of empty queues
+_TRY_SECS = 2.0  # a server that became a replica is found out after so long
+_TURN_SECS = 0.05  # between two turns of an idle worker's loop
+_TAKE_DIGEST = sha1(TAKE.encode()).hexdigest()  # noqa: S324  the name that Redis gives to a script
 
 
 class Channel(_PlainChannel):
@@ -65,7 +69,12 @@ class Channel(_PlainChannel):
     delivery_prefix = DEFAULT_PREFIX
     taken = ""  # the delivery tag that the take script gives, or gave, to its message
     _permitted = False  # whether that message used up a permit
-    _idle_until = 0.0
+    pace: ClassVar[Pace] = Pace()
+    _is_idle = False  # no message was there: one command looks whether any has come
+    _was_idle = False  # when it looked and there was one
+    _tried_at = 0.0  # when Redis was asked last to write
+    _sent = ""  # the command whose reply is awaited
+    _take_is_known = True  # to Redis, by its digest
     _kept_client: Any = None
     from_transport_options: ClassVar[tuple[str, ...]] = (
         *plain.Channel.from_transport_options,
@@ -179,17 +188,38 @@ class Channel(_PlainChannel):
             super()._brpop_start(timeout)
             return
         queues = self._queue_cycle.consume(len(self.active_queues))
-        if not queues or not self.takes or time.monotonic() < self._idle_until:
+        if not queues or not self.takes or not self.pace.may_look:
             return
         self._asked = [(queue, self._q_for_pri(queue, step)) for step in self.priority_steps for queue in queues]
-        lists, permits = [key for _, key in self._asked], [self.keys.permits(queue) for queue, _ in self._asked]
-        keys = [self.unacked_index_key, self.unacked_key, *lists, *permits]
+        self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()
+        lists = [key for _, key in self._asked]
+        self._sent, *arguments = self._look(lists) if self._is_idle else self._take(lists)
+        self._in_poll.send_command(self._sent, *arguments)
+
+    def _look(self, lists: list[str]) -> list[str]:
+        """Return the command that says whether messages wait, or now and then one that a replica refuses."""
+        if time.monotonic() - self._tried_at < _TRY_SECS:
+            return ["EXISTS", *self._prefixed(lists)]
+        self._tried_at = time.monotonic()
+        return ["DEL", *self._prefixed([self.keys.nothing])]
+
+    def doubt(self) -> None:
+        """Find out at once whether this server still takes messages."""
+        self._tried_at = 0.0
+        self.pace.wake()
+
+    def _take(self, lists: list[str]) -> list[Any]:
+        """Return the command that takes a message; it wakes the other workers if this one was idle and more wait."""
+        self._tried_at, permits = time.monotonic(), [self.keys.permits(queue) for queue, _ in self._asked]
+        keys = self._prefixed([self.unacked_index_key, self.unacked_key, *lists, *permits, self.keys.woken])
         self.taken = str(uuid4())
         noted = [f',"",{json.dumps(queue)}]' for queue, _ in self._asked]
-        self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()
-        self._in_poll.send_command(
-            "EVAL", TAKE, len(keys), *(self.global_keyprefix + key for key in keys), self.taken, *noted
-        )
+        wakes = self.global_keyprefix + self.keys.wake if self._was_idle and self.pace.workers > 1 else ""
+        script = ("EVALSHA", _TAKE_DIGEST) if self._take_is_known else ("EVAL", TAKE)
+        return [*script, len(keys), *keys, self.taken, *noted, wakes]
+
+    def _prefixed(self, names: Iterable[str]) -> list[str]:
+        return [self.global_keyprefix + name for name in names]
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read the response and deliver its message, or quarantine it."""
@@ -214,26 +244,42 @@ class Channel(_PlainChannel):
             raise
 
     def _popped(self, **options: Any) -> tuple[str, bytes]:
-        command = "EVAL" if self.connection.in_loop else "BRPOP"
-        try:
-            response = self.client.parse_response(self.client.connection, command, **options)
-        except self.connection_errors:
-            self.client.connection.disconnect()
-            raise
+        command = self._sent if self.connection.in_loop else "BRPOP"
+        response = self._response(command, **options)
+        if command == "DEL":  # now it looks
+            raise Empty
+        if command == "EXISTS" and response:
+            self._is_idle, self._was_idle = False, True
+            raise Empty
         if not response:
-            self._idle_until = time.monotonic() + IDLE_SECS
+            self._is_idle = True
+            self.pace.found_nothing()
             raise Empty
         key, item, *permits = response
         if key == _BROKEN_KEY:
             self._say_broken(_text(item))
             raise Empty
-        self._permitted = permits == [1]
-        queue = self._asked[key][0] if command == "EVAL" else _text(key).rsplit(self.sep, 1)[0]
+        self.pace.found()
+        self._was_idle, self._permitted = False, permits == [1]
+        queue = _text(key).rsplit(self.sep, 1)[0] if command == "BRPOP" else self._asked[key][0]
         return queue, _bytes(item)
+
+    def _response(self, command: str, **options: Any) -> Any:
+        """Read the response to a command that asks for messages."""
+        try:
+            found = self.client.parse_response(self.client.connection, command, **options)
+        except NoScriptError:  # the server is another one, or was started anew
+            self._take_is_known = False
+            raise Empty from None
+        except self.connection_errors:
+            self.client.connection.disconnect()
+            raise
+        self._take_is_known = True
+        return found
 
     def _say_broken(self, key: str) -> None:
         """Say once a minute that a key keeps messages back, and look again after a second."""
-        self._idle_until = time.monotonic() + 1
+        self.pace.pause(1.0)
         if time.monotonic() >= self._said_broken.get(key, 0.0):
             self._said_broken[key] = time.monotonic() + _SAY_AGAIN_SECS
             logger.error(
@@ -297,9 +343,34 @@ class Channel(_PlainChannel):
         queues = [self._q_for_pri(queue, priority) for queue in self._lookup(found.exchange, found.routing_key)]
         return queues, dumps(found.envelope).encode()
 
+    def say_present(self, name: str, silent_secs: float) -> int:
+        """Note a worker among the fleet, and return how many said so within the last `silent_secs`."""
+        return int(self._late_client().register_script(PRESENT)(keys=[self.keys.workers], args=[name, silent_secs]))
+
+    def say_gone(self, name: str) -> None:
+        """Take a worker out of the fleet."""
+        self._late_client().zrem(self.keys.workers, name)
+
+    def _subscribe(self) -> None:
+        """Listen to broadcasts, and to what wakes idle workers."""
+        super()._subscribe()
+        if self._in_listen and self.connection.in_loop:
+            self.subclient.subscribe(self.keys.wake)
+
+    def _receive(self) -> Any:
+        try:
+            return super()._receive()
+        except self.connection_errors:
+            self.pace.can_be_woken = False
+            raise
+
     def _handle_message(self, client: Any, r: Any) -> Any:
         """Read a broadcast, and drop a broken one, which kombu would log whole or fail on."""
         payload = super()._handle_message(client, r)
+        if _text(payload["channel"]).endswith(self.keys.wake):
+            self.pace.can_be_woken = True
+            self.pace.wake()
+            return {**payload, "data": None}
         if _text(payload["type"]).endswith("message") and payload["data"]:
             try:
                 body_of(read_envelope(_bytes(payload["data"])), self.message_max_bytes)
@@ -316,17 +387,17 @@ class Transport(_PlainTransport):
     in_loop = False
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """Let a worker's loop drive the channels, and wake it every 50 ms to poll for messages."""
+        """Let a worker's loop drive the channels, and turn it every 50 ms to look for messages."""
         self.in_loop = True
         super().register_with_event_loop(connection, loop)
-        loop.call_repeatedly(IDLE_SECS, _wake)
+        loop.call_repeatedly(_TURN_SECS, _turn)
 
 
 TlsTransport = Transport  # the address decides whether it speaks TLS
 
 
-def _wake() -> None:
-    """Do nothing: the turn of the loop that this causes polls for messages."""
+def _turn() -> None:
+    """Do nothing: the turn of the loop that this causes looks for messages."""
 
 
 def broker_settings(url: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _STAMP = script("stamp")
 TAKE = script("take")
 _RENEW = script("renew")
 PERMIT = script("permit")
+PRESENT = script("present")
 _PARK = script("park")
 _NOTES = script("notes")
 _ABANDONED = script("abandoned")
@@ -151,9 +152,12 @@ class QoS(_PlainQoS):
     def restore_visible(self, start: int = 0, num: int | None = 10, interval: int = 10) -> None:
         """Put messages back on their queues that nobody renewed within the visibility timeout."""
         self._vrestore_count += 1
-        if (self._vrestore_count - 1) % (interval or 1):
+        if (self._vrestore_count - 1) % ((interval or 1) * self.channel.pace.workers):  # the whole fleet in turns
             return
         try:
+            with self.channel.conn_or_acquire() as client:
+                if not client.exists(self.unacked_index_key):
+                    return
             found = self._run(_ABANDONED, [self.unacked_index_key], [self.visibility_timeout, num or 1000])
             for tags in _slices([tag.decode() if isinstance(tag, bytes) else tag for tag in found]):
                 self._take_back(tags)

@@ -34,11 +34,13 @@ from ..celery_types import InFlight, WorkerConsumer
 from ..dead_letters.store import DeadLetters
 from ..replies import spoken
 from ..settings import Installed, installed_or_none
-from .breakers import HALF_OPEN, OPEN, SharedBreaker, breaker_of
+from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
 from .holds import HoldStore
 from .probes import Probes, always_up, command_of
 
 TURN_SECS = 1.0
+_FREED_SECS = 30.0  # until free queues are freed again: a leader may have died between two steps
+_ASK_PER_SEC = 50.0  # how often all workers together ask who leads, where they are more than that
 KEEP_BOUNDS_SECS = 60.0
 _FREE_ABOVE = 64
 _DOWN, _TRIAL, _GROWING, _ASKED = "it is down", "it is being tried", "it is coming back", "it asked to wait"
@@ -65,13 +67,25 @@ class Holder:
         services = dict.fromkeys(service for listed in needs.values() for service in listed)
         self._breakers = {service: SharedBreaker(breaker(service), pause_secs) for service in services}
         self._seen_down = dict.fromkeys(services, False)
+        self._free_until = 0.0  # so long, free queues need not be freed again
 
     def turn(self) -> None:
         """Move every service on by one step, and give each queue the permits of its most restricted service."""
+        if not self._breakers:
+            return
+        are_free = self._are_free()
+        if are_free and time.monotonic() < self._free_until:
+            return
         permits = {service: self._turn(service) for service in self._breakers}
         for queue, services in self._needs.items():
             allowed = [count for service in services if (count := permits[service]) is not None]
             self._permit(queue, min(allowed) if allowed else None)
+        self._free_until = time.monotonic() + _FREED_SECS if are_free else 0.0
+
+    def _are_free(self) -> bool:
+        """Whether no service is held, or to be held."""
+        closed = all(breaker.state == CLOSED for breaker in self._breakers.values())
+        return closed and not self._holds.concerns(self._breakers)
 
     def _turn(self, service: str) -> int | None:
         breaker = self._breakers[service]
@@ -165,6 +179,7 @@ class HoldQueues(bootsteps.StartStopStep):
         self._channel: Channel | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
+        self._leads = False
         self._name = str(uuid4())
         self._bounds_kept_at = -KEEP_BOUNDS_SECS
 
@@ -196,11 +211,16 @@ class HoldQueues(bootsteps.StartStopStep):
     def _lead(self, holds: HoldStore, steps: Sequence[Callable[[], None]]) -> str:
         """Take the leader's steps, if this worker leads. Returns what failed, fit to be logged, or nothing."""
         try:
-            if not holds.lead(self._name):
+            self._leads = holds.lead(self._name)
+            if not self._leads:
                 return ""
         except (RedisError, OSError) as error:
             return spoken(error)
         return take_each(steps)
+
+    @property
+    def _pause_secs(self) -> float:
+        return TURN_SECS if self._leads else max(TURN_SECS, Channel.pace.workers / _ASK_PER_SEC)
 
     def _run(self, found: Installed) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None
@@ -212,7 +232,7 @@ class HoldQueues(bootsteps.StartStopStep):
         if self._channel is not None:
             steps.insert(0, full.turn)
         said = ""
-        while not self._stopped.wait(TURN_SECS):
+        while not self._stopped.wait(self._pause_secs):
             failed = self._lead(holds, steps)
             if failed and failed != said:  # once an outage, not once a second
                 logger.warning("Queues stay held or free as they are until Redis is mended (%s)", failed)

@@ -55,6 +55,11 @@ class HoldStore:
         """Ask that a held service be tried now; whoever turns the states does so within a minute, or never."""
         self._redis.set(self._keys.trial(service), "1", ex=_TRIAL_ASKED_SECS)
 
+    def concerns(self, services: Iterable[str]) -> bool:
+        """Whether any of these services is held, asked for a wait, or is to be tried."""
+        kinds = (self._keys.hold, self._keys.asked, self._keys.trial)
+        return bool(self._redis.exists(*(name(service) for service in services for name in kinds)))
+
     def take_trial(self, service: str) -> bool:
         """Whether somebody asked for a trial; the request, and the wait that the service asked for, are over then."""
         if not self._redis.delete(self._keys.trial(service)):
@@ -115,9 +120,10 @@ class HoldStore:
     def lead(self, name: str) -> bool:
         """Become, or stay, the one that turns the states; another one follows half a minute after its end."""
         key = self._keys.leader
-        if self._redis.set(key, name, nx=True, ex=_LEADER_SECS):
-            return True
-        return self._redis.get(key) == name.encode() and bool(self._redis.expire(key, _LEADER_SECS))
+        found = self._redis.get(key)
+        if found is None:
+            return bool(self._redis.set(key, name, nx=True, ex=_LEADER_SECS))
+        return found == name.encode() and bool(self._redis.expire(key, _LEADER_SECS))
 
     def resign(self, name: str) -> None:
         """Let another one lead at once."""

@@ -1,10 +1,12 @@
 -- Take the next message of the first queue that has one and may be taken from, and note it as in-flight.
 -- A queue whose list or permits hold data of another kind is passed over, and the key's name returned after -1.
--- KEYS: index, unacked, the queues' lists, then the permits of each.
--- ARGV: delivery tag, then the end of each queue's note.
+-- If more messages wait behind one that an idle worker takes, wake the other workers, at most four times a second.
+-- KEYS: index, unacked, the queues' lists, the permits of each, and what tells that somebody was woken just now.
+-- ARGV: delivery tag, the end of each queue's note, and the channel of the waking, empty for a worker that was not idle.
 local function is_error(reply) return type(reply) == 'table' and reply.err ~= nil end
 local function is_broken(reply) return is_error(reply) and string.find(reply.err, 'WRONGTYPE', 1, true) end
-local last = 2 + (#KEYS - 2) / 2
+local last = 2 + (#KEYS - 3) / 2
+local channel = ARGV[#ARGV]
 local broken = false
 for i = 3, last do
     local permits = KEYS[last + i - 2]
@@ -32,6 +34,10 @@ for i = 3, last do
             return is_broken(failed) and {-1, is_error(stamped) and KEYS[1] or KEYS[2]} or failed
         end
         if left then redis.call('DECR', permits) end
+        if channel ~= '' and redis.call('EXISTS', KEYS[i]) == 1 then
+            local is_first = redis.pcall('SET', KEYS[#KEYS], '', 'NX', 'PX', 250)
+            if is_first and not is_error(is_first) then redis.pcall('PUBLISH', channel, '') end
+        end
         return {i - 3, item, left and 1 or 0}
     end
 end

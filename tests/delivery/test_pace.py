@@ -1,0 +1,171 @@
+"""How often idle workers look for messages, alone and as a fleet, and how soon they find one."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery import Celery
+from memory_graph_workers.delivery.broker import pace as module
+from memory_graph_workers.delivery.broker.pace import Pace
+from memory_graph_workers.delivery.broker.unacked import TAKE
+from memory_graph_workers.delivery.keys import Keys
+from redis import Redis
+from support.broker import KEYS, Broker
+from support.waiting import SOON_SECS
+
+Until = Callable[[Callable[[], object]], None]
+MANY = 500
+CROWD = {f"another {number}": 4_000_000_000 for number in range(MANY)}  # and when they said so, which is to come
+
+
+class Clock:
+    """The monotonic clock, by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def looks(pace: Pace, clock: Clock, secs: float) -> int:
+    """How often a worker looks that finds nothing."""
+    count, end = 0, clock.now + secs
+    while clock.now < end:
+        if pace.may_look:
+            count += 1
+            pace.found_nothing()
+        clock.now += 0.01
+    return count
+
+
+def test_a_worker_looks_often_while_messages_come_and_seven_times_a_second_when_none_does(clock: Clock) -> None:
+    pace = Pace()
+    pace.found()
+    assert 7 <= looks(pace, clock, 0.5) <= 12
+    clock.now += 10
+    assert 55 <= looks(pace, clock, 10) <= 72
+
+
+@pytest.mark.parametrize("workers", [10, 100, MANY])
+def test_a_fleet_looks_forty_times_a_second_however_large_it_is(clock: Clock, workers: int) -> None:
+    pace = Pace()
+    pace.workers, pace.can_be_woken = workers, True
+    clock.now += 1000
+    assert looks(pace, clock, 200) * workers / 200 == pytest.approx(40, rel=0.35)
+
+
+def test_a_worker_that_cannot_be_woken_looks_every_second(clock: Clock) -> None:
+    pace = Pace()
+    pace.workers = MANY
+    clock.now += 1000
+    assert 80 <= looks(pace, clock, 100) <= 125
+
+
+def test_a_worker_that_is_woken_or_found_a_message_looks_at_once(clock: Clock) -> None:
+    pace = Pace()
+    pace.workers, pace.can_be_woken = MANY, True
+    for act in (pace.wake, pace.found):
+        clock.now += 1000
+        pace.found_nothing()
+        assert not pace.may_look
+        act()
+        assert pace.may_look
+
+
+@pytest.fixture
+def crowd(broker: Broker) -> Redis:
+    """A fleet of five hundred workers, of whom a test starts some."""
+    broker.redis.zadd(KEYS.workers, CROWD)
+    return broker.redis
+
+
+def commands(redis: Any, secs: float) -> dict[str, float]:
+    """How often Redis ran each command in a second, those of scripts included."""
+
+    def counts() -> dict[str, int]:
+        found = redis.info("commandstats")
+        return {name.removeprefix("cmdstat_"): row["calls"] for name, row in found.items()}
+
+    before, began = counts(), time.monotonic()
+    time.sleep(secs)
+    after, passed = counts(), time.monotonic() - began
+    ours = {name: (count - before.get(name, 0)) / passed for name, count in after.items()}
+    return {name: rate for name, rate in ours.items() if rate and name != "info"}
+
+
+def test_an_idle_worker_sends_redis_few_commands(broker: Broker, start_worker: Any) -> None:
+    start_worker()
+    time.sleep(3)
+    found = commands(broker.redis, 10)
+    assert sum(found.values()) < 13, found
+
+
+def test_a_worker_of_a_large_fleet_looks_rarely_until_it_is_woken(
+    crowd: Any, broker: Broker, producer: Celery, start_worker: Any, until: Until
+) -> None:
+    start_worker("one"), start_worker("two")
+    until(lambda: commands(crowd, 2).get("exists", 0) < 1)
+    for number in range(40):
+        producer.send_task("slow", (f"{number}", 0.5))
+
+    def running() -> set[bytes]:
+        return {name for number in range(40) for name in crowd.lrange(f"runs:{number}", 0, -1)}
+
+    until(running)
+    began = time.monotonic()
+    until(lambda: len(running()) == 2)
+    assert time.monotonic() - began < SOON_SECS
+    until(lambda: not crowd.exists("unacked", "work"))
+
+
+def test_who_may_not_wake_others_takes_its_message(broker: Any) -> None:
+    broker.redis.acl_setuser("mute", enabled=True, nopass=True, categories=["+@all"], keys=["*"], reset_channels=True)
+    keys = ["index", "unacked", "work", "permits", KEYS.woken]
+    with Redis(port=broker.port, username="mute", password="any") as mute:
+        for item in ("one", "two"):
+            mute.rpush("work", item)
+        assert mute.eval(TAKE, len(keys), *keys, "tag", "]", KEYS.wake) == [0, b"two", 0]
+        assert mute.hgetall("unacked") == {b"tag": b"[two]"}
+
+
+def test_workers_join_the_fleet_and_leave_it(broker: Any, start_worker: Any, until: Until) -> None:
+    one, two = start_worker("one"), start_worker("two")
+    until(lambda: broker.redis.zcard(KEYS.workers) == 2)
+    one.stop()
+    until(lambda: broker.redis.zcard(KEYS.workers) == 1)
+    two.kill()
+    start_worker("three")
+    until(lambda: [name.split(b" ")[0] for name in broker.redis.zrange(KEYS.workers, 0, -1)] == [b"celery@three"])
+
+
+def test_a_redis_that_forgets_its_scripts_costs_nothing(
+    broker: Any, producer: Celery, start_worker: Any, until: Until
+) -> None:
+    start_worker()
+    for number in range(3):
+        producer.send_task("good", (number,))
+        until(lambda number=number: broker.redis.llen("done") == number + 1)
+        broker.redis.script_flush()
+    assert broker.redis.lrange("done", 0, -1) == [b"0", b"1", b"2"]
+
+
+def test_an_idle_worker_leaves_a_server_that_became_a_replica(
+    broker: Any, producer: Celery, start_worker: Any, until: Until
+) -> None:
+    worker = start_worker()
+    time.sleep(1)
+    broker.redis.replicaof("127.0.0.1", "1")
+    until(lambda: "Redis replied READONLY" in worker.text)
+    broker.redis.replicaof("NO", "ONE")
+    producer.send_task("good", (1,))
+    until(lambda: broker.redis.llen("done") == 1)
+    assert Keys("delivery").nothing not in broker.redis
