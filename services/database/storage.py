@@ -28,6 +28,8 @@ _PAUSE_SECS = 0.02
 # InternalError: PostgreSQL refuses to write since it became a standby. Any other error is the data's fault, or ours.
 _OUTAGES = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 _DEADLOCK, _SERIALIZATION = "40P01", "40001"
+# What PostgreSQL refuses because of others: also a lock that was not free in time, and a statement that took too long.
+_OF_ONE_CALL = {_DEADLOCK, _SERIALIZATION, "55P03", "57014"}
 
 # SQLite numbers rows itself only if the column is a plain INTEGER.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
@@ -53,6 +55,12 @@ def new_metadata(service: str) -> MetaData:
 def is_outage(error: Exception) -> bool:
     """Whether the database is away, so that the same call may succeed later."""
     return isinstance(error, _OUTAGES) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database is away for every call, and has not only refused this one."""
+    refused = getattr(getattr(error, "orig", None), "sqlstate", None) in _OF_ONE_CALL
+    return is_outage(error) and not refused
 
 
 class UtcDateTime(TypeDecorator[datetime]):

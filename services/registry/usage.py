@@ -49,7 +49,7 @@ class Counter:
         """`kept_days` is how long keys are known, None for ever."""
         self._storage, self._kept_days, self._now = storage, kept_days, now
         self._known_models = {_OF_SESSION}
-        self._together = GroupCommit(self.track)
+        self._together = GroupCommit(self._track_apart)
 
     def track(self, sent: Sequence[Sent]) -> list[Outcome]:
         """Count reports in one transaction, and return what became of each, in their order.
@@ -67,6 +67,14 @@ class Counter:
                 first = firsts[one.key]
                 outcomes[place] = _like_first(outcomes[first] or DONE, one, sent[first])
         return [outcomes[place] or DONE for place in range(len(sent))]
+
+    def _track_apart(self, sent: Sequence[Sent]) -> list[Outcome]:
+        """Count reports that came by themselves: of two with the same key, the second as if it had come later."""
+        firsts: dict[Any, Sent] = {}
+        for one in sent:
+            firsts.setdefault(one.key, one)
+        outcomes = dict(zip(map(id, firsts.values()), self.track(list(firsts.values())), strict=True))
+        return [outcomes[id(one)] if id(one) in outcomes else self.track([one])[0] for one in sent]
 
     def _track_each(self, sent: dict[int, Sent]) -> dict[int, Outcome]:
         """Count reports with different keys, by their places."""

@@ -1,7 +1,7 @@
 """Group commit: what comes during a transaction shares the next one, and an item fails by its own fault alone."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Barrier, Event
 
 import pytest
 from memory_graph_workers.services.database.group_commit import GroupCommit
@@ -9,6 +9,15 @@ from sqlalchemy.exc import OperationalError
 from support.waiting import LONGEST_SECS, until
 
 AWAY = OperationalError(None, None, Exception("away"))
+
+
+class LockNotAvailable(Exception):
+    """What PostgreSQL says of a row that somebody else has locked for too long."""
+
+    sqlstate = "55P03"
+
+
+LOCKED = OperationalError(None, None, LockNotAvailable())
 
 
 class Writing:
@@ -54,12 +63,37 @@ def test_what_comes_during_a_transaction_shares_the_next_one_and_each_gets_its_o
     assert writing.commit.write(5) == 50
 
 
-def test_an_item_that_cannot_be_written_spoils_no_other():
-    poison = ValueError("poison")
-    writing = Writing({3: poison})
-    assert writing.all_at_once([1, 2, 3, 4]) == [10, 20, poison, 40]
-    assert writing.groups == [[1], [2, 3, 4], [2], [3], [4]]
+@pytest.mark.parametrize("error", [ValueError("poison"), LOCKED])
+def test_an_item_that_cannot_be_written_spoils_no_other(error):
+    writing = Writing({3: error})
+    assert writing.all_at_once([1, 2, 3, 4]) == [10, 20, error, 40]
+    assert writing.groups[:2] == [[1], [2, 3, 4]]
+    assert sorted(writing.groups[2:]) == [[2], [3], [4]]
     assert writing.commit.write(5) == 50
+
+
+def test_items_of_a_group_that_cannot_be_written_do_not_wait_for_each_other():
+    met = Barrier(3, timeout=LONGEST_SECS)
+
+    def write(items):
+        if len(items) > 1:
+            raise LOCKED
+        if items[0] != 1:
+            met.wait()  # for the others, which are written at the same time
+        return items
+
+    writing = Writing()
+    first = writing._write
+    writing.commit._write = lambda items: first(items) if items == [1] else write(items)
+    assert writing.all_at_once([1, 2, 3, 4]) == [10, 2, 3, 4]
+
+
+def test_a_write_that_returns_too_little_hangs_nobody():
+    writing = Writing()
+    first = writing._write
+    writing.commit._write = lambda items: first(items)[:1]
+    assert writing.all_at_once([1, 2, 3])[0] == 10
+    assert not writing.commit._is_writing
 
 
 def test_while_the_database_is_away_the_items_of_a_group_are_not_tried_one_by_one():

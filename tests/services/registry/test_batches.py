@@ -200,15 +200,16 @@ def test_single_reports_that_come_at_once_share_a_transaction_and_each_is_told_i
 
     monkeypatch.setattr(storage, "write_at_once", gated)
     calls = [("s", "a", 1), ("s", "b", 1), ("nobody", "c", 1), ("s", "known", 2), ("s", "b", 1), ("s", "b", 3)]
+    calls += [("s", "c", 5)]  # whose first sender named an unknown session
     with ThreadPoolExecutor(len(calls)) as pool:
         found = []
         for place, call in enumerate(calls):
             found.append(pool.submit(told, *call))
             until(lambda place=place: len(counter._together._waiting) == place and transactions)
         go.set()
-        assert [one.result(LONGEST_SECS) for one in found] == [201, 201, 404, 409, 201, 409]
-    assert len(transactions) == 2
-    assert storage.read_at_once(lambda run: usage.of_session(run, "s")).total_prompts == 3
+        assert [one.result(LONGEST_SECS) for one in found] == [201, 201, 404, 409, 201, 409, 201]
+    assert len(transactions) == 2 + 3  # the first, the group, and each that comes again
+    assert storage.read_at_once(lambda run: usage.of_session(run, "s")).total_prompts == 4
 
 
 def test_models_are_remembered_up_to_a_bound_and_recorded_beyond_it(storage, monkeypatch):
