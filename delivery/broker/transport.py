@@ -193,6 +193,7 @@ class Channel(_PlainChannel):
         self._asked = [(queue, self._q_for_pri(queue, step)) for step in self.priority_steps for queue in queues]
         self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()
         lists = [key for _, key in self._asked]
+        self.pace.looks()
         self._sent, *arguments = self._look(lists) if self._is_idle else self._take(lists)
         self._in_poll.send_command(self._sent, *arguments)
 
@@ -214,7 +215,7 @@ class Channel(_PlainChannel):
         keys = self._prefixed([self.unacked_index_key, self.unacked_key, *lists, *permits, self.keys.woken])
         self.taken = str(uuid4())
         noted = [f',"",{json.dumps(queue)}]' for queue, _ in self._asked]
-        wakes = self.global_keyprefix + self.keys.wake if self._was_idle and self.pace.workers > 1 else ""
+        wakes = self.global_keyprefix + self._wake_channel if self._was_idle and self.pace.workers > 1 else ""
         script = ("EVALSHA", _TAKE_DIGEST) if self._take_is_known else ("EVAL", TAKE)
         return [*script, len(keys), *keys, self.taken, *noted, wakes]
 
@@ -355,20 +356,17 @@ class Channel(_PlainChannel):
         """Listen to broadcasts, and to what wakes idle workers."""
         super()._subscribe()
         if self._in_listen and self.connection.in_loop:
-            self.subclient.subscribe(self.keys.wake)
+            self.subclient.subscribe(self._wake_channel)
 
-    def _receive(self) -> Any:
-        try:
-            return super()._receive()
-        except self.connection_errors:
-            self.pace.can_be_woken = False
-            raise
+    @property
+    def _wake_channel(self) -> str:
+        """Beside kombu's own channels: who may listen to those may listen to this one."""
+        return f"{self.keyprefix_fanout}{self.keys.wake}"
 
     def _handle_message(self, client: Any, r: Any) -> Any:
         """Read a broadcast, and drop a broken one, which kombu would log whole or fail on."""
         payload = super()._handle_message(client, r)
         if _text(payload["channel"]).endswith(self.keys.wake):
-            self.pace.can_be_woken = True
             self.pace.wake()
             return {**payload, "data": None}
         if _text(payload["type"]).endswith("message") and payload["data"]:

@@ -5,6 +5,7 @@ Plain kombu uses each worker's own clock: workers whose clocks differ restart ea
 
 import contextlib
 import logging
+import random
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -35,6 +36,7 @@ _HAND_BACK = script("hand_back")
 
 _SLICE = 500  # messages in one step: Redis does nothing else meanwhile
 _SLICE_BYTES = 8 * 2**20  # of them in this process's memory, or one larger message
+_MOST_TURNS = 100  # among so many workers one puts back what was abandoned
 _PARKED = "parked:"  # begins the delivery tag of a message that waits in Redis
 
 
@@ -124,7 +126,9 @@ class QoS(_PlainQoS):
             self._owed.discard(tag)
         for tag, (key, item) in list(self._stranded.items()):
             with self.channel.conn_or_acquire() as client:
-                if not client.hexists(self.unacked_key, tag):  # else only the response was lost
+                if not client.hexists(
+                    self.channel.global_keyprefix + self.unacked_key, tag
+                ):  # else only the response was lost
                     client.rpush(key, item)
             self._stranded.pop(tag, None)
 
@@ -150,13 +154,16 @@ class QoS(_PlainQoS):
         return set()
 
     def restore_visible(self, start: int = 0, num: int | None = 10, interval: int = 10) -> None:
-        """Put messages back on their queues that nobody renewed within the visibility timeout."""
-        self._vrestore_count += 1
-        if (self._vrestore_count - 1) % ((interval or 1) * self.channel.pace.workers):  # the whole fleet in turns
+        """Put messages back on their queues that nobody renewed within the visibility timeout.
+
+        Every `interval` calls one worker of the fleet does so; at once if it is 0.
+        """
+        # By chance, not by count: after a failover all workers begin to count at once.
+        if interval and random.random() * interval * min(self.channel.pace.workers, _MOST_TURNS) >= 1:
             return
         try:
             with self.channel.conn_or_acquire() as client:
-                if not client.exists(self.unacked_index_key):
+                if not client.exists(self.channel.global_keyprefix + self.unacked_index_key):
                     return
             found = self._run(_ABANDONED, [self.unacked_index_key], [self.visibility_timeout, num or 1000])
             for tags in _slices([tag.decode() if isinstance(tag, bytes) else tag for tag in found]):

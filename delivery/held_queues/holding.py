@@ -71,8 +71,6 @@ class Holder:
 
     def turn(self) -> None:
         """Move every service on by one step, and give each queue the permits of its most restricted service."""
-        if not self._breakers:
-            return
         are_free = self._are_free()
         if are_free and time.monotonic() < self._free_until:
             return
@@ -85,7 +83,7 @@ class Holder:
     def _are_free(self) -> bool:
         """Whether no service is held, or to be held."""
         closed = all(breaker.state == CLOSED for breaker in self._breakers.values())
-        return closed and not self._holds.concerns(self._breakers)
+        return closed and not (self._breakers and self._holds.concerns(self._breakers))
 
     def _turn(self, service: str) -> int | None:
         breaker = self._breakers[service]

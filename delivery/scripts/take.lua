@@ -34,7 +34,8 @@ for i = 3, last do
             return is_broken(failed) and {-1, is_error(stamped) and KEYS[1] or KEYS[2]} or failed
         end
         if left then redis.call('DECR', permits) end
-        if channel ~= '' and redis.call('EXISTS', KEYS[i]) == 1 then
+        local more = not left or tonumber(left) > 1
+        if channel ~= '' and more and redis.call('EXISTS', KEYS[i]) == 1 then
             local is_first = redis.pcall('SET', KEYS[#KEYS], '', 'NX', 'PX', 250)
             if is_first and not is_error(is_first) then redis.pcall('PUBLISH', channel, '') end
         end
