@@ -125,10 +125,9 @@ class QoS(_PlainQoS):
             self._quick_ack(tag)
             self._owed.discard(tag)
         for tag, (key, item) in list(self._stranded.items()):
+            noted_in = self.channel.global_keyprefix + self.unacked_key
             with self.channel.conn_or_acquire() as client:
-                if not client.hexists(
-                    self.channel.global_keyprefix + self.unacked_key, tag
-                ):  # else only the response was lost
+                if not client.hexists(noted_in, tag):  # else only the response was lost
                     client.rpush(key, item)
             self._stranded.pop(tag, None)
 

@@ -73,8 +73,8 @@ class Counter:
         firsts: dict[Any, Sent] = {}
         for one in sent:
             firsts.setdefault(one.key, one)
-        outcomes = dict(zip(map(id, firsts.values()), self.track(list(firsts.values())), strict=True))
-        return [outcomes[id(one)] if id(one) in outcomes else self.track([one])[0] for one in sent]
+        outcomes = dict(zip(firsts, self.track(list(firsts.values())), strict=True))
+        return [outcomes[one.key] if firsts[one.key] is one else self.track([one])[0] for one in sent]
 
     def _track_each(self, sent: dict[int, Sent]) -> dict[int, Outcome]:
         """Count reports with different keys, by their places."""
