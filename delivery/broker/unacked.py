@@ -103,7 +103,7 @@ class QoS(_PlainQoS):
             found = [(tag, *self.channel.to_return(item, started=self._started(tag))) for tag, item in kept if item]
             with self.channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
                 for tag, queues, payload in found:
-                    keys = [self.unacked_index_key, *(prefix + key for key in (self.unacked_key, *queues))]
+                    keys = [prefix + key for key in (self.unacked_index_key, self.unacked_key, *queues)]
                     pipe.eval(_HAND_BACK, len(keys), *keys, tag, payload, push)
                 pipe.execute()
 
@@ -175,7 +175,7 @@ class QoS(_PlainQoS):
         for kept in self._noted(tags):
             with self.channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
                 for tag, queues, payload in self._to_restore(kept):
-                    keys = [self.unacked_index_key, *(prefix + key for key in (self.unacked_key, *queues))]
+                    keys = [prefix + key for key in (self.unacked_index_key, self.unacked_key, *queues)]
                     pipe.eval(_TAKE_BACK, len(keys), *keys, tag, self.visibility_timeout, payload)
                 for error in filter(_is_error, pipe.execute(raise_on_error=False)):
                     logger.warning("A message could not be put back (%s)", spoken(error))
@@ -197,7 +197,7 @@ class QoS(_PlainQoS):
             tags = tags[len(found) :]
 
     def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:
-        # A prefixed client prefixes the first key of a script and no other.
+        # A prefixed client prefixes the first key of EVALSHA and no other key of a script, nor any of EVAL.
         prefix = self.channel.global_keyprefix
         keys = [keys[0], *(prefix + key for key in keys[1:])]
         with self.channel.conn_or_acquire() as client:

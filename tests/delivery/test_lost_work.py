@@ -215,3 +215,19 @@ def test_a_worker_keeps_the_bounds_of_dead_letters_though_nothing_fails(
     worker = start_worker(DELIVERY_MAX_LETTERS="3")
     until(lambda: broker.dead.count() == 3)
     until(lambda: "Dead letters will soon be dropped: 3 of 3 letters" in worker.text)
+
+
+def test_what_is_abandoned_comes_back_under_a_key_prefix_too(broker: Any, until: Any) -> None:
+    app = Celery("prefixed", set_as_current=False)
+    options = {"global_keyprefix": "pre:", "visibility_timeout": 1}
+    app.conf.update(broker_settings(broker.url), broker_transport_options=options, task_default_queue="work")
+    app.send_task("good", (1,))
+    with app.connection_for_read() as connection:
+        channel = connection.default_channel
+        until(lambda: channel.basic_get("work"))
+        assert broker.redis.hlen("pre:unacked") == 1
+        time.sleep(1.1)
+        channel.qos.restore_visible(interval=0)
+        assert (broker.redis.llen("pre:work"), broker.redis.hlen("pre:unacked")) == (1, 0)
+        channel.qos._delivered.clear()
+    app.close()
