@@ -5,11 +5,13 @@ environment when it is imported.
 """
 
 import atexit
+import faulthandler
 import multiprocessing
 import os
 import runpy
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
@@ -33,6 +35,7 @@ _FORKING.set_forkserver_preload(
         *("rich.console", "rich.table", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg"),
     ]
 )
+_SAYS_WHERE_IT_IS = signal.SIGRTMIN + 3  # a program that gets it writes the stacks of its threads to its stderr
 _READS_ENVIRONMENT = "memory_graph_workers.tasks.app"
 
 
@@ -45,6 +48,7 @@ class Forked:
         """`streams` are the files of stdin, stdout and stderr."""
         places = [str(path.absolute()) for path in streams]
         told = (module, list(arguments), dict(environ), str(folder.absolute()), places)
+        self._log = Path(places[-1])
         self._module, self._process = module, _FORKING.Process(target=_run, args=told, daemon=True)
         self._process.start()
 
@@ -79,8 +83,15 @@ class Forked:
         """Wait for its end, and return its exit code."""
         self._process.join(timeout)
         if self._process.exitcode is None:
-            raise TimeoutExpired(self._module, timeout or 0.0)
+            raise self._late(timeout or 0.0)
         return self._process.exitcode
+
+    def _late(self, timeout: float) -> TimeoutExpired:
+        self.send_signal(_SAYS_WHERE_IT_IS)
+        time.sleep(1)
+        late = TimeoutExpired(f"{self._module} (process {self.pid})", timeout)
+        late.add_note(self._log.read_text(errors="replace")[-10_000:])
+        return late
 
 
 def celery(arguments: Sequence[str], environ: Mapping[str, str], log: Path, folder: Path | None = None) -> Forked:
@@ -123,6 +134,7 @@ def finished(
 def _run(module: str, arguments: list[str], environ: dict[str, str], folder: str, streams: list[str]) -> None:
     os.setsid()
     _redirect(streams)
+    faulthandler.register(_SAYS_WHERE_IT_IS)
     if _READS_ENVIRONMENT in sys.modules:
         raise RuntimeError(f"{_READS_ENVIRONMENT} must not be imported before a program has its environment.")
     os.environ.clear()
