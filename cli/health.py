@@ -101,7 +101,7 @@ def check_beat() -> None:
     """
     from redbeat.schedulers import RedBeatConfig  # pyright: ignore[reportMissingTypeStubs]
 
-    from ..delivery.addresses import connect
+    from ..delivery.connections.connection import connect
     from ..tasks.app import app
     from ..tasks.config import BrokerConfig
 

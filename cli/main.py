@@ -103,7 +103,7 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
 
 
 def _about_redis(error: Exception) -> str:
-    from ..delivery.replies import State, spoken, state_of
+    from ..delivery.connections.replies import State, spoken, state_of
 
     if state_of(error) in (None, State.AWAY):
         return f"Redis does not answer ({type(error).__name__}). Is it up, and is its address (REDIS_URL) right?"

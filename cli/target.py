@@ -15,7 +15,7 @@ from kombu.transport.redis import PRIORITY_STEPS, Channel
 from redis import Redis
 
 from ..delivery import Hold, Installed, installed
-from ..delivery.addresses import connect
+from ..delivery.connections.connection import connect
 from ..delivery.settings import installed_or_none
 from .terminal.failure import Failure, Refused
 

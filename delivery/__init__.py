@@ -3,13 +3,13 @@
 from .app_setup import install
 from .base import KeptTask
 from .bounds import Bounds
+from .connections.replies import AWAY, NotNow
 from .dead_letters.groups import LetterGroup
 from .dead_letters.store import DeadLetter, DeadLetters, Reason
 from .errors import InvalidConfig, UnfitMessage
 from .held_queues.holds import Hold, HoldStore
 from .keys import Keys
 from .redaction import redact_logs
-from .replies import AWAY, NotNow
 from .settings import Installed, installed
 
 __all__ = [

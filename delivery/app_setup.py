@@ -6,11 +6,11 @@ from typing import Any
 from celery import Celery, Task, signals
 from kombu.utils.imports import symbol_by_name
 
-from .addresses import is_redis, shown
 from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
+from .connections.address import as_one_host, is_redis, shown
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
 from .keys import Keys
@@ -21,7 +21,7 @@ from .startup_checks import refuse_pool, refuse_setup
 
 # By name: a producer loads none of them.
 _STEPS = ("worker.lease:Lease", "worker.presence:Presence", "held_queues.holding:HoldQueues", "worker.drain:Drain")
-_RESULTS = f"{__package__}.results:Backend"
+_RESULTS = {"redis": f"{__package__}.results:Backend", "rediss": f"{__package__}.results:TlsBackend"}
 
 signals.celeryd_init.connect(refuse_pool)
 signals.worker_init.connect(refuse_setup)
@@ -88,14 +88,19 @@ def install(
 def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.conf.update(
         broker_settings(found.url),
+        result_backend=_results(app.conf.result_backend),
         **KEPT,
         **PUBLISHED,
         broker_transport_options={**app.conf.broker_transport_options, **transport_options(found)},
         result_backend_transport_options={**app.conf.result_backend_transport_options, **BRIEF_RESULTS},
     )
     # By name, and for a Redis only: a producer without results loads no result store.
-    app.loader.override_backends = {**app.loader.override_backends, **dict.fromkeys(("redis", "rediss"), _RESULTS)}
+    app.loader.override_backends = {**app.loader.override_backends, **_RESULTS}
     app.steps["consumer"].update(f"{__package__}.{step}" for step in _STEPS)
+
+
+def _results(url: Any) -> Any:
+    return as_one_host(url) if isinstance(url, str) else url
 
 
 def _refuse_second(app: Any) -> None:

@@ -1,18 +1,40 @@
-"""Celery's result store in Redis, over connections that are dropped when the server says "not now"."""
+"""Celery's result store in Redis, over connections of ours."""
 
 from typing import Any
+from urllib.parse import unquote
 
 from celery.backends.redis import RedisBackend
 
-from .replies import dropping
+from .connections.address import SENTINEL, server_url, shown
+from .connections.connection import use
 
 _PlainBackend: Any = RedisBackend  # what is overridden here is not in the stubs
 
 
 class Backend(_PlainBackend):
-    """A result store that survives a planned failover: Celery tries again after a lost connection."""
+    """A result store that survives a failover: Celery tries again after a lost connection."""
+
+    _scheme = "redis"
+
+    def __init__(self, url: str = "", **options: Any) -> None:
+        """`url` lacks the first part of a scheme of two, such as redis+sentinel."""
+        whole = f"{self._scheme}+{url}"
+        super().__init__(url=whole if whole.startswith(SENTINEL) else url, **options)
+
+    def _params_from_url(self, url: str, defaults: dict[str, Any]) -> Any:
+        return super()._params_from_url(server_url(url) if url.startswith(SENTINEL) else url, defaults)
 
     def _get_pool(self, **params: Any) -> Any:
-        pool = super()._get_pool(**params)
-        pool.connection_class = dropping(pool.connection_class)
-        return pool
+        return use(super()._get_pool(**params), self.url or "")
+
+    def as_uri(self, include_password: bool = False) -> str:
+        """Return the address, without its password."""
+        if not self.url.startswith(SENTINEL):
+            return super().as_uri(include_password)
+        return self.url if include_password else unquote(shown(self.url))
+
+
+class TlsBackend(Backend):
+    """The same over TLS."""
+
+    _scheme = "rediss"

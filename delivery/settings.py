@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 import redis
 from celery import Celery
 
-from .addresses import connect, is_redis
 from .bounds import Bounds
+from .connections.address import is_redis
+from .connections.connection import connect
 from .dead_letters.store import DeadLetters, dead_letters_at
 from .errors import InvalidConfig
 from .held_queues.holds import HoldStore

@@ -7,11 +7,11 @@ from typing import Any
 
 from .base import KeptTask
 from .celery_settings import KEPT
+from .connections.replies import AWAY
 from .errors import unopened_compression
 from .held_queues.breakers import breaker_of
 from .messages.message import is_opened
 from .redaction import name_of
-from .replies import AWAY
 from .settings import Installed, installed_or_none
 
 logger = logging.getLogger(__name__)

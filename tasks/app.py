@@ -10,6 +10,7 @@ from kombu import Exchange, Queue
 from ..beat_schedule import sweep_schedule
 from ..clients.errors import InvalidConfig
 from ..delivery import install
+from ..delivery.connections.address import shown
 from ..delivery.keys import PLAIN_UNACKED
 from .base import MemoryGraphTask, bounds, broker, limits
 from .base import mistakes as mistakes
@@ -57,8 +58,8 @@ app.conf.update(
     worker_hijack_root_logger=True,
     beat_scheduler="memory_graph_workers.tasks.beat:Scheduler",
     beat_max_loop_interval=5,
-    redbeat_redis_url=broker.beat[0],
-    redbeat_redis_options={**broker.beat[1], "socket_connect_timeout": 5, "socket_timeout": 30},
+    redbeat_redis_url=shown(broker.redis_url),  # only to be shown: Celery tells its settings to whoever asks
+    redbeat_redis_options={},
     redbeat_key_prefix=f"{PREFIX}:beat:",
     redbeat_lock_timeout=30,
 )

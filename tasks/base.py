@@ -4,7 +4,7 @@ from typing import Any
 
 from ..clients.errors import TransientError
 from ..delivery import AWAY, KeptTask, UnfitMessage
-from ..delivery.addresses import is_redis
+from ..delivery.connections.address import is_redis
 from ..schemas.base import ValidationError
 from .config import read_producer_settings
 

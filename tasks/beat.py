@@ -17,7 +17,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from ..beat_schedule import entries
 from ..clients.config import SchedulerConfig
 from ..clients.errors import InvalidConfig
-from ..delivery.replies import State, drops_when_refused, spoken, state_of
+from ..delivery.connections.connection import connect
+from ..delivery.connections.replies import State, spoken, state_of
+from .config import BrokerConfig
 
 PAUSE_SECS = 1.0
 
@@ -50,13 +52,24 @@ class Scheduler(_PlainScheduler):
     Entry = Entry
     _is_set_up = False
 
+    def __init__(self, app: Any, **options: Any) -> None:
+        """Give redbeat a client of ours, which it would make by itself."""
+        url = BrokerConfig.from_env().redis_url
+        client = connect(url, timeout_secs=30, connect_timeout_secs=5, decode_responses=True)
+        setattr(app, _redbeat.REDBEAT_REDIS_KEY, client)
+        super().__init__(app, **options)
+
+    @property
+    def info(self) -> str:
+        """What beat says of the schedule when it starts."""
+        return f"       . redis -> {self.app.conf.redbeat_redis_url}"
+
     def setup_schedule(self) -> None:
         """Install the entries, and remove those that are switched off; without Redis, `tick` does it later."""
         try:
             self.app.conf.beat_schedule = entries(SchedulerConfig.from_env())
         except InvalidConfig as error:
             sys.exit(str(error))
-        drops_when_refused(_redbeat.get_redis(self.app))
         self._is_set_up = False
         with _unless_away("the schedule is not in Redis yet"):
             super().setup_schedule()

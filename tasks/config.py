@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
 
 from marshmallow import ValidationError, fields
 from marshmallow.validate import OneOf
@@ -10,6 +9,7 @@ from marshmallow.validate import OneOf
 from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.errors import InvalidConfig
 from ..delivery import Bounds
+from ..delivery.connections.address import SENTINEL, SERVER, sentinels_of
 from ..schemas.settings import number, read_all, seconds, setting
 
 
@@ -18,18 +18,24 @@ class BrokerUrl(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if not text.startswith("rediss://") or "ssl_cert_reqs=" in text:
+        try:
+            sentinels_of(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        if not text.startswith(("rediss://", "rediss+")) or "ssl_cert_reqs=" in text:
             return text
         return f"{text}{'&' if '?' in text else '?'}ssl_cert_reqs=required"
 
 
 class RedisUrl(BrokerUrl):
-    """The address of one Redis server (a cluster cannot carry queues)."""
+    """The address of a Redis server, or of the sentinels that know it (a cluster cannot carry queues)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if not text.startswith(("redis://", "rediss://")):
-            raise ValidationError("Must be redis://host:port/number, or rediss:// for TLS.")
+        if not text.startswith((*SERVER, *SENTINEL)):
+            raise ValidationError(
+                "Must be redis://host:port/number, or redis+sentinel://host:port,…/primary/number; rediss for TLS."
+            )
         return text
 
 
@@ -61,17 +67,6 @@ class BrokerConfig(ClientSettings):
         "Bytes that a task message may have, unpacked; must be equal for all that share the broker.",
     )
     result_expires_secs: int = setting("RESULT_EXPIRES_SECS", number(1, 31_536_000), 3600, "How long a result is kept.")
-
-    @property
-    def beat(self) -> tuple[str, dict[str, str]]:
-        """Where beat keeps its schedule: the address, and apart from it who we are.
-
-        Celery shows its settings to whoever asks; a password it hides where the setting is named so.
-        """
-        parts = urlsplit(self.redis_url)
-        known = {"username": parts.username, "password": parts.password}
-        netloc = parts.netloc.rpartition("@")[2]
-        return parts._replace(netloc=netloc).geturl(), {name: unquote(text) for name, text in known.items() if text}
 
     @property
     def broker(self) -> str:

@@ -10,7 +10,7 @@ from redis import Redis
 from ..clients.config import IDLE_CONNECTIONS
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
-from ..delivery.addresses import connect
+from ..delivery.connections.connection import connect
 from .config import BrokerConfig, WorkerConfig
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import redis
 
 from ...clients.config import is_loopback
-from ...delivery.addresses import connect, is_redis, whole
-from ...delivery.replies import spoken
+from ...delivery.connections.address import as_one_host, is_redis, server_url, whole
+from ...delivery.connections.connection import connect
+from ...delivery.connections.replies import NoPrimary, spoken
 from ..target import Target
 from .config import MANAGED, DoctorConfig
 from .finding import Finding, State, judged
@@ -22,7 +23,8 @@ MOST_SKEW_SECS = 5.0
 
 def check_all(target: Target) -> Iterator[Finding]:
     """Check each server once; its name lists everything that it is used for."""
-    uses = {"state": whole(target.delivery.state_url), "broker": target.delivery.url, "results": _results(target)}
+    named = {"state": whole(target.delivery.state_url), "broker": target.delivery.url, "results": _results(target)}
+    uses = {use: as_one_host(url) for use, url in named.items()}
     for url in dict.fromkeys(filter(None, uses.values())):
         name = "redis (" + ", ".join(use for use, address in uses.items() if address == url) + ")"
         if is_redis(url):
@@ -49,12 +51,14 @@ def check_server(name: str, url: str) -> Iterator[Finding]:
             yield from _check_answers(name, server)
     except redis.RedisError as error:
         fix = "Is it up, and are its address and password right (REDIS_URL)?"
+        if isinstance(error, NoPrimary):
+            fix = "Start the sentinels and the primary, and compare the name in REDIS_URL with their SENTINEL MASTERS."
         yield Finding(name, State.FAILURE, f"does not answer ({spoken(error)})", fix)
 
 
 def check_address(name: str, url: str) -> Finding:
     """A server on another host needs a password and should use TLS, or others can read what tasks carry."""
-    parts = urlsplit(url)
+    parts = urlsplit(server_url(url))
     near = is_loopback(parts.hostname or "localhost")
     lacks = [text for text, there in {"password": parts.password, "TLS": parts.scheme == "rediss"}.items() if not there]
     found = f"without {' and '.join(lacks)}" if lacks else "password and TLS"

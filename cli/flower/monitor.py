@@ -18,6 +18,7 @@ from tornado.web import RequestHandler
 from ...delivery.redaction import HIDDEN, SIZE
 from ...tasks.logs import set_up
 from .config import FlowerConfig
+from .queues import count_for_flower
 
 _OPEN = "/healthcheck"  # it says OK and nothing else
 _COLUMNS = "name,uuid,state,args,runtime,received,worker"
@@ -90,6 +91,7 @@ def run(app: Any, config: FlowerConfig, address: str, port: int) -> None:
     Raises: OSError if it cannot listen.
     """
     _configure(config, address, port)
+    count_for_flower()
     monitor = Monitor(app, config)
     monitor.start_http_server()
     cast(Any, monitor.io_loop).asyncio_loop.add_signal_handler(signal.SIGTERM, monitor.stop)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import redis
 
+from ...delivery.connections.connection import connect
 from ..extras import install_hint
 from ..terminal.failure import Failure
 from .ports import LOOPBACK
@@ -42,7 +43,7 @@ def write_config(directory: Path, port: int, password: str) -> Path:
 def answers(url: str) -> bool:
     """Whether the server answers and has loaded its data."""
     try:
-        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as connection:
+        with connect(url, timeout_secs=2, connect_timeout_secs=2) as connection:
             return bool(connection.ping())
     except redis.RedisError:
         return False

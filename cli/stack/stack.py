@@ -172,7 +172,10 @@ class Stack:
     def _worker_answers(self) -> bool:
         from celery import Celery
 
-        with Celery(broker=self.environ["REDIS_URL"], set_as_current=False) as app:
+        from ...delivery.broker.transport import broker_settings
+
+        with Celery(set_as_current=False) as app:
+            app.conf.update(broker_settings(self.environ["REDIS_URL"]))
             return bool(app.control.ping(timeout=0.5))
 
     def _redis_url(self, port: int) -> str:

@@ -23,13 +23,15 @@ from kombu.transport import redis as plain
 from kombu.utils.json import dumps
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from ..addresses import is_redis
 from ..bounds import Bounds
+from ..connections.address import SENTINEL, is_redis, server_url, shown
+from ..connections.connection import made
+from ..connections.places import Place, place_of
+from ..connections.replies import State, spoken, state_of
 from ..dead_letters.store import DeadLetters, dead_letters_at
 from ..keys import DEFAULT_PREFIX, Keys
 from ..messages.envelope import Malformed, read_envelope
 from ..messages.message import MESSAGE_MAX_BYTES, WHOLE_UP_TO, Message, body_of, refuse_large, refuse_unfit
-from ..replies import State, dropping, spoken, state_of
 from .pace import Pace
 from .quarantine import Abandoned, Quarantine, uncounted
 from .unacked import HELD, PERMIT, PRESENT, TAKE, QoS
@@ -40,12 +42,12 @@ logger = logging.getLogger(__name__)
 _PlainChannel: Any = plain.Channel
 _PlainTransport: Any = plain.Transport
 
-ALIAS = "delivery-redis"
+ALIAS = "delivery-"  # begins the scheme of an address that kombu must leave to us
 PATHS = {
     "redis": f"{__name__}:Transport",
     "rediss": f"{__name__}:TlsTransport",
 }
-kombu.transport.TRANSPORT_ALIASES[ALIAS] = PATHS["redis"]
+kombu.transport.TRANSPORT_ALIASES.update({f"{ALIAS}{scheme}": path for scheme, path in PATHS.items()})
 # The log and Flower show a connection's address by the transport's name: keep the usual one.
 kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.items()})
 
@@ -112,11 +114,26 @@ class Channel(_PlainChannel):
     @contextlib.contextmanager
     def conn_or_acquire(self, client: Any = None) -> Generator[Any]:
         """Return a client; a closed channel has one, too, because a task that ends later is acknowledged through it."""
-        yield client or (self._late_client() if self._closing else self._create_client())
+        if client or not self._closing:
+            yield client or self._create_client()
+            return
+        try:
+            yield self._late_client()
+        finally:
+            self._leave()
+
+    def close(self) -> None:
+        """Close the connections; who needs one later opens it for that alone."""
+        super().close()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._late_pool.disconnect(inuse_connections=False)  # a thread may still use one
 
     def _connparams(self, asynchronous: bool = False) -> Any:
-        found = super()._connparams(asynchronous=asynchronous)
-        return {**found, "connection_class": dropping(found["connection_class"])}
+        with self.connection.as_server() as place:
+            found = super()._connparams(asynchronous=asynchronous)
+        return {**found, "connection_class": made(found["connection_class"]), "place": place}
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         """Return the one client of the pool; kombu makes one for each command, a third of the cost of sending."""
@@ -384,6 +401,31 @@ class Transport(_PlainTransport):
     Channel = Channel
     in_loop = False
 
+    def __init__(self, client: Any, **options: Any) -> None:
+        super().__init__(client, **options)
+        prefix = client.uri_prefix or ""
+        url = f"{prefix.removeprefix(ALIAS)}+{client.hostname}"
+        self._found_by = url if url.startswith(SENTINEL) else ""
+        self.can_parse_url = bool(self._found_by)  # so that kombu lets us show the address
+
+    def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
+        """Return the address of a server that others know, without its password."""
+        return self._found_by if include_password else shown(self._found_by)
+
+    @contextlib.contextmanager
+    def as_server(self) -> Generator[Place | None]:
+        """Let kombu read the address as if it were a server's; yield who knows where that is, if others do."""
+        if not self._found_by:
+            yield None
+            return
+        client, url = self.client, server_url(self._found_by)
+        path = PATHS[url.partition("://")[0]]
+        self.client = kombu.Connection(url, ssl=client.ssl, transport=path, transport_options=client.transport_options)
+        try:
+            yield place_of(self._found_by)
+        finally:
+            self.client = client
+
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Let a worker's loop drive the channels, and turn it every 50 ms to look for messages."""
         self.in_loop = True
@@ -403,8 +445,8 @@ def broker_settings(url: str) -> dict[str, Any]:
     if not is_redis(url):
         return {"broker_url": url}
     scheme = url.partition("://")[0]
-    if scheme not in PATHS:  # a Unix socket: its path must stay in the address
-        return {"broker_url": url.replace("redis+", f"{ALIAS}+", 1)}
+    if scheme not in PATHS:  # a Unix socket, whose path must stay in the address, or sentinels
+        return {"broker_url": f"{ALIAS}{url}"}
     return {"broker_url": url, "broker_transport": PATHS[scheme]}
 
 

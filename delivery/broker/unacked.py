@@ -14,8 +14,8 @@ from kombu.transport import redis as plain
 from kombu.utils.json import dumps
 from redis.exceptions import RedisError, ResponseError
 
+from ..connections.replies import spoken
 from ..lua import script
-from ..replies import spoken
 
 logger = logging.getLogger(__name__)
 

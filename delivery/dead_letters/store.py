@@ -24,8 +24,8 @@ from kombu.utils.json import dumps
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ..addresses import connect
 from ..bounds import Bounds
+from ..connections.connection import connect
 from ..keys import Keys
 from ..timestamps import format_timestamp, parse_timestamp
 from .groups import LetterGroup, group_named, name_of_group

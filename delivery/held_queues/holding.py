@@ -28,11 +28,11 @@ from celery import bootsteps
 from celery.utils.log import get_logger
 from redis.exceptions import RedisError
 
-from ..addresses import is_redis
 from ..broker.transport import Channel
 from ..celery_types import InFlight, WorkerConsumer
+from ..connections.address import is_redis
+from ..connections.replies import spoken
 from ..dead_letters.store import DeadLetters
-from ..replies import spoken
 from ..settings import Installed, installed_or_none
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
 from .holds import HoldStore

@@ -9,8 +9,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from ..connections.replies import State, state_of
 from ..keys import Keys
-from ..replies import State, state_of
 from ..timestamps import format_timestamp, now, parse_timestamp
 
 LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from ..broker.transport import Channel
 from ..celery_types import WorkerConsumer
-from ..replies import spoken
+from ..connections.replies import spoken
 
 BEAT_SECS, SILENT_SECS = 4.0, 9.0  # one that was killed is gone within ten seconds
 

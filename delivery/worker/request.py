@@ -16,11 +16,11 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from ..celery_types import Message
+from ..connections.replies import AWAY, spoken
 from ..dead_letters.store import DeadLetter, DeadLetters, Reason
 from ..messages.call_options import with_options
 from ..messages.envelope import call_of_body
 from ..redaction import HIDDEN, name_of, original, redact_info, size_of
-from ..replies import AWAY, spoken
 from ..settings import installed
 from .failures import failure
 

@@ -58,10 +58,19 @@ def test_a_server_that_is_away_is_a_failure_with_a_fix() -> None:
     assert "REDIS_URL" in answer.fix
 
 
+def test_sentinels_that_do_not_know_the_primary_are_named() -> None:
+    _, answer = check_server("redis", "redis+sentinel://127.0.0.1:1,127.0.0.1:2/orders/0")
+    assert answer.state is State.FAILURE
+    assert "sentinels 127.0.0.1:1, 127.0.0.1:2 knows a primary orders" in answer.found
+    assert "SENTINEL MASTERS" in answer.fix
+
+
 @pytest.mark.parametrize(
     ("url", "state"),
     [
         ("redis://localhost/0", State.OK),
+        ("redis+sentinel://:secret@a.example.com,b.example.com/orders", State.WARNING),
+        ("rediss+sentinel://:secret@a.example.com,b.example.com/orders", State.OK),
         ("rediss://:secret@redis.example.com/0", State.OK),
         ("redis://:secret@redis.example.com/0", State.WARNING),
         ("redis://redis.example.com/0", State.FAILURE),

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import fakeredis
 import pytest
 from celery import Celery
+from kombu import Connection
+from memory_graph_workers.delivery.broker.transport import broker_settings
 from support.broker import Broker
 from support.broker import broker as broker
 from support.broker import producer as producer
@@ -37,6 +40,14 @@ def archive(tmp_path: Path) -> Iterator[Broker]:
     yield archive
     archive.redis.close()
     archive.stop()
+
+
+@pytest.fixture
+def channel(broker: Broker) -> Iterator[Any]:
+    """A channel to the broker, such as a worker has."""
+    settings = broker_settings(broker.url)
+    with Connection(settings["broker_url"], transport=settings["broker_transport"]) as connection:
+        yield connection.channel()
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import time
 from celery import Celery
 from celery.exceptions import Reject
 from memory_graph_workers.delivery import Bounds, KeptTask, install
+from memory_graph_workers.delivery.connections.connection import connect
 from memory_graph_workers.delivery.messages.attempts import was_lost
-from redis import Redis
 
 URL = os.environ["DELIVERY_URL"]
-done = Redis.from_url(URL)
+done = connect(URL, timeout_secs=30, connect_timeout_secs=5)
 
 app = Celery("delivery")
 app.conf.update(result_backend=URL, task_default_queue="work", worker_send_task_events=True)

@@ -4,9 +4,7 @@ from typing import Any
 
 import fakeredis
 import pytest
-from kombu import Connection
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Keys, Reason
-from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.delivery.held_queues.holding import FullQueues
 
 KEYS = Keys("shop")
@@ -76,8 +74,7 @@ def test_another_leader_frees_what_the_first_one_held(redis: fakeredis.FakeRedis
 
 
 @pytest.mark.parametrize("permits", [0, 1, 8])
-def test_a_limit_that_no_release_sets_again_ends_after_an_hour(broker: Any, permits: int) -> None:
-    channel: Any = Connection(broker.url, transport=broker_settings(broker.url)["broker_transport"]).channel()
+def test_a_limit_that_no_release_sets_again_ends_after_an_hour(broker: Any, channel: Any, permits: int) -> None:
     channel.set_permits("work", permits)
     (key,) = broker.redis.keys("*:hold:queue:work")
     assert 3590 < broker.redis.ttl(key) <= 3600

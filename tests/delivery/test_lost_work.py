@@ -112,16 +112,18 @@ def test_a_message_that_takes_ten_workers_down_is_buried(
 
 
 @pytest.mark.parametrize("junk", [b"not json", b"[]", b'[5, "", "work"]', b'[{"headers": {}}, [], {}]'])
-def test_junk_that_was_in_hand_is_set_aside(broker: Any, junk: bytes) -> None:
+def test_junk_that_was_in_hand_is_set_aside(broker: Any, channel: Any, junk: bytes) -> None:
     broker.redis.hset("unacked", "tag", junk)
     broker.redis.zadd("unacked_index", {"tag": 1})
-    connect(broker.url).channel().qos.restore_visible(interval=1)
+    channel.qos.restore_visible(interval=1)
     assert broker.dead.count() == 1
     assert not broker.redis.exists("unacked", "unacked_index")
 
 
 @pytest.mark.parametrize(("count", "size_bytes"), [(1, 20 * MIB), (12, 8 * MIB), (600, 200_000), (3000, 10)])
-def test_what_dead_workers_left_comes_back_in_little_memory(broker: Any, count: int, size_bytes: int) -> None:
+def test_what_dead_workers_left_comes_back_in_little_memory(
+    broker: Any, channel: Any, count: int, size_bytes: int
+) -> None:
     message = {
         "body": "x" * size_bytes,
         "headers": {"task": "good", "id": "large"},
@@ -131,11 +133,10 @@ def test_what_dead_workers_left_comes_back_in_little_memory(broker: Any, count: 
     for number in range(count):
         broker.redis.hset("unacked", str(number), noted)
         broker.redis.zadd("unacked_index", {str(number): 1})
-    qos = connect(broker.url).channel().qos
     tracemalloc.start()
     try:
         while broker.redis.exists("unacked"):
-            qos.restore_visible(num=None, interval=1)
+            channel.qos.restore_visible(num=None, interval=1)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -144,9 +145,10 @@ def test_what_dead_workers_left_comes_back_in_little_memory(broker: Any, count: 
     assert not broker.redis.exists("unacked_index")
 
 
-def test_a_worker_that_stops_gives_large_messages_back_in_little_memory(broker: Any, producer: Celery) -> None:
+def test_a_worker_that_stops_gives_large_messages_back_in_little_memory(
+    broker: Any, channel: Any, producer: Celery
+) -> None:
     count, size_bytes = 12, 8 * MIB
-    channel = connect(broker.url).channel()
     for number in range(count):
         producer.send_task("good", ("x" * size_bytes,), task_id=str(number))
     for number in range(count):
@@ -182,8 +184,8 @@ def test_a_retry_goes_where_its_message_came_from_and_not_where_a_sender_says(
         until(lambda number=number: broker.redis.llen(f"runs:{number}") == 2)
 
 
-def test_an_item_that_could_not_be_noted_goes_back_to_its_queue(broker: Any) -> None:
-    qos = connect(broker.url).channel().qos
+def test_an_item_that_could_not_be_noted_goes_back_to_its_queue(broker: Any, channel: Any) -> None:
+    qos = channel.qos
     broker.redis.hset("unacked", "noted", b"kept")
     qos.strand("noted", "work", b"one")
     qos.strand("lost", "work", b"two")
@@ -193,18 +195,14 @@ def test_an_item_that_could_not_be_noted_goes_back_to_its_queue(broker: Any) -> 
 
 
 def test_a_unix_socket_works_too(broker: Any) -> None:
-    connection = connect(f"redis+socket://{broker.folder}/socket")
+    settings = broker_settings(f"redis+socket://{broker.folder}/socket")
+    connection = Connection(settings["broker_url"])
     with connection.SimpleQueue("plain") as queue:
         broker.redis.lpush("plain", "not json")
         queue.put({"number": 1})
         assert queue.get(timeout=5).payload == {"number": 1}
     connection.release()
     assert broker.dead.count() == 1
-
-
-def connect(url: str) -> Connection:
-    settings = broker_settings(url)
-    return Connection(settings["broker_url"], transport=settings.get("broker_transport"))
 
 
 def test_a_worker_keeps_the_bounds_of_dead_letters_though_nothing_fails(

@@ -68,7 +68,7 @@ def test_a_task_that_is_due_in_two_weeks_is_not_run_at_once(broker: Broker, shop
     broker.dead.add(DeadLetter("t", Reason.LOST_WORKER, "work", task="good", payload=payload(eta=SOON.isoformat())))
     (letter,) = broker.dead.list()
     replay.replay(shop, broker.dead, letter)
-    sent = shop.connection_for_read().default_channel._get("work")
+    sent = taken(shop)
     assert datetime.fromisoformat(sent["headers"]["eta"]) == SOON
 
 
@@ -119,9 +119,15 @@ def test_a_chord_that_is_not_counted_any_more_is_refused_and_its_part_can_run_al
     assert KEYS
 
 
+def taken(shop: Any) -> Any:
+    """The next message of the queue."""
+    with shop.connection_for_read() as connection:
+        return connection.default_channel._get("work")
+
+
 def second_letter(shop: Any, reason: Reason, **facts: Any) -> DeadLetter:
     """The letter of a replay that failed again, made as a worker makes it."""
-    sent = shop.connection_for_read().default_channel._get("work")
+    sent = taken(shop)
     call = {"args": [1], "kwargs": {}, "options": options_of(sent["headers"])}
     moment = format_timestamp(datetime.now(UTC))
     return DeadLetter("t", reason, "work", task="good", payload=call, first_seen=moment, failed_at=moment, **facts)

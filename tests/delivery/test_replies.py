@@ -4,8 +4,8 @@ import pickle
 from typing import Any
 
 import pytest
-from memory_graph_workers.delivery.addresses import connect
-from memory_graph_workers.delivery.replies import NotNow, State, spoken, state_of
+from memory_graph_workers.delivery.connections.connection import connect
+from memory_graph_workers.delivery.connections.replies import NotNow, State, spoken, state_of
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ExecAbortError, OutOfMemoryError, ReadOnlyError, ResponseError
 

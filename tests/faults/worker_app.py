@@ -15,8 +15,8 @@ from marshmallow import fields
 from memory_graph_workers.clients import base, paging
 from memory_graph_workers.clients.breaker import Breaker
 from memory_graph_workers.clients.paging import Cursor
-from memory_graph_workers.delivery import replies
 from memory_graph_workers.delivery.broker import quarantine, transport
+from memory_graph_workers.delivery.connections import connection
 from memory_graph_workers.delivery.dead_letters.store import DeadLetters
 from memory_graph_workers.delivery.worker import consumer
 from memory_graph_workers.delivery.worker.lease import Lease
@@ -102,7 +102,7 @@ def without_result_once() -> None:
 
 def without_dropped_connections() -> None:
     """A Redis that refuses commands for now is no lost connection."""
-    _replace(replies._Dropping, "_not_now", lambda self, error: None)
+    _replace(connection.Connection, "_not_now", lambda self, error: None)
 
 
 def without_patient_beat() -> None:

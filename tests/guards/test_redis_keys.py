@@ -32,5 +32,12 @@ def test_the_apps_own_keys_are_spelled_in_one_place_each() -> None:
     assert spelled(PREFIX) == OURS
 
 
+def test_every_client_of_redis_comes_from_one_factory() -> None:
+    made = re.compile(r"\bRedis(\.from_url)?\(|\bConnectionPool(\.from_url)?\(")
+    assert [str(file.relative_to(ROOT)) for file in FILES if made.search(file.read_text())] == [
+        "delivery/connections/connection.py"
+    ]
+
+
 def test_deliverys_keys_are_spelled_in_one_place() -> None:
     assert spelled(OF_DELIVERY) == {"delivery/keys.py"}

