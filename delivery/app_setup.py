@@ -10,7 +10,7 @@ from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
-from .connections.address import as_one_host, is_redis, shown
+from .connections.address import as_one_host, check, shown
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
 from .keys import Keys
@@ -42,7 +42,6 @@ def install(
     pause_secs: float = 60.0,
     message_max_bytes: int = MESSAGE_MAX_BYTES,
     unacked_key: str = "",
-    other_broker: bool = False,
 ) -> Installed:
     """Make the workers of `app` keep every message that they take. Call it last in the app's setup, and once.
 
@@ -55,14 +54,15 @@ def install(
     - `breaker`: service → its breaker's `state`; a function or "module:name", required with `needs`.
     - `probe`: service → whether it is up; a function, or a module that exits with 0. Else a try after `pause_secs`.
     - `bounds`, `message_max_bytes`: how many dead letters are kept, and how large a message may be.
-    - `unacked_key`, `other_broker`: a fixed name for the hash of in-flight messages; accept another broker than Redis.
+    - `unacked_key`: a fixed name for the hash of in-flight messages.
 
     Raises: InvalidConfig.
     """
     _refuse_second(app)
     _refuse_late(app)
-    _refuse_broker(url, other_broker)
-    _refuse_compression(app, url)
+    _refuse_other(url)
+    _refuse_other(state_url or url)
+    _refuse_compression(app)
     found = Installed(
         url=url,
         state_url=shown(state_url or url),
@@ -129,18 +129,15 @@ def _use_kept_tasks(app: Any) -> None:
         )
 
 
-def _refuse_broker(url: str, other_broker: bool) -> None:
-    if other_broker or is_redis(url):
-        return
-    kind = url.partition("://")[0] or "an empty address"
-    raise InvalidConfig(
-        f"The broker {kind} is not supported: delivery keeps messages in one Redis or Valkey server, by scripts that "
-        "run in it. Give the address of one: redis://host:port/number, or rediss:// for TLS."
-    )
+def _refuse_other(url: str) -> None:
+    try:
+        check(url)
+    except ValueError as error:
+        raise InvalidConfig(str(error)) from None
 
 
-def _refuse_compression(app: Any, url: str) -> None:
-    if is_redis(url) and not is_opened(app.conf.task_compression):
+def _refuse_compression(app: Any) -> None:
+    if not is_opened(app.conf.task_compression):
         raise InvalidConfig(unopened_compression("task_compression", app.conf.task_compression))
 
 

@@ -64,7 +64,7 @@ class KeptTask(BaseTask):
         """
         super().on_bound(app)
         found, compression = installed_or_none(app), getattr(cls, "compression", None)
-        if found is not None and found.keeps_broker and not is_opened(compression):
+        if found is not None and not is_opened(compression):
             raise InvalidConfig(unopened_compression(f"The compression of the task {cls.name}", compression))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -135,6 +135,5 @@ def asks_for_long_wait(error: Any) -> bool:
 
 
 def waits_with_queue(found: Installed | None, error: Any) -> bool:
-    """Whether a task that failed so waits in Redis with its queue; only a broker that delivery keeps can hold one."""
-    keeps = found is not None and found.keeps_broker
-    return keeps and (asks_for_long_wait(error) or not getattr(error, "spends_attempt", True))
+    """Whether a task that failed so waits in Redis with its queue."""
+    return found is not None and (asks_for_long_wait(error) or not getattr(error, "spends_attempt", True))

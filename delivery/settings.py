@@ -10,7 +10,6 @@ import redis
 from celery import Celery
 
 from .bounds import Bounds
-from .connections.address import is_redis
 from .connections.connection import connect
 from .dead_letters.store import DeadLetters, dead_letters_at
 from .errors import InvalidConfig
@@ -36,11 +35,6 @@ class Installed:
     probe: Probe | str | None
     pause_secs: float
     message_max_bytes: int
-
-    @property
-    def keeps_broker(self) -> bool:
-        """Whether the broker is a Redis in which delivery keeps the messages; another broker only gets dead letters."""
-        return is_redis(self.url)
 
     @cached_property
     def redis(self) -> redis.Redis:

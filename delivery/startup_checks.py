@@ -56,7 +56,7 @@ def _compressions(found: Installed, app: Any) -> Iterator[str]:
         f"The compression of the task {name}": getattr(task, "compression", None) for name, task in app.tasks.items()
     }
     for where, compression in {"task_compression": app.conf.task_compression, **given}.items():
-        if found.keeps_broker and not is_opened(compression):
+        if not is_opened(compression):
             yield unopened_compression(where, compression)
 
 

@@ -82,7 +82,6 @@ install(
     probe="memory_graph_workers.tasks.probe",
     message_max_bytes=broker.message_max_bytes,
     unacked_key=PLAIN_UNACKED,  # as in every release
-    other_broker=True,
 )
 
 

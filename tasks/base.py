@@ -4,13 +4,12 @@ from typing import Any
 
 from ..clients.errors import TransientError
 from ..delivery import AWAY, KeptTask, UnfitMessage
-from ..delivery.connections.address import is_redis
 from ..schemas.base import ValidationError
 from .config import read_producer_settings
 
 broker, limits, bounds, mistakes = read_producer_settings()
 # A list of Redis is there once something is in it; to declare it costs a tenth of what sending does.
-_DECLARED: dict[str, Any] = {"declare": []} if is_redis(broker.broker) else {}
+_DECLARED: dict[str, Any] = {"declare": []}
 
 
 class MemoryGraphTask(KeptTask):

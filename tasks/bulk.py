@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, cast, overload
 import marshmallow
 from kombu.exceptions import BatchPublishError, OperationalError  # pyright: ignore[reportAttributeAccessIssue]  # newer than the stubs
 
-from ..delivery import installed
 from ..schemas.base import ValidationError
 from ..schemas.ids import time_ordered_id
 from .app import app
@@ -78,11 +77,10 @@ def enqueue_many(
     every = list(calls)
     ids = [time_ordered_id() for _ in every] if task_ids is None else list(task_ids)
     checked = _checked(task, every, ids)
-    retry = not installed(app).keeps_broker
     try:
         with app.producer_or_acquire() as producer, producer.batch():
             for parameters, task_id in zip(checked, ids, strict=True):
-                task.send_checked(parameters, task_id=task_id, producer=producer, retry=retry, **options)
+                task.send_checked(parameters, task_id=task_id, producer=producer, retry=False, **options)
     except BatchPublishError as error:
         raise BrokenOff(ids) from error
     return ids

@@ -9,33 +9,29 @@ from marshmallow.validate import OneOf
 from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.errors import InvalidConfig
 from ..delivery import Bounds
-from ..delivery.connections.address import SENTINEL, SERVER, sentinels_of
+from ..delivery.connections.address import check
 from ..schemas.settings import number, read_all, seconds, setting
 
 
-class BrokerUrl(fields.String):
+class StoreUrl(fields.String):
     """An address for Celery; over TLS the server's certificate is checked, unless the address says otherwise."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            sentinels_of(text)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
         if not text.startswith(("rediss://", "rediss+")) or "ssl_cert_reqs=" in text:
             return text
         return f"{text}{'&' if '?' in text else '?'}ssl_cert_reqs=required"
 
 
-class RedisUrl(BrokerUrl):
-    """The address of a Redis server, or of the sentinels that know it (a cluster cannot carry queues)."""
+class RedisUrl(StoreUrl):
+    """The address of a Redis server, or of the sentinels that know it."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if not text.startswith((*SERVER, *SENTINEL)):
-            raise ValidationError(
-                "Must be redis://host:port/number, or redis+sentinel://host:port,…/primary/number; rediss for TLS."
-            )
+        try:
+            check(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
         return text
 
 
@@ -50,9 +46,9 @@ class BrokerConfig(ClientSettings):
         "Redis for sweeps, breakers and dead letters; also broker and result store, unless these are set.",
         secret=True,
     )
-    broker_url: str | None = setting("CELERY_BROKER_URL", BrokerUrl(), None, "The broker's address.", secret=True)
+    broker_url: str | None = setting("CELERY_BROKER_URL", RedisUrl(), None, "The broker's address.", secret=True)
     result_url: str | None = setting(
-        "CELERY_RESULT_BACKEND", BrokerUrl(), None, "The result store's address.", secret=True
+        "CELERY_RESULT_BACKEND", StoreUrl(), None, "The result store's address.", secret=True
     )
     visibility_timeout_secs: int = setting(
         "VISIBILITY_TIMEOUT_SECS",

@@ -32,8 +32,6 @@ def check_timeout(target: Target) -> Iterator[Finding]:
 
 def check_waiting(target: Target) -> Iterator[Finding]:
     """What waits on each queue and for how long, and what dead workers left."""
-    if not target.delivery.keeps_broker:
-        return
     with target.broker() as broker:
         for queue in target.queues:
             yield _waiting(target, broker, queue)
@@ -43,8 +41,6 @@ def check_waiting(target: Target) -> Iterator[Finding]:
 
 def check_keys(target: Target) -> Iterator[Finding]:
     """Keys that hold data of another type than they should: each holds up what it is for."""
-    if not target.delivery.keeps_broker:
-        return
     with target.broker() as broker:
         wrong = [
             f"{key} is a {found}, not a {kind}"
@@ -68,8 +64,6 @@ def _types(target: Target) -> dict[str, str]:
 
 def check_other_queues(target: Target) -> Iterator[Finding]:
     """Messages that nobody takes, and other apps on the same database."""
-    if not target.delivery.keeps_broker:
-        return
     with target.broker() as broker:
         others, shared = list(other_queues(target, broker)), others_in_flight(target, broker)
     lost = [f"{one.name}: {one.waiting}" for one in others if one.is_ours]

@@ -24,7 +24,7 @@ from kombu.utils.json import dumps
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ..bounds import Bounds
-from ..connections.address import SENTINEL, is_redis, server_url, shown
+from ..connections.address import SENTINEL, server_url, shown
 from ..connections.connection import made
 from ..connections.places import Place, place_of
 from ..connections.replies import State, spoken, state_of
@@ -441,9 +441,7 @@ def _turn() -> None:
 
 
 def broker_settings(url: str) -> dict[str, Any]:
-    """Return the settings that make an app use this transport for a Redis broker; another broker keeps its own."""
-    if not is_redis(url):
-        return {"broker_url": url}
+    """Return the settings that make an app use this transport for the Redis at an address."""
     scheme = url.partition("://")[0]
     if scheme not in PATHS:  # a Unix socket, whose path must stay in the address, or sentinels
         return {"broker_url": f"{ALIAS}{url}"}

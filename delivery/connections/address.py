@@ -18,6 +18,15 @@ _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:,]+)(?::(?P<port>[0-9]{1
 _SENTINEL_PORT = 26379
 _SENTINEL_OPTIONS = {"sentinel_username": "username", "sentinel_password": "password"}
 
+# What to write in place of an address that is none of ours; no other broker can hold queues, and none can keep leases.
+_INSTEAD = {
+    "sentinel": "Write redis+sentinel://host:26379,host:26379/name/0",
+    "redis-sentinel": "Write redis+sentinel://host:26379,host:26379/name/0",
+    "redis+cluster": "Redis Cluster cannot carry queues. Write redis://host:port/0, of a server that is in no cluster",
+    "unix": "Write redis+socket:///path/to/socket",
+}
+_ONE_SERVER = "Write redis://host:port/0 of a Redis or Valkey server, or rediss:// for TLS"
+
 _whole: dict[str, str] = {}  # addresses, by what of them may be shown
 
 
@@ -34,6 +43,20 @@ class Sentinels:
 def is_redis(url: str) -> bool:
     """Whether an address is one of a Redis or Valkey that delivery can keep messages in."""
     return url.startswith(_REDIS)
+
+
+def check(url: str) -> None:
+    """Refuse what is no address of a Redis that delivery can keep messages in; nothing of it is repeated.
+
+    Raises: ValueError, which says what to write.
+    """
+    if is_redis(url):
+        sentinels_of(url)
+        return
+    scheme, found, _ = url.partition("://")
+    what = f"A broker of the kind {scheme}" if found and scheme.isascii() else "An address without a kind"
+    why = "is not supported: delivery keeps messages by scripts that run in Redis or Valkey"
+    raise ValueError(f"{what} {why}. {_INSTEAD.get(scheme, _ONE_SERVER)}.")
 
 
 def sentinels_of(url: str) -> Sentinels | None:

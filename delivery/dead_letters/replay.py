@@ -188,8 +188,7 @@ def _send(
     part: Part | None,
 ) -> str:
     shown = {"argsrepr": HIDDEN, "kwargsrepr": HIDDEN}
-    # Of another broker's message only the routing key is known: there the app's own routes decide.
-    queue = {"queue": letter.queue} if letter.queue and installed(app).keeps_broker else {}
+    queue = {"queue": letter.queue} if letter.queue else {}
     place: dict[str, Any] = {}
     if part is not None:
         forget_failure(app, part)

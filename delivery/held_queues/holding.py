@@ -21,7 +21,7 @@ A queue whose dead letters fill up can be held, too (`FullQueues`), until they h
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 from celery import bootsteps
@@ -30,10 +30,9 @@ from redis.exceptions import RedisError
 
 from ..broker.transport import Channel
 from ..celery_types import InFlight, WorkerConsumer
-from ..connections.address import is_redis
 from ..connections.replies import spoken
 from ..dead_letters.store import DeadLetters
-from ..settings import Installed, installed_or_none
+from ..settings import Installed, installed
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
 from .holds import HoldStore
 from .probes import Probes, always_up, command_of
@@ -182,14 +181,10 @@ class HoldQueues(bootsteps.StartStopStep):
         self._bounds_kept_at = -KEEP_BOUNDS_SECS
 
     def start(self, parent: WorkerConsumer) -> None:
-        """Use the new connection, and start the thread; only a Redis broker can hold queues."""
-        found = installed_or_none(parent.app)
-        if found is None or not is_redis(found.state_url):
-            return
-        channel = parent.task_consumer.channel
-        self._channel = channel if isinstance(channel, Channel) else None
+        """Use the new connection, and start the thread."""
+        self._channel = parent.task_consumer.channel
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, args=(found,), name="hold", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(installed(parent.app),), name="hold", daemon=True)
             self._thread.start()
 
     def shutdown(self, parent: WorkerConsumer) -> None:
@@ -268,8 +263,6 @@ def may_start(consumer: WorkerConsumer, request: InFlight) -> bool:
     """
     channel, delivery = consumer.task_consumer.channel, request.message.delivery_info
     try:
-        if not isinstance(channel, Channel):
-            return True
-        return cast(Any, channel).may_start(str(delivery.get("routing_key") or ""), bool(delivery.get("permitted")))
+        return bool(channel.may_start(str(delivery.get("routing_key") or ""), bool(delivery.get("permitted"))))
     except (RedisError, OSError):
         return True

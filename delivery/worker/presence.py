@@ -30,11 +30,8 @@ class Presence(bootsteps.StartStopStep):
         self._name = f"{parent.hostname} {uuid4()}"
 
     def start(self, parent: WorkerConsumer) -> None:
-        """Use the new connection, and start the thread; another broker knows its workers itself."""
-        channel = parent.task_consumer.channel
-        if not isinstance(channel, Channel):
-            return
-        self._channel = channel
+        """Use the new connection, and start the thread."""
+        self._channel = parent.task_consumer.channel
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
             self._thread.start()

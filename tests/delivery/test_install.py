@@ -41,12 +41,9 @@ def refused(app: Celery, url: str = URL, **options: Any) -> str:
 @pytest.mark.parametrize("url", ["amqp://localhost", "sqs://", "redis+cluster://localhost", "sentinel://a:1", ""])
 def test_a_broker_that_cannot_be_kept_is_refused(url: str) -> None:
     app = app_of()
-    assert "redis://host:port" in refused(app, url)
+    assert "Write redis" in refused(app, url)
+    assert "Write redis" in refused(app, state_url=url or "nothing")
     install(app, URL)  # nothing was done to it
-
-
-def test_another_broker_may_be_accepted_for_its_dead_letters() -> None:
-    assert not install(app_of(), "amqp://localhost", state_url=URL, other_broker=True).keeps_broker
 
 
 def test_a_second_call_is_refused() -> None:
@@ -118,8 +115,6 @@ def test_a_compression_that_workers_set_aside_is_refused(compression: str) -> No
     app = app_of()
     app.conf.task_compression = compression
     assert f"task_compression is '{compression}', and workers open only zlib and gzip" in refused(app)
-    install(app, "amqp://localhost", state_url=URL, other_broker=True)  # kombu opens it there
-    app.task(nothing, shared=False, name="packed", compression=compression).delay  # noqa: B018  makes the task
 
 
 @pytest.mark.parametrize("compression", ["bzip2", "zstd"])

@@ -27,7 +27,27 @@ def test_state_is_kept_in_redis_alone() -> None:
 
 
 def test_no_password_shows() -> None:
-    assert "secret" not in repr(BrokerConfig(redis_url="redis://:secret@a:1/0", broker_url="amqp://u:secret@b"))
+    assert "secret" not in repr(BrokerConfig(redis_url="redis://:secret@a:1/0", broker_url="redis://u:secret@b"))
+
+
+@pytest.mark.parametrize("name", ["redis_url", "broker_url"])
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("amqp://me:secret@a", "kind amqp is not supported.*Write redis://"),
+        ("sqs://me:secret@", "kind sqs is not supported"),
+        ("sentinel://:secret@a:1/orders", r"Write redis\+sentinel://host:26379"),
+        ("redis+cluster://:secret@a:1", "Redis Cluster cannot carry queues"),
+        ("redis+sentinel://:secret@a:1", "Must name a primary"),
+        ("secret", "An address without a kind"),
+    ],
+)
+def test_a_broker_that_is_not_built_is_refused_with_what_to_use_and_not_repeated(
+    name: str, url: str, says: str
+) -> None:
+    with pytest.raises(InvalidConfig, match=says) as refused:
+        BrokerConfig(**{name: url})
+    assert "secret" not in str(refused.value)
 
 
 def test_wrong_settings_are_told_when_sending_and_not_when_importing() -> None:
