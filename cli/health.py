@@ -82,12 +82,18 @@ def check_worker(name: str) -> None:
     from celery import Celery
 
     from ..delivery.broker.transport import broker_settings
+    from ..delivery.celery_settings import prefixed
     from ..tasks.config import BrokerConfig
 
+    config = BrokerConfig.from_env()
     with Celery(set_as_current=False) as app:
         app.conf.update(
-            broker_settings(BrokerConfig.from_env().broker),
-            broker_transport_options={"socket_connect_timeout": _ASK_SECS, "socket_timeout": _ASK_SECS},
+            broker_settings(config.broker),
+            broker_transport_options={
+                **prefixed(config.key_prefix),
+                "socket_connect_timeout": _ASK_SECS,
+                "socket_timeout": _ASK_SECS,
+            },
             broker_connection_timeout=_ASK_SECS,
         )
         if not app.control.ping(destination=[name], timeout=_ASK_SECS):

@@ -9,11 +9,11 @@ from kombu.utils.imports import symbol_by_name
 from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
-from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
+from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, prefixed, transport_options
 from .connections.address import as_one_host, check, shown
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
-from .keys import Keys
+from .keys import KEY_PREFIX, KEY_PREFIX_MUST, Keys
 from .messages.envelope import is_name
 from .messages.message import MESSAGE_MAX_BYTES, is_opened
 from .settings import BreakerOf, Installed, Probe, installed_or_none, remember
@@ -32,6 +32,7 @@ def install(
     url: str,
     *,
     prefix: str | None = None,
+    key_prefix: str = "",
     visibility_timeout_secs: int = 60,
     grace_secs: float = 30.0,
     state_url: str | None = None,
@@ -48,7 +49,9 @@ def install(
     docs/delivery.md says more about each argument. Give all producers and workers the same ones.
 
     - `url`, `state_url`: the broker, and the Redis of dead letters and holds if it is another.
-    - `prefix`: how every key in Redis begins; the default is the app's name. Each app on a database needs its own.
+    - `prefix`: how delivery's keys in Redis begin; the default is the app's name. Each app on a database needs its own.
+    - `key_prefix`: what stands before the name of every key and channel, queues and results included, so that two
+      fleets of the same app can share a database.
     - `visibility_timeout_secs`, `grace_secs`: when a dead worker's messages go back; how long a stopping one works.
     - `needs`: the services that the tasks of each queue call. A queue is held while one of its services is down.
     - `breaker`: service → its breaker's `state`; a function or "module:name", required with `needs`.
@@ -66,7 +69,8 @@ def install(
     found = Installed(
         url=url,
         state_url=shown(state_url or url),
-        keys=Keys(_prefix(app, prefix), unacked_key),
+        key_prefix=_key_prefix(key_prefix),
+        bare_keys=Keys(_prefix(app, prefix), unacked_key),
         visibility_timeout_secs=visibility_timeout_secs,
         grace_secs=grace_secs,
         bounds=bounds or Bounds(),
@@ -87,12 +91,16 @@ def install(
 
 def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.conf.update(
-        broker_settings(found.url),
+        broker_settings(found.url, found.key_prefix),
         result_backend=_results(app.conf.result_backend),
         **KEPT,
         **PUBLISHED,
         broker_transport_options={**app.conf.broker_transport_options, **transport_options(found)},
-        result_backend_transport_options={**app.conf.result_backend_transport_options, **BRIEF_RESULTS},
+        result_backend_transport_options={
+            **app.conf.result_backend_transport_options,
+            **BRIEF_RESULTS,
+            **prefixed(found.key_prefix),
+        },
     )
     # By name, and for a Redis only: a producer without results loads no result store.
     app.loader.override_backends = {**app.loader.override_backends, **_RESULTS}
@@ -149,6 +157,12 @@ def _prefix(app: Any, prefix: str | None) -> str:
             "spaces, one that no other app in this database has."
         )
     return found
+
+
+def _key_prefix(text: str) -> str:
+    if not KEY_PREFIX.match(text):
+        raise InvalidConfig(f"key_prefix: {KEY_PREFIX_MUST}")
+    return text
 
 
 def _refuse_needs(found: Installed) -> None:

@@ -48,9 +48,9 @@ def transport_options(found: Installed) -> dict[str, Any]:
     """Return the options of channels; plain values, because remote control shows them to anybody who asks."""
     return {
         "visibility_timeout": found.visibility_timeout_secs,
-        "unacked_key": found.keys.unacked,
-        "unacked_index_key": found.keys.unacked_index,
-        "unacked_mutex_key": found.keys.unacked_mutex,
+        "unacked_key": found.bare_keys.unacked,
+        "unacked_index_key": found.bare_keys.unacked_index,
+        "unacked_mutex_key": found.bare_keys.unacked_mutex,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
         "socket_connect_timeout": SHORT_SECS,
@@ -58,6 +58,12 @@ def transport_options(found: Installed) -> dict[str, Any]:
         "health_check_interval": 25,
         "dead_letters_url": found.state_url,
         "dead_letters_bounds": asdict(found.bounds),
-        "delivery_prefix": found.keys.prefix,
+        "delivery_prefix": found.bare_keys.prefix,
         "message_max_bytes": found.message_max_bytes,
+        **prefixed(found.key_prefix),
     }
+
+
+def prefixed(key_prefix: str) -> dict[str, str]:
+    """Return the option that puts something before the name of every key, of channels and of result stores."""
+    return {"global_keyprefix": key_prefix} if key_prefix else {}

@@ -1,8 +1,11 @@
 """The names of everything that delivery keeps in Redis, in one place."""
 
+import re
 from dataclasses import dataclass
 
 PLAIN_UNACKED = "unacked"  # where kombu's own transport keeps in-flight messages
+KEY_PREFIX = re.compile(r"([A-Za-z0-9_.:{}-]{0,63}:)?\Z")  # what may stand before the name of every key
+KEY_PREFIX_MUST = "Must be up to 64 letters, digits or characters _.:{}- that end with a colon, like blue:."
 DEFAULT_PREFIX = "delivery"  # of a channel that no `install` has set up
 
 
@@ -90,6 +93,10 @@ class Keys:
 
     prefix: str = DEFAULT_PREFIX
     unacked_key: str = ""
+
+    def under(self, key_prefix: str) -> "Keys":
+        """The same keys with something before each name."""
+        return Keys(f"{key_prefix}{self.prefix}", f"{key_prefix}{self.unacked}")
 
     @property
     def unacked(self) -> str:

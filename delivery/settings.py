@@ -26,7 +26,8 @@ class Installed:
 
     url: str = field(repr=False)
     state_url: str = field(repr=False)
-    keys: Keys
+    key_prefix: str  # before the name of every key and channel, also those of kombu and of results
+    bare_keys: Keys  # as kombu's channels name them, which add the key prefix
     visibility_timeout_secs: int
     grace_secs: float
     bounds: Bounds
@@ -35,6 +36,11 @@ class Installed:
     probe: Probe | str | None
     pause_secs: float
     message_max_bytes: int
+
+    @property
+    def keys(self) -> Keys:
+        """The names of the app's keys in Redis."""
+        return self.bare_keys.under(self.key_prefix)
 
     @cached_property
     def redis(self) -> redis.Redis:

@@ -60,7 +60,7 @@ app.conf.update(
     beat_max_loop_interval=5,
     redbeat_redis_url=shown(broker.redis_url),  # only to be shown: Celery tells its settings to whoever asks
     redbeat_redis_options={},
-    redbeat_key_prefix=f"{PREFIX}:beat:",
+    redbeat_key_prefix=f"{broker.key_prefix}{PREFIX}:beat:",
     redbeat_lock_timeout=30,
 )
 
@@ -68,6 +68,7 @@ install(
     app,
     broker.broker,
     prefix=PREFIX,
+    key_prefix=broker.key_prefix,
     visibility_timeout_secs=broker.visibility_timeout_secs,
     grace_secs=limits.grace_secs,
     state_url=broker.redis_url,

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from marshmallow import ValidationError, fields
-from marshmallow.validate import OneOf
+from marshmallow.validate import OneOf, Regexp
 
 from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.errors import InvalidConfig
 from ..delivery import Bounds
 from ..delivery.connections.address import check
+from ..delivery.keys import KEY_PREFIX, KEY_PREFIX_MUST
 from ..schemas.settings import number, read_all, seconds, setting
 
 
@@ -49,6 +50,12 @@ class BrokerConfig(ClientSettings):
     broker_url: str | None = setting("CELERY_BROKER_URL", RedisUrl(), None, "The broker's address.", secret=True)
     result_url: str | None = setting(
         "CELERY_RESULT_BACKEND", StoreUrl(), None, "The result store's address.", secret=True
+    )
+    key_prefix: str = setting(
+        "KEY_PREFIX",
+        fields.String(validate=Regexp(KEY_PREFIX, error=KEY_PREFIX_MUST)),
+        "",
+        "What stands before the name of every key in Redis; must be equal for all that share queues.",
     )
     visibility_timeout_secs: int = setting(
         "VISIBILITY_TIMEOUT_SECS",

@@ -65,7 +65,7 @@ def breaker_state(service: str) -> "RedisStorage":
     """The state of a service's circuit breaker, which all workers share."""
     from ..clients.breaker import RedisStorage
 
-    return RedisStorage(redis(), service)
+    return RedisStorage(redis(), service, key_prefix=BrokerConfig.from_env().key_prefix)
 
 
 def _shared_breaker(service: str) -> "Breaker":

@@ -30,7 +30,7 @@ def check_workers(target: Target) -> Iterator[Finding]:
 
 
 def _is_of(target: Target, conf: Settings) -> bool:
-    return _option(conf, "delivery_prefix") == target.delivery.keys.prefix
+    return _option(conf, "delivery_prefix") == target.delivery.bare_keys.prefix
 
 
 def _same_timeout(target: Target, settings: Mapping[str, Settings]) -> Finding:
@@ -66,11 +66,11 @@ def _consumed(target: Target, queues: Mapping[str, list[dict[str, Any]]]) -> Fin
 
 def _others(target: Target, settings: Mapping[str, Settings], queues: Mapping[str, list[dict[str, Any]]]) -> Finding:
     """Workers of other apps harm ours if they take our messages, or restore messages that ours have in flight."""
-    keys = target.delivery.keys
+    own = target.delivery.bare_keys.unacked
     harmful = [
         f"{name} ({_transport(conf)}, visibility timeout {_timeout(conf)} s)"
         for name, conf in settings.items()
-        if _unacked(conf) == keys.unacked or _names({name: queues.get(name, [])}) & set(target.queues)
+        if _unacked(conf) == own or _names({name: queues.get(name, [])}) & set(target.queues)
     ]
     found = ", ".join(harmful) or f"{len(settings)} workers of other apps, with queues and keys of their own"
     fix = "Give the other app another database number (redis://host:port/1): it takes or restores messages of this app."

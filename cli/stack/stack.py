@@ -16,8 +16,9 @@ from .servers import Running, Server, launch, start_all, wait_for_child, wait_re
 
 # Settings that are dropped from the caller's environment: the stack must never reach a real deployment.
 _DROPPED = (
-    "ALLOW_INSECURE_HTTP", "ARCHIV", "BREAKER_", "CALLS_", "CELERY_", "DEAD_", "FLOWER_", "HEALTH_", "MEMORY_GRAPH_",
-    "REDIS_", "REGISTRY_", "RESULT_", "SERVICE_", "SWEEP_", "TASK_", "VAULT_", "VISIBILITY_", "WORKER_",
+    "ALLOW_INSECURE_HTTP", "ARCHIV", "BREAKER_", "CALLS_", "CELERY_", "DEAD_", "FLOWER_", "HEALTH_", "KEY_PREFIX",
+    "MEMORY_GRAPH_", "REDIS_", "REGISTRY_", "RESULT_", "SERVICE_", "SWEEP_", "TASK_", "VAULT_", "VISIBILITY_",
+    "WORKER_",
 )  # fmt: skip
 _APP = "memory_graph_workers.tasks.app"
 _WORKER_PROCESSES = 2
@@ -157,7 +158,8 @@ class Stack:
     def _flower(self) -> Server:
         command = [sys.executable, "-m", "memory_graph_workers.cli", "flower", "--port"]
         # Flower needs the broker only, so it gets no other address or key.
-        settings = {"REDIS_URL": self.environ["REDIS_URL"], "FLOWER_BASIC_AUTH": f"mgw:{self.keys.flower}"}
+        settings = {name: self.environ[name] for name in ("REDIS_URL", "KEY_PREFIX") if name in self.environ}
+        settings["FLOWER_BASIC_AUTH"] = f"mgw:{self.keys.flower}"
         return Server(
             "flower",
             lambda port: [*command, str(port)],
@@ -175,7 +177,7 @@ class Stack:
         from ...delivery.broker.transport import broker_settings
 
         with Celery(set_as_current=False) as app:
-            app.conf.update(broker_settings(self.environ["REDIS_URL"]))
+            app.conf.update(broker_settings(self.environ["REDIS_URL"], self.environ.get("KEY_PREFIX", "")))
             return bool(app.control.ping(timeout=0.5))
 
     def _redis_url(self, port: int) -> str:

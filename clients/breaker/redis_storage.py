@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 # A probe that has neither succeeded nor failed after this time was killed; the next one may start.
 PROBE_SECS = 90.0
 CACHE_SECS = 0.2
-KEY_PREFIX = "memory_graph:breaker"
+_KEY = "memory_graph:breaker"
 _STATES = (pybreaker.STATE_CLOSED, pybreaker.STATE_OPEN, pybreaker.STATE_HALF_OPEN)
 # Counts a failure unless its request was counted since the last success: one round trip, and atomic for all workers.
 _COUNT_REQUEST = """
@@ -38,10 +38,10 @@ class RedisStorage(Storage):
     key, so the clock of Redis decides and not the worker's. While Redis is unreachable, the last known state holds.
     """
 
-    def __init__(self, redis: "Redis", service: str, reset_secs: float = RESET_SECS) -> None:
+    def __init__(self, redis: "Redis", service: str, reset_secs: float = RESET_SECS, key_prefix: str = "") -> None:
         super().__init__("redis")
         self._redis = redis
-        self._key = f"{KEY_PREFIX}:{service}"
+        self._key = f"{key_prefix}{_KEY}:{service}"
         self._reset_secs = reset_secs
         self._known: dict[str, str] = {}
         self._read_at = -CACHE_SECS

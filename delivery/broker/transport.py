@@ -25,7 +25,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ..bounds import Bounds
 from ..connections.address import SENTINEL, server_url, shown
-from ..connections.connection import made
+from ..connections.connection import client_of, made
 from ..connections.places import Place, place_of
 from ..connections.replies import State, spoken, state_of
 from ..dead_letters.store import DeadLetters, dead_letters_at
@@ -94,7 +94,7 @@ class Channel(_PlainChannel):
 
     @cached_property
     def keys(self) -> Keys:
-        """The names of this app's keys in Redis."""
+        """The names of this app's keys in Redis; the channel's clients add `global_keyprefix`."""
         return Keys(self.delivery_prefix, self.unacked_key)
 
     @property
@@ -103,8 +103,8 @@ class Channel(_PlainChannel):
         given = self.dead_letters_bounds
         bounds = Bounds(**cast(Any, {**given, "names": tuple(given["names"])})) if given else None
         if self.dead_letters_url:
-            return dead_letters_at(self.dead_letters_url, self.keys, bounds)
-        return DeadLetters(self._late_client(), self.keys, bounds)
+            return dead_letters_at(self.dead_letters_url, self.keys.under(self.global_keyprefix), bounds)
+        return DeadLetters(client_of(self._late_pool), self.keys.under(self.global_keyprefix), bounds)
 
     @property
     def quarantine(self) -> Quarantine:
@@ -440,12 +440,13 @@ def _turn() -> None:
     """Do nothing: the turn of the loop that this causes looks for messages."""
 
 
-def broker_settings(url: str) -> dict[str, Any]:
+def broker_settings(url: str, key_prefix: str = "") -> dict[str, Any]:
     """Return the settings that make an app use this transport for the Redis at an address."""
     scheme = url.partition("://")[0]
+    options = {"broker_transport_options": {"global_keyprefix": key_prefix}} if key_prefix else {}
     if scheme not in PATHS:  # a Unix socket, whose path must stay in the address, or sentinels
-        return {"broker_url": f"{ALIAS}{url}"}
-    return {"broker_url": url, "broker_transport": PATHS[scheme]}
+        return {"broker_url": f"{ALIAS}{url}", **options}
+    return {"broker_url": url, "broker_transport": PATHS[scheme], **options}
 
 
 def _fast_json(message: Any) -> bytes | None:

@@ -78,6 +78,11 @@ def connect(url: str, *, timeout_secs: float, connect_timeout_secs: float, **opt
     return client
 
 
+def client_of(pool: Any) -> "redis.Redis":
+    """A client of the connections of a pool."""
+    return redis.Redis(connection_pool=pool)
+
+
 def use(pool: Any, url: str) -> Any:
     """Let a pool make connections of ours to the Redis at an address. Returns the pool."""
     pool.connection_class = made(pool.connection_class)

@@ -1,6 +1,8 @@
 """The names of a sweep's keys in Redis."""
 
-_PREFIX = "memory_graph:sweep"
+from ..base import broker
+
+_PREFIX = f"{broker.key_prefix}memory_graph:sweep"
 
 LOCK, INDEX, PAUSED = f"{_PREFIX}:lease", f"{_PREFIX}:index", f"{_PREFIX}:paused"
 SCRATCH = ("page", "taken", "over", "batches")  # parts of a sweep under way
