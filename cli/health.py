@@ -90,7 +90,7 @@ def check_worker(name: str) -> None:
         app.conf.update(
             broker_settings(config.broker),
             broker_transport_options={
-                **prefixed(config.key_prefix),
+                **prefixed(config.prefix),
                 "socket_connect_timeout": _ASK_SECS,
                 "socket_timeout": _ASK_SECS,
             },
@@ -111,7 +111,7 @@ def check_beat() -> None:
     from ..tasks.app import app
     from ..tasks.config import BrokerConfig
 
-    url = BrokerConfig.from_env().redis_url
+    url = BrokerConfig.from_env().state
     with connect(url, timeout_secs=_ASK_SECS, connect_timeout_secs=_ASK_SECS) as connection:
         if not connection.exists(RedBeatConfig(app).lock_key):
             raise Failure("No beat has renewed its lock for 30 seconds.")

@@ -10,7 +10,7 @@ from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, prefixed, transport_options
-from .connections.address import as_one_host, check, shown
+from .connections.address import CLUSTER, as_one_host, check, of_fleet, shown
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
 from .keys import KEY_PREFIX, KEY_PREFIX_MUST, Keys
@@ -63,14 +63,16 @@ def install(
     """
     _refuse_second(app)
     _refuse_late(app)
-    _refuse_other(url)
-    _refuse_other(state_url or url)
+    for each in (url, state_url or url):
+        _refuse_other(each)
     _refuse_compression(app)
+    keys = Keys(_prefix(app, prefix), unacked_key)
+    before = _key_prefix(key_prefix) or (f"{{{keys.prefix}}}:" if url.startswith(CLUSTER) else "")
     found = Installed(
-        url=url,
-        state_url=shown(state_url or url),
-        key_prefix=_key_prefix(key_prefix),
-        bare_keys=Keys(_prefix(app, prefix), unacked_key),
+        url=_of_fleet(url, before),
+        state_url=shown(_of_fleet(state_url or url, before)),
+        key_prefix=before,
+        bare_keys=keys,
         visibility_timeout_secs=visibility_timeout_secs,
         grace_secs=grace_secs,
         bounds=bounds or Bounds(),
@@ -92,7 +94,7 @@ def install(
 def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.conf.update(
         broker_settings(found.url, found.key_prefix),
-        result_backend=_results(app.conf.result_backend),
+        result_backend=_results(app.conf.result_backend, found.key_prefix),
         **KEPT,
         **PUBLISHED,
         broker_transport_options={**app.conf.broker_transport_options, **transport_options(found)},
@@ -107,8 +109,15 @@ def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.steps["consumer"].update(f"{__package__}.{step}" for step in _STEPS)
 
 
-def _results(url: Any) -> Any:
-    return as_one_host(url) if isinstance(url, str) else url
+def _results(url: Any, key_prefix: str) -> Any:
+    return as_one_host(_of_fleet(url, key_prefix)) if isinstance(url, str) else url
+
+
+def _of_fleet(url: str, key_prefix: str) -> str:
+    try:
+        return of_fleet(url, key_prefix)
+    except ValueError as error:
+        raise InvalidConfig(str(error)) from None
 
 
 def _refuse_second(app: Any) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from celery.backends.redis import RedisBackend
 
-from .connections.address import SENTINEL, server_url, shown
+from .connections.address import FOUND, server_url, shown
 from .connections.connection import use
 
 _PlainBackend: Any = RedisBackend  # what is overridden here is not in the stubs
@@ -17,19 +17,27 @@ class Backend(_PlainBackend):
     _scheme = "redis"
 
     def __init__(self, url: str = "", **options: Any) -> None:
-        """`url` lacks the first part of a scheme of two, such as redis+sentinel."""
+        """`url` lacks the first part of a scheme of two, such as redis+cluster."""
         whole = f"{self._scheme}+{url}"
-        super().__init__(url=whole if whole.startswith(SENTINEL) else url, **options)
+        super().__init__(url=whole if whole.startswith(FOUND) else url, **options)
 
     def _params_from_url(self, url: str, defaults: dict[str, Any]) -> Any:
-        return super()._params_from_url(server_url(url) if url.startswith(SENTINEL) else url, defaults)
+        return super()._params_from_url(server_url(url) if url.startswith(FOUND) else url, defaults)
 
     def _get_pool(self, **params: Any) -> Any:
         return use(super()._get_pool(**params), self.url or "")
 
+    def get(self, key: Any) -> Any:
+        """Read one result; a lost connection is tried again, as Celery does where it writes."""
+        return self.ensure(super().get, (key,))
+
+    def mget(self, keys: Any) -> Any:
+        """Read several results, in the same way."""
+        return self.ensure(super().mget, (keys,))
+
     def as_uri(self, include_password: bool = False) -> str:
         """Return the address, without its password."""
-        if not self.url.startswith(SENTINEL):
+        if not self.url.startswith(FOUND):
             return super().as_uri(include_password)
         return self.url if include_password else unquote(shown(self.url))
 

@@ -58,9 +58,9 @@ app.conf.update(
     worker_hijack_root_logger=True,
     beat_scheduler="memory_graph_workers.tasks.beat:Scheduler",
     beat_max_loop_interval=5,
-    redbeat_redis_url=shown(broker.redis_url),  # only to be shown: Celery tells its settings to whoever asks
+    redbeat_redis_url=shown(broker.state),  # only to be shown: Celery tells its settings to whoever asks
     redbeat_redis_options={},
-    redbeat_key_prefix=f"{broker.key_prefix}{PREFIX}:beat:",
+    redbeat_key_prefix=f"{broker.prefix}{PREFIX}:beat:",
     redbeat_lock_timeout=30,
 )
 
@@ -68,10 +68,10 @@ install(
     app,
     broker.broker,
     prefix=PREFIX,
-    key_prefix=broker.key_prefix,
+    key_prefix=broker.prefix,
     visibility_timeout_secs=broker.visibility_timeout_secs,
     grace_secs=limits.grace_secs,
-    state_url=broker.redis_url,
+    state_url=broker.state,
     bounds=bounds,
     # Which services a queue's tasks need: it is held while one of them is down. Health checks never wait.
     needs={

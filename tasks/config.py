@@ -1,5 +1,6 @@
 """Settings of producers and workers: the broker, retries, limits."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,9 +10,11 @@ from marshmallow.validate import OneOf, Regexp
 from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.errors import InvalidConfig
 from ..delivery import Bounds
-from ..delivery.connections.address import check
+from ..delivery.connections.address import CLUSTER, check, of_fleet
 from ..delivery.keys import KEY_PREFIX, KEY_PREFIX_MUST
 from ..schemas.settings import number, read_all, seconds, setting
+
+_CLUSTER_PREFIX = "{mgw}:"  # a hash tag: one node has all keys
 
 
 class StoreUrl(fields.String):
@@ -71,15 +74,37 @@ class BrokerConfig(ClientSettings):
     )
     result_expires_secs: int = setting("RESULT_EXPIRES_SECS", number(1, 31_536_000), 3600, "How long a result is kept.")
 
+    def mistakes(self) -> Iterator[str]:
+        """Refuse a cluster whose nodes would share the keys."""
+        try:
+            for url in self._urls:
+                of_fleet(url, self.prefix)
+        except ValueError as error:
+            yield f"key_prefix (KEY_PREFIX): {error}"
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the name of every key."""
+        return self.key_prefix or (_CLUSTER_PREFIX if any(url.startswith(CLUSTER) for url in self._urls) else "")
+
+    @property
+    def _urls(self) -> list[str]:
+        return [url for url in (self.redis_url, self.broker_url, self.result_url) if url]
+
+    @property
+    def state(self) -> str:
+        """The address of the Redis for sweeps, breakers and dead letters."""
+        return of_fleet(self.redis_url, self.prefix)
+
     @property
     def broker(self) -> str:
         """The broker's address."""
-        return self.broker_url or self.redis_url
+        return of_fleet(self.broker_url or self.redis_url, self.prefix)
 
     @property
     def results(self) -> str:
         """The result store's address."""
-        return self.result_url or self.redis_url
+        return of_fleet(self.result_url or self.redis_url, self.prefix)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def config() -> WorkerConfig:
 @cache
 def redis() -> Redis:
     """The Redis that holds sweeps, breakers and dead letters; answers are bytes."""
-    url = BrokerConfig.from_env().redis_url
+    url = BrokerConfig.from_env().state
     return connect(url, timeout_secs=10, connect_timeout_secs=5, health_check_interval=30)
 
 
@@ -65,7 +65,7 @@ def breaker_state(service: str) -> "RedisStorage":
     """The state of a service's circuit breaker, which all workers share."""
     from ..clients.breaker import RedisStorage
 
-    return RedisStorage(redis(), service, key_prefix=BrokerConfig.from_env().key_prefix)
+    return RedisStorage(redis(), service, key_prefix=BrokerConfig.from_env().prefix)
 
 
 def _shared_breaker(service: str) -> "Breaker":

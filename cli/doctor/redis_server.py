@@ -8,14 +8,16 @@ from urllib.parse import urlsplit
 import redis
 
 from ...clients.config import is_loopback
-from ...delivery.connections.address import as_one_host, is_redis, server_url, whole
+from ...delivery.connections.address import CLUSTER, SENTINEL, as_one_host, is_redis, server_url, whole
 from ...delivery.connections.connection import connect
-from ...delivery.connections.replies import NoPrimary, spoken
+from ...delivery.connections.replies import NoServer, spoken
 from ..target import Target
 from .config import MANAGED, DoctorConfig
 from .finding import Finding, State, judged
 
 _TIMEOUT_SECS = 5
+_NO_PRIMARY = "Start the sentinels and the primary, and compare the name in REDIS_URL with their SENTINEL MASTERS."
+_NO_OWNER = "Start the nodes (redis-cli CLUSTER SLOTS says who has what). If this is one server, write redis://."
 _NEARLY_FULL = 0.8
 _OLDEST = (6, 2)
 MOST_SKEW_SECS = 5.0
@@ -48,11 +50,11 @@ def check_server(name: str, url: str) -> Iterator[Finding]:
     yield check_address(name, url)
     try:
         with connect(url, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS) as server:
-            yield from _check_answers(name, server)
+            yield from _check_answers(name, server, in_cluster=url.startswith(CLUSTER))
     except redis.RedisError as error:
         fix = "Is it up, and are its address and password right (REDIS_URL)?"
-        if isinstance(error, NoPrimary):
-            fix = "Start the sentinels and the primary, and compare the name in REDIS_URL with their SENTINEL MASTERS."
+        if isinstance(error, NoServer):
+            fix = _NO_PRIMARY if url.startswith(SENTINEL) else _NO_OWNER
         yield Finding(name, State.FAILURE, f"does not answer ({spoken(error)})", fix)
 
 
@@ -67,14 +69,14 @@ def check_address(name: str, url: str) -> Finding:
     return judged(f"{name}: address", near or not lacks, f"{'on this host, ' if near else ''}{found}", fix, bad)
 
 
-def _check_answers(name: str, server: "redis.Redis") -> Iterator[Finding]:
+def _check_answers(name: str, server: "redis.Redis", *, in_cluster: bool) -> Iterator[Finding]:
     info = server.info()
     mode = str(info.get("redis_mode") or info.get("server_mode", "unknown"))  # Valkey has the second name, too
     yield judged(
         f"{name}: kind",
-        mode != "cluster",
+        in_cluster or mode != "cluster",
         mode,
-        "Redis Cluster cannot carry queues: let REDIS_URL name one server, or one with Sentinel.",
+        "It is a node of a cluster: write redis+cluster:// in place of redis:// (REDIS_URL).",
     )
     yield _version(name, info)
     yield _role(name, info)

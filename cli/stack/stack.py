@@ -175,9 +175,11 @@ class Stack:
         from celery import Celery
 
         from ...delivery.broker.transport import broker_settings
+        from ...tasks.config import BrokerConfig
 
         with Celery(set_as_current=False) as app:
-            app.conf.update(broker_settings(self.environ["REDIS_URL"], self.environ.get("KEY_PREFIX", "")))
+            broker = BrokerConfig.from_env(self.environ)
+            app.conf.update(broker_settings(broker.broker, broker.prefix))
             return bool(app.control.ping(timeout=0.5))
 
     def _redis_url(self, port: int) -> str:

@@ -24,7 +24,7 @@ from kombu.utils.json import dumps
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ..bounds import Bounds
-from ..connections.address import SENTINEL, server_url, shown
+from ..connections.address import FOUND, server_url, shown
 from ..connections.connection import client_of, made
 from ..connections.places import Place, place_of
 from ..connections.replies import State, spoken, state_of
@@ -405,7 +405,7 @@ class Transport(_PlainTransport):
         super().__init__(client, **options)
         prefix = client.uri_prefix or ""
         url = f"{prefix.removeprefix(ALIAS)}+{client.hostname}"
-        self._found_by = url if url.startswith(SENTINEL) else ""
+        self._found_by = url if url.startswith(FOUND) else ""
         self.can_parse_url = bool(self._found_by)  # so that kombu lets us show the address
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:

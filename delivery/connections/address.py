@@ -1,6 +1,6 @@
 """Addresses of Redis: read in one place, shown without a password, and opened with it.
 
-An address names one server, or whoever knows the server to use now: the sentinels of a primary.
+An address names one server, or whoever knows the server to use now: the sentinels of a primary, or nodes of a cluster.
 """
 
 import re
@@ -10,19 +10,24 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 SERVER = ("redis://", "rediss://")
 SOCKET = "redis+socket://"
 SENTINEL = ("redis+sentinel://", "rediss+sentinel://")
-_REDIS = (*SERVER, SOCKET, *SENTINEL)
+CLUSTER = ("redis+cluster://", "rediss+cluster://")
+FOUND = (*SENTINEL, *CLUSTER)  # addresses of servers that others know
+_REDIS = (*SERVER, SOCKET, *FOUND)
 _PARTS = re.compile(
-    r"(?P<scheme>rediss?)\+sentinel://(?:(?P<user>[^/?]*)@)?(?P<hosts>[^/?@]*)/?(?P<path>[^?]*)\??(?P<query>.*)"
+    r"(?P<scheme>rediss?)\+(?P<kind>sentinel|cluster)://"
+    r"(?:(?P<user>[^/?]*)@)?(?P<hosts>[^/?@]*)/?(?P<path>[^?]*)\??(?P<query>.*)"
 )
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:,]+)(?::(?P<port>[0-9]{1,5}))?")
-_SENTINEL_PORT = 26379
-_SENTINEL_OPTIONS = {"sentinel_username": "username", "sentinel_password": "password"}
+_PORTS = {"sentinel": 26379, "cluster": 6379}
+_LOGIN = {"sentinel_username": "username", "sentinel_password": "password"}
+_TAG = re.compile(r"\{([^{}]+)\}")
 
 # What to write in place of an address that is none of ours; no other broker can hold queues, and none can keep leases.
+_BY_SENTINEL = "Write redis+sentinel://host:26379,host:26379/name/0"
 _INSTEAD = {
-    "sentinel": "Write redis+sentinel://host:26379,host:26379/name/0",
-    "redis-sentinel": "Write redis+sentinel://host:26379,host:26379/name/0",
-    "redis+cluster": "Redis Cluster cannot carry queues. Write redis://host:port/0, of a server that is in no cluster",
+    "sentinel": _BY_SENTINEL,
+    "redis-sentinel": _BY_SENTINEL,
+    "redis-cluster": "Write redis+cluster://host:6379",
     "unix": "Write redis+socket:///path/to/socket",
 }
 _ONE_SERVER = "Write redis://host:port/0 of a Redis or Valkey server, or rediss:// for TLS"
@@ -31,13 +36,14 @@ _whole: dict[str, str] = {}  # addresses, by what of them may be shown
 
 
 @dataclass(frozen=True)
-class Sentinels:
-    """Sentinels that watch a primary, and how they and that primary are spoken to."""
+class Seeds:
+    """Who knows the server to use, and how they and that server are spoken to."""
 
+    kind: str  # sentinel or cluster
     hosts: tuple[tuple[str, int], ...]
-    primary: str  # its name, as the sentinels know it
-    server_url: str = field(repr=False)  # the primary's, with the first sentinel's host and port
-    login: tuple[tuple[str, str], ...] = field(repr=False)  # of the sentinels
+    name: str  # of a primary, as its sentinels know it; of a cluster, the hash tag of the fleet's keys
+    server_url: str = field(repr=False)  # the server's, with the first host and port that know it
+    login: tuple[tuple[str, str], ...] = field(repr=False)  # of sentinels
 
 
 def is_redis(url: str) -> bool:
@@ -51,7 +57,7 @@ def check(url: str) -> None:
     Raises: ValueError, which says what to write.
     """
     if is_redis(url):
-        sentinels_of(url)
+        seeds_of(url)
         return
     scheme, found, _ = url.partition("://")
     what = f"A broker of the kind {scheme}" if found and scheme.isascii() else "An address without a kind"
@@ -59,31 +65,57 @@ def check(url: str) -> None:
     raise ValueError(f"{what} {why}. {_INSTEAD.get(scheme, _ONE_SERVER)}.")
 
 
-def sentinels_of(url: str) -> Sentinels | None:
-    """What an address says of sentinels; None if it names the server itself.
+def seeds_of(url: str) -> Seeds | None:
+    """Who knows the server of an address; None if it names the server itself.
 
     Raises: ValueError, which says how such an address is written.
     """
     parts = _PARTS.fullmatch(url)
     if parts is None:
         return None
-    name, _, database = unquote(parts["path"]).partition("/")
-    hosts = tuple(_host(text) for text in unquote(parts["hosts"]).split(","))
-    if not name or not (database or "0").isdigit():
-        raise ValueError("Must name a primary, as in redis+sentinel://host:26379,host:26379/name/0.")
+    hosts = tuple(_host(text, _PORTS[parts["kind"]]) for text in unquote(parts["hosts"]).split(","))
+    name, database = (_primary if parts["kind"] == "sentinel" else _tag)(unquote(parts["path"]))
     options = dict(parse_qsl(parts["query"], keep_blank_values=True))
-    login = tuple((known, options.pop(name)) for name, known in _SENTINEL_OPTIONS.items() if name in options)
+    login = tuple((known, options.pop(name)) for name, known in _LOGIN.items() if name in options)
     (host, port), user = hosts[0], f"{parts['user']}@" if parts["user"] else ""
     where = f"[{host}]" if ":" in host else host
     query = f"?{urlencode(options)}" if options else ""
-    return Sentinels(hosts, name, f"{parts['scheme']}://{user}{where}:{port}/{database or 0}{query}", login)
+    return Seeds(parts["kind"], hosts, name, f"{parts['scheme']}://{user}{where}:{port}/{database}{query}", login)
 
 
-def _host(text: str) -> tuple[str, int]:
+def _host(text: str, port: int) -> tuple[str, int]:
     found = _HOST.fullmatch(text)
-    if found is None or not 0 < int(found["port"] or _SENTINEL_PORT) < 65_536:
+    if found is None or not 0 < int(found["port"] or port) < 65_536:
         raise ValueError("Must name its hosts as host:port, with commas between them.")
-    return found["host"].strip("[]"), int(found["port"] or _SENTINEL_PORT)
+    return found["host"].strip("[]"), int(found["port"] or port)
+
+
+def _primary(path: str) -> tuple[str, int]:
+    name, _, database = path.partition("/")
+    if not name or not (database or "0").isdigit():
+        raise ValueError("Must name a primary, as in redis+sentinel://host:26379,host:26379/name/0.")
+    return name, int(database or 0)
+
+
+def _tag(path: str) -> tuple[str, int]:
+    if "/" in path or (path.isdigit() and int(path)):
+        raise ValueError("Must name no database: a cluster has number 0 alone. Write redis+cluster://host:6379.")
+    return "" if path.isdigit() else path, 0
+
+
+def of_fleet(url: str, key_prefix: str) -> str:
+    """The address of the server that has a fleet's keys: in a cluster it depends on their hash tag.
+
+    Raises: ValueError for a cluster and a prefix without a hash tag.
+    """
+    parts = _PARTS.fullmatch(url) if url.startswith(CLUSTER) else None
+    if parts is None:
+        return url
+    tag = _TAG.search(key_prefix)
+    if tag is None:
+        raise ValueError("Must have a hash tag in a cluster, like {blue}:, so that one node has all keys.")
+    end = f"?{parts['query']}" if parts["query"] else ""
+    return f"{url[: parts.end('hosts')]}/{quote(tag[1], safe='')}{end}"
 
 
 def as_one_host(url: str) -> str:
@@ -95,9 +127,9 @@ def as_one_host(url: str) -> str:
 
 
 def server_url(url: str) -> str:
-    """The address as redis-py reads it; of sentinels, with one of them in the place of the server."""
-    sentinels = sentinels_of(url)
-    found = sentinels.server_url if sentinels else url
+    """The address as redis-py reads it; where others know the server, with one of them in its place."""
+    seeds = seeds_of(url)
+    found = seeds.server_url if seeds else url
     return found.replace(SOCKET, "unix://", 1).replace("virtual_host=", "db=", 1)
 
 

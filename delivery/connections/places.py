@@ -1,16 +1,18 @@
 """Which server an address means now: asked anew at each connect, because after a failover it is another one."""
 
 import random
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import redis
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
+from redis.crc import key_slot
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
-from .address import Sentinels, sentinels_of
-from .replies import NoPrimary
+from .address import Seeds, seeds_of
+from .replies import NoServer
 
 _ASK_SECS = 1.0
 
@@ -26,42 +28,78 @@ class Place(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class PrimaryOf:
     """The primary that sentinels know by a name."""
 
-    sentinels: Sentinels
-    options: dict[str, Any] = field(repr=False)
+    def __init__(self, seeds: Seeds) -> None:
+        self._seeds, self._options = seeds, {**dict(seeds.login), **_options(seeds, ("ssl",))}
 
     def find(self) -> tuple[str, int]:
         """Ask the sentinels, in an order of chance, so that a fleet's workers do not all ask the same one."""
-        hosts = random.sample(self.sentinels.hosts, len(self.sentinels.hosts))
-        asked = Sentinel(hosts, sentinel_kwargs=self.options)
+        asked = Sentinel(_shuffled(self._seeds.hosts), sentinel_kwargs=self._options)
         try:
-            host, port = asked.discover_master(self.sentinels.primary)
+            host, port = asked.discover_master(self._seeds.name)
         except MasterNotFoundError:
-            asking = ", ".join(f"{host}:{port}" for host, port in self.sentinels.hosts)
-            raise NoPrimary(self.sentinels.primary, asking) from None
+            wanted = f"a primary {self._seeds.name} that is up"
+            raise NoServer(f"None of the sentinels {_shown(self._seeds)} knows {wanted}") from None
         else:
             return str(host), int(port)
         finally:
             asked.close()
 
 
+class OwnerOf:
+    """The node of a cluster that has the keys with a hash tag."""
+
+    def __init__(self, seeds: Seeds) -> None:
+        self._seeds, self._options = seeds, _options(seeds, ("ssl", "username", "password"))
+        self._slot = key_slot(f"{{{seeds.name}}}".encode())
+        self._nodes: tuple[tuple[str, int], ...] = ()  # that were seen last: the first ones may be gone for good
+
+    def find(self) -> tuple[str, int]:
+        """Ask the nodes, in an order of chance."""
+        for host, port in _shuffled({*self._seeds.hosts, *self._nodes}):
+            try:
+                with redis.Redis(host=host, port=port, **self._options) as node:
+                    slots: Any = node.execute_command("CLUSTER SLOTS")
+            except ResponseError:  # it is in no cluster, or gives no information to this user
+                continue
+            except RedisError:
+                continue
+            self._nodes = tuple((_name(each[0]) or host, int(each[1])) for row in slots for each in row[2:])
+            for first, last, owner, *_ in slots:
+                if first <= self._slot <= last:
+                    return _name(owner[0]) or host, int(owner[1])
+        keys = f"who has the keys of {{{self._seeds.name}}}"
+        raise NoServer(f"None of the nodes {_shown(self._seeds)} of a cluster knows {keys}")
+
+
 def place_of(url: str) -> Place | None:
     """Who knows where an address's server is; None if the address says it."""
-    sentinels = sentinels_of(url)
-    if sentinels is None:
+    seeds = seeds_of(url)
+    if seeds is None:
         return None
-    parsed = parse_url(sentinels.server_url)
-    tls = {name: value for name, value in parsed.items() if name.startswith("ssl_")}
-    return PrimaryOf(
-        sentinels,
-        {
-            **dict(sentinels.login),
-            **({"ssl": True, **tls} if "connection_class" in parsed else {}),
-            "socket_timeout": _ASK_SECS,
-            "socket_connect_timeout": _ASK_SECS,
-            "retry": Retry(NoBackoff(), 0),
-        },
-    )
+    return PrimaryOf(seeds) if seeds.kind == "sentinel" else OwnerOf(seeds)
+
+
+def _options(seeds: Seeds, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """How the servers are asked that know it: in a second, and not twice."""
+    parsed = parse_url(seeds.server_url)
+    kept = {name: value for name, value in parsed.items() if name.startswith(kinds)}
+    tls = {"ssl": True} if "connection_class" in parsed else {}
+    once = Retry(NoBackoff(), 0)
+    return {**kept, **tls, "socket_timeout": _ASK_SECS, "socket_connect_timeout": _ASK_SECS, "retry": once}
+
+
+def _shuffled(hosts: Any) -> list[tuple[str, int]]:
+    return random.sample(sorted(hosts), len(hosts))
+
+
+def _shown(seeds: Seeds) -> str:
+    return ", ".join(f"{host}:{port}" for host, port in seeds.hosts)
+
+
+def _name(host: bytes | str | None) -> str:
+    """A node's host; empty if the node does not know by which name it was reached."""
+    found = host.decode() if isinstance(host, bytes) else host or ""
+    return "" if found == "?" else found

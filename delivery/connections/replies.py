@@ -37,10 +37,13 @@ _REPLIES = {
     "CLUSTERDOWN": (State.NOT_NOW, "its cluster is down"),
     "MASTERDOWN": (State.NOT_NOW, "it is a replica without its primary"),
     "LOADING": (State.NOT_NOW, "it loads its data"),
+    "MOVED": (State.NOT_NOW, "another node of its cluster has the key"),
+    "ASK": (State.NOT_NOW, "its cluster moves the key"),
     "TRYAGAIN": (State.NOT_NOW, "it moves its data"),
     "NOPERM": (State.REFUSED, "its user has no permission for the command"),
     "NOAUTH": (State.REFUSED, "it wants a password"),
     "WRONGPASS": (State.REFUSED, "user or password are wrong"),
+    "CROSSSLOT": (State.REFUSED, "it is in a cluster, and its address does not say so (redis+cluster)"),
     "OOM": (State.FULL, "its memory is full"),
     "WRONGTYPE": (State.CORRUPT_KEY, "a key holds data of another type"),
 }
@@ -73,17 +76,10 @@ class NotNow(RedisConnectionError):
         return f"Redis replied {self.reply}: {_REPLIES[self.reply][1]}"
 
 
-class NoPrimary(RedisConnectionError):
-    """No sentinel that answers knows a primary of that name that is up."""
+class NoServer(RedisConnectionError):
+    """Nobody that was asked knows the server to use; the text says who was asked for what."""
 
     showable = True
-
-    def __init__(self, primary: str, sentinels: str) -> None:
-        super().__init__(primary, sentinels)
-        self.primary, self.sentinels = primary, sentinels
-
-    def __str__(self) -> str:
-        return f"None of the sentinels {self.sentinels} knows a primary {self.primary} that is up"
 
 
 def state_of(error: BaseException) -> State | None:
@@ -98,7 +94,7 @@ def state_of(error: BaseException) -> State | None:
 
 def spoken(error: BaseException) -> str:
     """An error of Redis in a few words that quote no content: its state's name, else its class."""
-    if isinstance(error, NoPrimary):
+    if isinstance(error, NoServer):
         return str(error)
     name = name_in(error)
     known = _REPLIES.get(name)

@@ -2,7 +2,7 @@
 
 from ..base import broker
 
-_PREFIX = f"{broker.key_prefix}memory_graph:sweep"
+_PREFIX = f"{broker.prefix}memory_graph:sweep"
 
 LOCK, INDEX, PAUSED = f"{_PREFIX}:lease", f"{_PREFIX}:index", f"{_PREFIX}:paused"
 SCRATCH = ("page", "taken", "over", "batches")  # parts of a sweep under way

@@ -58,6 +58,13 @@ def test_a_server_that_is_away_is_a_failure_with_a_fix() -> None:
     assert "REDIS_URL" in answer.fix
 
 
+def test_a_server_that_is_in_no_cluster_is_named(broker: Any) -> None:
+    _, answer = check_server("redis", broker.url.replace("redis:", "redis+cluster:").replace("/0", "/mgw"))
+    assert answer.state is State.FAILURE
+    assert "of a cluster knows who has the keys of {mgw}" in answer.found
+    assert "write redis://" in answer.fix
+
+
 def test_sentinels_that_do_not_know_the_primary_are_named() -> None:
     _, answer = check_server("redis", "redis+sentinel://127.0.0.1:1,127.0.0.1:2/orders/0")
     assert answer.state is State.FAILURE

@@ -11,11 +11,9 @@ from memory_graph_workers.delivery.connections.connection import connect
 from memory_graph_workers.delivery.messages.attempts import was_lost
 
 URL = os.environ["DELIVERY_URL"]
-done = connect(URL, timeout_secs=30, connect_timeout_secs=5)
-
 app = Celery("delivery")
 app.conf.update(result_backend=URL, task_default_queue="work", worker_send_task_events=True)
-install(
+delivery = install(
     app,
     URL,
     visibility_timeout_secs=int(os.environ.get("DELIVERY_VISIBILITY_SECS", "3")),
@@ -28,6 +26,9 @@ install(
     message_max_bytes=int(os.environ.get("DELIVERY_MESSAGE_MAX_BYTES", str(32 * 2**20))),
     unacked_key="unacked",
 )
+
+
+done = connect(delivery.url, timeout_secs=30, connect_timeout_secs=5)
 
 
 class Refused(Exception):
@@ -60,7 +61,7 @@ class Doubtful(Refused):
 
 @app.task(name="good")
 def good(number: int) -> int:
-    done.rpush("done", number)
+    done.rpush(f"{delivery.key_prefix}done", number)
     return number
 
 

@@ -1,37 +1,46 @@
 """What an address says, and what of it may be shown."""
 
 import pytest
-from memory_graph_workers.delivery.connections.address import as_one_host, is_redis, sentinels_of, server_url, shown
+from memory_graph_workers.delivery.connections.address import (
+    as_one_host,
+    is_redis,
+    of_fleet,
+    seeds_of,
+    server_url,
+    shown,
+)
 
 URL = "rediss+sentinel://me:p%40ss@a:1,b,[::1]:3/orders/2?ssl_cert_reqs=required&sentinel_password=s%2Fq"
 
 
 def test_an_address_of_sentinels_is_read() -> None:
-    found = sentinels_of(URL)
+    found = seeds_of(URL)
     assert found is not None
     assert found.hosts == (("a", 1), ("b", 26379), ("::1", 3))
-    assert found.primary == "orders"
+    assert found.name == "orders"
     assert found.server_url == server_url(URL) == "rediss://me:p%40ss@a:1/2?ssl_cert_reqs=required"
     assert found.login == (("password", "s/q"),)
 
 
 def test_it_says_the_same_with_its_hosts_as_one() -> None:
-    assert sentinels_of(as_one_host(URL)) == sentinels_of(URL)
+    assert seeds_of(as_one_host(URL)) == seeds_of(URL)
     assert as_one_host(as_one_host(URL)) == as_one_host(URL)
     assert "," not in as_one_host(URL)
 
 
 def test_no_password_is_shown() -> None:
     assert shown(URL) == "rediss+sentinel://a:1,b,[::1]:3/orders/2"
-    assert "p%40ss" not in repr(sentinels_of(URL))
+    assert "p%40ss" not in repr(seeds_of(URL))
 
 
-@pytest.mark.parametrize("url", ["redis://a/1", "rediss://a", "redis+socket:///tmp/a", "redis+sentinel://a/b"])
+@pytest.mark.parametrize(
+    "url", ["redis://a/1", "rediss://a", "redis+socket:///tmp/a", "redis+sentinel://a/b", "redis+cluster://a"]
+)
 def test_what_delivery_can_use(url: str) -> None:
     assert is_redis(url)
 
 
-@pytest.mark.parametrize("url", ["sentinel://a/b", "redis-sentinel://a", "amqp://a", "sqs://", "redis+cluster://a", ""])
+@pytest.mark.parametrize("url", ["sentinel://a/b", "redis-sentinel://a", "amqp://a", "sqs://", "redis-cluster://a", ""])
 def test_what_it_cannot_use(url: str) -> None:
     assert not is_redis(url)
 
@@ -47,8 +56,32 @@ def test_what_it_cannot_use(url: str) -> None:
         ("redis+sentinel://a:70000/orders", "Must name its hosts"),
         ("redis+sentinel://a:1,,b/orders", "Must name its hosts"),
         ("redis+sentinel://a:x/orders", "Must name its hosts"),
+        ("redis+cluster://", "Must name its hosts"),
+        ("redis+cluster://a/1", "a cluster has number 0 alone"),
+        ("redis+cluster://a/blue/1", "a cluster has number 0 alone"),
     ],
 )
 def test_a_wrong_address_says_how_it_is_written(url: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        sentinels_of(url)
+        seeds_of(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "prefix", "found"),
+    [
+        ("redis+cluster://u:p@a:1,b", "{blue}:", "redis+cluster://u:p@a:1,b/blue"),
+        ("rediss+cluster://a/0?ssl_cert_reqs=none", "x{blue}:", "rediss+cluster://a/blue?ssl_cert_reqs=none"),
+        ("redis+cluster://a/green", "{blue}:", "redis+cluster://a/blue"),
+        ("redis://a/1", "", "redis://a/1"),
+        ("redis+sentinel://a/orders", "blue:", "redis+sentinel://a/orders"),
+    ],
+)
+def test_in_a_cluster_the_address_names_the_fleets_hash_tag(url: str, prefix: str, found: str) -> None:
+    assert of_fleet(url, prefix) == found
+    assert (seeds := seeds_of(found)) is None or seeds.name in ("blue", "orders")
+
+
+@pytest.mark.parametrize("prefix", ["", "blue:", "{}:"])
+def test_in_a_cluster_there_is_a_hash_tag(prefix: str) -> None:
+    with pytest.raises(ValueError, match="hash tag"):
+        of_fleet("redis+cluster://a", prefix)

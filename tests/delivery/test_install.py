@@ -38,12 +38,24 @@ def refused(app: Celery, url: str = URL, **options: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["amqp://localhost", "sqs://", "redis+cluster://localhost", "sentinel://a:1", ""])
+@pytest.mark.parametrize("url", ["amqp://localhost", "sqs://", "redis-cluster://localhost", "sentinel://a:1", ""])
 def test_a_broker_that_cannot_be_kept_is_refused(url: str) -> None:
     app = app_of()
     assert "Write redis" in refused(app, url)
     assert "Write redis" in refused(app, state_url=url or "nothing")
     install(app, URL)  # nothing was done to it
+
+
+def test_in_a_cluster_all_keys_have_the_apps_hash_tag() -> None:
+    found = install(app_of(), "redis+cluster://a:1")
+    assert (found.url, found.key_prefix) == ("redis+cluster://a:1/shop", "{shop}:")
+    assert found.keys.letters == "{shop}:shop:dead:letters"
+    assert "hash tag" in refused(app_of(), "redis+cluster://a:1", key_prefix="blue:")
+
+
+@pytest.mark.parametrize("text", ["blue", "a b:", "*:", "é:", f"{'a' * 64}:"])
+def test_a_key_prefix_that_is_none_is_refused(text: str) -> None:
+    assert "end with a colon" in refused(app_of(), key_prefix=text)
 
 
 def test_a_second_call_is_refused() -> None:

@@ -20,6 +20,8 @@ DOWN_AFTER_MS = 1000
 class Server:
     """One Valkey, as a server of data or as a sentinel."""
 
+    bus = 0  # of a cluster's node: the port where the others reach it
+
     def __init__(self, folder: Path, port: int, *options: str) -> None:
         folder.mkdir()
         self.port = port
@@ -44,6 +46,9 @@ class Watched:
         self.servers.append(Server(folder / "two", free_port(), *data, *replicates))
         self.sentinels = [self._sentinel(folder, number, first) for number in range(3)]
         self.url = f"redis+sentinel://{','.join(f'127.0.0.1:{asked.port}' for asked in self.sentinels)}/{PRIMARY}/0"
+
+    def begin(self) -> None:
+        """Wait until the sentinels know each other and the replica."""
         until(lambda: all(answers(asked.redis) for asked in self.sentinels))
         for asked in self.sentinels:  # they look around every ten seconds, unless told otherwise
             asked.redis.execute_command("SENTINEL DEBUG", "info-period", 200, "publish-period", 200)
@@ -73,6 +78,11 @@ class Watched:
         until(lambda: found.extend(filter(_is_primary, self.servers)) or found)
         return found[0]
 
+    @property
+    def redis(self) -> Redis:
+        """A client of that server."""
+        return self.primary.redis
+
     def fail_over(self) -> None:
         """Make the replica the primary, as before a restart of its machine."""
         old = self.primary
@@ -99,5 +109,8 @@ def _is_primary(server: Server) -> bool:
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
     watched = Watched(tmp_path)
-    yield watched
-    watched.stop()
+    try:
+        watched.begin()
+        yield watched
+    finally:
+        watched.stop()

@@ -37,7 +37,7 @@ def test_no_password_shows() -> None:
         ("amqp://me:secret@a", "kind amqp is not supported.*Write redis://"),
         ("sqs://me:secret@", "kind sqs is not supported"),
         ("sentinel://:secret@a:1/orders", r"Write redis\+sentinel://host:26379"),
-        ("redis+cluster://:secret@a:1", "Redis Cluster cannot carry queues"),
+        ("redis+cluster://:secret@a:1/3", "a cluster has number 0 alone"),
         ("redis+sentinel://:secret@a:1", "Must name a primary"),
         ("secret", "An address without a kind"),
     ],
@@ -48,6 +48,13 @@ def test_a_broker_that_is_not_built_is_refused_with_what_to_use_and_not_repeated
     with pytest.raises(InvalidConfig, match=says) as refused:
         BrokerConfig(**{name: url})
     assert "secret" not in str(refused.value)
+
+
+def test_in_a_cluster_all_keys_have_a_hash_tag() -> None:
+    config = BrokerConfig(redis_url="redis+cluster://a:1")
+    assert (config.prefix, config.state, config.broker) == ("{mgw}:", *2 * ["redis+cluster://a:1/mgw"])
+    with pytest.raises(InvalidConfig, match=r"KEY_PREFIX\): Must have a hash tag"):
+        BrokerConfig(redis_url="redis+cluster://a:1", key_prefix="blue:")
 
 
 def test_wrong_settings_are_told_when_sending_and_not_when_importing() -> None:

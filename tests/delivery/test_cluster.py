@@ -1,0 +1,75 @@
+"""A cluster: all keys of a fleet are with one node, which everybody finds again after it was replaced."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from kombu.exceptions import OperationalError
+from memory_graph_workers.delivery import install
+from support.broker import close
+from support.clusters import Cluster
+from support.clusters import cluster as cluster
+from support.waiting import until
+from support.worker import Worker
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def shop(cluster: Cluster) -> Iterator[Celery]:
+    app = Celery("delivery", set_as_current=False)
+    app.conf.update(result_backend=cluster.url, task_default_queue="work")
+    delivery = install(app, cluster.url, unacked_key="unacked")
+    yield app
+    delivery.redis.close()
+    close(app)
+
+
+@pytest.fixture
+def worker(cluster: Cluster, tmp_path: Path) -> Iterator[Worker]:
+    worker = Worker(cluster, "one", tmp_path / "worker.log")
+    until(lambda: "ready." in worker.text or not worker.is_alive)
+    yield worker
+    worker.kill()
+
+
+def done(cluster: Cluster) -> set[bytes]:
+    return set(cluster.redis.lrange("{delivery}:done", 0, -1))
+
+
+def sent(shop: Celery, number: int) -> bool:
+    try:
+        shop.send_task("good", (number,), ignore_result=True)
+    except OperationalError:
+        return False
+    return True
+
+
+def answered(shop: Celery) -> set[str]:
+    return {shop.send_task("answers", (text,)).get(timeout=60) for text in "abcd"}
+
+
+def test_tasks_run_and_results_arrive_though_no_seed_has_the_keys(
+    cluster: Cluster, shop: Celery, worker: Worker
+) -> None:
+    assert shop.send_task("good", (1,)).get(timeout=60) == 1
+    assert answered(shop) == set("abcd")  # each child has a connection to the result store now
+    cluster.fail_over()
+    assert answered(shop) == set("abcd")
+    until(lambda: sent(shop, 2))
+    until(lambda: done(cluster) == {b"1", b"2"})
+    cluster.redis.lpush("{delivery}:work", "no message")
+    until(lambda: cluster.redis.hlen("{delivery}:delivery:dead:quarantine:letters") == 1)
+    assert {key.startswith(b"{delivery}:") for key in cluster.redis.keys("*")} == {True}
+    assert worker.is_alive
+
+
+def test_after_the_node_with_the_keys_was_lost_all_go_on(cluster: Cluster, shop: Celery, worker: Worker) -> None:
+    assert sent(shop, 1)
+    until(lambda: done(cluster) == {b"1"})
+    until(lambda: cluster.redis.execute_command("WAIT", 1, 1000) == 1)
+    cluster.lose_owner()
+    until(lambda: sent(shop, 2))
+    until(lambda: done(cluster) == {b"1", b"2"})
+    assert worker.is_alive
