@@ -27,11 +27,27 @@ def other_queues(target: Target, broker: Any) -> Iterator[OtherQueue]:
     """The queues of messages that the app does not have, by name."""
     target.app.loader.import_default_modules()  # its tasks are known then
     known = {key for queue in target.queues for key in target.lists(queue)}
-    found = {key for raw in broker.scan_iter(count=_SCANNED, _type="list") if (key := _text(raw)) not in known}
-    for key in sorted(key for key in found if not key.endswith(_REPLIES)):
+    prefix, others = target.delivery.key_prefix, tuple(_other_prefixes(target, broker))
+    lists = broker.scan_iter(match=f"{_escaped(prefix)}*", count=_SCANNED, _type="list")
+    found = {key for raw in lists if (key := _text(raw)) not in known}
+    for key in sorted(key for key in found if not key.endswith(_REPLIES) and not key.startswith(others)):
         task = _task(broker.lindex(key, -1))
         if task is not None:
             yield OtherQueue(_PRIORITY.sub("", key), broker.llen(key), task in target.app.tasks)
+
+
+def _other_prefixes(target: Target, broker: Any) -> Iterator[str]:
+    """What stands before the keys of other fleets of this app, as far as workers of theirs run."""
+    name, ours = target.delivery.bare_keys.workers, target.delivery.key_prefix
+    for raw in broker.scan_iter(match=f"{_escaped(ours)}*{_escaped(name)}", count=_SCANNED, _type="zset"):
+        other = _text(raw).removesuffix(name)
+        if other != ours:
+            yield other
+
+
+def _escaped(text: str) -> str:
+    """The text as a pattern of Redis that means nothing else."""
+    return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)
 
 
 def others_in_flight(target: Target, broker: Any) -> set[str]:

@@ -10,7 +10,7 @@ from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, prefixed, transport_options
-from .connections.address import CLUSTER, as_one_host, check, of_fleet, shown
+from .connections.address import CLUSTER, as_one_host, check, of_fleet, veiled, with_checked_tls
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
 from .keys import KEY_PREFIX, KEY_PREFIX_MUST, Keys
@@ -67,10 +67,10 @@ def install(
         _refuse_other(each)
     _refuse_compression(app)
     keys = Keys(_prefix(app, prefix), unacked_key)
-    before = _key_prefix(key_prefix) or (f"{{{keys.prefix}}}:" if url.startswith(CLUSTER) else "")
+    before = _key_prefix(key_prefix or (f"{{{keys.prefix}}}:" if url.startswith(CLUSTER) else ""))
     found = Installed(
         url=_of_fleet(url, before),
-        state_url=shown(_of_fleet(state_url or url, before)),
+        state_url=veiled(_of_fleet(state_url or url, before)),
         key_prefix=before,
         bare_keys=keys,
         visibility_timeout_secs=visibility_timeout_secs,
@@ -115,7 +115,7 @@ def _results(url: Any, key_prefix: str) -> Any:
 
 def _of_fleet(url: str, key_prefix: str) -> str:
     try:
-        return of_fleet(url, key_prefix)
+        return with_checked_tls(of_fleet(url, key_prefix))
     except ValueError as error:
         raise InvalidConfig(str(error)) from None
 

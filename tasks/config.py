@@ -10,7 +10,7 @@ from marshmallow.validate import OneOf, Regexp
 from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.errors import InvalidConfig
 from ..delivery import Bounds
-from ..delivery.connections.address import CLUSTER, check, of_fleet
+from ..delivery.connections.address import CLUSTER, SOCKET, check, is_redis, of_fleet, with_checked_tls
 from ..delivery.keys import KEY_PREFIX, KEY_PREFIX_MUST
 from ..schemas.settings import number, read_all, seconds, setting
 
@@ -22,9 +22,15 @@ class StoreUrl(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if not text.startswith(("rediss://", "rediss+")) or "ssl_cert_reqs=" in text:
-            return text
-        return f"{text}{'&' if '?' in text else '?'}ssl_cert_reqs=required"
+        if is_redis(text):
+            self._check(text)
+        return with_checked_tls(text)
+
+    def _check(self, url: str) -> None:
+        try:
+            check(url)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
 
 
 class RedisUrl(StoreUrl):
@@ -32,10 +38,9 @@ class RedisUrl(StoreUrl):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            check(text)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
+        self._check(text)
+        if text.startswith(SOCKET):
+            raise ValidationError("Must be redis://host:port/0 here: a socket is on one host.")
         return text
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from _pytest.unraisableexception import collect_unraisable
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -71,6 +72,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Collect garbage after a file's last test: what it left open is told there, and not in a test of another file."""
     if nextitem is None or nextitem.path != item.path:
         gc.collect()
+        collect_unraisable(item.config)  # else the next test is blamed: pytest has looked already
 
 
 def lane_of(nodeid: str) -> str:

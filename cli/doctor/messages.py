@@ -17,7 +17,7 @@ from ..target import Target
 from .finding import Finding, State, judged
 
 _LONG_WAIT_SECS = 900
-# A worker that lost its connection waits up to half a minute before it reconnects, and its lease must outlast that.
+# A worker that lost its connection needs seconds to be back, more while another server is chosen; its lease must last.
 _SHORTEST_TIMEOUT_SECS = 45
 
 
@@ -25,8 +25,8 @@ def check_timeout(target: Target) -> Iterator[Finding]:
     """The visibility timeout against what it must outlast."""
     timeout_secs = target.delivery.visibility_timeout_secs
     setting = "VISIBILITY_TIMEOUT_SECS" if target.is_ours else "install's visibility_timeout_secs"
-    fix = f"Set {setting} to {_SHORTEST_TIMEOUT_SECS} or more, the same everywhere: a worker needs up to 30 s to "
-    fix += "reconnect after an outage, and until then others take its tasks."
+    fix = f"Set {setting} to {_SHORTEST_TIMEOUT_SECS} or more, the same everywhere: a worker needs seconds to "
+    fix += "come back after an outage, more after a failover, and until then others take its tasks."
     yield judged("visibility timeout", timeout_secs >= _SHORTEST_TIMEOUT_SECS, f"{timeout_secs} s", fix, State.WARNING)
 
 
@@ -126,6 +126,8 @@ def _abandoned(target: Target, broker: Redis) -> Finding:
 
 def _kombus_own(target: Target, broker: Redis) -> Iterator[Finding]:
     """Messages in flight under kombu's own name, which a plain Celery app on the same database has put there."""
+    if target.delivery.key_prefix:  # no app on kombu's own keys has these queues
+        return
     if target.delivery.keys.unacked != PLAIN_UNACKED and (left := broker.hlen(PLAIN_UNACKED)):
         fix = "Give each app another database number (redis://host:port/1), or see that no queue is in both apps."
         found = f"{left} messages in flight of an app on kombu's own transport"

@@ -24,7 +24,7 @@ from kombu.utils.json import dumps
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ..bounds import Bounds
-from ..connections.address import FOUND, server_url, shown
+from ..connections.address import FOUND, server_url, shown, veiled, whole
 from ..connections.connection import client_of, made
 from ..connections.places import Place, place_of
 from ..connections.replies import State, spoken, state_of
@@ -404,7 +404,7 @@ class Transport(_PlainTransport):
     def __init__(self, client: Any, **options: Any) -> None:
         super().__init__(client, **options)
         prefix = client.uri_prefix or ""
-        url = f"{prefix.removeprefix(ALIAS)}+{client.hostname}"
+        url = whole(f"{prefix.removeprefix(ALIAS)}+{client.hostname}")
         self._found_by = url if url.startswith(FOUND) else ""
         self.can_parse_url = bool(self._found_by)  # so that kombu lets us show the address
 
@@ -445,7 +445,7 @@ def broker_settings(url: str, key_prefix: str = "") -> dict[str, Any]:
     scheme = url.partition("://")[0]
     options = {"broker_transport_options": {"global_keyprefix": key_prefix}} if key_prefix else {}
     if scheme not in PATHS:  # a Unix socket, whose path must stay in the address, or sentinels
-        return {"broker_url": f"{ALIAS}{url}", **options}
+        return {"broker_url": f"{ALIAS}{veiled(url) if url.startswith(FOUND) else url}", **options}
     return {"broker_url": url, "broker_transport": PATHS[scheme], **options}
 
 

@@ -5,7 +5,7 @@ An address names one server, or whoever knows the server to use now: the sentine
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 SERVER = ("redis://", "rediss://")
 SOCKET = "redis+socket://"
@@ -15,12 +15,18 @@ FOUND = (*SENTINEL, *CLUSTER)  # addresses of servers that others know
 _REDIS = (*SERVER, SOCKET, *FOUND)
 _PARTS = re.compile(
     r"(?P<scheme>rediss?)\+(?P<kind>sentinel|cluster)://"
-    r"(?:(?P<user>[^/?]*)@)?(?P<hosts>[^/?@]*)/?(?P<path>[^?]*)\??(?P<query>.*)"
+    r"(?:(?P<user>[^/?#\[\]@;\s]*)@)?(?P<hosts>[^/?@]*)/?(?P<path>[^?]*)\??(?P<query>.*)"
 )
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:,]+)(?::(?P<port>[0-9]{1,5}))?")
 _PORTS = {"sentinel": 26379, "cluster": 6379}
 _LOGIN = {"sentinel_username": "username", "sentinel_password": "password"}
-_TAG = re.compile(r"\{([^{}]+)\}")
+_TAG = re.compile(r"[^{]*\{([^}]+)\}")  # as Redis finds it: from the first brace that opens to the next that closes
+_ENCODED = "in user and password, / ? # @ : ; and brackets are percent-encoded"
+_WRITTEN = f"Must be {{}}; {_ENCODED}."
+_SHAPES = {
+    "sentinel": "redis+sentinel://user:password@host:26379,host:26379/name/0",
+    "cluster": "redis+cluster://user:password@host:6379",
+}
 
 # What to write in place of an address that is none of ours; no other broker can hold queues, and none can keep leases.
 _BY_SENTINEL = "Write redis+sentinel://host:26379,host:26379/name/0"
@@ -57,7 +63,8 @@ def check(url: str) -> None:
     Raises: ValueError, which says what to write.
     """
     if is_redis(url):
-        seeds_of(url)
+        if not url.startswith(SOCKET):
+            _refuse_misread(server_url(url))
         return
     scheme, found, _ = url.partition("://")
     what = f"A broker of the kind {scheme}" if found and scheme.isascii() else "An address without a kind"
@@ -72,10 +79,11 @@ def seeds_of(url: str) -> Seeds | None:
     """
     parts = _PARTS.fullmatch(url)
     if parts is None:
+        _refuse_unread(url)
         return None
     hosts = tuple(_host(text, _PORTS[parts["kind"]]) for text in unquote(parts["hosts"]).split(","))
     name, database = (_primary if parts["kind"] == "sentinel" else _tag)(unquote(parts["path"]))
-    options = dict(parse_qsl(parts["query"], keep_blank_values=True))
+    options = dict(parse_qsl(with_checked_tls(url).partition("?")[2], keep_blank_values=True))
     login = tuple((known, options.pop(name)) for name, known in _LOGIN.items() if name in options)
     (host, port), user = hosts[0], f"{parts['user']}@" if parts["user"] else ""
     where = f"[{host}]" if ":" in host else host
@@ -83,10 +91,27 @@ def seeds_of(url: str) -> Seeds | None:
     return Seeds(parts["kind"], hosts, name, f"{parts['scheme']}://{user}{where}:{port}/{database}{query}", login)
 
 
+def _refuse_unread(url: str) -> None:
+    for kind, shape in _SHAPES.items():
+        if url.startswith((f"redis+{kind}://", f"rediss+{kind}://")):
+            raise ValueError(_WRITTEN.format(shape))
+
+
+def _refuse_misread(url: str) -> None:
+    """Refuse what other libraries read in another way, or fail on with a part of the password in the error's text."""
+    try:
+        parts = urlsplit(url)
+        _, is_whole = parts.port, not parts.fragment and ";" not in url
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError(_WRITTEN.format("redis://user:password@host:6379/0"))
+
+
 def _host(text: str, port: int) -> tuple[str, int]:
     found = _HOST.fullmatch(text)
     if found is None or not 0 < int(found["port"] or port) < 65_536:
-        raise ValueError("Must name its hosts as host:port, with commas between them.")
+        raise ValueError(f"Must name its hosts as host:port, with commas between them; {_ENCODED}.")
     return found["host"].strip("[]"), int(found["port"] or port)
 
 
@@ -98,9 +123,11 @@ def _primary(path: str) -> tuple[str, int]:
 
 
 def _tag(path: str) -> tuple[str, int]:
-    if "/" in path or (path.isdigit() and int(path)):
+    if path.startswith("{") and path.endswith("}"):
+        return path[1:-1], 0
+    if path not in ("", "0"):
         raise ValueError("Must name no database: a cluster has number 0 alone. Write redis+cluster://host:6379.")
-    return "" if path.isdigit() else path, 0
+    return "", 0
 
 
 def of_fleet(url: str, key_prefix: str) -> str:
@@ -111,11 +138,11 @@ def of_fleet(url: str, key_prefix: str) -> str:
     parts = _PARTS.fullmatch(url) if url.startswith(CLUSTER) else None
     if parts is None:
         return url
-    tag = _TAG.search(key_prefix)
+    tag = _TAG.match(key_prefix)
     if tag is None:
         raise ValueError("Must have a hash tag in a cluster, like {blue}:, so that one node has all keys.")
     end = f"?{parts['query']}" if parts["query"] else ""
-    return f"{url[: parts.end('hosts')]}/{quote(tag[1], safe='')}{end}"
+    return f"{url[: parts.end('hosts')]}/{{{tag[1]}}}{end}"
 
 
 def as_one_host(url: str) -> str:
@@ -127,22 +154,39 @@ def as_one_host(url: str) -> str:
 
 
 def server_url(url: str) -> str:
-    """The address as redis-py reads it; where others know the server, with one of them in its place."""
+    """The address as redis-py reads it; where others know the server, with one of them in its place.
+
+    Raises: ValueError, which says how such an address is written.
+    """
     seeds = seeds_of(url)
     found = seeds.server_url if seeds else url
     return found.replace(SOCKET, "unix://", 1).replace("virtual_host=", "db=", 1)
 
 
-def shown(url: str) -> str:
-    """An address without user, password and options; `connect` takes it in place of the whole one.
+def with_checked_tls(url: str) -> str:
+    """The address; over TLS the server's certificate is checked, unless the address says otherwise."""
+    if not url.startswith(("rediss://", "rediss+")) or "ssl_cert_reqs=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
-    A worker tells its transport options to everybody who asks, and Flower asks: no password may be in them.
+
+def shown(url: str) -> str:
+    """An address without user, password and options."""
+    return re.sub("//[^/]*@", "//", url).partition("?")[0]
+
+
+def veiled(url: str) -> str:
+    """An address without them that `whole`, and so `connect`, knows in this process.
+
+    A worker tells its settings to everybody who asks, and Flower asks: no password may be in them.
     """
-    name = re.sub("//[^/]*@", "//", url).partition("?")[0]
-    _whole[name] = url
+    name, number = shown(url), 1
+    while _whole.setdefault(name, url) != url:  # the same server, with another user
+        number += 1
+        name = f"{shown(url)}#{number}"
     return name
 
 
 def whole(url: str) -> str:
-    """The address with its password, of one that `shown` gave."""
+    """The address with its password, of one that `veiled` gave."""
     return _whole.get(url, url)

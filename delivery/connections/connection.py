@@ -69,7 +69,7 @@ def made(kind: Any) -> Any:
 
 
 def connect(url: str, *, timeout_secs: float, connect_timeout_secs: float, **options: Any) -> "redis.Redis":
-    """A client of the Redis at an address, also at one that `shown` gave; it raises NotNow as `replies` says."""
+    """A client of the Redis at an address, also at one that `veiled` gave; it raises NotNow as `replies` says."""
     address = whole(url)
     client = redis.Redis.from_url(
         server_url(address), socket_timeout=timeout_secs, socket_connect_timeout=connect_timeout_secs, **options

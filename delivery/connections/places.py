@@ -1,6 +1,7 @@
 """Which server an address means now: asked anew at each connect, because after a failover it is another one."""
 
 import random
+from functools import lru_cache
 from typing import Any, Protocol
 
 import redis
@@ -12,7 +13,7 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from .address import Seeds, seeds_of
-from .replies import NoServer
+from .replies import NoServer, spoken
 
 _ASK_SECS = 1.0
 
@@ -36,16 +37,21 @@ class PrimaryOf:
 
     def find(self) -> tuple[str, int]:
         """Ask the sentinels, in an order of chance, so that a fleet's workers do not all ask the same one."""
-        asked = Sentinel(_shuffled(self._seeds.hosts), sentinel_kwargs=self._options)
-        try:
-            host, port = asked.discover_master(self._seeds.name)
-        except MasterNotFoundError:
-            wanted = f"a primary {self._seeds.name} that is up"
-            raise NoServer(f"None of the sentinels {_shown(self._seeds)} knows {wanted}") from None
-        else:
-            return str(host), int(port)
-        finally:
-            asked.close()
+        said: list[str] = []
+        for host in _shuffled(self._seeds.hosts):
+            asked = Sentinel([host], sentinel_kwargs=self._options)
+            try:
+                found, port = asked.discover_master(self._seeds.name)
+            except MasterNotFoundError:  # or it is away
+                continue
+            except RedisError as error:
+                said.append(_told(host, error))
+            else:
+                return str(found), int(port)
+            finally:
+                asked.close()
+        wanted = f"a primary {self._seeds.name} that is up"
+        raise NoServer(f"None of the sentinels {_shown(self._seeds)} knows {wanted}{_and(said)}")
 
 
 class OwnerOf:
@@ -58,22 +64,25 @@ class OwnerOf:
 
     def find(self) -> tuple[str, int]:
         """Ask the nodes, in an order of chance."""
+        said: list[str] = []
         for host, port in _shuffled({*self._seeds.hosts, *self._nodes}):
             try:
                 with redis.Redis(host=host, port=port, **self._options) as node:
                     slots: Any = node.execute_command("CLUSTER SLOTS")
-            except ResponseError:  # it is in no cluster, or gives no information to this user
+            except RedisError as error:
+                if isinstance(error, ResponseError):  # it is in no cluster, or says nothing to this user
+                    said.append(_told((host, port), error))
                 continue
-            except RedisError:
-                continue
-            self._nodes = tuple((_name(each[0]) or host, int(each[1])) for row in slots for each in row[2:])
+            nodes = [(_name(each, host), int(each[1])) for row in slots for each in row[2:]]
+            self._nodes = tuple(node for node in nodes if node[0])
             for first, last, owner, *_ in slots:
-                if first <= self._slot <= last:
-                    return _name(owner[0]) or host, int(owner[1])
+                if first <= self._slot <= last and _name(owner, host):
+                    return _name(owner, host), int(owner[1])
         keys = f"who has the keys of {{{self._seeds.name}}}"
-        raise NoServer(f"None of the nodes {_shown(self._seeds)} of a cluster knows {keys}")
+        raise NoServer(f"None of the nodes {_shown(self._seeds)} of a cluster knows {keys}{_and(said)}")
 
 
+@lru_cache(maxsize=16)  # it knows what it saw last
 def place_of(url: str) -> Place | None:
     """Who knows where an address's server is; None if the address says it."""
     seeds = seeds_of(url)
@@ -99,7 +108,15 @@ def _shown(seeds: Seeds) -> str:
     return ", ".join(f"{host}:{port}" for host, port in seeds.hosts)
 
 
-def _name(host: bytes | str | None) -> str:
-    """A node's host; empty if the node does not know by which name it was reached."""
-    found = host.decode() if isinstance(host, bytes) else host or ""
-    return "" if found == "?" else found
+def _told(host: tuple[str, int], error: RedisError) -> str:
+    return f"{host[0]}:{host[1]} replied {spoken(error)}"
+
+
+def _and(said: list[str]) -> str:
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _name(node: Any, asked: str) -> str:
+    """A node's host: the one that was asked where the node does not say it, and empty where it does not know it."""
+    host = node[0].decode() if isinstance(node[0], bytes) else node[0]
+    return "" if host == "?" else host or asked

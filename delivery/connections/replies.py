@@ -49,6 +49,7 @@ _REPLIES = {
 }
 _PIPELINE = " of pipeline caused error: "  # redis-py says first which command of a pipeline failed
 _TRANSACTION = "Transaction discarded because of: "  # then the reply that a command would have got
+_IN_SCRIPT = "ACL failure in script: "  # where a script ran the command
 WAITED_FOR = {name for name, (state, _) in _REPLIES.items() if state is State.NOT_NOW} | {"NOPERM"}
 # No fault of the task, which runs again. The last three are raised by clients that are not ours.
 AWAY = (
@@ -108,6 +109,8 @@ def name_in(error: BaseException) -> str:
     if not isinstance(error, RedisError):
         return ""
     text = str(error).rpartition(_PIPELINE)[2]
+    if text.startswith(_IN_SCRIPT):
+        return "NOPERM"
     reply = text.removeprefix(_TRANSACTION)
     code = None if reply != text else getattr(error, "status_code", None)
     return str(code or reply.partition(" ")[0])

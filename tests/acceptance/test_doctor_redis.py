@@ -59,7 +59,7 @@ def test_a_server_that_is_away_is_a_failure_with_a_fix() -> None:
 
 
 def test_a_server_that_is_in_no_cluster_is_named(broker: Any) -> None:
-    _, answer = check_server("redis", broker.url.replace("redis:", "redis+cluster:").replace("/0", "/mgw"))
+    _, answer = check_server("redis", broker.url.replace("redis:", "redis+cluster:").replace("/0", "/{mgw}"))
     assert answer.state is State.FAILURE
     assert "of a cluster knows who has the keys of {mgw}" in answer.found
     assert "write redis://" in answer.fix

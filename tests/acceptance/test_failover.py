@@ -43,7 +43,7 @@ def stack(servers: Any, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_a_failover_ends_none_of_them(servers: Any, stack: Stack) -> None:
-    before, name = ("", f"/{PRIMARY}/0") if isinstance(servers, Watched) else ("{mgw}:", "/mgw")
+    before, name = ("", f"/{PRIMARY}/0") if isinstance(servers, Watched) else ("{mgw}:", "/{mgw}")
     assert registers(stack, FIRST)
     servers.fail_over()
     assert registers(stack, SECOND)

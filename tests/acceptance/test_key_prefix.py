@@ -1,5 +1,6 @@
 """A fleet whose keys all begin with a prefix of its own: another one on the same database sees nothing of it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,15 @@ from support.waiting import until
 pytestmark = pytest.mark.stack
 
 BLUE = "blue:"
+MESSAGE = json.dumps(
+    {
+        "body": "W1tdLCB7fSwge31d",
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"task": "memory_graph.registry.health_check", "id": "one"},
+        "properties": {"delivery_info": {}, "body_encoding": "base64", "delivery_tag": "one"},
+    }
+)
 FIRST = "0b6f1d3e-2f0a-4d0e-8a53-1f6c5d1f0a01"
 
 
@@ -49,11 +59,15 @@ def test_every_key_begins_with_the_prefix_and_all_parts_work(stack: Stack, redis
     assert [key for key in found if not key.startswith(BLUE.encode())] == []
 
 
-def test_another_fleet_on_the_same_database_sees_nothing_of_it(stack: Stack) -> None:
+def test_another_fleet_on_the_same_database_sees_nothing_of_it(stack: Stack, redis: Redis) -> None:
     assert registers(stack, FIRST)
+    redis.lpush(f"{BLUE}more", MESSAGE)
+    assert {row["queue"] for row in says(stack, "queues", "--json")["queues"]} > {f"{BLUE}more"}
     stack.environ["KEY_PREFIX"] = ""
     found = {one["check"]: one for one in says(stack, "doctor", "--json", code=1)["findings"]}
     assert found["workers"]["found"] == "0 respond"
     assert "other apps on this database" not in found
     assert found["queues that nobody takes from"]["state"] == "ok"
+    assert {row["waiting"] for row in says(stack, "queues", "--json")["queues"]} == {0}
+    stack.environ["KEY_PREFIX"] = "green:"
     assert {row["waiting"] for row in says(stack, "queues", "--json")["queues"]} == {0}

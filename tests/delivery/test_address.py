@@ -3,11 +3,14 @@
 import pytest
 from memory_graph_workers.delivery.connections.address import (
     as_one_host,
+    check,
     is_redis,
     of_fleet,
     seeds_of,
     server_url,
     shown,
+    veiled,
+    whole,
 )
 
 URL = "rediss+sentinel://me:p%40ss@a:1,b,[::1]:3/orders/2?ssl_cert_reqs=required&sentinel_password=s%2Fq"
@@ -58,30 +61,52 @@ def test_what_it_cannot_use(url: str) -> None:
         ("redis+sentinel://a:x/orders", "Must name its hosts"),
         ("redis+cluster://", "Must name its hosts"),
         ("redis+cluster://a/1", "a cluster has number 0 alone"),
-        ("redis+cluster://a/blue/1", "a cluster has number 0 alone"),
+        ("redis+cluster://a/{blue}/1", "a cluster has number 0 alone"),
+        ("redis+cluster://a/blue", "a cluster has number 0 alone"),
+        ("redis+sentinel://:se#cret@a/orders", "percent-encoded"),
+        ("redis+sentinel://:se[cret@a/orders", "percent-encoded"),
+        ("redis+sentinel://:se;cret@a/orders", "percent-encoded"),
+        ("redis+cluster://:se?cret@a", "percent-encoded"),
+        ("redis://:se#cret@a/0", "percent-encoded"),
+        ("redis://:se[cret@a/0", "percent-encoded"),
+        ("redis://:secret@a:port/0", "percent-encoded"),
     ],
 )
 def test_a_wrong_address_says_how_it_is_written(url: str, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        seeds_of(url)
+    with pytest.raises(ValueError, match=says) as refused:
+        check(url)
+    assert "cret" not in str(refused.value)
+
+
+def test_two_users_of_one_server_are_told_apart() -> None:
+    one, other = (f"redis://{user}:x@tellapart/0" for user in ("one", "other"))
+    assert veiled(one) == "redis://tellapart/0"
+    assert whole(veiled(other)) == other
+    assert whole(veiled(one)) == one
+
+
+def test_over_tls_the_certificate_is_checked() -> None:
+    assert "ssl_cert_reqs=required" in server_url("rediss+sentinel://a/orders")
+    assert "ssl_cert_reqs=none" in server_url("rediss+cluster://a?ssl_cert_reqs=none")
 
 
 @pytest.mark.parametrize(
     ("url", "prefix", "found"),
     [
-        ("redis+cluster://u:p@a:1,b", "{blue}:", "redis+cluster://u:p@a:1,b/blue"),
-        ("rediss+cluster://a/0?ssl_cert_reqs=none", "x{blue}:", "rediss+cluster://a/blue?ssl_cert_reqs=none"),
-        ("redis+cluster://a/green", "{blue}:", "redis+cluster://a/blue"),
+        ("redis+cluster://u:p@a:1,b", "{blue}:", "redis+cluster://u:p@a:1,b/{blue}"),
+        ("rediss+cluster://a/0?ssl_cert_reqs=none", "x{blue}:", "rediss+cluster://a/{blue}?ssl_cert_reqs=none"),
+        ("redis+cluster://a/{green}", "{2024}{b}:", "redis+cluster://a/{2024}"),
+        ("redis+cluster://a", "a{b{c}:", "redis+cluster://a/{b{c}"),
         ("redis://a/1", "", "redis://a/1"),
         ("redis+sentinel://a/orders", "blue:", "redis+sentinel://a/orders"),
     ],
 )
 def test_in_a_cluster_the_address_names_the_fleets_hash_tag(url: str, prefix: str, found: str) -> None:
     assert of_fleet(url, prefix) == found
-    assert (seeds := seeds_of(found)) is None or seeds.name in ("blue", "orders")
+    assert (seeds := seeds_of(found)) is None or seeds.name in ("blue", "orders", "2024", "b{c")
 
 
-@pytest.mark.parametrize("prefix", ["", "blue:", "{}:"])
+@pytest.mark.parametrize("prefix", ["", "blue:", "{}:", "{}{a}:", "a}{:"])
 def test_in_a_cluster_there_is_a_hash_tag(prefix: str) -> None:
     with pytest.raises(ValueError, match="hash tag"):
         of_fleet("redis+cluster://a", prefix)

@@ -1,6 +1,7 @@
 """What `install` gives an app, and what it refuses."""
 
 from collections.abc import Callable
+from ssl import CERT_REQUIRED
 from typing import Any
 
 import pytest
@@ -48,9 +49,22 @@ def test_a_broker_that_cannot_be_kept_is_refused(url: str) -> None:
 
 def test_in_a_cluster_all_keys_have_the_apps_hash_tag() -> None:
     found = install(app_of(), "redis+cluster://a:1")
-    assert (found.url, found.key_prefix) == ("redis+cluster://a:1/shop", "{shop}:")
+    assert (found.url, found.key_prefix) == ("redis+cluster://a:1/{shop}", "{shop}:")
     assert found.keys.letters == "{shop}:shop:dead:letters"
     assert "hash tag" in refused(app_of(), "redis+cluster://a:1", key_prefix="blue:")
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel", "rediss+cluster"])
+def test_over_tls_certificates_are_checked_and_a_connection_tells_no_password(scheme: str) -> None:
+    app = app_of()
+    install(app, f"{scheme}://:secret@a:1/{'orders' if 'sentinel' in scheme else 0}")
+    with app.connection_for_write() as connection:
+        transport: Any = connection.transport
+        with transport.as_server():
+            assert transport.client.ssl == {"ssl_cert_reqs": CERT_REQUIRED}
+            assert transport.client.password == "secret"
+        told = {name: value for name, value in connection.info().items() if name != "password"}  # as Celery tells it
+        assert "secret" not in repr((told, connection))
 
 
 @pytest.mark.parametrize("text", ["blue", "a b:", "*:", "é:", f"{'a' * 64}:"])

@@ -16,6 +16,11 @@ from redis.exceptions import ExecAbortError, OutOfMemoryError, ReadOnlyError, Re
         (NotNow("READONLY"), State.NOT_NOW, "READONLY: it is a replica now"),
         (ReadOnlyError("You can't write", status_code="READONLY"), State.NOT_NOW, "READONLY: it is a replica now"),
         (ResponseError("BUSY Redis is busy"), State.NOT_NOW, "BUSY: it runs a script that does not end"),
+        (
+            ResponseError("ACL failure in script: User x has no permissions to run the 'time' command"),
+            State.REFUSED,
+            "NOPERM: its user has no permission for the command",
+        ),
         (OutOfMemoryError("command not allowed", status_code="OOM"), State.FULL, "OOM: its memory is full"),
         (ResponseError("WRONGTYPE Operation"), State.CORRUPT_KEY, "WRONGTYPE: a key holds data of another type"),
         (
@@ -43,20 +48,20 @@ def test_the_error_survives_pickle() -> None:
 
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_a_refused_command_drops_the_connection(broker: Any, protocol: int) -> None:
-    client = connect(broker.url, timeout_secs=5, connect_timeout_secs=5, protocol=protocol)
-    client.set("key", "before")
-    opened = client.client_id()
-    broker.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
-    for refused in (lambda: client.set("key", "after"), client.pipeline().set("key", "after").execute):
-        with pytest.raises(NotNow, match="READONLY"):
-            refused()
-    assert client.get("key") == b"before"
-    assert client.client_id() != opened
+    with connect(broker.url, timeout_secs=5, connect_timeout_secs=5, protocol=protocol) as client:
+        client.set("key", "before")
+        opened = client.client_id()
+        broker.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+        for refused in (lambda: client.set("key", "after"), client.pipeline().set("key", "after").execute):
+            with pytest.raises(NotNow, match="READONLY"):
+                refused()
+        assert client.get("key") == b"before"
+        assert client.client_id() != opened
 
 
 def test_a_user_who_may_not_name_its_library_still_connects(broker: Any) -> None:
     broker.redis.execute_command("ACL", "SETUSER", "few", "on", "nopass", "~*", "+get", "+ping", "-client")
-    client = connect(broker.url.replace("//", "//few:x@"), timeout_secs=5, connect_timeout_secs=5)
-    assert client.get("key") is None
-    with pytest.raises(NotNow, match="NOPERM"):
-        client.set("key", "value")
+    with connect(broker.url.replace("//", "//few:x@"), timeout_secs=5, connect_timeout_secs=5) as client:
+        assert client.get("key") is None
+        with pytest.raises(NotNow, match="NOPERM"):
+            client.set("key", "value")

@@ -52,7 +52,7 @@ def test_a_broker_that_is_not_built_is_refused_with_what_to_use_and_not_repeated
 
 def test_in_a_cluster_all_keys_have_a_hash_tag() -> None:
     config = BrokerConfig(redis_url="redis+cluster://a:1")
-    assert (config.prefix, config.state, config.broker) == ("{mgw}:", *2 * ["redis+cluster://a:1/mgw"])
+    assert (config.prefix, config.state, config.broker) == ("{mgw}:", *2 * ["redis+cluster://a:1/{mgw}"])
     with pytest.raises(InvalidConfig, match=r"KEY_PREFIX\): Must have a hash tag"):
         BrokerConfig(redis_url="redis+cluster://a:1", key_prefix="blue:")
 

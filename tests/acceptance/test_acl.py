@@ -1,0 +1,91 @@
+"""The users of docs/redis.md, as that page makes them: each part does its work, and what it may not do is refused."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from memory_graph_workers.cli.stack.ports import LOOPBACK
+from memory_graph_workers.cli.stack.stack import Stack
+from redis import Redis
+from redis.exceptions import NoPermissionError
+from support.forked import ForkedChildren
+from support.using_stack import flower, registers, says
+from support.waiting import until
+
+pytestmark = pytest.mark.stack
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "redis.md").read_text()
+USERS = re.findall(r"^ACL SETUSER (.*)$", PAGE, re.MULTILINE)
+FIRST, SECOND = "0b6f1d3e-2f0a-4d0e-8a53-1f6c5d1f0a01", "0b6f1d3e-2f0a-4d0e-8a53-1f6c5d1f0a02"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    home = tmp_path / "stack"
+    (home / "logs").mkdir(parents=True)
+    with ForkedChildren(home / "logs") as children:
+        stack = Stack(children, home, {"KEY_PREFIX": "blue:", "TASK_MAX_ATTEMPTS": "1"})
+        stack.start_services()
+        yield stack
+
+
+@pytest.fixture
+def admin(stack: Stack) -> Iterator[Redis]:
+    with Redis.from_url(stack.environ["REDIS_URL"]) as admin:
+        for user in USERS:
+            admin.execute_command("ACL SETUSER", *user.split())
+        yield admin
+
+
+def become(stack: Stack, user: str) -> str:
+    """Start what follows as this user."""
+    stack.environ["REDIS_URL"] = f"redis://{user}:PASSWORD@{LOOPBACK}:{stack.port('broker')}/0"
+    return stack.environ["REDIS_URL"]
+
+
+def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis) -> None:
+    become(stack, "worker")
+    stack.start_worker()
+    stack.start_beat()
+    become(stack, "flower")
+    stack.start_flower()
+    become(stack, "producer")
+    assert registers(stack, FIRST)
+    admin.lpush("blue:memory_graph.vault", "no message")
+    become(stack, "operator")
+    until(lambda: says(stack, "dead", "list", "--json")["count"] == 1)
+    says(stack, "sweep", "--now")
+    says(stack, "queues")
+    says(stack, "dead", "purge", "--all", "--yes")
+    until(lambda: admin.exists("blue:memory_graph:beat::lock"))
+    says(stack, "health", "beat")
+    says(stack, "health", "worker", "--name", "worker@local")
+    says(stack, "doctor")
+    until(lambda: "worker@local" in flower(stack, "/api/workers?refresh=1"))
+    assert "memory_graph.registry" in flower(stack, "/broker")
+    become(stack, "producer")
+    assert registers(stack, SECOND)
+    refused: Any = admin.execute_command("ACL LOG")
+    assert refused == []
+
+
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [
+        ("producer", ("HGETALL", "blue:unacked")),
+        ("producer", ("RPOP", "blue:memory_graph.vault")),
+        ("producer", ("LPUSH", "green:memory_graph.vault", "x")),
+        ("worker", ("KEYS", "*")),
+        ("worker", ("FLUSHALL",)),
+        ("worker", ("GET", "green:celery-task-meta-1")),
+        ("flower", ("LPUSH", "blue:memory_graph.vault", "x")),
+        ("flower", ("DEL", "blue:memory_graph:dead:letters")),
+        ("operator", ("CONFIG", "GET", "requirepass")),
+        ("operator", ("DEL", "unacked")),
+    ],
+)
+def test_what_a_part_does_not_need_is_refused(stack: Stack, admin: Redis, user: str, command: tuple[str, ...]) -> None:
+    with Redis.from_url(become(stack, user)) as client, pytest.raises(NoPermissionError):
+        client.execute_command(*command)
