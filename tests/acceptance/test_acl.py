@@ -10,6 +10,7 @@ from memory_graph_workers.cli.stack.ports import LOOPBACK
 from memory_graph_workers.cli.stack.stack import Stack
 from redis import Redis
 from redis.exceptions import NoPermissionError
+from support.broker import Broker
 from support.forked import ForkedChildren
 from support.using_stack import flower, registers, says
 from support.waiting import until
@@ -39,10 +40,9 @@ def admin(stack: Stack) -> Iterator[Redis]:
         yield admin
 
 
-def become(stack: Stack, user: str) -> str:
+def become(stack: Stack, user: str) -> None:
     """Start what follows as this user."""
     stack.environ["REDIS_URL"] = f"redis://{user}:PASSWORD@{LOOPBACK}:{stack.port('broker')}/0"
-    return stack.environ["REDIS_URL"]
 
 
 def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis) -> None:
@@ -86,6 +86,7 @@ def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis
         ("operator", ("DEL", "unacked")),
     ],
 )
-def test_what_a_part_does_not_need_is_refused(stack: Stack, admin: Redis, user: str, command: tuple[str, ...]) -> None:
-    with Redis.from_url(become(stack, user)) as client, pytest.raises(NoPermissionError):
+def test_what_a_part_does_not_need_is_refused(broker: Broker, user: str, command: tuple[str, ...]) -> None:
+    broker.redis.execute_command("ACL SETUSER", *next(one.split() for one in USERS if one.startswith(user)))
+    with Redis(port=broker.port, username=user, password="PASSWORD") as client, pytest.raises(NoPermissionError):
         client.execute_command(*command)

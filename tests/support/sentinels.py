@@ -51,7 +51,7 @@ class Watched:
         """Wait until the sentinels know each other and the replica."""
         until(lambda: all(answers(asked.redis) for asked in self.sentinels))
         for asked in self.sentinels:  # they look around every ten seconds, unless told otherwise
-            asked.redis.execute_command("SENTINEL DEBUG", "info-period", 200, "publish-period", 200)
+            asked.redis.execute_command("SENTINEL DEBUG", "info-period", 1000, "publish-period", 300)
         until(self._is_watched)
 
     def _sentinel(self, folder: Path, number: int, primary: int) -> Server:
@@ -86,14 +86,14 @@ class Watched:
     def fail_over(self) -> None:
         """Make the replica the primary, as before a restart of its machine."""
         old = self.primary
-        until(lambda: self._moved_from(old))
+        (new,) = (server for server in self.servers if server is not old)
+        until(lambda: _is_primary(new) or self._begins_failover())
+        until(lambda: not _is_primary(old))
+        until(lambda: {asked.redis.sentinel_master(PRIMARY)["port"] for asked in self.sentinels} == {new.port})
 
-    def _moved_from(self, old: Server) -> bool:
-        if self.primary is not old and not _is_primary(old):
-            return True
+    def _begins_failover(self) -> None:
         with contextlib.suppress(ResponseError):  # it is under way, or the replica is not thought good enough yet
             self.sentinels[0].redis.execute_command("SENTINEL FAILOVER", PRIMARY)
-        return False
 
     def stop(self) -> None:
         for server in (*self.sentinels, *self.servers):
