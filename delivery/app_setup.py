@@ -10,7 +10,7 @@ from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, prefixed, transport_options
-from .connections.address import CLUSTER, as_one_host, check, of_fleet, veiled, with_checked_tls
+from .connections.address import CLUSTER, as_one_host, check, is_redis, of_fleet, veiled, with_checked_tls
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
 from .keys import KEY_PREFIX, KEY_PREFIX_MUST, Keys
@@ -63,8 +63,8 @@ def install(
     """
     _refuse_second(app)
     _refuse_late(app)
-    for each in (url, state_url or url):
-        _refuse_other(each)
+    for argument, address in {"url": url, "state_url": state_url or url}.items():
+        _refuse_other(argument, address)
     _refuse_compression(app)
     keys = Keys(_prefix(app, prefix), unacked_key)
     before = _key_prefix(key_prefix or (f"{{{keys.prefix}}}:" if url.startswith(CLUSTER) else ""))
@@ -110,14 +110,17 @@ def _configure(app: "Celery[Any]", found: Installed) -> None:
 
 
 def _results(url: Any, key_prefix: str) -> Any:
-    return as_one_host(_of_fleet(url, key_prefix)) if isinstance(url, str) else url
+    if not isinstance(url, str) or not is_redis(url):
+        return url
+    _refuse_other("result_backend", url)
+    return as_one_host(_of_fleet(url, key_prefix))
 
 
 def _of_fleet(url: str, key_prefix: str) -> str:
     try:
         return with_checked_tls(of_fleet(url, key_prefix))
     except ValueError as error:
-        raise InvalidConfig(str(error)) from None
+        raise InvalidConfig(f"key_prefix: {error}") from None
 
 
 def _refuse_second(app: Any) -> None:
@@ -146,11 +149,11 @@ def _use_kept_tasks(app: Any) -> None:
         )
 
 
-def _refuse_other(url: str) -> None:
+def _refuse_other(argument: str, url: str) -> None:
     try:
         check(url)
     except ValueError as error:
-        raise InvalidConfig(str(error)) from None
+        raise InvalidConfig(f"{argument}: {error}") from None
 
 
 def _refuse_compression(app: Any) -> None:

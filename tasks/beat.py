@@ -54,7 +54,10 @@ class Scheduler(_PlainScheduler):
 
     def __init__(self, app: Any, **options: Any) -> None:
         """Give redbeat a client of ours, which it would make by itself."""
-        url = BrokerConfig.from_env().state
+        try:
+            url = BrokerConfig.from_env().state
+        except InvalidConfig as error:
+            sys.exit(str(error))
         client = connect(url, timeout_secs=30, connect_timeout_secs=5, decode_responses=True)
         setattr(app, _redbeat.REDBEAT_REDIS_KEY, client)
         super().__init__(app, **options)

@@ -29,14 +29,14 @@ _SHAPES = {
 }
 
 # What to write in place of an address that is none of ours; no other broker can hold queues, and none can keep leases.
-_BY_SENTINEL = "Write redis+sentinel://host:26379,host:26379/name/0"
+_BY_SENTINEL = "Use redis+sentinel://host:26379,host:26379/name/0"
 _INSTEAD = {
     "sentinel": _BY_SENTINEL,
     "redis-sentinel": _BY_SENTINEL,
-    "redis-cluster": "Write redis+cluster://host:6379",
-    "unix": "Write redis+socket:///path/to/socket",
+    "redis-cluster": "Use redis+cluster://host:6379",
+    "unix": "Use redis+socket:///path/to/socket",
 }
-_ONE_SERVER = "Write redis://host:port/0 of a Redis or Valkey server, or rediss:// for TLS"
+_ONE_SERVER = "Use redis://host:port/0 of a Redis or Valkey server, or rediss:// for TLS"
 
 _whole: dict[str, str] = {}  # addresses, by what of them may be shown
 
@@ -64,7 +64,8 @@ def check(url: str) -> None:
     """
     if is_redis(url):
         if not url.startswith(SOCKET):
-            _refuse_misread(server_url(url))
+            _refuse_several(url)
+            _refuse_misread(url)
         return
     scheme, found, _ = url.partition("://")
     what = f"A broker of the kind {scheme}" if found and scheme.isascii() else "An address without a kind"
@@ -99,13 +100,19 @@ def _refuse_unread(url: str) -> None:
 
 def _refuse_misread(url: str) -> None:
     """Refuse what other libraries read in another way, or fail on with a part of the password in the error's text."""
+    netloc, _, rest = re.sub("[?#]", "/", url.partition("://")[2]).partition("/")
+    found = server_url(url)
     try:
-        parts = urlsplit(url)
-        _, is_whole = parts.port, not parts.fragment and ";" not in url
+        is_odd = urlsplit(found).port == 0 or netloc.count("@") > 1 or "@" in rest or "#" in url
     except ValueError:
-        is_whole = False
-    if not is_whole:
+        is_odd = True
+    if is_odd:
         raise ValueError(_WRITTEN.format("redis://user:password@host:6379/0"))
+
+
+def _refuse_several(url: str) -> None:
+    if ";" in url:
+        raise ValueError(f"Must name one server: a primary that may move has its sentinels for that. {_BY_SENTINEL}.")
 
 
 def _host(text: str, port: int) -> tuple[str, int]:

@@ -1,6 +1,6 @@
 """The one class of connections, and the one factory of clients, for everything here that speaks to Redis.
 
-A connection finds its server anew each time it connects, and drops itself when the server says "not now".
+A connection finds its server again each time it connects, and drops itself when the server says "not now".
 """
 
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""Which server an address means now: asked anew at each connect, because after a failover it is another one."""
+"""Which server an address means now: asked again at each connect, because after a failover it is another one."""
 
 import random
 from functools import lru_cache
@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.crc import key_slot
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
@@ -36,13 +36,14 @@ class PrimaryOf:
         self._seeds, self._options = seeds, {**dict(seeds.login), **_options(seeds, ("ssl",))}
 
     def find(self) -> tuple[str, int]:
-        """Ask the sentinels, in an order of chance, so that a fleet's workers do not all ask the same one."""
+        """Ask the sentinels, in random order, so that a fleet's workers do not all ask the same one."""
         said: list[str] = []
         for host in _shuffled(self._seeds.hosts):
             asked = Sentinel([host], sentinel_kwargs=self._options)
             try:
+                asked.sentinels[0].ping()  # else one that refuses the login counts as one without a primary
                 found, port = asked.discover_master(self._seeds.name)
-            except MasterNotFoundError:  # or it is away
+            except MasterNotFoundError:
                 continue
             except RedisError as error:
                 said.append(_told(host, error))
@@ -63,15 +64,14 @@ class OwnerOf:
         self._nodes: tuple[tuple[str, int], ...] = ()  # that were seen last: the first ones may be gone for good
 
     def find(self) -> tuple[str, int]:
-        """Ask the nodes, in an order of chance."""
+        """Ask the nodes, in random order."""
         said: list[str] = []
         for host, port in _shuffled({*self._seeds.hosts, *self._nodes}):
             try:
                 with redis.Redis(host=host, port=port, **self._options) as node:
                     slots: Any = node.execute_command("CLUSTER SLOTS")
-            except RedisError as error:
-                if isinstance(error, ResponseError):  # it is in no cluster, or says nothing to this user
-                    said.append(_told((host, port), error))
+            except RedisError as error:  # it is away or in no cluster, or says nothing to this user
+                said.append(_told((host, port), error))
                 continue
             nodes = [(_name(each, host), int(each[1])) for row in slots for each in row[2:]]
             self._nodes = tuple(node for node in nodes if node[0])
@@ -109,7 +109,7 @@ def _shown(seeds: Seeds) -> str:
 
 
 def _told(host: tuple[str, int], error: RedisError) -> str:
-    return f"{host[0]}:{host[1]} replied {spoken(error)}"
+    return f"{host[0]}:{host[1]}: {spoken(error)}"
 
 
 def _and(said: list[str]) -> str:

@@ -173,7 +173,7 @@ class HoldQueues(bootsteps.StartStopStep):
 
     def __init__(self, parent: WorkerConsumer, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
-        self._channel: Channel | None = None
+        self._channel: Any = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self._leads = False
@@ -192,8 +192,7 @@ class HoldQueues(bootsteps.StartStopStep):
         self._stopped.set()
 
     def _permit(self, queue: str, permits: int | None) -> None:
-        if self._channel is not None:
-            self._channel.set_permits(queue, permits)
+        self._channel.set_permits(queue, permits)
 
     def _keep_bounds(self, letters: DeadLetters) -> None:
         """Once a minute, drop the dead letters beyond their bounds, though nothing may have failed since."""
@@ -218,12 +217,9 @@ class HoldQueues(bootsteps.StartStopStep):
     def _run(self, found: Installed) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None
         ask = probes.ask if probes else always_up
-        needs = found.needs if self._channel is not None else {}
         full = FullQueues(found.dead_letters, holds, self._permit, wanted=found.bounds.hold_when_full)
-        holder = Holder(holds, needs, breaker_of(found), ask, full.limit, found.pause_secs)
-        steps = [holder.turn, lambda: self._keep_bounds(found.dead_letters)]
-        if self._channel is not None:
-            steps.insert(0, full.turn)
+        holder = Holder(holds, found.needs, breaker_of(found), ask, full.limit, found.pause_secs)
+        steps = [full.turn, holder.turn, lambda: self._keep_bounds(found.dead_letters)]
         said = ""
         while not self._stopped.wait(self._pause_secs):
             failed = self._lead(holds, steps)

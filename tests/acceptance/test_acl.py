@@ -83,7 +83,7 @@ def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis
         ("flower", ("LPUSH", "blue:memory_graph.vault", "x")),
         ("flower", ("DEL", "blue:memory_graph:dead:letters")),
         ("operator", ("CONFIG", "GET", "requirepass")),
-        ("operator", ("DEL", "unacked")),
+        ("operator", ("HGETALL", "green:unacked")),
     ],
 )
 def test_what_a_part_does_not_need_is_refused(broker: Broker, user: str, command: tuple[str, ...]) -> None:

@@ -42,8 +42,8 @@ def refused(app: Celery, url: str = URL, **options: Any) -> str:
 @pytest.mark.parametrize("url", ["amqp://localhost", "sqs://", "redis-cluster://localhost", "sentinel://a:1", ""])
 def test_a_broker_that_cannot_be_kept_is_refused(url: str) -> None:
     app = app_of()
-    assert "Write redis" in refused(app, url)
-    assert "Write redis" in refused(app, state_url=url or "nothing")
+    assert "Use redis" in refused(app, url)
+    assert "Use redis" in refused(app, state_url=url or "nothing")
     install(app, URL)  # nothing was done to it
 
 
@@ -65,6 +65,12 @@ def test_over_tls_certificates_are_checked_and_a_connection_tells_no_password(sc
             assert transport.client.password == "secret"
         told = {name: value for name, value in connection.info().items() if name != "password"}  # as Celery tells it
         assert "secret" not in repr((told, connection))
+
+
+def test_a_result_store_whose_address_cannot_be_read_is_refused() -> None:
+    app = app_of()
+    app.conf.result_backend = "redis+sentinel://a:1"
+    assert "result_backend: Must name a primary" in refused(app)
 
 
 @pytest.mark.parametrize("text", ["blue", "a b:", "*:", "é:", f"{'a' * 64}:"])

@@ -8,6 +8,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from memory_graph_workers.delivery import install
 from memory_graph_workers.delivery.connections.connection import connect
+from memory_graph_workers.delivery.connections.replies import NoServer
 from redis import Redis
 from redis.exceptions import RedisError
 from support.broker import close
@@ -71,6 +72,17 @@ def _sent(shop: Celery, number: int) -> bool:
     except (OperationalError, RuntimeError):  # the second of the result store
         return False
     return True
+
+
+def test_a_sentinel_that_refuses_the_login_is_named(watched: Watched) -> None:
+    for asked in watched.sentinels:
+        asked.redis.execute_command("ACL SETUSER", "default", "on", ">hidden")
+    with connect(watched.url, timeout_secs=5, connect_timeout_secs=5) as client, pytest.raises(NoServer) as refused:
+        client.ping()
+    assert str(refused.value).count("NOAUTH: it wants a password") == 3
+    wanted = connect(f"{watched.url}?sentinel_password=hidden", timeout_secs=5, connect_timeout_secs=5)
+    with wanted as client:
+        assert client.ping()
 
 
 def test_a_client_finds_the_primary_again(watched: Watched) -> None:

@@ -34,9 +34,9 @@ def test_no_password_shows() -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("amqp://me:secret@a", "kind amqp is not supported.*Write redis://"),
+        ("amqp://me:secret@a", "kind amqp is not supported.*Use redis://"),
         ("sqs://me:secret@", "kind sqs is not supported"),
-        ("sentinel://:secret@a:1/orders", r"Write redis\+sentinel://host:26379"),
+        ("sentinel://:secret@a:1/orders", r"Use redis\+sentinel://host:26379"),
         ("redis+cluster://:secret@a:1/3", "a cluster has number 0 alone"),
         ("redis+sentinel://:secret@a:1", "Must name a primary"),
         ("secret", "An address without a kind"),
