@@ -60,7 +60,7 @@ def test_after_the_primary_was_killed_a_worker_and_its_producer_go_on(
     shop.send_task("good", (1,))
     until(lambda: numbers(watched) == {b"1"})
     until(lambda: watched.primary.redis.execute_command("WAIT", 1, 1000) == 1)
-    watched.primary.stop()
+    watched.lose_primary()
     until(lambda: _sent(shop, 2))
     until(lambda: numbers(watched) == {b"1", b"2"})
     assert worker.is_alive

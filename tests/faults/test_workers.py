@@ -119,13 +119,14 @@ def kills_children(fleet: Fleet, row: Row, off: str = "") -> None:
     lot = random.Random(3)
     workers = fleet.start_workers(off=off)
     fleet.producer.send_task("faults.kills_its_child", queue=ARCHIVAL, task_id="poison")
-    fleet.producer.send_task("faults.outlasts_its_limit", queue=ARCHIVAL, task_id="endless")
     fleet.work()
     row.runs = CHILD_KILLS + 2
     for _ in range(CHILD_KILLS):
         time.sleep(lot.uniform(0.3, 0.8))
         with contextlib.suppress(ProcessLookupError, IndexError):
             os.kill(lot.choice(children_of(lot.choice(workers))), signal.SIGKILL)
+    # Not before: chance could kill its child three times.
+    fleet.producer.send_task("faults.outlasts_its_limit", queue=ARCHIVAL, task_id="endless")
     row.judge(fleet, letters={"lost_worker": 1, "hard_time_limit": 1})
     poison = fleet.dead.get("poison")
     row.demand(poison and poison.attempts == 3, "the task that kills its child was not given up after 3 losses")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from memory_graph_workers.cli.stack.ports import free_port
@@ -60,19 +61,30 @@ class Cluster:
     def _owns(self, node: Server) -> bool:
         if not answers(node.redis) or node.redis.info("replication")["role"] != "master":
             return False
-        ports = {int(row[2][1]) for row in slots(node) if row[0] <= self.slot <= row[1]}
-        return node.port in ports
+        return self._named(node) == node.port
 
     def fail_over(self) -> None:
         """Let the replica take the slots, as before a restart of the owner's machine."""
         old, new = self.owner, self.nodes[-1]
         new.redis.execute_command("CLUSTER FAILOVER")
         until(lambda: self._owns(new) and not self._owns(old))
+        self._agree(new)
 
     def lose_owner(self) -> None:
         """Kill the owner, and let the replica take the slots."""
-        self.owner.stop()
-        self.nodes[-1].redis.execute_command("CLUSTER FAILOVER", "TAKEOVER")
+        old, new = self.owner, self.nodes[-1]
+        old.stop()
+        new.redis.execute_command("CLUSTER FAILOVER", "TAKEOVER")
+        until(lambda: self._owns(new))
+        self._agree(new, besides=old)
+
+    def _agree(self, owner: Server, besides: Server | None = None) -> None:
+        """Wait until every node but one that is lost names the owner: a task that is told of another one fails."""
+        asked = [node for node in self.nodes if node is not besides]
+        until(lambda: all(self._named(node) == owner.port for node in asked))
+
+    def _named(self, node: Server) -> object:
+        return next((row[2][1] for row in slots(node) if row[0] <= self.slot <= row[1]), None)
 
     def stop(self) -> None:
         for node in self.nodes:
@@ -86,8 +98,8 @@ def _follows(replica: Server, owner: Server) -> bool:
         return False
 
 
-def slots(node: Server) -> list[list[object]]:
-    found: list[list[object]] = node.redis.execute_command("CLUSTER SLOTS")
+def slots(node: Server) -> list[Any]:
+    found: list[Any] = node.redis.execute_command("CLUSTER SLOTS")
     return found
 
 

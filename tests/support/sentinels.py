@@ -89,7 +89,17 @@ class Watched:
         (new,) = (server for server in self.servers if server is not old)
         until(lambda: _is_primary(new) or self._begins_failover())
         until(lambda: not _is_primary(old))
-        until(lambda: {asked.redis.sentinel_master(PRIMARY)["port"] for asked in self.sentinels} == {new.port})
+        self._agree(new)
+
+    def lose_primary(self) -> None:
+        """Kill the primary, and wait until the sentinels have made the replica the primary."""
+        old = self.primary
+        (new,) = (server for server in self.servers if server is not old)
+        old.stop()
+        self._agree(new)
+
+    def _agree(self, primary: Server) -> None:
+        until(lambda: {asked.redis.sentinel_master(PRIMARY)["port"] for asked in self.sentinels} == {primary.port})
 
     def _begins_failover(self) -> None:
         with contextlib.suppress(ResponseError):  # it is under way, or the replica is not thought good enough yet
