@@ -95,7 +95,8 @@ test-under-load: $(STAMP)
 coverage: export COVERAGE_FILE = $(CURDIR)/build/coverage/data
 coverage: $(STAMP)
 	rm -rf build/coverage
-	-$(BIN)/coverage run -m pytest $(LANES) $(ARGS)
+	@# As a script: "-m pytest" would put this folder, in which delivery is a package, on the path of the tests.
+	-$(BIN)/coverage run $(BIN)/pytest $(LANES) $(ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage json -q -o build/coverage/report.json
 	$(BIN)/coverage report
