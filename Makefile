@@ -4,7 +4,7 @@ STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
 PHOENIX = build/phoenix
 
-.PHONY: help venv demo dev quick quick-tests test fuzz test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing bench-growth clean
+.PHONY: help venv demo dev quick quick-tests test acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing bench-growth clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -12,6 +12,7 @@ help:
 	@echo 'make quick        lint, types, and the tests that start no worker (about a minute)'
 	@echo 'make test         lint, types and all tests, in parallel lanes (ARGS="tests/cli -x"; LANES= for one after another)'
 	@echo 'make fuzz         odd input at every boundary, others in each round, for ten minutes (SECS=60)'
+	@echo 'make acceptance   the acceptance tests on Redis 7, behind Sentinel and in a cluster (ON="sentinel")'
 	@echo 'make lint         ruff and pyright alone'
 	@echo 'make coverage     all tests, and which lines and branches they reach, child processes included'
 	@echo 'make test-under-load  all tests three times beside eight busy loops (LOAD=8 ROUNDS=3)'
@@ -28,7 +29,7 @@ help:
 	@echo 'make bench        measure against Celery, dramatiq, taskiq and Phoenix, and write docs/benchmarks.md (ARGS="enqueue whole")'
 	@echo 'make bench-listing  time pages and sums of a million sessions in both databases'
 	@echo 'make bench-growth   what calls touch among 1 M and 20 M usage reports, and what dropping a month costs'
-	@echo 'make tables       write the tables of settings, tasks and payloads into the documents'
+	@echo 'make tables       write the tables of settings, tasks, payloads and capacities into the documents'
 	@echo 'make guards       imports, wheel, register and schemas alone'
 	@echo 'make build        the sdist and the wheel of what is committed, in dist/'
 	@echo 'make install-check  install that wheel into an empty environment, and run the demo with it'
@@ -73,6 +74,18 @@ unit: $(STAMP)
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q -n 4 --dist loadscope -m 'not stack' \
 		tests/schemas tests/clients tests/delivery tests/tasks tests/guards $(ARGS)
+
+# `make test` runs all of them on Valkey. What speaks to a server itself runs on Redis as well, the whole system on all.
+ON = redis sentinel cluster
+WHOLE = tests/acceptance/fleet tests/acceptance/test_hold.py
+redis_TESTS = tests/acceptance tests/delivery
+sentinel_TESTS = $(WHOLE)
+cluster_TESTS = $(WHOLE)
+
+acceptance: $(ON:%=acceptance-%)
+
+acceptance-%: $(STAMP)
+	ACCEPTANCE_ON=$* $(BIN)/pytest -q $(LANES) $($*_TESTS) $(ARGS)
 
 # `make test` runs the same tests with few examples, alike each time; a round here has ten times as many, and others.
 SECS = 600
@@ -165,6 +178,7 @@ migration: $(STAMP)
 
 bench: $(BENCH_STAMP) $(PHOENIX)/.installed
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
+	@$(BIN)/python docs/tables.py
 
 # The peers are for the benchmarks alone: no test and no user needs them.
 $(BENCH_STAMP): benchmarks/constraints.txt $(STAMP)

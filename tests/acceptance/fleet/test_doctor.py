@@ -13,6 +13,7 @@ from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.registry import get_session
 from support.our_app import KEYS, delivery_with
+from support.servers import PREFIX
 from support.waiting import until
 
 
@@ -26,13 +27,14 @@ def examined(expected_exit: int = 0) -> dict[str, tuple[str, str]]:
 
 def test_a_sound_fleet_passes_and_nothing_is_written(fleet: Stack) -> None:
     until(lambda: connections.redis().exists(KEYS.leader))  # the worker writes it soon after its start
-    before = {key: connections.redis().object("encoding", key) for key in connections.redis().keys("memory_graph*")}
+    ours = f"{PREFIX}memory_graph*"
+    before = {key: connections.redis().object("encoding", key) for key in connections.redis().keys(ours)}
     found = examined()
     failing = {check: seen for check, seen in found.items() if seen[0] != "ok" and check != "dead letters"}
     assert failing == {}
     assert found["registry: key"] == found["vault: key"] == found["memory-graph: key"] == ("ok", "accepted")
     assert {"workers", "queues", "pool", "visibility timeout of the workers", "version: celery"} <= set(found)
-    assert set(connections.redis().keys("memory_graph*")) <= set(before)
+    assert set(connections.redis().keys(ours)) <= set(before)
 
 
 @pytest.mark.parametrize("service", ["REGISTRY", "VAULT", "MEMORY_GRAPH"])
@@ -70,5 +72,5 @@ def test_wrong_settings_are_named(fleet: Stack, monkeypatch: pytest.MonkeyPatch)
 def test_a_message_says_when_it_was_sent(fleet: Stack) -> None:
     queue = f"aside-{uuid4()}"
     get_session.apply_async(("s",), queue=Queue(queue), exchange="", routing_key=queue)
-    message = json.loads(connections.redis().lpop(queue) or "{}")
+    message = json.loads(connections.redis().lpop(f"{PREFIX}{queue}") or "{}")
     assert abs(message["headers"]["sent_at"] - time.time()) < 60

@@ -21,6 +21,7 @@ from memory_graph_workers.schemas.registry import SessionRegistration, SessionSt
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import archival, connections
 from memory_graph_workers.tasks.app import app
+from memory_graph_workers.tasks.archival import keys
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.session import Prepared, archive_id_of
 from memory_graph_workers.tasks.archival.state import Status, Sweeps
@@ -252,7 +253,7 @@ def test_the_watch_starts_a_sweep_that_beat_missed(finished: Callable[..., str])
     state = archival.sweeps()
     for sweep in list(state.newest(100)):  # the last one started a day ago
         long_ago = format_timestamp(now() - timedelta(hours=25))
-        connections.redis().hset(f"memory_graph:sweep:{sweep.sweep_id}", "started_at", long_ago)
+        connections.redis().hset(keys.key(sweep.sweep_id), "started_at", long_ago)
     sent = archival.watch.delay().get(timeout=LONGEST_SECS)
     assert sent["status"] == "overdue sweep sent"
     again = archival.watch.delay().get(timeout=LONGEST_SECS)  # the sweep waits, runs or has ended by now
@@ -281,7 +282,7 @@ def test_the_watch_takes_up_a_stalled_sweep(finished: Callable[..., str], regist
     state = archival.sweeps()
     assert state.begin("stalled", Trigger.MANUAL, now())
     state.keep_page("stalled", Page(Position(), {"lost-batch": [session_id]}, None, found=1))
-    connections.redis().delete("memory_graph:sweep:lease")
+    connections.redis().delete(keys.LOCK)
     assert archival.watch.delay().get(timeout=LONGEST_SECS)["status"] == "resumed"
     assert ended("stalled").stats("stalled").archived_count == 1
     assert registry.get_session(session_id).status is SessionStatus.ARCHIVED
@@ -292,7 +293,7 @@ def test_the_watch_closes_a_sweep_that_stalls_again_and_again(fleet: Stack) -> N
     assert state.begin("hopeless", Trigger.MANUAL, now())
     for _ in range(3):
         state.count_resume("hopeless")
-    connections.redis().delete("memory_graph:sweep:lease")
+    connections.redis().delete(keys.LOCK)
     assert archival.watch.delay().get(timeout=LONGEST_SECS)["status"] == "incomplete"
     assert "stalled" in state.get("hopeless").reason
 
