@@ -1,4 +1,4 @@
-"""The documents' tables of tasks, payloads and settings, generated from the code.
+"""The documents' tables: tasks, payloads and settings out of the code, capacities out of what was measured.
 
 `python docs/tables.py` writes them into their files; `--check` only names the files that differ.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
+import capacity
 from marshmallow import fields
 from memory_graph_workers.cli.doctor import config as doctor_config
 from memory_graph_workers.cli.flower import config as flower_config
@@ -27,7 +28,11 @@ from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archival import tasks as archival
 
 ROOT = Path(__file__).parent.parent
-FILES = {"docs/reference.md": ("operations", "settings", "service-settings"), "docs/producers.md": ("payloads",)}
+FILES = {
+    "docs/reference.md": ("operations", "settings", "service-settings"),
+    "docs/producers.md": ("payloads",),
+    "docs/scaling.md": ("capacities",),
+}
 UNITS = {"_SECS": "seconds", "_HOURS": "hours", "_DAYS": "days", "_BYTES": "bytes"}
 TASKS = (registry, vault, archival)
 SERVICE_SETTINGS = (web_config, database_config, registry_config, vault_config, memory_graph_config)
@@ -47,7 +52,9 @@ def main() -> int:
     """Write the tables, or check them; 1 if a file differs."""
     differing = [name for name in FILES if (ROOT / name).read_text() != filled(name)]
     if "--check" in sys.argv:
-        sys.stderr.writelines(f"{name} differs from the code; run: python docs/tables.py\n" for name in differing)
+        sys.stderr.writelines(
+            f"{name} is out of date; run: python docs/tables.py\n" for name in differing
+        )
         return int(bool(differing))
     for name in differing:
         (ROOT / name).write_text(filled(name))
@@ -74,6 +81,7 @@ def tables() -> dict[str, str]:
         "payloads": table(["payload", "field", "type", "required"], payloads()),
         "settings": table(settings, rows(tasks_config, clients_config, flower_config, doctor_config)),
         "service-settings": table(settings, rows(*SERVICE_SETTINGS)),
+        "capacities": table([*capacity.COLUMNS], capacity.capacities()),
     }
 
 
