@@ -18,6 +18,7 @@ from memory_graph_workers.cli.flower.config import FlowerConfig
 from memory_graph_workers.cli.flower.monitor import DiscreetEvents
 from memory_graph_workers.cli.stack.ports import free_port, http_status
 from support.forked import mgw
+from support.waiting import LONGEST_SECS
 from tornado.ioloop import IOLoop
 
 LOGIN = "admin:a-long-password"
@@ -81,7 +82,7 @@ def port() -> Iterator[int]:
         yield port
     finally:
         flower.send_signal(signal.SIGTERM)
-        assert flower.wait(10) == 0
+        assert flower.wait(LONGEST_SECS) == 0
 
 
 def ask(port: int, method: str, path: str, login: str | None = None, scheme: str = "Basic") -> tuple[int, str]:

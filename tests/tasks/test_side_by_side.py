@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from memory_graph_workers.tasks import connections, side_by_side
+from support.waiting import LONGEST_SECS
 
 MOST = 4
 
@@ -19,7 +20,7 @@ def four_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_as_many_calls_are_under_way_as_there_are_threads() -> None:
-    all_there = threading.Barrier(MOST, timeout=10)
+    all_there = threading.Barrier(MOST, timeout=LONGEST_SECS)
     side_by_side.each(lambda _: all_there.wait(), range(2 * MOST))
     assert len(list(side_by_side.results(lambda _: all_there.wait(), range(2 * MOST)))) == 2 * MOST
 

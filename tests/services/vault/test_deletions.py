@@ -10,6 +10,7 @@ from memory_graph_workers.services.vault import policies as vault_policies
 from memory_graph_workers.services.vault.records import ArchiveRecord
 from sqlalchemy import update
 from support.vault_database import LONG_AGO, NOW
+from support.waiting import LONGEST_SECS
 
 
 @pytest.fixture
@@ -109,11 +110,11 @@ def test_expiring_waits_for_a_policy_that_is_being_applied(policies):
         vault_policies.apply(session, "lengthened", "deletes-late")
         session.flush()
         applied.set()
-        assert found.wait(10)
+        assert found.wait(LONGEST_SECS)
 
     thread = threading.Thread(target=policies.storage.write, args=(apply,))
     thread.start()
-    assert applied.wait(10)
+    assert applied.wait(LONGEST_SECS)
     (page,) = vault_deletions.find_expired(policies.storage, NOW)
     threading.Timer(0.5, found.set).start()
     gone = policies.storage.write(lambda session: vault_deletions.delete_expired(session, page, NOW))
