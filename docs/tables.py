@@ -52,9 +52,7 @@ def main() -> int:
     """Write the tables, or check them; 1 if a file differs."""
     differing = [name for name in FILES if (ROOT / name).read_text() != filled(name)]
     if "--check" in sys.argv:
-        sys.stderr.writelines(
-            f"{name} is out of date; run: python docs/tables.py\n" for name in differing
-        )
+        sys.stderr.writelines(f"{name} is out of date; run: python docs/tables.py\n" for name in differing)
         return int(bool(differing))
     for name in differing:
         (ROOT / name).write_text(filled(name))

@@ -66,6 +66,7 @@ class Channel(_PlainChannel):
     Message = Message
     message_max_bytes = MESSAGE_MAX_BYTES
     takes: ClassVar[bool] = True  # of this process; False once the worker is stopping
+    leads: ClassVar[bool] = False  # whether this process does the leader's work
     dead_letters_url: str | None = None
     dead_letters_bounds: Mapping[str, Any] | None = None
     delivery_prefix = DEFAULT_PREFIX

@@ -6,7 +6,9 @@ Plain kombu uses each worker's own clock: workers whose clocks differ restart ea
 import contextlib
 import logging
 import random
+import re
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -37,7 +39,8 @@ _HAND_BACK = script("hand_back")
 _SLICE = 500  # messages in one step: Redis does nothing else meanwhile
 _SLICE_BYTES = 8 * 2**20  # of them in this process's memory, or one larger message
 _MOST_TURNS = 100  # among so many workers one puts back what was abandoned
-_PARKED = "parked:"  # begins the delivery tag of a message that waits in Redis
+_PARKED = "parked:"  # begins the delivery tag of a message that waits in Redis; its task's id follows
+_ODD, _ESCAPED = re.compile(r"([*?\[\]\\^-])"), r"\\\1"  # characters that mean something in a pattern of Redis
 
 
 class QoS(_PlainQoS):
@@ -135,11 +138,30 @@ class QoS(_PlainQoS):
         """Stop renewing a message without acknowledging it: it is redelivered after the visibility timeout."""
         self._quick_ack(delivery_tag)
 
-    def park(self, delivery_tag: str, secs: float) -> None:
+    def park(self, delivery_tag: str, task_id: str, secs: float) -> None:
         """Let a message wait in Redis for so long; then any worker puts it back on its queue."""
         keys = [self.unacked_index_key, self.unacked_key]
-        self._run(_PARK, keys, [delivery_tag, f"{_PARKED}{uuid4()}", self.visibility_timeout, secs])
+        self._run(_PARK, keys, [delivery_tag, f"{_PARKED}{task_id}:{uuid4()}", self.visibility_timeout, secs])
         self._quick_ack(delivery_tag)
+
+    def parked(self, most: int, task_id: str = "") -> Iterator[bytes]:
+        """What is noted of the messages that wait in Redis, of a task or of all; those that come next first."""
+        tags = [tag for tag, _ in sorted(self._parked_tags(task_id), key=itemgetter(1))]
+        for kept in self._noted(tags[:most]):
+            yield from (noted for _, noted in kept if noted)
+
+    def hurry(self, task_id: str) -> None:
+        """End a task's wait in Redis: within seconds a worker puts it back on its queue."""
+        for tag, _ in self._parked_tags(task_id):
+            with self.channel.conn_or_acquire() as client:
+                client.zadd(self.unacked_index_key, {tag: 0}, xx=True)
+
+    def _parked_tags(self, task_id: str) -> Iterator[tuple[str, float]]:
+        index = self.channel.global_keyprefix + self.unacked_index_key  # ZSCAN is a command that kombu does not prefix
+        wanted = f"{_PARKED}{_ODD.sub(_ESCAPED, task_id)}:*" if task_id else f"{_PARKED}*"
+        with self.channel.conn_or_acquire() as client:
+            for tag, due in client.zscan_iter(index, match=wanted, count=1000):
+                yield tag.decode(), due
 
     def in_flight(self) -> int:
         """Return the number of messages that this channel holds."""

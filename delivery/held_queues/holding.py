@@ -176,7 +176,6 @@ class HoldQueues(bootsteps.StartStopStep):
         self._channel: Any = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._leads = False
         self._name = str(uuid4())
         self._bounds_kept_at = -KEEP_BOUNDS_SECS
 
@@ -203,8 +202,8 @@ class HoldQueues(bootsteps.StartStopStep):
     def _lead(self, holds: HoldStore, steps: Sequence[Callable[[], None]]) -> str:
         """Take the leader's steps, if this worker leads. Returns what failed, fit to be logged, or nothing."""
         try:
-            self._leads = holds.lead(self._name)
-            if not self._leads:
+            Channel.leads = holds.lead(self._name)
+            if not Channel.leads:
                 return ""
         except (RedisError, OSError) as error:
             return spoken(error)
@@ -212,7 +211,7 @@ class HoldQueues(bootsteps.StartStopStep):
 
     @property
     def _pause_secs(self) -> float:
-        return TURN_SECS if self._leads else max(TURN_SECS, Channel.pace.workers / _ASK_PER_SEC)
+        return TURN_SECS if Channel.leads else max(TURN_SECS, Channel.pace.workers / _ASK_PER_SEC)
 
     def _run(self, found: Installed) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None

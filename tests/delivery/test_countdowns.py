@@ -15,6 +15,7 @@ from memory_graph_workers.delivery.messages.countdowns import (
     secs_in_redis,
     secs_left,
 )
+from support.broker import KEYS
 
 Until = Callable[[Callable[[], object]], None]
 SOON_SECS = 20
@@ -77,12 +78,46 @@ def test_a_long_countdown_is_announced_without_its_arguments(
     assert "canary" not in repr(found)
 
 
+def test_what_waits_in_redis_is_found_by_inspect(
+    broker: Any, producer: Celery, start_worker: Any, until: Until
+) -> None:
+    start_worker()
+    for task_id in ("a*b", "waits"):
+        producer.send_task("good", (1,), {"text": "canary"}, task_id=task_id, countdown=86_400)
+    until(lambda: broker.redis.hlen("unacked") == 2 and broker.redis.exists(KEYS.leader))
+    inspect = producer.control.inspect(timeout=5)
+
+    def listed() -> list[Any]:
+        return [one for told in (inspect.scheduled() or {}).values() for one in told]
+
+    until(lambda: len(listed()) == 2)
+    assert {(one["request"]["id"], one["request"]["name"]) for one in listed()} == {("a*b", "good"), ("waits", "good")}
+    assert all(one["eta"] for one in listed())
+    (told,) = inspect.query_task("a*b", "unknown").values()
+    assert {task_id: state for task_id, (state, _) in told.items()} == {"a*b": "scheduled"}
+    assert "canary" not in repr((listed(), told))
+
+
+def test_what_waits_in_redis_ends_when_it_is_revoked(
+    broker: Any, producer: Celery, start_worker: Any, until: Until, events: Any
+) -> None:
+    start_worker()
+    for task_id in ("stays", "ends"):
+        producer.send_task("good", (1,), task_id=task_id, countdown=86_400)
+    until(lambda: broker.redis.hlen("unacked") == 2 and broker.redis.exists(KEYS.leader))
+    producer.control.revoke("ends")
+    until(lambda: broker.redis.hlen("unacked") == 1 and not broker.redis.exists("work"))
+    until(lambda: [one["uuid"] for one in events.seen if one["type"] == "task-revoked"])
+    assert {one["uuid"] for one in events.stop() if one["type"] == "task-revoked"} == {"ends"}
+    assert broker.dead.count() == 0
+
+
 def test_a_parked_message_comes_back_when_its_time_is_near(broker: Any, producer: Celery, until: Until) -> None:
     producer.send_task("good", (1,))
     with producer.connection_for_read() as connection, connection.SimpleQueue("work") as queue:
         message = queue.get(timeout=5)
         qos: Any = message.channel.qos
-        qos.park(message.delivery_tag, 2)
+        qos.park(message.delivery_tag, "task", 2)
         qos.restore_visible(interval=1)
         assert not broker.redis.exists("work")
 
@@ -104,7 +139,7 @@ def test_a_parked_message_comes_back_on_time_and_counts_no_lost_worker(
         qos: Any = message.channel.qos
         being_renewed = qos.in_flight_tags()
         parked_at = time.monotonic()
-        qos.park(message.delivery_tag, wait_secs)
+        qos.park(message.delivery_tag, "task", wait_secs)
         qos.renew(being_renewed)  # another thread had begun to renew before the message was parked
 
         def restored() -> bool:
@@ -146,7 +181,7 @@ def test_what_was_parked_counts_the_workers_that_are_lost_after_its_wait(broker:
     producer.send_task("good", (1,), countdown=0.1)
     with producer.connection_for_read() as connection, connection.SimpleQueue("work") as queue:
         qos: Any = queue.get(timeout=5).channel.qos
-        qos.park(*qos.in_flight_tags(), 0)
+        qos.park(*qos.in_flight_tags(), "task", 0)
         time.sleep(0.1)
         qos.restore_visible(interval=1)  # its wait is over
         queue.get(timeout=5)
@@ -160,7 +195,7 @@ def test_what_somebody_else_took_back_is_not_parked(broker: Any, producer: Celer
     with producer.connection_for_read() as connection, connection.SimpleQueue("work") as queue:
         message = queue.get(timeout=5)
         broker.redis.delete("unacked", "unacked_index")
-        message.channel.qos.park(message.delivery_tag, 60)
+        message.channel.qos.park(message.delivery_tag, "task", 60)
     assert not broker.redis.exists("unacked", "unacked_index")
 
 
