@@ -23,6 +23,7 @@ COMMANDS = {
     "queues": ("queues", "command", "Show what waits, and which queues are held because a service is down."),
     "dead": ("dead.command", "command", "List, show, replay and purge dead letters: what failed for good."),
     "flower": ("flower.command", "command", "Monitor workers, tasks and queues in a browser, behind a password."),
+    "metrics": ("metrics.command", "command", "Serve metrics of queues, workers and services for Prometheus."),
     "schema": ("schema.command", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
     "doctor": ("doctor.command", "command", "Check everything that can lose tasks, and say how to fix it."),
     "migrate": ("migrate", "command", "Create or migrate the databases of the reference services."),

@@ -5,7 +5,6 @@ worker. This transport quarantines such an item, and the worker goes on.
 """
 
 import contextlib
-import json
 import logging
 import math
 import time
@@ -34,7 +33,7 @@ from ..messages.envelope import Malformed, read_envelope
 from ..messages.message import MESSAGE_MAX_BYTES, WHOLE_UP_TO, Message, body_of, refuse_large, refuse_unfit
 from .pace import Pace
 from .quarantine import Abandoned, Quarantine, uncounted
-from .unacked import HELD, PERMIT, PRESENT, TAKE, QoS
+from .unacked import HELD, PERMIT, PRESENT, TAKE, QoS, name_in_tag
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +231,7 @@ class Channel(_PlainChannel):
         self._tried_at, permits = time.monotonic(), [self.keys.permits(queue) for queue, _ in self._asked]
         keys = self._prefixed([self.unacked_index_key, self.unacked_key, *lists, *permits, self.keys.woken])
         self.taken = str(uuid4())
-        noted = [f',"",{json.dumps(queue)}]' for queue, _ in self._asked]
+        noted = [f',"","{name_in_tag(queue)}"]' for queue, _ in self._asked]
         wakes = self.global_keyprefix + self._wake_channel if self._was_idle and self.pace.workers > 1 else ""
         script = ("EVALSHA", _TAKE_DIGEST) if self._take_is_known else ("EVAL", TAKE)
         return [*script, len(keys), *keys, self.taken, *noted, wakes]
@@ -280,7 +279,10 @@ class Channel(_PlainChannel):
             raise Empty
         self.pace.found()
         self._was_idle, self._permitted = False, permits == [1]
-        queue = _text(key).rsplit(self.sep, 1)[0] if command == "BRPOP" else self._asked[key][0]
+        if command == "BRPOP":
+            return _text(key).rsplit(self.sep, 1)[0], _bytes(item)
+        queue = self._asked[key][0]
+        self.taken = f"{self.taken}:{name_in_tag(queue)}"
         return queue, _bytes(item)
 
     def _response(self, command: str, **options: Any) -> Any:

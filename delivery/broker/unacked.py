@@ -4,6 +4,7 @@ Plain kombu uses each worker's own clock: workers whose clocks differ restart ea
 """
 
 import contextlib
+import json
 import logging
 import random
 import re
@@ -224,6 +225,11 @@ class QoS(_PlainQoS):
         keys = [keys[0], *(prefix + key for key in keys[1:])]
         with self.channel.conn_or_acquire() as client:
             return client.register_script(script)(keys=keys, args=args)
+
+
+def name_in_tag(queue: str) -> str:
+    """A queue's name as it ends the delivery tag of a message that was taken from it: as in JSON."""
+    return json.dumps(queue)[1:-1]
 
 
 def _is_error(response: Any) -> bool:

@@ -3,6 +3,7 @@
 -- If more messages wait behind one that an idle worker takes, wake the other workers, at most four times a second.
 -- KEYS: index, unacked, the queues' lists, the permits of each, and what tells that somebody was woken just now.
 -- ARGV: delivery tag, the end of each queue's note, and the channel of the waking, empty for a worker that was not idle.
+-- The tag is noted with the queue's name behind it, as the note has that, so that whoever counts reads no message.
 local function is_error(reply) return type(reply) == 'table' and reply.err ~= nil end
 local function is_broken(reply) return is_error(reply) and string.find(reply.err, 'WRONGTYPE', 1, true) end
 local last = 2 + (#KEYS - 3) / 2
@@ -24,11 +25,11 @@ for i = 3, last do
         end
     end
     if item then
-        local now = redis.call('TIME')
-        local stamped = redis.pcall('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
-        local noted = is_error(stamped) or redis.pcall('HSET', KEYS[2], ARGV[1], '[' .. item .. ARGV[i - 1])
+        local now, tag = redis.call('TIME'), ARGV[1] .. ':' .. string.sub(ARGV[i - 1], 6, -3)
+        local stamped = redis.pcall('ZADD', KEYS[1], now[1] + now[2] / 1000000, tag)
+        local noted = is_error(stamped) or redis.pcall('HSET', KEYS[2], tag, '[' .. item .. ARGV[i - 1])
         if is_error(stamped) or is_error(noted) then
-            redis.pcall('ZREM', KEYS[1], ARGV[1])
+            redis.pcall('ZREM', KEYS[1], tag)
             redis.call('RPUSH', KEYS[i], item)
             local failed = is_error(stamped) and stamped or noted
             return is_broken(failed) and {-1, is_error(stamped) and KEYS[1] or KEYS[2]} or failed

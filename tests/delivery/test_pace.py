@@ -136,8 +136,8 @@ def test_who_may_not_wake_others_takes_its_message(broker: Any) -> None:
     with Redis(port=broker.port, username="mute", password="any") as mute:
         for item in ("one", "two"):
             mute.rpush("work", item)
-        assert mute.eval(TAKE, len(keys), *keys, "tag", "]", KEYS.wake) == [0, b"two", 0]
-        assert mute.hgetall("unacked") == {b"tag": b"[two]"}
+        assert mute.eval(TAKE, len(keys), *keys, "tag", ',"","work"]', KEYS.wake) == [0, b"two", 0]
+        assert mute.hgetall("unacked") == {b"tag:work": b'[two,"","work"]'}
 
 
 def test_workers_join_the_fleet_and_leave_it(broker: Any, start_worker: Any, until: Until) -> None:

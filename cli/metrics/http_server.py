@@ -1,0 +1,87 @@
+"""The exporter's HTTP server: `/metrics` and `/healthz`, for a few callers at a time, none of which can hold it up."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import make_wsgi_app
+
+from .exporter import Exporter
+
+_MOST_CALLERS = 16
+_SLOW_SECS = 10.0  # whoever sends or reads nothing for so long is dropped
+
+Start = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Handler(WSGIRequestHandler):
+    """Drops slow callers, and logs no requests."""
+
+    timeout = _SLOW_SECS
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the library's name
+        """Log nothing: a scrape every few seconds is no news."""
+
+
+class HttpServer(ThreadingMixIn, WSGIServer):
+    """A thread for each of a few callers; further ones are turned away at once."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, exporter: Exporter) -> None:
+        """Listen.
+
+        Raises: OSError.
+        """
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._free = threading.BoundedSemaphore(_MOST_CALLERS)
+        super().__init__((host, port), Handler)
+        self.set_app(_routes(exporter))
+
+    def server_bind(self) -> None:
+        """Bind, without asking a name server for this host's name."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a caller in a thread, if one is free."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a caller, and free the thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of callers that hang up."""
+
+
+def _routes(exporter: Exporter) -> Any:
+    metrics: Any = make_wsgi_app(exporter.registry)
+
+    def app(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            return metrics(environ, start)
+        if path == "/healthz":
+            return _plain(start, *(("200 OK", "ok") if exporter.can_read() else ("503 Service Unavailable", _AWAY)))
+        return _plain(start, "404 Not Found", "There are /metrics and /healthz here.")
+
+    return app
+
+
+_AWAY = "Redis does not answer. Is it up, and is its address (REDIS_URL) right?"
+
+
+def _plain(start: Start, status: str, text: str) -> Iterable[bytes]:
+    start(status, [("Content-Type", "text/plain; charset=utf-8")])
+    return [f"{text}\n".encode()]
