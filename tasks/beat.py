@@ -19,6 +19,7 @@ from ..clients.config import SchedulerConfig
 from ..clients.errors import InvalidConfig
 from ..delivery.connections.connection import connect
 from ..delivery.connections.replies import State, spoken, state_of
+from .beats import Presence
 from .config import BrokerConfig
 
 PAUSE_SECS = 1.0
@@ -60,6 +61,7 @@ class Scheduler(_PlainScheduler):
             sys.exit(str(error))
         client = connect(url, timeout_secs=30, connect_timeout_secs=5, decode_responses=True)
         setattr(app, _redbeat.REDBEAT_REDIS_KEY, client)
+        self._presence = Presence(client)
         super().__init__(app, **options)
 
     @property
@@ -94,6 +96,7 @@ class Scheduler(_PlainScheduler):
 
     def close(self) -> None:
         """Release the lock; if Redis is away, it lapses by itself."""
+        self._presence.close()
         with _unless_away("beat's lock is not released; it lapses by itself"):
             super().close()
 

@@ -19,17 +19,16 @@ from ..delivery.messages.attempts import (
 from ..delivery.worker.failures import failure
 from ..schemas.registry import KeyedUsageReport
 from . import connections, side_by_side
-from .app import PREFIX, REGISTRY
+from .app import REGISTRY
 from .base import limits
 from .failed_items import tell_failed
 from .operation import KEY, task
 from .parameters import payloads
 from .repeats import Repeats
 from .session_wait import pause_secs, waiting_headers
+from .usage_counts import ACCEPTED, FAILED, ONE, count
 
 payloads(KEYED_USAGE)
-
-ONE = f"{PREFIX}.registry.track_usage"
 
 
 @dataclass
@@ -100,6 +99,7 @@ def track_usage_batch(self: Any, reports: list[KeyedUsageReport]) -> None:
     """
     outcome = Outcome(Repeats(self))
     outcome.send_all(reports)
+    count(ACCEPTED, len(reports) - len(outcome.left))
     if not outcome.left:
         return
     # Now, in case a letter cannot be kept: what is counted is not sent again.
@@ -150,6 +150,7 @@ def _keep_all(self: Any, failed: Sequence[tuple[KeyedUsageReport, IntegrationErr
     """Make a dead letter of each of these reports, and say so in one line."""
     for report, error in failed:
         _keep(self, report, error)
+    count(FAILED, len(failed))
     look = f"Each is a dead letter: mgw dead list --task {ONE}; then replay or purge them"
     tell_failed("usage report", [str(error) for _, error in failed], "the others are counted or tried again", look)
 

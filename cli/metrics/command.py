@@ -34,12 +34,14 @@ def command(app_name: str | None, host: str, port: int) -> None:
     from .http_server import HttpServer
 
     set_up()
+    exporter = Exporter(target)
     try:
-        server = HttpServer(host, port, Exporter(target))
+        server = HttpServer(host, port, exporter)
     except OSError as error:
         raise Refused(f"Cannot listen on {host}, port {port}: {error.strerror}. Try another --port.") from error
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    exporter.events.start()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     logger.info("Listening on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
     stop.wait()

@@ -90,12 +90,20 @@ class Server:
             replies: list[Any] = pipe.execute(raise_on_error=False)
         self._last_read = time.time()
         parts = zip(self._parts, _slices(replies, ends), strict=True)
-        told = [sample for part, own in parts for sample in _told(part, own)]
+        told = [sample for part, own in parts for sample in self._told(part, own)]
         return [
             Sample("redis_up", 1, (self.name,)),
             Sample("read_seconds", time.monotonic() - began, (self.name,)),
             *told,
         ]
+
+    def _told(self, part: Part, replies: list[Any]) -> list[Sample]:
+        """What a part says; only that it cannot be read, if Redis refused a command of it or its data are broken."""
+        labels = self.name, part.name
+        with suppress(ValueError, TypeError, LookupError, AttributeError):
+            if not any(isinstance(reply, Exception) for reply in replies):
+                return [Sample("part_readable", 1, labels), *part.told(replies)]
+        return [Sample("part_readable", 0, labels)]
 
 
 def _in_time(running: "Future[T]", deadline: float) -> T | None:
@@ -111,11 +119,3 @@ def _asked(part: Part, pipe: Any) -> int:
 
 def _slices(replies: list[Any], ends: list[int]) -> Iterator[list[Any]]:
     yield from (replies[start:end] for start, end in zip([0, *ends], ends, strict=False))
-
-
-def _told(part: Part, replies: list[Any]) -> list[Sample]:
-    """What a part says; only that it cannot be read, if Redis refused a command of it or its data are broken."""
-    with suppress(ValueError, TypeError, LookupError, AttributeError):
-        if not any(isinstance(reply, Exception) for reply in replies):
-            return [Sample("part_readable", 1, (part.name,)), *part.told(replies)]
-    return [Sample("part_readable", 0, (part.name,))]

@@ -34,7 +34,7 @@ from ..connections.replies import spoken
 from ..dead_letters.store import DeadLetters
 from ..settings import Installed, installed
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
-from .holds import HoldStore
+from .holds import ASKED, DOWN, GROWING, TRIAL, HoldStore
 from .probes import Probes, always_up, command_of
 
 TURN_SECS = 1.0
@@ -42,7 +42,6 @@ _FREED_SECS = 30.0  # until free queues are freed again: a leader may have died 
 _ASK_PER_SEC = 50.0  # how often all workers together ask who leads, where they are more than that
 KEEP_BOUNDS_SECS = 60.0
 _FREE_ABOVE = 64
-_DOWN, _TRIAL, _GROWING, _ASKED = "it is down", "it is being tried", "it is coming back", "it asked to wait"
 
 Probe = Callable[[str], bool | None]
 Permit = Callable[[str, "int | None"], None]
@@ -90,28 +89,28 @@ class Holder:
         if self._holds.take_trial(service) and hold is not None:
             return self._try(service, breaker)
         if self._holds.is_asked(service):
-            return self._hold(service, 0, _ASKED)
+            return self._hold(service, 0, ASKED)
         state = breaker.state
-        if hold is not None and hold.why == _ASKED and state != OPEN:
+        if hold is not None and hold.why == ASKED and state != OPEN:
             return self._try(service, breaker)  # its wait is over
         if state == OPEN:
             return self._hold_open(service, breaker)
         self._seen_down[service] = False
         if state == HALF_OPEN:
-            return self._hold(service, 1, _TRIAL)
+            return self._hold(service, 1, TRIAL)
         return self._grow(service)
 
     def _hold_open(self, service: str, breaker: SharedBreaker) -> int:
         if not self._is_back(service):
-            return self._hold(service, 0, _DOWN)
+            return self._hold(service, 0, DOWN)
         # The trial starts in the next turn, when every process has connected again (gRPC backs off). A breaker whose
         # state cannot be set stays open until a task is let through.
-        return self._hold(service, 0 if breaker.half_open() else 1, _TRIAL)
+        return self._hold(service, 0 if breaker.half_open() else 1, TRIAL)
 
     def _try(self, service: str, breaker: SharedBreaker) -> int:
         """Let one task through now; a breaker whose state can be set decides by it."""
         breaker.half_open()
-        return self._hold(service, 1, _TRIAL)
+        return self._hold(service, 1, TRIAL)
 
     def _is_back(self, service: str) -> bool:
         """Return whether an open breaker may be tried. A service whose probe never failed waits for the pause."""
@@ -130,7 +129,7 @@ class Holder:
             self._holds.release(service)
             logger.info("The queues that need %s are free again", service)
             return None
-        return self._hold(service, permits, _GROWING)
+        return self._hold(service, permits, GROWING)
 
     def _hold(self, service: str, permits: int, why: str) -> int:
         if self._holds.get(service) is None:

@@ -1,7 +1,7 @@
 """What is held, since when and why, in the Redis that the breakers are in."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ DEAD_LETTERS = "dead letters"  # what a queue is held for whose dead letters fil
 _FILLED = "one kind of its dead letters fills a quarter of the bound; replay or purge them"
 _TRIAL_ASKED_SECS = 60
 _LEADER_SECS = 30
+# Why a service is held, as its record says it.
+DOWN, TRIAL, GROWING, ASKED = "it is down", "it is being tried", "it is coming back", "it asked to wait"
 _BROKEN = "its record is broken; the leading worker writes it again"
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,15 @@ class Hold:
     permits: int
     since: datetime
     why: str
+
+
+def hold_of(service: str, found: Mapping[bytes, bytes]) -> Hold | None:
+    """How a service is held, by the hash `Keys.hold`, or None if that is empty."""
+    try:
+        kept = {key.decode(): value.decode() for key, value in found.items()}
+        return Hold(service, int(kept["permits"]), parse_timestamp(kept["since"]), kept["why"]) if kept else None
+    except (LookupError, ValueError):
+        return Hold(service, 0, now(), _BROKEN)
 
 
 class HoldStore:
@@ -70,11 +81,7 @@ class HoldStore:
     def get(self, service: str) -> Hold | None:
         """How a service is held, or None."""
         try:
-            found = self._redis.hgetall(self._keys.hold(service))
-            kept = {key.decode(): value.decode() for key, value in found.items()}
-            return Hold(service, int(kept["permits"]), parse_timestamp(kept["since"]), kept["why"]) if kept else None
-        except (LookupError, ValueError):
-            return Hold(service, 0, now(), _BROKEN)
+            return hold_of(service, self._redis.hgetall(self._keys.hold(service)))
         except ResponseError as error:
             if state_of(error) is not State.CORRUPT_KEY:
                 raise

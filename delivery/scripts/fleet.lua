@@ -13,11 +13,12 @@ local tags = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now + 10, 'LIMIT', 0, 
 local scheduled, unknown, by_queue = redis.call('ZCARD', KEYS[2]) - due, due - #tags, {}
 for at = 4, #ARGV do by_queue[ARGV[at]] = 0 end
 for _, tag in ipairs(tags) do
-    local queue = string.sub(tag, (string.find(tag, ':', 1, true) or #tag) + 1)
-    if string.sub(tag, 1, 7) == 'parked:' then
+    local queue = string.sub(tag, 38)  -- behind a UUID and a colon
+    local before = by_queue[queue]
+    if before then
+        by_queue[queue] = before + 1
+    elseif string.sub(tag, 1, 7) == 'parked:' then
         scheduled = scheduled + 1
-    elseif by_queue[queue] then
-        by_queue[queue] = by_queue[queue] + 1
     else
         unknown = unknown + 1
     end

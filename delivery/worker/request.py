@@ -107,10 +107,10 @@ class Request(_PlainRequest):
         super().acknowledge()
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002  Celery's name
-        """Send an event, without the result."""
+        """Send an event, without the result, and with the task's name: whoever counts need not remember ids."""
         if "result" in fields:
             fields["result"] = HIDDEN
-        super().send_event(type, **fields)
+        super().send_event(type, **{"name": self.name, **fields})
 
     def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:
         """Store a task that expired before it ran; a revoked task is not a failure."""

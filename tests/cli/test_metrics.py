@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from memory_graph_workers.cli.metrics.exporter import Exporter
@@ -19,25 +20,12 @@ from memory_graph_workers.delivery import Keys
 from support.broker import Broker
 from support.forked import Forked, mgw
 from support.promtool import promtool as promtool
-from support.scraping import QUEUES, parsed, scraped, served, target_at, text_of
+from support.scraping import QUEUES, by_name, parsed, scraped, served, target_at, text_of
+from support.shared_broker import broker as broker
+from support.shared_broker import running as running
 from support.waiting import SOON_SECS, until
 
 KEYS = Keys("shop")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A Valkey for all tests that do not stop it."""
-    broker = Broker(tmp_path_factory.mktemp("valkey"))
-    yield broker
-    broker.redis.close()
-    broker.stop()
-
-
-@pytest.fixture
-def broker(running: Broker) -> Broker:
-    running.redis.flushall()
-    return running
 
 
 @pytest.fixture(scope="module")
@@ -49,25 +37,23 @@ def message(**headers: Any) -> str:
     return json.dumps({"body": "W10=", "headers": {"task": "order", "id": "1", **headers}, "properties": {}})
 
 
-def by_queue(found: dict[tuple[str, ...], float], name: str) -> dict[str, float]:
-    return {key[1]: value for key, value in found.items() if key[0] == f"mgw_queue_{name}"}
-
-
 def test_it_counts_what_waits_of_every_priority(broker: Broker, exporter: Exporter) -> None:
     broker.redis.lpush("orders", *[message()] * 5)
     broker.redis.lpush("orders\x06\x163", message())
     found = scraped(exporter)
-    assert by_queue(found, "messages_waiting") == {"orders": 6, "payments": 0, "mails": 0}
-    assert by_queue(found, "backlog") == {"orders": 6, "payments": 0, "mails": 0}
+    assert by_name(found, "queue_messages_waiting") == {"orders": 6, "payments": 0, "mails": 0}
+    assert by_name(found, "queue_backlog") == {"orders": 6, "payments": 0, "mails": 0}
 
 
 def test_it_counts_what_is_in_flight_by_queue_and_what_is_of_none(broker: Broker, exporter: Exporter) -> None:
     now = time.time()
-    tags = {"a:orders": now, "b:orders": now - 5, "c:mails": now, "d": now, "e:elsewhere": now, "f:orders": now - 90}
-    broker.redis.zadd(KEYS.unacked_index, tags | {"parked:g": now - 5, "parked:h": now + 9000})
+    ages_secs = {"orders": [0, 5, 90], "mails": [0], "elsewhere": [0]}
+    tags = {f"{uuid4()}:{queue}": now - secs for queue, each in ages_secs.items() for secs in each}
+    parked = {f"parked:{uuid4()}": now + secs for secs in (-5, 9000)}
+    broker.redis.zadd(KEYS.unacked_index, {**tags, **parked, str(uuid4()): now})
     found = scraped(exporter)
-    assert by_queue(found, "messages_in_flight") == {"orders": 3, "payments": 0, "mails": 1}
-    assert by_queue(found, "backlog") == {"orders": 3, "payments": 0, "mails": 1}
+    assert by_name(found, "queue_messages_in_flight") == {"orders": 3, "payments": 0, "mails": 1}
+    assert by_name(found, "queue_backlog") == {"orders": 3, "payments": 0, "mails": 1}
     names = ("messages_in_flight_unknown", "messages_scheduled", "messages_abandoned")
     assert [found[(f"mgw_{name}",)] for name in names] == [2, 2, 1]
 
@@ -102,7 +88,7 @@ def test_junk_on_a_queue_is_counted_and_dates_nothing(broker: Broker, exporter: 
     broker.redis.lpush("orders", junk)
     found = scraped(exporter)
     assert found["mgw_queue_messages_waiting", "orders"] == 1
-    assert found["mgw_part_readable", "queues"] == 1
+    assert found["mgw_part_readable", "queues", "broker"] == 1
     assert found["mgw_queue_oldest_age_seconds", "orders"] >= 0
 
 
@@ -114,9 +100,9 @@ def test_a_queue_that_is_held_or_limited_has_no_backlog(
     broker.redis.lpush("payments", message())
     broker.redis.set(KEYS.permits("payments"), permits)
     found = scraped(exporter)
-    assert by_queue(found, "held") == {"orders": 0, "payments": 1, "mails": 0}
-    assert by_queue(found, "backlog") == {"orders": 1, "payments": 0, "mails": 0}
-    assert by_queue(found, "permits") == {"payments": said}
+    assert by_name(found, "queue_held") == {"orders": 0, "payments": 1, "mails": 0}
+    assert by_name(found, "queue_backlog") == {"orders": 1, "payments": 0, "mails": 0}
+    assert by_name(found, "queue_permits") == {"payments": said}
 
 
 def test_only_workers_that_said_so_in_the_last_seconds_are_there(broker: Broker, exporter: Exporter) -> None:
@@ -127,10 +113,10 @@ def test_only_workers_that_said_so_in_the_last_seconds_are_there(broker: Broker,
 def test_a_broken_key_of_one_queue_hides_that_queue_alone(broker: Broker, exporter: Exporter) -> None:
     broker.redis.set("payments", "a text")
     found = scraped(exporter)
-    assert set(by_queue(found, "messages_waiting")) == {"orders", "mails"}
+    assert set(by_name(found, "queue_messages_waiting")) == {"orders", "mails"}
     broker.redis.set(KEYS.unacked_index, "a text")
     found = scraped(exporter)
-    assert (found["mgw_part_readable", "fleet"], found["mgw_part_readable", "queues"]) == (0, 1)
+    assert [found["mgw_part_readable", part, "broker"] for part in ("fleet", "queues")] == [0, 1]
     assert "mgw_workers" not in {name for name, *_ in found}
 
 
@@ -139,8 +125,10 @@ def test_while_redis_is_away_it_says_so_and_tells_nothing_old(tmp_path: Path) ->
     exporter = Exporter(target_at(broker.url))
     last_read = scraped(exporter)["mgw_last_read_timestamp_seconds", "broker"]
     broker.stop()
-    found = scraped(exporter)
-    assert found == {("mgw_redis_up", "broker"): 0, ("mgw_last_read_timestamp_seconds", "broker"): last_read}
+    found = {key: value for key, value in scraped(exporter).items() if not key[0].startswith("mgw_task_")}
+    assert by_name(found, "redis_up") == {"broker": 0, "state": 0}
+    assert by_name(found, "last_read_timestamp_seconds")["broker"] == last_read
+    assert {name for name, *_ in found} == {"mgw_redis_up", "mgw_last_read_timestamp_seconds", "mgw_events_connected"}
     broker.start()
     assert scraped(exporter)["mgw_redis_up", "broker"] == 1
     broker.redis.close()
@@ -212,4 +200,4 @@ def test_a_port_that_is_taken_is_told(broker: Broker) -> None:
 def test_prometheus_accepts_the_text(broker: Broker, exporter: Exporter, promtool: Callable[[str], str]) -> None:
     broker.redis.lpush("orders", message(sent_at=time.time()))
     assert promtool(text_of(exporter)) == ""
-    assert set(by_queue(scraped(exporter), "backlog")) == set(QUEUES)
+    assert set(by_name(scraped(exporter), "queue_backlog")) == set(QUEUES)

@@ -11,8 +11,9 @@ FILES = [*ROOT.glob("*.py"), *(file for folder in FOLDERS for file in (ROOT / fo
 PREFIX = re.compile(r"^memory_graph:")
 OF_DELIVERY = re.compile(r"(?<![\w/])unacked(_index|_mutex)?$|:(dead|hold):")
 
-# Where a family of our own keys is spelled: all of the sweep's, a breaker's. Beat's follow from the app's settings.
-OURS = {"tasks/archival/keys.py", "clients/breaker/redis_storage.py"}
+# Where a family of our own keys is spelled: all of the sweep's, a breaker's, the counts of usage reports. Beat's follow
+# from the app's settings.
+OURS = {"tasks/archival/keys.py", "tasks/usage_counts.py", "clients/breaker/redis_storage.py"}
 
 
 def texts(file: Path) -> Iterator[str]:

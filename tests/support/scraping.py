@@ -47,7 +47,14 @@ def scraped(exporter: Exporter) -> dict[tuple[str, ...], float]:
 
 def parsed(text: str) -> dict[tuple[str, ...], float]:
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    return {(one.name, *(one.labels[name] for name in sorted(one.labels))): one.value for one in samples}
+    found = {(one.name, *(one.labels[name] for name in sorted(one.labels))): one.value for one in samples}
+    assert len(found) == len(samples), "a series is there twice"
+    return found
+
+
+def by_name(found: dict[tuple[str, ...], float], name: str) -> dict[str, float]:
+    """The samples of a metric, each by the value of its first label."""
+    return {key[1]: value for key, value in found.items() if key[0] == f"mgw_{name}"}
 
 
 @contextmanager
