@@ -15,18 +15,23 @@ from .terminal.failure import Failure
 _MOST_SECS = 8  # Compose gives a check 10 seconds, of which a busy machine needs some to start it
 _ASK_SECS = 4.0
 _OK = 200
-_PAGES = {"registry": (8080, "/health"), "vault": (9000, "/health"), "flower": (5555, "/healthcheck")}
+_PAGES = {
+    "registry": (8080, "/health"),
+    "vault": (9000, "/health"),
+    "flower": (5555, "/healthcheck"),
+    "metrics": (9540, "/healthz"),
+}
 
 
 @click.command(name="health")
-@click.argument("part", type=click.Choice(["registry", "vault", "memory-graph", "worker", "beat", "flower"]))
-@click.option("--port", type=click.IntRange(1, 65535), help="Port of the service; default: 8080, 9000, 50051 and 5555.")
+@click.argument("part", type=click.Choice(["registry", "vault", "memory-graph", "worker", "beat", "flower", "metrics"]))
+@click.option("--port", type=click.IntRange(1, 65535), help="Port; default: 8080, 9000, 50051, 5555 and 9540.")
 @click.option("--name", help="Node name of the worker; default: celery@HOSTNAME.")
 def command(part: str, port: int | None, name: str | None) -> None:
     """Check one part on this host: exit with 0 if it is healthy, with 1 and a one-line reason if not.
 
-    registry, vault, memory-graph and flower are asked on their ports. A worker must respond to a ping through the
-    broker. Beat must have renewed its lock in Redis within the last 30 seconds. Worker and beat need REDIS_URL (the
+    registry, vault, memory-graph, flower and metrics are asked on their ports. A worker must respond to a ping through
+    the broker. Beat must have renewed its lock in Redis within the last 30 seconds. Worker and beat need REDIS_URL (the
     worker: or CELERY_BROKER_URL) and are not healthy while Redis is down. The check takes at most 8 seconds.
 
     \b

@@ -13,6 +13,7 @@ import capacity
 from marshmallow import fields
 from memory_graph_workers.cli.doctor import config as doctor_config
 from memory_graph_workers.cli.flower import config as flower_config
+from memory_graph_workers.cli.metrics.families import COUNTERS, GAUGES, HEARD, PREFIX
 from memory_graph_workers.clients import config as clients_config
 from memory_graph_workers.schemas.registry import SessionRegistrationSchema, UsageReportSchema
 from memory_graph_workers.schemas.settings import Setting, Settings
@@ -32,6 +33,7 @@ FILES = {
     "docs/reference.md": ("operations", "settings", "service-settings"),
     "docs/producers.md": ("payloads",),
     "docs/scaling.md": ("capacities",),
+    "docs/operations.md": ("metrics",),
 }
 UNITS = {"_SECS": "seconds", "_HOURS": "hours", "_DAYS": "days", "_BYTES": "bytes"}
 TASKS = (registry, vault, archival)
@@ -76,6 +78,7 @@ def tables() -> dict[str, str]:
     settings = ["variable", "unit", "default", "meaning"]
     return {
         "operations": table(["task", "parameters", "queue", "result"], operations()),
+        "metrics": table(["metric", "labels", "meaning"], metrics()),
         "payloads": table(["payload", "field", "type", "required"], payloads()),
         "settings": table(settings, rows(tasks_config, clients_config, flower_config, doctor_config)),
         "service-settings": table(settings, rows(*SERVICE_SETTINGS)),
@@ -87,6 +90,13 @@ def table(columns: list[str], lines: Iterable[list[str]]) -> str:
     """A table in Markdown."""
     cells = [columns, ["---"] * len(columns), *lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def metrics() -> Iterator[list[str]]:
+    """Every metric of `mgw metrics`."""
+    for name, (labels, meaning) in {**GAUGES, **COUNTERS, **HEARD}.items():
+        is_counter = name in COUNTERS or name in ("task_runs", "task_starts")
+        yield [f"`{PREFIX}{name}{'_total' if is_counter else ''}`", ", ".join(labels), meaning]
 
 
 def payloads() -> Iterator[list[str]]:

@@ -29,11 +29,14 @@ def command(app_name: str | None, host: str, port: int) -> None:
       mgw metrics --app shop:app --host 0.0.0.0
     """
     target = target_of(app_name)
+    from prometheus_client import disable_created_metrics
+
     from ...tasks.logs import set_up
     from .exporter import Exporter
     from .http_server import HttpServer
 
     set_up()
+    disable_created_metrics()  # when each counter began: twice the text, and nobody asks
     exporter = Exporter(target)
     try:
         server = HttpServer(host, port, exporter)

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections.abc import Collection, Iterator
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 import orjson
 from kombu.transport.redis import Channel
@@ -20,8 +20,10 @@ from ...delivery.connections.replies import spoken
 from ...delivery.messages.envelope import Malformed, read_envelope
 from ...delivery.messages.message import body_of, refuse_large
 from ..target import Target
-from .families import PREFIX
+from .families import HEARD, PREFIX
 from .state import OTHER
+
+T = TypeVar("T", Counter, Histogram)
 
 _OUTCOMES = {f"task-{outcome}": outcome for outcome in ("succeeded", "failed", "retried", "rejected", "revoked")}
 _BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
@@ -37,19 +39,11 @@ class TaskEvents:
 
     def __init__(self, registry: CollectorRegistry, tasks: Collection[str]) -> None:
         self._tasks = frozenset(tasks)
-        self._runs = Counter(
-            f"{PREFIX}task_runs", "Attempts of tasks that ended, by outcome.", ["task", "outcome"], registry=registry
-        )
-        self._started = Counter(f"{PREFIX}task_starts", "Attempts of tasks that began.", ["task"], registry=registry)
-        self._secs = Histogram(
-            f"{PREFIX}task_duration_seconds",
-            "Duration of attempts that succeeded.",
-            ["task"],
-            buckets=_BUCKETS,
-            registry=registry,
-        )
+        self._runs = _heard(Counter, "task_runs", registry)
+        self._starts = _heard(Counter, "task_starts", registry)
+        self._secs = _heard(Histogram, "task_duration_seconds", registry, buckets=_BUCKETS)
         for task in (*self._tasks, OTHER):  # from zero on, so that the first of each is an increase
-            self._started.labels(task)
+            self._starts.labels(task)
             self._secs.labels(task)
             for outcome in _OUTCOMES.values():
                 self._runs.labels(task, outcome)
@@ -69,7 +63,7 @@ class TaskEvents:
         kind, name, secs = event.get("type"), event.get("name"), event.get("runtime")
         task = name if isinstance(name, str) and name in self._tasks else OTHER
         if kind == "task-started":
-            self._started.labels(task).inc()
+            self._starts.labels(task).inc()
         if isinstance(kind, str) and kind in _OUTCOMES:
             self._runs.labels(task, _OUTCOMES[kind]).inc()
         if kind == "task-succeeded" and _is_duration(secs):
@@ -117,6 +111,11 @@ class EventStream:
                 self.is_connected |= bool(found) and found["type"] == "psubscribe"
                 if found and found["type"] == "pmessage":
                     yield found["data"]
+
+
+def _heard(kind: type[T], name: str, registry: CollectorRegistry, **options: Any) -> T:
+    labels, meaning = HEARD[name]
+    return kind(f"{PREFIX}{name}", meaning, labels, registry=registry, **options)
 
 
 def _fanout(target: Target, redis: Any) -> str:

@@ -35,10 +35,7 @@ GAUGES: dict[str, tuple[tuple[str, ...], str]] = {
         ("queue",),
         "How long the oldest of the next messages waits, since it was sent or its countdown was over; 0 if none waits.",
     ),
-    "queue_messages_undated": (
-        ("queue",),
-        "How many of the next messages (3 of each priority) do not say when they were sent.",
-    ),
+    "queue_messages_undated": (("queue",), "Of the next messages (3 of each priority), those without a time."),
     "queue_held": (("queue",), "1 while the queue is held, or released step by step, else 0."),
     "queue_permits": (("queue",), "How many messages may be taken now; there only while the queue is limited."),
     "messages_in_flight_unknown": (
@@ -82,7 +79,7 @@ GAUGES: dict[str, tuple[tuple[str, ...], str]] = {
     "redis_memory_max_bytes": (("server",), "The most that it may use; 0 for no limit."),
     "redis_primary": (("server",), "1 if the server is a primary, 0 if it is a replica, which takes no messages."),
     "redis_replicas": (("server",), "Replicas that are connected to it."),
-    "events_connected": ((), "1 while events of workers are heard; what happens meanwhile is not counted else."),
+    "events_connected": ((), "1 while events of workers are heard, else 0: tasks are not counted then."),
     "workers": ((), "Workers that said within the last 9 seconds that they are there."),
 }
 
@@ -90,6 +87,17 @@ GAUGES: dict[str, tuple[tuple[str, ...], str]] = {
 # Counters that Redis keeps; those of the event stream are in events.py.
 COUNTERS: dict[str, tuple[tuple[str, ...], str]] = {
     "usage_reports": (("outcome",), "Usage reports that the Registry accepted, and that failed for good."),
+}
+
+
+# What is counted of events in this process, from its start on.
+HEARD: dict[str, tuple[tuple[str, ...], str]] = {
+    "task_runs": (
+        ("task", "outcome"),
+        "Attempts that ended: succeeded, failed, retried, rejected or revoked.",
+    ),
+    "task_starts": (("task",), "Attempts that began."),
+    "task_duration_seconds": (("task",), "How long attempts took that succeeded; a histogram."),
 }
 
 

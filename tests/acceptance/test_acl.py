@@ -12,7 +12,8 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 from support.broker import Broker
 from support.forked import ForkedChildren
-from support.using_stack import flower, registers, says
+from support.scraping import scrape
+from support.using_stack import flower, metrics, registers, says
 from support.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -65,8 +66,15 @@ def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis
     says(stack, "doctor")
     until(lambda: "worker@local" in flower(stack, "/api/workers?refresh=1"))
     assert "memory_graph.registry" in flower(stack, "/broker")
-    become(stack, "producer")
-    assert registers(stack, SECOND)
+    become(stack, "metrics")
+    with metrics(stack) as port:
+        until(lambda: scrape(port)[("mgw_events_connected",)] == 1)
+        become(stack, "producer")
+        assert registers(stack, SECOND)
+        until(lambda: scrape(port)["mgw_task_runs_total", "succeeded", "memory_graph.registry.register_session"] == 1)
+        found = scrape(port)
+    assert [key for key, value in found.items() if key[0] == "mgw_part_readable" and not value] == []
+    assert (found[("mgw_workers",)], found[("mgw_beat_lock_held",)], found[("mgw_beats",)]) == (1, 1, 1)
     refused: Any = admin.execute_command("ACL LOG")
     assert refused == []
 
@@ -82,6 +90,9 @@ def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis
         ("worker", ("GET", "green:celery-task-meta-1")),
         ("flower", ("LPUSH", "blue:memory_graph.vault", "x")),
         ("flower", ("DEL", "blue:memory_graph:dead:letters")),
+        ("metrics", ("LPUSH", "blue:memory_graph.vault", "x")),
+        ("metrics", ("EVAL", "redis.call('DEL', KEYS[1])", "1", "blue:memory_graph.vault")),
+        ("metrics", ("GET", "green:celery-task-meta-1")),
         ("operator", ("CONFIG", "GET", "requirepass")),
         ("operator", ("HGETALL", "green:unacked")),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from memory_graph_workers.tasks.beats import ask_beats
 from redis import Redis
 from support.forked import Forked, celery
 
@@ -105,6 +106,21 @@ def test_two_beats_send_what_one_does(broker: Broker, start_beat: StartBeat, unt
     began = time.monotonic()
     until(lambda: sent(broker) > 3)
     assert sent(broker) <= (time.monotonic() - began) / 2 + 1
+
+
+def test_a_standby_is_seen_until_it_is_gone(broker: Broker, start_beat: StartBeat, until: Until) -> None:
+    beats = [start_beat() for _ in range(2)]
+    until(lambda: locked_and_there(broker) == [1, 2])
+    beats[0].kill()
+    until(lambda: locked_and_there(broker)[1] == 1)
+    beats[1].terminate()
+    until(lambda: locked_and_there(broker)[1] == 0)
+
+
+def locked_and_there(broker: Broker) -> list[int]:
+    with broker.redis.pipeline() as pipe:
+        ask_beats(pipe)
+        return pipe.execute()
 
 
 def test_beat_outlives_a_redis_that_comes_back_empty(broker: Broker, start_beat: StartBeat, until: Until) -> None:

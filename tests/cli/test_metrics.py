@@ -20,7 +20,7 @@ from memory_graph_workers.delivery import Keys
 from support.broker import Broker
 from support.forked import Forked, mgw
 from support.promtool import promtool as promtool
-from support.scraping import QUEUES, by_name, parsed, scraped, served, target_at, text_of
+from support.scraping import QUEUES, by_name, scrape, scraped, served, target_at, text_of
 from support.shared_broker import broker as broker
 from support.shared_broker import running as running
 from support.waiting import SOON_SECS, until
@@ -182,10 +182,7 @@ def test_the_command_serves_until_it_is_stopped(broker: Broker, tmp_path: Path) 
         "memory_graph_workers.cli", ["metrics", "--port", str(port)], environ, tmp_path, [Path(os.devnull), log, log]
     )
     until(lambda: http_status(port, "/healthz") == 200)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SOON_SECS)
-    connection.request("GET", "/metrics")
-    found = parsed(connection.getresponse().read().decode())
-    connection.close()
+    found = scrape(port)
     assert found["mgw_queue_backlog", "memory_graph.registry"] == 0
     process.send_signal(signal.SIGTERM)
     assert process.wait(SOON_SECS) == 0

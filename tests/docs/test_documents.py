@@ -40,7 +40,7 @@ def blocks(language: str) -> Iterator[tuple[str, str]]:
 PROGRAMS = dict(blocks("python"))
 LINES = [line for _, block in blocks("bash") for line in block.splitlines()]
 COMMANDS = list(dict.fromkeys(line for line in LINES if line and not line.startswith("#")))
-SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower)", line)]
+SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower|metrics)", line)]
 CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
 MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|queues|sweep|sweeps|dead|schema)\b", line)]
 VAULT = [line for line in COMMANDS if "mgw vault " in line]
@@ -49,7 +49,8 @@ MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 COMPOSE = [line for line in COMMANDS if line.startswith(("docker compose ", "cp .env.example ", "sh deploy/"))]
 FLOORS = ("clients", "delivery", "tasks", "services")
 INNER = ("walk_page", "archive_batch")
-SIGNS = {"worker": "ready", "beat": "beat: Starting", "flower": "Listening on", "serve": "ready on"}
+SIGNS = {"worker": "ready", "beat": "beat: Starting", "serve": "ready on"}
+SIGNS |= dict.fromkeys(("flower", "metrics"), "Listening on")
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +165,7 @@ def test_a_program_that_stays_starts(stack: Embedded, command: str, tmp_path: Pa
     kind = words[3] if words[0] == "celery" else words[1]
     words = [*words[: words.index("--port")], "--port", str(free_port())] if kind == "serve" else words
     port = free_port()
-    own = {"worker": ["-n", "of-the-readme"], "flower": [f"--port={port}"]}.get(kind, [])
+    own = {"worker": ["-n", "of-the-readme"], "flower": [f"--port={port}"], "metrics": [f"--port={port}"]}.get(kind, [])
     environ = stack.environ | variables | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     (tmp_path / "vault.key").write_text(new_key())
     log = tmp_path / "log"

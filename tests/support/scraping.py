@@ -1,5 +1,6 @@
 """An exporter over an app with three queues and two services, and what it says."""
 
+import http.client
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +10,12 @@ from celery import Celery
 from kombu import Queue
 from memory_graph_workers.cli.metrics.exporter import Exporter
 from memory_graph_workers.cli.metrics.http_server import HttpServer
+from memory_graph_workers.cli.stack.ports import LOOPBACK
 from memory_graph_workers.cli.target import Target
 from memory_graph_workers.delivery import install
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from support.waiting import SOON_SECS
 
 QUEUES = ("orders", "payments", "mails")
 
@@ -55,6 +58,17 @@ def parsed(text: str) -> dict[tuple[str, ...], float]:
 def by_name(found: dict[tuple[str, ...], float], name: str) -> dict[str, float]:
     """The samples of a metric, each by the value of its first label."""
     return {key[1]: value for key, value in found.items() if key[0] == f"mgw_{name}"}
+
+
+def scrape(port: int) -> dict[tuple[str, ...], float]:
+    """What an exporter on this host says."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=SOON_SECS)
+    connection.request("GET", "/metrics")
+    response = connection.getresponse()
+    with response:
+        text = response.read().decode()
+    connection.close()
+    return parsed(text)
 
 
 @contextmanager

@@ -4,12 +4,15 @@ import base64
 import http.client
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from memory_graph_workers.cli.stack.ports import LOOPBACK
+from memory_graph_workers.cli.stack.ports import LOOPBACK, free_port, http_status
 from memory_graph_workers.cli.stack.stack import Stack
 from support.embedded import finished
 from support.forked import mgw
+from support.waiting import until
 
 REGISTERS = """
 import sys
@@ -29,6 +32,17 @@ def says(stack: Stack, *arguments: str, code: int = 0) -> Any:
     told = mgw(*arguments, environ=stack.child_environ())
     assert told.returncode == code, told.stdout + told.stderr
     return json.loads(told.stdout) if "--json" in arguments else told.stdout
+
+
+@contextmanager
+def metrics(stack: Stack) -> Iterator[int]:
+    """`mgw metrics` beside a stack, until the block ends; yields its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "memory_graph_workers.cli", "metrics", "--port", str(port)]
+    started = stack.children.start("metrics", command, stack.child_environ())
+    until(lambda: http_status(port, "/healthz") == 200)
+    yield port
+    stack.children.stop(started)
 
 
 def flower(stack: Stack, path: str) -> str:
