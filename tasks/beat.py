@@ -52,6 +52,7 @@ class Scheduler(_PlainScheduler):
 
     Entry = Entry
     _is_set_up = False
+    _presence: Presence | None = None
 
     def __init__(self, app: Any, **options: Any) -> None:
         """Give redbeat a client of ours, which it would make by itself."""
@@ -61,7 +62,6 @@ class Scheduler(_PlainScheduler):
             sys.exit(str(error))
         client = connect(url, timeout_secs=30, connect_timeout_secs=5, decode_responses=True)
         setattr(app, _redbeat.REDBEAT_REDIS_KEY, client)
-        self._presence = Presence(client)
         super().__init__(app, **options)
 
     @property
@@ -76,6 +76,8 @@ class Scheduler(_PlainScheduler):
         except InvalidConfig as error:
             sys.exit(str(error))
         self._is_set_up = False
+        # Not of a scheduler that is only made to be shown.
+        self._presence = self._presence or Presence(getattr(self.app, _redbeat.REDBEAT_REDIS_KEY))
         with _unless_away("the schedule is not in Redis yet"):
             super().setup_schedule()
             self._is_set_up = True
@@ -96,7 +98,8 @@ class Scheduler(_PlainScheduler):
 
     def close(self) -> None:
         """Release the lock; if Redis is away, it lapses by itself."""
-        self._presence.close()
+        if self._presence is not None:
+            self._presence.close()
         with _unless_away("beat's lock is not released; it lapses by itself"):
             super().close()
 
