@@ -10,6 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from .connection import ServiceConnection
 from .engines import BEGIN_WRITING
 
 T = TypeVar("T")
@@ -95,8 +96,8 @@ def run_in(session: Session) -> Run:
 
 
 def _executing(connection: Any) -> Callable[[str, Values], list[Any]]:
-    if hasattr(connection, "pgconn"):
-        return lambda statement, values: connection.execute(statement, values, prepare=True).fetchall()
+    if isinstance(connection, ServiceConnection):
+        return connection.run_alone
 
     def execute(statement: str, values: Values) -> list[Any]:
         many = isinstance(values, list)

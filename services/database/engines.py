@@ -2,15 +2,13 @@
 
 import sqlite3
 import time
+from functools import partial
 from typing import Any
 
-import psycopg
-from psycopg.abc import AdaptContext, Buffer
-from psycopg.adapt import Loader
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 
+from .connection import ServiceConnection, connect
 from .liveness import check_idle_connections
-from .timeouts import TimedConnection, connect_secs
 
 # An execution option of the engine: what a transaction is for, which decides the statements that begin it.
 BEGIN = "memory_graph_workers_begin"
@@ -21,8 +19,6 @@ BEGIN_WRITING = "BEGIN IMMEDIATE"
 _ON_SQLITE = {READING: "BEGIN", WRITING: BEGIN_WRITING, MIGRATING: f"PRAGMA foreign_keys=OFF;{BEGIN_WRITING}"}
 _ON_POSTGRESQL = {READING: "BEGIN ISOLATION LEVEL REPEATABLE READ", WRITING: "BEGIN"}
 _BUSY_TIMEOUT_MS = 10_000
-# A client waits 30 s: a statement, or the wait for a server that does not respond, must end well before.
-_LIMITS = "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
 _SPARE_CONNECTIONS = 4
 _PRAGMAS = (f"busy_timeout={_BUSY_TIMEOUT_MS}", "synchronous=FULL", "foreign_keys=ON")
 
@@ -30,56 +26,37 @@ _PRAGMAS = (f"busy_timeout={_BUSY_TIMEOUT_MS}", "synchronous=FULL", "foreign_key
 def service_engine(url: str, schema: str, threads: int) -> Engine:
     """An engine with a connection for each of a service's threads; no statement takes longer than a client waits."""
     pool = {"pool_size": threads, "max_overflow": _SPARE_CONNECTIONS, "pool_timeout": 10}
-    engine = _engine(make_url(url), schema, _LIMITS, **pool)
+    engine = _engine(make_url(url), **pool)
     if engine.dialect.name == "postgresql":
-        event.listen(engine, "do_connect", _connect_in_time)
-        _begin_with(engine, _ON_POSTGRESQL)
+        event.listen(engine, "do_connect", partial(_connect, schema))
+        event.listen(engine, "begin", _begin_on_postgresql)
         check_idle_connections(engine)
     return engine
 
 
 def migration_engine(url: str, schema: str) -> Engine:
     """An engine for one migration, without time limits and without a pool."""
-    return _engine(make_url(url), schema, "", poolclass=NullPool).execution_options(**{BEGIN: MIGRATING})
+    engine = _engine(make_url(url), poolclass=NullPool).execution_options(**{BEGIN: MIGRATING})
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _prepare_nothing)
+        event.listen(engine, "begin", partial(_begin_migrating, schema))
+    return engine
 
 
-def _engine(url: URL, schema: str, limits: str, **options: Any) -> Engine:
-    # Without hide_parameters an error's text would quote the values being stored.
-    if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, hide_parameters=True, **options)
+def _engine(url: URL, **options: Any) -> Engine:
+    engine = create_engine(url, hide_parameters=True, **options)  # else an error's text would quote what is stored
+    if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
-        _begin_with(engine, _ON_SQLITE)
-        return engine
-    # Connection options, not SET: they become the session's defaults, which no reset undoes.
-    given = url.query.get("options", "")
-    # In UTC, because the driver cannot read the last day of the calendar in a time zone east of it.
-    fixed = f"-c search_path={schema} -c timezone=UTC"
-    asked = [given if isinstance(given, str) else " ".join(given), limits, fixed]
-    return create_engine(url, hide_parameters=True, connect_args={"options": " ".join(asked).strip()}, **options)
+        event.listen(engine, "begin", _begin_on_sqlite)
+    return engine
 
 
-def _connect_in_time(dialect: Any, record: Any, arguments: Any, named: dict[str, Any]) -> psycopg.Connection:
-    # A statement by itself is a transaction; one of several statements says where it begins.
-    timed = {"connect_timeout": connect_secs(), "autocommit": True, **named}
-    connection = TimedConnection.connect(*arguments, **timed)
-    connection.adapters.register_loader("timestamptz", _TimeLoader)
-    return connection
+def _connect(schema: str, dialect: Any, record: Any, arguments: Any, named: Any) -> ServiceConnection:
+    return connect(schema, *arguments, **named)
 
 
-class _TimeLoader(Loader):
-    """Reads a time; of one that Python cannot hold, such as `infinity`, its bytes: the driver would fail all rows."""
-
-    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
-        super().__init__(oid, context)
-        usual = psycopg.adapters.get_loader(oid, psycopg.pq.Format.TEXT)
-        self._load = usual(oid, context).load if usual else bytes
-
-    def load(self, data: Buffer) -> Any:
-        """Return the time or the bytes."""
-        try:
-            return self._load(data)
-        except psycopg.DataError:
-            return bytes(data)
+def _prepare_nothing(connection: Any, record: Any) -> None:
+    connection.prepare_threshold = None  # a pooler may lend another session, which does not know what is prepared
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
@@ -108,9 +85,20 @@ def _enable_write_ahead_log(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _begin_with(engine: Engine, beginnings: dict[str, str]) -> None:
-    def begin(connection: Connection) -> None:
-        for statement in beginnings[connection.get_execution_options().get(BEGIN, READING)].split(";"):
-            connection.exec_driver_sql(statement)
+def _begin_on_sqlite(connection: Connection) -> None:
+    for statement in _ON_SQLITE[_purpose(connection)].split(";"):
+        connection.exec_driver_sql(statement)
 
-    event.listen(engine, "begin", begin)
+
+def _begin_on_postgresql(connection: Connection) -> None:
+    own: Any = connection.connection.dbapi_connection
+    connection.exec_driver_sql(f"{_ON_POSTGRESQL[_purpose(connection)]};{own.opening}")  # one round trip
+
+
+def _begin_migrating(schema: str, connection: Connection) -> None:
+    # For the transaction alone: behind a pooler, the session is lent to others afterwards.
+    connection.exec_driver_sql(f"SET LOCAL search_path={schema};SET LOCAL timezone='UTC'")
+
+
+def _purpose(connection: Connection) -> str:
+    return connection.get_execution_options().get(BEGIN, READING)

@@ -121,17 +121,17 @@ def new_database(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory, new_database):
-    """Start a service by its name and settings; it is stopped at the end."""
+    """Start a service by its name and settings, on an empty database or on one; it is stopped at the end."""
     started = []
 
-    def begin(name, /, **settings):
+    def begin(name, database_url=None, /, **settings):
         bearer = BEARER if name == "vault" else None
         if name == "vault":
             settings.setdefault("VAULT_KEYS", f"another-key,{KEY}")
             settings.setdefault("VAULT_ENCRYPTION_KEYS", ENCRYPTION_KEY)
         if name == "memory-graph":
             settings.setdefault("MEMORY_GRAPH_KEYS", f"another-key,{GRAPH_KEY}")
-        service = Service(name, tmp_path_factory.mktemp(name), new_database(), bearer, **settings)
+        service = Service(name, tmp_path_factory.mktemp(name), database_url or new_database(), bearer, **settings)
         started.append(service)
         return service
 

@@ -39,13 +39,17 @@ class Postgres:
 
     def new_database(self) -> str:
         """Make an empty database, and give its address."""
+        return self.url(self.create_database())
+
+    def create_database(self) -> str:
+        """Make an empty database, and give its name."""
         name = f"test_{uuid4().hex}"
         self.run(f"CREATE DATABASE {name}")
-        return self._url(name)
+        return name
 
     def run(self, statement: str) -> None:
         """Run one statement as the administrator."""
-        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
     @property
@@ -53,6 +57,12 @@ class Postgres:
         """The process of the server."""
         return int(self._server.get_pid() or 0)
 
-    def _url(self, database: str) -> str:
+    @property
+    def user(self) -> str | None:
+        """Who runs it, if not the user of the tests: root may not."""
+        return self._server.system_user
+
+    def url(self, database: str) -> str:
+        """The address of a database."""
         folder = quote(str(self._server.get_postmaster_info().socket_dir), safe="")
         return f"postgresql://postgres@/{database}?host={folder}"
