@@ -51,7 +51,7 @@ def transport_options(found: Installed) -> dict[str, Any]:
         "unacked_key": found.bare_keys.unacked,
         "unacked_index_key": found.bare_keys.unacked_index,
         "unacked_mutex_key": found.bare_keys.unacked_mutex,
-        "unacked_restore_interval": 1,
+        "unacked_restore_interval": max(1.0, found.visibility_timeout_secs / 20),
         "unacked_restore_throttle": 1,
         "socket_connect_timeout": SHORT_SECS,
         "socket_timeout": SHORT_SECS,

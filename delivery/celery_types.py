@@ -65,7 +65,7 @@ class Timer(Protocol):
         """Call once, in the loop."""
         ...
 
-    def call_repeatedly(self, secs: float, call: Callable[[], None]) -> object:
+    def call_repeatedly(self, secs: float, call: Callable[..., Any], args: tuple[Any, ...] = ()) -> object:
         """Call every so many seconds, in the loop."""
         ...
 
@@ -75,5 +75,6 @@ class WorkerConsumer(Protocol):
 
     app: Any
     hostname: str
+    heart: Any  # what sends heartbeat events; None without
     task_consumer: TaskConsumer
     timer: Timer

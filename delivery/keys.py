@@ -1,7 +1,9 @@
 """The names of everything that delivery keeps in Redis, in one place."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 
 PLAIN_UNACKED = "unacked"  # where kombu's own transport keeps in-flight messages
 KEY_PREFIX = re.compile(r"([A-Za-z0-9_.:{}-]{0,63}:)?\Z")  # what may stand before the name of every key
@@ -158,9 +160,18 @@ class Keys:
         return f"{self.prefix}:hold:trial:{service}"
 
     @property
+    def refused(self) -> str:
+        """There for some seconds after a task met an open circuit breaker."""
+        return f"{self.prefix}:hold:refused"
+
+    @property
     def workers(self) -> str:
-        """A sorted set: when each worker said last that it is there."""
+        """A sorted set: until when each worker counts as there."""
         return f"{self.prefix}:workers"
+
+    def alike(self, queues: Iterable[str]) -> str:
+        """A sorted set: the same, of those workers that consume just these queues."""
+        return f"{self.workers}:{blake2b(' '.join(sorted(queues)).encode(), digest_size=8).hexdigest()}"
 
     @property
     def wake(self) -> str:

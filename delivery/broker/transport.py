@@ -53,7 +53,7 @@ kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.
 _BROKEN_KEY = -1  # what `TAKE` returns in the place of a queue
 _SAY_AGAIN_SECS = 60.0
 _PERMITS_SECS = 3600  # the leading worker sets them every second
-_TRY_SECS = 2.0  # a server that became a replica is found out after so long
+_TRY_SECS, _TRIES_PER_SEC = 2.5, 20.0  # how often a server that became a replica is found out, of all workers together
 _TURN_SECS = 0.05  # between two turns of an idle worker's loop
 _TAKE_DIGEST = sha1(TAKE.encode()).hexdigest()  # noqa: S324  the name that Redis gives to a script
 
@@ -207,7 +207,9 @@ class Channel(_PlainChannel):
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues or not self.takes or not self.pace.may_look:
             return
-        self._asked = [(queue, self._q_for_pri(queue, step)) for step in self.priority_steps for queue in queues]
+        # Of the first priority alone, where it only looks: a take finds them all.
+        steps = self.priority_steps if self.pace.looks_wide or not self._is_idle else self.priority_steps[:1]
+        self._asked = [(queue, self._q_for_pri(queue, step)) for step in steps for queue in queues]
         self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()
         lists = [key for _, key in self._asked]
         self.pace.looks()
@@ -216,7 +218,7 @@ class Channel(_PlainChannel):
 
     def _look(self, lists: list[str]) -> list[str]:
         """Return the command that says whether messages wait, or now and then one that a replica refuses."""
-        if time.monotonic() - self._tried_at < _TRY_SECS:
+        if time.monotonic() - self._tried_at < self.pace.every(_TRY_SECS, _TRIES_PER_SEC):
             return ["EXISTS", *self._prefixed(lists)]
         self._tried_at = time.monotonic()
         return ["DEL", *self._prefixed([self.keys.nothing])]
@@ -265,6 +267,7 @@ class Channel(_PlainChannel):
         command = self._sent if self.connection.in_loop else "BRPOP"
         response = self._response(command, **options)
         if command == "DEL":  # now it looks
+            self.pace.look_wide()
             raise Empty
         if command == "EXISTS" and response:
             self._is_idle, self._was_idle = False, True
@@ -277,11 +280,12 @@ class Channel(_PlainChannel):
         if key == _BROKEN_KEY:
             self._say_broken(_text(item))
             raise Empty
-        self.pace.found()
         self._was_idle, self._permitted = False, permits == [1]
         if command == "BRPOP":
+            self.pace.found()
             return _text(key).rsplit(self.sep, 1)[0], _bytes(item)
-        queue = self._asked[key][0]
+        queue, taken_from = self._asked[key]
+        self.pace.found(first_priority=taken_from == self._q_for_pri(queue, self.priority_steps[0]))
         self.taken = f"{self.taken}:{name_in_tag(queue)}"
         return queue, _bytes(item)
 
@@ -364,13 +368,25 @@ class Channel(_PlainChannel):
         queues = [self._q_for_pri(queue, priority) for queue in self._lookup(found.exchange, found.routing_key)]
         return queues, dumps(found.envelope).encode()
 
-    def say_present(self, name: str, silent_secs: float) -> int:
-        """Note a worker among the fleet, and return how many said so within the last `silent_secs`."""
-        return int(self._late_client().register_script(PRESENT)(keys=[self.keys.workers], args=[name, silent_secs]))
+    def say_present(self, name: str, secs: float, *, tidy: bool) -> tuple[int, int]:
+        """Count a worker among the fleet for some seconds; with `tidy`, forget those whose seconds are over.
+
+        Returns how many workers there are, and how many of them consume the same queues as this channel.
+        """
+        fleet, alike = self._fleets
+        script = self._late_client().register_script(PRESENT)
+        # A prefixed client prefixes the first key of a script only.
+        counts = script(keys=[fleet, *self._prefixed([alike])], args=[name, secs, int(tidy)])
+        return int(counts[0]), int(counts[1])
 
     def say_gone(self, name: str) -> None:
         """Take a worker out of the fleet."""
-        self._late_client().zrem(self.keys.workers, name)
+        for key in self._fleets:
+            self._late_client().zrem(key, name)
+
+    @property
+    def _fleets(self) -> list[str]:
+        return [self.keys.workers, self.keys.alike(self.active_queues)]
 
     def _subscribe(self) -> None:
         """Listen to broadcasts, and to what wakes idle workers."""

@@ -1,6 +1,10 @@
-"""Each worker says every few seconds that it is there, and learns how large the fleet is."""
+"""Each worker says now and then that it is there, and learns how large the fleet is.
+
+All that an idle worker does by the clock, it does the less often, the more workers there are (`Pace.every`).
+"""
 
 import threading
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -8,11 +12,13 @@ from celery import bootsteps
 from celery.utils.log import get_logger
 from redis.exceptions import RedisError
 
-from ..broker.transport import Channel
 from ..celery_types import WorkerConsumer
 from ..connections.replies import spoken
 
-BEAT_SECS, SILENT_SECS = 4.0, 9.0  # one that was killed is gone within ten seconds
+_BEAT_SECS, _BEATS_PER_SEC = 6.0, 25.0  # of one worker, and of all together
+_SILENT_BEATS = 2.25  # one that was killed counts for so long
+_TIDIES_EACH = 10  # beats
+_HEARTBEATS_PER_SEC = 25.0  # events of all workers together, for Flower
 
 logger = get_logger(__name__)
 
@@ -28,10 +34,13 @@ class Presence(bootsteps.StartStopStep):
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self._name = f"{parent.hostname} {uuid4()}"
+        self._heart: Any = None
+        self._heartbeat_secs = 0.0
 
     def start(self, parent: WorkerConsumer) -> None:
         """Use the new connection, and start the thread."""
         self._channel = parent.task_consumer.channel
+        parent.timer.call_repeatedly(_BEAT_SECS, self._calm, (parent,))
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
             self._thread.start()
@@ -40,18 +49,33 @@ class Presence(bootsteps.StartStopStep):
         """Leave the fleet."""
         self._stopped.set()
 
+    def _calm(self, parent: WorkerConsumer) -> None:
+        """Send heartbeat events as rarely as a fleet of this size needs; each event says how often they come."""
+        heart = parent.heart
+        if heart is None or heart.tref is None:
+            return
+        if heart is not self._heart:  # each connection has one of its own
+            self._heart, self._heartbeat_secs = heart, heart.interval
+        secs = self._channel.pace.every(self._heartbeat_secs, _HEARTBEATS_PER_SEC)
+        if abs(secs - heart.interval) > heart.interval / 10:
+            heart.interval = secs
+            heart.tref.cancel()
+            heart.tref = parent.timer.call_repeatedly(secs, heart._send, ("worker-heartbeat",))
+
     def _run(self) -> None:
         said = ""
-        while True:
+        for beat in count():
+            secs = self._channel.pace.every(_BEAT_SECS, _BEATS_PER_SEC)
             try:
-                Channel.pace.workers = max(1, self._channel.say_present(self._name, SILENT_SECS))
+                tidy = beat % _TIDIES_EACH == 0
+                self._channel.pace.learn(*self._channel.say_present(self._name, secs * _SILENT_BEATS, tidy=tidy))
                 said = ""
             except (RedisError, OSError) as error:
                 self._channel.doubt()
                 if spoken(error) != said:  # once an outage
                     said = spoken(error)
                     logger.warning("How many workers there are is not known (%s)", said)
-            if self._stopped.wait(BEAT_SECS):
+            if self._stopped.wait(secs):
                 break
         try:
             self._channel.say_gone(self._name)

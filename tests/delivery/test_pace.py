@@ -15,7 +15,7 @@ from support.broker import KEYS, Broker
 
 Until = Callable[[Callable[[], object]], None]
 MANY = 500
-CROWD = {f"another {number}": 4_000_000_000 for number in range(MANY)}  # and when they said so, which is to come
+CROWD = {f"another {number}": 4_000_000_000 for number in range(MANY)}  # and until when they count
 
 
 class Clock:
@@ -55,14 +55,43 @@ def test_a_worker_looks_often_while_messages_come_and_seven_times_a_second_when_
     assert 55 <= looks(pace, clock, 10) <= 72
 
 
-@pytest.mark.parametrize(("workers", "together"), [(10, 40), (40, 40), (MANY, MANY)])
-def test_a_fleet_looks_forty_times_a_second_and_a_worker_at_least_once(
-    clock: Clock, workers: int, together: int
+@pytest.mark.parametrize(
+    ("workers", "alike", "together"),
+    [(10, 10, 40), (40, 1, 40), (MANY, 1, MANY), (200, 200, 40), (MANY, 40, MANY), (MANY, MANY, MANY / 5)],
+)
+def test_a_fleet_looks_forty_times_a_second_and_a_worker_once_or_in_five_where_so_many_consume_the_same(
+    clock: Clock, workers: int, alike: int, together: int
 ) -> None:
     pace = Pace()
-    pace.workers = workers
+    pace.learn(workers, alike)
     clock.now += 1000
     assert looks(pace, clock, 50) * workers / 50 == pytest.approx(together, rel=0.35)
+
+
+def test_a_worker_that_learns_that_the_others_are_gone_does_not_wait_as_if_they_were_there(clock: Clock) -> None:
+    pace = Pace()
+    pace.learn(MANY, MANY)
+    pace.found_nothing()
+    pace.learn(1, 1)
+    clock.now += 0.2
+    assert pace.may_look
+
+
+def test_a_worker_looks_at_all_priorities_when_it_is_woken_and_while_they_are_used(clock: Clock) -> None:
+    pace = Pace()
+    pace.found_nothing()
+    assert not pace.looks_wide
+    pace.wake()
+    pace.looks()
+    assert pace.looks_wide
+    pace.found(first_priority=True)
+    pace.found_nothing()
+    assert not pace.looks_wide
+    pace.found(first_priority=False)
+    pace.found_nothing()
+    assert pace.looks_wide
+    clock.now += 601
+    assert not pace.looks_wide
 
 
 def test_a_worker_that_is_woken_while_it_looks_looks_again(clock: Clock) -> None:
@@ -78,7 +107,7 @@ def test_a_worker_that_is_woken_while_it_looks_looks_again(clock: Clock) -> None
 
 def test_a_worker_that_is_woken_or_found_a_message_looks_at_once(clock: Clock) -> None:
     pace = Pace()
-    pace.workers = MANY
+    pace.learn(MANY, MANY)
     for act in (pace.wake, pace.found):
         clock.now += 1000
         pace.looks()
@@ -91,7 +120,8 @@ def test_a_worker_that_is_woken_or_found_a_message_looks_at_once(clock: Clock) -
 @pytest.fixture
 def crowd(broker: Broker) -> Redis:
     """A fleet of five hundred workers, of whom a test starts some."""
-    broker.redis.zadd(KEYS.workers, CROWD)
+    for key in (KEYS.workers, KEYS.alike(["work"])):
+        broker.redis.zadd(key, CROWD)
     return broker.redis
 
 
@@ -113,14 +143,31 @@ def test_an_idle_worker_sends_redis_few_commands(broker: Broker, start_worker: A
     start_worker()
     time.sleep(3)
     found = commands(broker.redis, 10)
-    assert sum(found.values()) < 13, found
+    assert sum(found.values()) < 10, found
 
 
-def test_an_idle_worker_of_a_large_fleet_looks_every_second_and_wakes_the_others(
+def test_an_idle_worker_of_a_large_fleet_sends_less_than_a_command_a_second(crowd: Any, start_worker: Any) -> None:
+    start_worker()
+    time.sleep(10)
+    found = commands(crowd, 20)
+    assert sum(found.values()) < 2, found  # of which one is the leading worker's turn
+    assert found["exists"] < 1.6, found
+
+
+def test_a_message_of_another_priority_is_found_by_a_worker_that_saw_none_before(
+    broker: Broker, producer: Celery, start_worker: Any, until: Until
+) -> None:
+    start_worker()
+    for number in range(2):
+        producer.send_task("good", (number,), priority=3 * number + 3)
+        until(lambda number=number: broker.redis.llen("done") == number + 1)
+
+
+def test_an_idle_worker_of_a_large_fleet_wakes_the_others(
     crowd: Any, broker: Broker, producer: Celery, start_worker: Any, until: Until
 ) -> None:
     start_worker("one"), start_worker("two")
-    until(lambda: commands(crowd, 4).get("exists", 0) < 5)  # both also look whether anything was abandoned
+    until(lambda: commands(crowd, 4).get("exists", 0) < 4)  # those of the leader, and for what was abandoned, too
     with crowd.pubsub(ignore_subscribe_messages=True) as heard:
         heard.subscribe(f"/0.{KEYS.wake}")
         for number in range(40):
@@ -141,13 +188,19 @@ def test_who_may_not_wake_others_takes_its_message(broker: Any) -> None:
 
 
 def test_workers_join_the_fleet_and_leave_it(broker: Any, start_worker: Any, until: Until) -> None:
+    both = [KEYS.workers, KEYS.alike(["work"])]
+    broker.redis.zadd(both[0], {"one of a release before": 1})
     one, two = start_worker("one"), start_worker("two")
-    until(lambda: broker.redis.zcard(KEYS.workers) == 2)
+    until(lambda: all(broker.redis.zcard(key) == 2 for key in both))
     one.stop()
-    until(lambda: broker.redis.zcard(KEYS.workers) == 1)
+    until(lambda: all(broker.redis.zcard(key) == 1 for key in both))
     two.kill()
     start_worker("three")
-    until(lambda: [name.split(b" ")[0] for name in broker.redis.zrange(KEYS.workers, 0, -1)] == [b"celery@three"])
+
+    def there(key: str) -> list[bytes]:
+        return [name.split(b" ")[0] for name in broker.redis.zrangebyscore(key, time.time(), "+inf")]
+
+    until(lambda: all(there(key) == [b"celery@three"] for key in both))
 
 
 def test_a_redis_that_forgets_its_scripts_costs_nothing(
