@@ -117,6 +117,8 @@ class KeptTask(BaseTask):
         if found is None or not waits_with_queue(found, error):
             return False
         if not asks_for_long_wait(error):
+            with suppress(RedisError):
+                found.holds.note_refused()
             return True
         with suppress(RedisError):  # while it is away, the task waits by its countdown
             found.holds.ask(error.service, asked_wait_secs(error))

@@ -1,6 +1,7 @@
 """Held queues: while a service is down, nothing that needs it leaves its queue.
 
-A service's state is the state of its circuit breaker, which all workers share. One elected worker reads it each second:
+A service's state is the state of its circuit breaker, which all workers share. One elected worker reads it each second
+while something is held or a task met an open breaker, else every ten seconds:
 
     breaker open ──────► HELD: no message of the queues that need the service is taken
       ▲                    │ its probe fails and then succeeds, or the breaker's pause is over and the probe succeeds
@@ -34,12 +35,12 @@ from ..connections.replies import spoken
 from ..dead_letters.store import DeadLetters
 from ..settings import Installed, installed
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
-from .holds import ASKED, DOWN, GROWING, TRIAL, HoldStore
+from .holds import ASKED, DOWN, GROWING, LEADER_SECS, TRIAL, HoldStore
 from .probes import Probes, always_up, command_of
 
 TURN_SECS = 1.0
-_FREED_SECS = 30.0  # until free queues are freed again: a leader may have died between two steps
-_ASK_PER_SEC = 50.0  # how often all workers together ask who leads, where they are more than that
+_FREE_SECS = 10.0  # between two looks at everything while nothing is held and nobody asks for a look
+_ASKS_PER_SEC = 10.0  # how often all workers together ask who leads, where they are more than that
 KEEP_BOUNDS_SECS = 60.0
 _FREE_ABOVE = 64
 
@@ -69,19 +70,17 @@ class Holder:
 
     def turn(self) -> None:
         """Move every service on by one step, and give each queue the permits of its most restricted service."""
-        are_free = self._are_free()
-        if are_free and time.monotonic() < self._free_until:
+        is_quiet = not (self._breakers and self._holds.concerns(self._breakers))
+        if is_quiet and time.monotonic() < self._free_until:
             return
-        permits = {service: self._turn(service) for service in self._breakers}
+        # Also where all are free: a leader may have died between two steps.
+        are_free = is_quiet and all(breaker.state == CLOSED for breaker in self._breakers.values())
+        permits = {service: None if are_free else self._turn(service) for service in self._breakers}
         for queue, services in self._needs.items():
             allowed = [count for service in services if (count := permits[service]) is not None]
             self._permit(queue, min(allowed) if allowed else None)
-        self._free_until = time.monotonic() + _FREED_SECS if are_free else 0.0
-
-    def _are_free(self) -> bool:
-        """Whether no service is held, or to be held."""
-        closed = all(breaker.state == CLOSED for breaker in self._breakers.values())
-        return closed and not (self._breakers and self._holds.concerns(self._breakers))
+        self._seen_down = dict.fromkeys(self._seen_down, False) if are_free else self._seen_down
+        self._free_until = time.monotonic() + _FREE_SECS if are_free else 0.0
 
     def _turn(self, service: str) -> int | None:
         breaker = self._breakers[service]
@@ -144,9 +143,13 @@ class FullQueues:
     def __init__(self, letters: DeadLetters, holds: HoldStore, permit: Permit, *, wanted: bool) -> None:
         self._letters, self._holds, self._permit, self._wanted = letters, holds, permit, wanted
         self._held: set[str] = set()
+        self._quiet_until = 0.0
 
     def turn(self) -> None:
         """Hold what has filled up, and free what has room again."""
+        if not self._wanted and time.monotonic() < self._quiet_until:
+            return
+        self._quiet_until = time.monotonic() + _FREE_SECS
         held = self._letters.full_queues() if self._wanted else set[str]()
         before = self._holds.full_queues()
         for queue in held - before:
@@ -175,6 +178,7 @@ class HoldQueues(bootsteps.StartStopStep):
         self._channel: Any = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
+        self._leads_until = 0.0
         self._name = str(uuid4())
         self._bounds_kept_at = -KEEP_BOUNDS_SECS
 
@@ -201,16 +205,22 @@ class HoldQueues(bootsteps.StartStopStep):
     def _lead(self, holds: HoldStore, steps: Sequence[Callable[[], None]]) -> str:
         """Take the leader's steps, if this worker leads. Returns what failed, fit to be logged, or nothing."""
         try:
-            Channel.leads = holds.lead(self._name)
-            if not Channel.leads:
+            if not self._is_leader(holds):
                 return ""
         except (RedisError, OSError) as error:
             return spoken(error)
         return take_each(steps)
 
+    def _is_leader(self, holds: HoldStore) -> bool:
+        """Whether this worker leads; long before nobody would, it asks again."""
+        if not Channel.leads or time.monotonic() > self._leads_until:
+            asked_at, Channel.leads = time.monotonic(), False
+            Channel.leads, self._leads_until = holds.lead(self._name), asked_at + LEADER_SECS / 3
+        return Channel.leads
+
     @property
     def _pause_secs(self) -> float:
-        return TURN_SECS if Channel.leads else max(TURN_SECS, Channel.pace.workers / _ASK_PER_SEC)
+        return TURN_SECS if Channel.leads else self._channel.pace.every(TURN_SECS, _ASKS_PER_SEC)
 
     def _run(self, found: Installed) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None

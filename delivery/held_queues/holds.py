@@ -18,7 +18,8 @@ LONGEST_HOLD_SECS = 900.0  # after it a service is tried, whatever wait it asked
 DEAD_LETTERS = "dead letters"  # what a queue is held for whose dead letters fill up
 _FILLED = "one kind of its dead letters fills a quarter of the bound; replay or purge them"
 _TRIAL_ASKED_SECS = 60
-_LEADER_SECS = 30
+_REFUSED_SECS = 10
+LEADER_SECS = 30
 # Why a service is held, as its record says it.
 DOWN, TRIAL, GROWING, ASKED = "it is down", "it is being tried", "it is coming back", "it asked to wait"
 _BROKEN = "its record is broken; the leading worker writes it again"
@@ -66,10 +67,15 @@ class HoldStore:
         """Ask that a held service be tried now; whoever turns the states does so within a minute, or never."""
         self._redis.set(self._keys.trial(service), "1", ex=_TRIAL_ASKED_SECS)
 
+    def note_refused(self) -> None:
+        """A task met an open circuit breaker: whoever turns the states looks at the breakers in its next turn."""
+        self._redis.set(self._keys.refused, "1", ex=_REFUSED_SECS)
+
     def concerns(self, services: Iterable[str]) -> bool:
-        """Whether any of these services is held, asked for a wait, or is to be tried."""
+        """Whether any of these services is held, asked for a wait, or is to be tried, or a task met an open breaker."""
         kinds = (self._keys.hold, self._keys.asked, self._keys.trial)
-        return bool(self._redis.exists(*(name(service) for service in services for name in kinds)))
+        names = (name(service) for service in services for name in kinds)
+        return bool(self._redis.exists(self._keys.refused, *names))
 
     def take_trial(self, service: str) -> bool:
         """Whether somebody asked for a trial; the request, and the wait that the service asked for, are over then."""
@@ -129,8 +135,8 @@ class HoldStore:
         key = self._keys.leader
         found = self._redis.get(key)
         if found is None:
-            return bool(self._redis.set(key, name, nx=True, ex=_LEADER_SECS))
-        return found == name.encode() and bool(self._redis.expire(key, _LEADER_SECS))
+            return bool(self._redis.set(key, name, nx=True, ex=LEADER_SECS))
+        return found == name.encode() and bool(self._redis.expire(key, LEADER_SECS))
 
     def resign(self, name: str) -> None:
         """Let another one lead at once."""

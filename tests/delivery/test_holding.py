@@ -6,6 +6,7 @@ from typing import Any
 
 import fakeredis
 import pytest
+from memory_graph_workers.delivery.held_queues import holding
 from memory_graph_workers.delivery.held_queues.holding import Holder, take_each
 from memory_graph_workers.delivery.held_queues.holds import Hold, HoldStore
 from memory_graph_workers.delivery.keys import Keys
@@ -155,6 +156,25 @@ def test_a_breaker_that_decides_alone_still_gets_one_task(scene: Scene) -> None:
     assert scene.turn()["plain"] == 0
     scene.holds.ask_for_trial("registry")
     assert [scene.turn()["plain"] for _ in range(2)] == [1, 0]
+
+
+def test_a_breaker_is_looked_at_again_when_a_task_meets_it_open(scene: Scene) -> None:
+    assert scene.turn()["plain"] is None
+    scene.breaker("open")
+    assert scene.turn()["plain"] is None  # it was looked at a moment ago
+    scene.holds.note_refused()
+    assert scene.turn()["plain"] == 0
+    assert 0 < scene.redis.ttl("shop:hold:refused") <= 10
+
+
+def test_a_breaker_that_no_task_met_is_looked_at_after_ten_seconds(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.turn()
+    scene.breaker("open")
+    later = holding.time.monotonic() + holding._FREE_SECS
+    monkeypatch.setattr(holding.time, "monotonic", lambda: later)
+    assert scene.turn()["plain"] == 0
 
 
 def test_one_leads_and_another_follows_when_it_resigns(scene: Scene) -> None:
