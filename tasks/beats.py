@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from ..delivery.broker.unacked import PRESENT
 from ..delivery.lua import script
-from ..delivery.worker.presence import BEAT_SECS, SILENT_SECS
+from ..delivery.worker.presence import BEAT_SECS, SILENT_BEATS
 from .app import app
 
 _CONFIG: Any = RedBeatConfig(app)
@@ -21,7 +21,7 @@ _COUNT = script("count_present")
 def ask_beats(pipe: Any) -> None:
     """Add to a pipeline: whether a beat has the lock, and how many beats there are."""
     pipe.exists(_CONFIG.lock_key)
-    pipe.eval(_COUNT, 1, _KEY, SILENT_SECS)
+    pipe.eval(_COUNT, 1, _KEY)
 
 
 class Presence:
@@ -40,5 +40,5 @@ class Presence:
     def _run(self) -> None:
         while not self._stopped.is_set():
             with suppress(RedisError):  # beat itself says that Redis is away
-                self._redis.eval(PRESENT, 1, _KEY, self._name, SILENT_SECS)
+                self._redis.eval(PRESENT, 1, _KEY, self._name, SILENT_BEATS * BEAT_SECS, 1)
             self._stopped.wait(BEAT_SECS)

@@ -11,7 +11,6 @@ from typing import Any
 from ..keys import Keys
 from ..lua import script
 from ..timestamps import parse_timestamp
-from ..worker.presence import SILENT_SECS
 from .unacked import name_in_tag
 
 _FLEET, _WAITING = script("fleet"), script("waiting")
@@ -50,7 +49,7 @@ class Fleet:
 def ask_fleet(pipe: Any, keys: Keys, queues: Sequence[str], visibility_timeout_secs: float) -> None:
     """Add to a pipeline what `read_fleet` understands the reply of."""
     names = [name_in_tag(queue) for queue in queues]
-    arguments = [SILENT_SECS, visibility_timeout_secs, _MOST_TAGS, *names]
+    arguments = [visibility_timeout_secs, _MOST_TAGS, *names]
     pipe.eval(_FLEET, 2, keys.workers, keys.unacked_index, *arguments)
 
 

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from ..celery_types import WorkerConsumer
 from ..connections.replies import spoken
 
-_BEAT_SECS, _BEATS_PER_SEC = 6.0, 25.0  # of one worker, and of all together
-_SILENT_BEATS = 2.25  # one that was killed counts for so long
+BEAT_SECS, _BEATS_PER_SEC = 4.0, 25.0  # of one worker, and of all together
+SILENT_BEATS = 2.25  # one that was killed counts for so long: among a hundred, for less than ten seconds
 _TIDIES_EACH = 10  # beats
 _HEARTBEATS_PER_SEC = 25.0  # events of all workers together, for Flower
 
@@ -40,7 +40,7 @@ class Presence(bootsteps.StartStopStep):
     def start(self, parent: WorkerConsumer) -> None:
         """Use the new connection, and start the thread."""
         self._channel = parent.task_consumer.channel
-        parent.timer.call_repeatedly(_BEAT_SECS, self._calm, (parent,))
+        parent.timer.call_repeatedly(BEAT_SECS, self._calm, (parent,))
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
             self._thread.start()
@@ -65,10 +65,10 @@ class Presence(bootsteps.StartStopStep):
     def _run(self) -> None:
         said = ""
         for beat in count():
-            secs = self._channel.pace.every(_BEAT_SECS, _BEATS_PER_SEC)
+            secs = self._channel.pace.every(BEAT_SECS, _BEATS_PER_SEC)
             try:
                 tidy = beat % _TIDIES_EACH == 0
-                self._channel.pace.learn(*self._channel.say_present(self._name, secs * _SILENT_BEATS, tidy=tidy))
+                self._channel.pace.learn(*self._channel.say_present(self._name, secs * SILENT_BEATS, tidy=tidy))
                 said = ""
             except (RedisError, OSError) as error:
                 self._channel.doubt()

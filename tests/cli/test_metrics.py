@@ -106,7 +106,7 @@ def test_a_queue_that_is_held_or_limited_has_no_backlog(
 
 
 def test_only_workers_that_said_so_in_the_last_seconds_are_there(broker: Broker, exporter: Exporter) -> None:
-    broker.redis.zadd(KEYS.workers, {"one": time.time(), "two": time.time() - 4, "killed": time.time() - 11})
+    broker.redis.zadd(KEYS.workers, {"one": time.time() + 9, "two": time.time() + 5, "killed": time.time() - 2})
     assert scraped(exporter)[("mgw_workers",)] == 2
 
 
