@@ -10,7 +10,8 @@ import pybreaker
 from ..errors import CircuitBreakerOpen
 from ..failures import is_suspect, shows_service_is_up
 from .memory_storage import MemoryStorage
-from .storage import DIGEST_BYTES, FAIL_MAX, RESET_SECS, Storage
+from .rule import FAIL_MAX
+from .storage import DIGEST_BYTES, RESET_SECS, Storage
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class Breaker:
         """Call the service unless the breaker is open; the error then names `operation`.
 
         `request` says which request it is, and is asked only if the call fails: its repeats then count once. A health
-        check that succeeds does not end a row of failures, because a service may fail at all else.
+        check that succeeds does not count as a success, because a service may fail at all else.
         Raises: CircuitBreakerOpen, with the seconds until the next probe.
         """
 
@@ -49,7 +50,7 @@ class Breaker:
                 self._storage.current.request = _digest(operation, request()) if request and suspect else None
                 raise
 
-        self._storage.current.request, self._storage.current.ends_row = None, not is_health_check
+        self._storage.current.request, self._storage.current.counts = None, not is_health_check
         try:
             return self._of_this_thread().call(watched)
         except pybreaker.CircuitBreakerError as error:
@@ -75,15 +76,26 @@ class Breaker:
         breaker = getattr(self._local, "breaker", None)
         if breaker is None:
             breaker = self._local.breaker = pybreaker.CircuitBreaker(
-                fail_max=FAIL_MAX,
+                fail_max=1,  # of what the storage's `counter` says
                 reset_timeout=self._reset_secs,
                 success_threshold=SUCCESS_THRESHOLD,
                 exclude=[shows_service_is_up],
-                listeners=[_OneProbe(self._storage)],
+                listeners=[_CountedSuccesses(self._storage), _OneProbe(self._storage)],
                 state_storage=self._storage,
                 throw_new_error_on_trip=False,
             )
         return breaker
+
+
+class _CountedSuccesses(pybreaker.CircuitBreakerListener):
+    """Counts the calls that succeed; those that fail are counted by the storage's `increment_counter`."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def success(self, cb: pybreaker.CircuitBreaker) -> None:
+        if self._storage.current.counts:
+            self._storage.count_success()
 
 
 class _OneProbe(pybreaker.CircuitBreakerListener):

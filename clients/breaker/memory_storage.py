@@ -1,11 +1,13 @@
 """The state of a breaker that one process has for itself."""
 
 import threading
+import time
 from datetime import UTC, datetime
 
 import pybreaker
 
-from .storage import FAIL_MAX, RESET_SECS, Storage, new_closing
+from .rule import FAIL_MAX, Window, opens
+from .storage import RESET_SECS, Storage, new_closing
 
 
 class MemoryStorage(Storage):
@@ -19,6 +21,7 @@ class MemoryStorage(Storage):
         self._state = pybreaker.STATE_CLOSED
         self._failures = self._successes = 0
         self._requests = set[str]()
+        self._window = Window()
         self._opened_at: datetime | None = None
         self._closing = ""
 
@@ -37,33 +40,32 @@ class MemoryStorage(Storage):
         with self._lock:
             self._state, self._failures, self._successes = state, 0, 0
             self._requests.clear()
+            self._window.clear()
             if state == pybreaker.STATE_CLOSED:
                 self._closing = new_closing()
 
-    def count_failure(self, request: str | None) -> None:
-        """Count a failure; the same request counts once until a call succeeds, None always."""
+    def count_failure(self, request: str | None) -> bool:
+        """Count a failed call, and return whether it opens the breaker."""
+        now = int(time.monotonic())
         with self._lock:
             if request not in self._requests:
                 self._failures += 1
             if request is not None and len(self._requests) < FAIL_MAX:
                 self._requests.add(request)
+            self._window.count(now, 0, 1)
+            return opens(self._failures, self._window.latest(now))
 
-    def forget_failures(self) -> None:
-        """Reset the failures to 0."""
-        if self._failures:
-            with self._lock:
-                self._failures = 0
-                self._requests.clear()
+    def count_success(self) -> None:
+        """Count a call that succeeded; it ends the row of failures."""
+        with self._lock:
+            self._window.count(int(time.monotonic()), 1, 0)
+            self._failures = 0
+            self._requests.clear()
 
     def increment_success_counter(self) -> None:
         """Count a successful probe."""
         with self._lock:
             self._successes += 1
-
-    @property
-    def counter(self) -> int:
-        """Failures in a row."""
-        return self._failures
 
     @property
     def success_counter(self) -> int:

@@ -1,16 +1,19 @@
 """The state of a breaker that all workers share."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from typing import Any, cast
 
 import pybreaker
 from redis import Redis
 from redis.exceptions import RedisError
 
-from .storage import DIGEST_BYTES, FAIL_MAX, RESET_SECS, Storage, new_closing
+from .rule import FAIL_MAX, WINDOW_SECS, Calls, Window, opens, succeeded_per_sec
+from .storage import DIGEST_BYTES, RESET_SECS, Storage, new_closing
 
 logger = logging.getLogger(__name__)
 
@@ -19,29 +22,27 @@ PROBE_SECS = 90.0
 CACHE_SECS = 0.2
 _KEY = "memory_graph:breaker"
 _STATES = (pybreaker.STATE_CLOSED, pybreaker.STATE_OPEN, pybreaker.STATE_HALF_OPEN)
-# Counts a failure unless its request was counted since the last success: one round trip, and atomic for all workers.
-_COUNT_REQUEST = """
-local counted = redis.call('HGET', KEYS[1], 'requests') or ''
-if string.find(counted, ARGV[1], 1, true) then
-  return tonumber(redis.call('HGET', KEYS[1], 'failures') or '0')
-end
-redis.call('HSET', KEYS[1], 'requests', string.sub(ARGV[1] .. ' ' .. counted, 1, tonumber(ARGV[2])))
-return redis.call('HINCRBY', KEYS[1], 'failures', 1)
-"""
+_COUNT = files(__package__ or "").joinpath("scripts", "count.lua").read_text("utf-8")
 _MOST_REQUEST_CHARACTERS = FAIL_MAX * (2 * DIGEST_BYTES + 1)
 
 
 class RedisStorage(Storage):
     """The state of a breaker in Redis, shared by all workers.
 
-    It is read at most every 0.2 s, and a success writes only if there are failures to reset. The pause is an expiring
-    key, so the clock of Redis decides and not the worker's. While Redis is unreachable, the last known state holds.
+    It is read at most every 0.2 s. Successes are added up in this process and sent together at most every 0.2 s, or at
+    once if there are failures to reset. The pause is an expiring key and calls are counted by the second, both by the
+    clock of Redis and not the worker's. While Redis is unreachable, the last known state holds, and the row of
+    failures alone opens it.
     """
 
     def __init__(self, redis: "Redis", service: str, reset_secs: float = RESET_SECS, key_prefix: str = "") -> None:
         super().__init__("redis")
         self._redis = redis
         self._key = f"{key_prefix}{_KEY}:{service}"
+        self._calls_key = f"{self._key}:calls"
+        self._count = redis.register_script(_COUNT)
+        self._lock = threading.Lock()
+        self._succeeded, self._sent_at = 0, -CACHE_SECS
         self._reset_secs = reset_secs
         self._known: dict[str, str] = {}
         self._read_at = -CACHE_SECS
@@ -61,30 +62,35 @@ class RedisStorage(Storage):
     def state(self, state: str) -> None:
         closing = {"closing": new_closing()} if state == pybreaker.STATE_CLOSED else {}
         self._write({"state": state, "failures": "0", "requests": "", "successes": "0", **closing})
+        self._unless_away(lambda: self._redis.delete(self._calls_key))
 
-    def count_failure(self, request: str | None) -> None:
-        """Count a failure; the same request counts once until a call of any worker succeeds, None always."""
-        if request is None:
-            self._count("failures")
-            return
-        counted = self._unless_away(
-            lambda: self._redis.eval(_COUNT_REQUEST, 1, self._key, request, str(_MOST_REQUEST_CHARACTERS))
-        )
-        self._known["failures"] = str(self._counted_here(request) if counted is None else counted)
+    def count_failure(self, request: str | None) -> bool:
+        """Count a failed call, and return whether it opens the breaker, judged by the calls of all workers."""
+        found = self._send(1, request or "")
+        if found is None:
+            self._known["failures"] = str(self._counted_here(request))
+            return opens(int(self._known["failures"]), [])
+        in_a_row, latest = found
+        return opens(in_a_row, latest)
 
-    def forget_failures(self) -> None:
-        """Reset the failures to 0."""
-        if self.counter:
-            self._write({"failures": "0", "requests": ""})
+    def count_success(self) -> None:
+        """Count a call that succeeded; it ends the row of failures of all workers."""
+        with self._lock:
+            self._succeeded += 1
+        ends_row = self._known.get("failures", "0") != "0"
+        if ends_row or time.monotonic() - self._sent_at >= CACHE_SECS:
+            self._known.update(failures="0", requests="")
+            self._send()
+
+    def calls_per_sec(self) -> float | None:
+        """How many calls a second of all workers succeeded in the last seconds; None while Redis is unreachable."""
+        found = self._exchange(0, 0, "")
+        return succeeded_per_sec(found[1]) if found else None
 
     def increment_success_counter(self) -> None:
         """Count a successful probe."""
-        self._count("successes")
-
-    @property
-    def counter(self) -> int:
-        """Failures in a row, of all workers."""
-        return int(self._value("failures", "0"))
+        counted = self._unless_away(lambda: self._redis.hincrby(self._key, "successes", 1))
+        self._known["successes"] = str(self.success_counter + 1 if counted is None else counted)
 
     @property
     def success_counter(self) -> int:
@@ -135,16 +141,32 @@ class RedisStorage(Storage):
             logger.error("%s in Redis could not be read: it counts from 0 again", self._key)
             self._write(broken)
 
-    def _count(self, name: str) -> None:
-        counted = self._unless_away(lambda: self._redis.hincrby(self._key, name, 1))
-        self._known[name] = str(counted if counted is not None else int(self._known.get(name, "0")) + 1)
+    def _send(self, failed: int = 0, request: str = "") -> tuple[int, list[Calls]] | None:
+        """Count what succeeded here since the last time, and perhaps a failure."""
+        with self._lock:
+            succeeded, self._succeeded, self._sent_at = self._succeeded, 0, time.monotonic()
+        return self._exchange(succeeded, failed, request)
 
-    def _counted_here(self, request: str) -> int:
+    def _exchange(self, succeeded: int, failed: int, request: str) -> tuple[int, list[Calls]] | None:
+        """Count calls of all workers; None if Redis is unreachable.
+
+        Returns the failures in a row, and the calls of each second, the present one first.
+        """
+        arguments = [succeeded, failed, request, _MOST_REQUEST_CHARACTERS, WINDOW_SECS]
+        found = self._unless_away(lambda: self._count(keys=[self._key, self._calls_key], args=arguments))
+        if found is None:
+            return None
+        in_a_row, now, kept = found
+        self._known["failures"] = str(in_a_row)
+        return in_a_row, Window(_seconds(kept)).latest(now)
+
+    def _counted_here(self, request: str | None) -> int:
         """Return the failures with this one, counted by this process while Redis is unreachable."""
         counted, failures = self._known.get("requests", ""), int(self._known.get("failures", "0"))
-        if request in counted:
+        if request is not None and request in counted:
             return failures
-        self._known["requests"] = f"{request} {counted}"[:_MOST_REQUEST_CHARACTERS]
+        if request is not None:
+            self._known["requests"] = f"{request} {counted}"[:_MOST_REQUEST_CHARACTERS]
         return failures + 1
 
     def _write(self, values: dict[str, str]) -> None:
@@ -161,3 +183,9 @@ class RedisStorage(Storage):
 
 def _text(value: bytes | str) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _seconds(kept: list[bytes]) -> dict[int, Calls]:
+    """The calls of each second as the script keeps them; what somebody else wrote there is passed over."""
+    rows = [_text(row).split() for row in kept]
+    return {int(row[0]): (int(row[1]), int(row[2])) for row in rows if len(row) == 3 and all(map(str.isdecimal, row))}

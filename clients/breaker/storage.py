@@ -6,17 +6,17 @@ from abc import abstractmethod
 
 import pybreaker
 
-FAIL_MAX = 5
 RESET_SECS = 60.0
 # Of a request, which is remembered while its failures are counted.
 DIGEST_BYTES = 8
 
 
 class _Current(threading.local):
-    """The call of this thread: the digest of its request if that counts once, and if its success ends a row."""
+    """The call of this thread: the digest of its request if that counts once, and whether its success counts."""
 
     request: str | None = None
-    ends_row: bool = True
+    counts: bool = True
+    opens: bool = False  # its failure opens the breaker
 
 
 class Storage(pybreaker.CircuitBreakerStorage):
@@ -26,22 +26,28 @@ class Storage(pybreaker.CircuitBreakerStorage):
         super().__init__(name)
         self.current = _Current()
 
+    @property
+    def counter(self) -> int:
+        """What pybreaker compares with its `fail_max` of 1: whether this thread's failed call opens the breaker."""
+        return int(self.current.opens)
+
     def increment_counter(self) -> None:
-        """Count the failure of this thread's call, unless its request was counted since the last success."""
-        self.count_failure(self.current.request)
+        """Count the failure of this thread's call."""
+        self.current.opens = self.count_failure(self.current.request)
 
     def reset_counter(self) -> None:
-        """End the row of failures: a call succeeded."""
-        if self.current.ends_row:
-            self.forget_failures()
+        """Do nothing: `count_success` ends the row; pybreaker calls this also in each thread that sees a new state."""
 
     @abstractmethod
-    def count_failure(self, request: str | None) -> None:
-        """Count a failure; the same request counts once until a call succeeds, None always."""
+    def count_failure(self, request: str | None) -> bool:
+        """Count a failed call, and return whether it opens the breaker (`rule.opens`).
+
+        In the row of failures the same request counts once until a call succeeds, None always.
+        """
 
     @abstractmethod
-    def forget_failures(self) -> None:
-        """Reset the failures to 0."""
+    def count_success(self) -> None:
+        """Count a call that succeeded; it ends the row of failures."""
 
     def reset_success_counter(self) -> None:
         """Do nothing: setting the state resets it, and pybreaker calls this in each thread that sees a new state."""

@@ -13,6 +13,8 @@ from redis import Redis
 from support.breakers import CACHE_SECS, RESET_SECS, fail, fail_as, failing, opened
 from support.fakes.http_server import FakeServer, answer
 
+CALLS = "memory_graph:breaker:registry:calls"
+
 
 def test_workers_share_failures_and_state(two_workers: tuple[Breaker, Breaker]) -> None:
     one, other = two_workers
@@ -143,7 +145,7 @@ def test_requests_count_once_while_redis_is_away_too(away: fakeredis.FakeServer)
     assert breaker.state == "open"
 
 
-def test_a_success_sends_redis_nothing_while_nothing_failed(valkey: int) -> None:
+def test_successes_are_sent_together_and_counted_with_the_next_failure(valkey: int) -> None:
     with Redis(port=valkey) as redis, Redis(port=valkey) as other:
         redis.flushdb()
         breaker = Breaker("registry", RedisStorage(redis, "registry"))
@@ -151,7 +153,110 @@ def test_a_success_sends_redis_nothing_while_nothing_failed(valkey: int) -> None
         before = other.info()["total_commands_processed"]
         for _ in range(50):
             breaker.call(lambda: "up", "get", "a".encode)
-        assert other.info()["total_commands_processed"] - before <= 4
+        assert other.info()["total_commands_processed"] - before <= 8
+        fail(breaker, 1)
+        assert counted(redis) == (51, 1)
+
+
+def counted(redis: Redis, key: str = CALLS) -> tuple[int, int]:
+    """How many calls of all workers succeeded and failed in the last seconds."""
+    rows: Any = redis.hvals(key)
+    found = [[int(number) for number in row.split()[1:]] for row in rows]
+    return sum(succeeded for succeeded, _ in found), sum(failed for _, failed in found)
+
+
+def test_a_row_opens_the_breaker_of_a_busy_fleet_when_half_of_its_latest_calls_failed(
+    two_workers: tuple[Breaker, Breaker],
+) -> None:
+    one, other = two_workers
+    for _ in range(20):
+        one.call(lambda: "up")
+    fail(one, 1)  # its successes go along
+    fail(other, 18)
+    assert (one.state, other.state) == ("closed", "closed")
+    fail(other, 1)
+    assert other.state == "open"
+
+
+def test_a_success_ends_the_row_though_its_worker_knew_of_no_failure(two_workers: tuple[Breaker, Breaker]) -> None:
+    one, other = two_workers
+
+    def while_others_fail() -> str:
+        fail(other, 4)
+        return "up"
+
+    assert one.call(while_others_fail) == "up"
+    fail(other, 4)
+    assert other.state == "closed"
+    fail(other, 1)
+    assert other.state == "open"
+
+
+def test_what_was_counted_before_it_opened_does_not_count_after_it_closed(valkey: int) -> None:
+    with Redis(port=valkey) as redis:
+        redis.flushdb()
+        storage = RedisStorage(redis, "registry", RESET_SECS)
+        breaker = Breaker("registry", storage, RESET_SECS)
+        for _ in range(30):
+            breaker.call(lambda: "up")
+        fail(breaker, 30)
+        assert storage.state == "open"
+        storage.state = "closed"
+        opened(breaker)
+
+
+def test_health_checks_are_no_calls_that_succeed(two_workers: tuple[Breaker, Breaker]) -> None:
+    one, other = two_workers
+    for _ in range(30):
+        one.call(lambda: "healthy", "health_check", is_health_check=True)
+    opened(other)
+
+
+def test_failures_that_workers_of_an_older_release_counted_are_part_of_the_row(valkey: int) -> None:
+    with Redis(port=valkey) as redis:
+        redis.flushdb()
+        redis.hincrby("memory_graph:breaker:registry", "failures", 4)
+        breaker = Breaker("registry", RedisStorage(redis, "registry"))
+        fail(breaker, 1)
+        assert breaker.state == "open"
+
+
+def test_calls_are_counted_for_ten_seconds_in_one_key_beside_the_record(valkey: int) -> None:
+    with Redis(port=valkey) as redis:
+        redis.flushdb()
+        fail(Breaker("vault", RedisStorage(redis, "vault", key_prefix="{blue}:")), 1)
+        assert sorted(redis.keys()) == [
+            b"{blue}:memory_graph:breaker:vault",
+            b"{blue}:memory_graph:breaker:vault:calls",
+        ]
+        assert 0 < redis.ttl("{blue}:memory_graph:breaker:vault:calls") <= 10
+
+
+@pytest.mark.parametrize("broken", ["no hash", {"0": "junk", "1": "1 2", "2": b"\xff 1 1", "3": "-1 -1 -1"}], ids=str)
+def test_broken_counts_fail_no_call_and_are_counted_anew(broken: Any) -> None:
+    redis = fakeredis.FakeRedis()
+    if isinstance(broken, str):
+        redis.set(CALLS, broken)
+    else:
+        redis.hset(CALLS, mapping=broken)
+    breaker = Breaker("registry", RedisStorage(redis, "registry"))
+    assert breaker.call(lambda: "stored") == "stored"
+    opened(breaker)
+
+
+def test_a_storage_says_how_many_calls_a_second_succeed(valkey: int, away: fakeredis.FakeServer) -> None:
+    with Redis(port=valkey) as redis:
+        redis.flushdb()
+        redis.hset(CALLS, mapping={str(second % 10): f"{second} 40 5" for second in seconds_before(redis)})
+        assert 30 < (RedisStorage(redis, "registry").calls_per_sec() or 0) <= 40  # a second may begin meanwhile
+    away.connected = False
+    assert RedisStorage(fakeredis.FakeRedis(server=away), "registry").calls_per_sec() is None
+
+
+def seconds_before(redis: Redis) -> range:
+    """The ten seconds up to now, by the clock of Redis."""
+    now = int(redis.time()[0])  # pyright: ignore[reportIndexIssue]
+    return range(now - 9, now + 1)
 
 
 def test_a_closing_is_seen_by_every_worker() -> None:
