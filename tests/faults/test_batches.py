@@ -192,12 +192,12 @@ def test_a_report_that_the_breaker_refuses_at_the_last_attempt_is_sent_again_and
     fleet: Callable[..., Fleet], row: Callable[..., Row]
 ) -> None:
     one = row(
-        "seven reports in a batch of 100 get a 500 at both attempts: the fifth in a row opens the breaker",
-        "five are dead letters; the two not sent wait with their last attempt unspent, and are counted after it",
+        "80 reports in a batch of 100 get a 500 at both attempts: the fifth in a row opens the breaker",
+        "five are dead letters; those not sent wait with their last attempt unspent, and are counted after it",
         "2 attempts, one call at a time; the breaker's pause is cut short; runs = those that failed",
         24,
     )
-    failing = list(range(10, 80, 10))  # at the first attempt nine good ones lie between any two
+    failing = [number for number in range(100) if number % 5 < 4]  # at the first attempt a good one follows every four
     letters = failing[:FAIL_MAX]  # the others are not sent at the second
     these = without_batches(fleet(TASK_MAX_ATTEMPTS="2", CALLS_SIDE_BY_SIDE="1"))
     these.registry.plays("500", answers(500), on=USAGE, keys=[_key(number) for number in failing])
