@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 import click
 from celery import Celery
 from celery.app.utils import find_app
-from celery.exceptions import QueueNotFound
-from kombu.transport.redis import PRIORITY_STEPS, Channel
 from redis import Redis
 
 from ..delivery import Hold, Installed, installed
 from ..delivery.connections.connection import connect
+from ..delivery.queues import lists_of, queues_of
 from ..delivery.settings import installed_or_none
 from .terminal.failure import Refused
 
@@ -54,14 +52,11 @@ class Target:
     @cached_property
     def queues(self) -> list[str]:
         """The queues that the app declares, that its tasks go to, and that `install` was told of."""
-        return list(dict.fromkeys((*self.app.amqp.queues, *self._routed(), *self.delivery.needs)))
+        return queues_of(self.app, self.delivery.needs)
 
     def lists(self, queue: str) -> list[str]:
         """The Redis lists that make up a queue: one per priority."""
-        options = self.app.conf.broker_transport_options
-        separator, steps = options.get("sep", Channel.sep), options.get("priority_steps", PRIORITY_STEPS)
-        prefix = options.get("global_keyprefix", "")
-        return [f"{prefix}{queue}{separator}{step}" if step else f"{prefix}{queue}" for step in steps]
+        return [f"{self.delivery.key_prefix}{name}" for name in lists_of(self.app, queue)]
 
     def waiting(self, broker: Redis, queue: str) -> int:
         """The number of messages that wait on a queue, of every priority."""
@@ -75,15 +70,6 @@ class Target:
         """The strictest hold on a queue, or None if it is not held."""
         holds = self.delivery.holds
         return holds.full(queue) or holds.strictest(self.delivery.needs.get(queue, ()))
-
-    def _routed(self) -> Iterator[str]:
-        for name, task in self.app.tasks.items():
-            if not name.startswith("celery."):
-                own = getattr(task, "queue", None)
-                try:
-                    yield self.app.amqp.router.route({"queue": own} if own else {}, name)["queue"].name
-                except QueueNotFound:
-                    continue  # it can only be sent with a queue of the caller's
 
 
 def target_of(name: str | None) -> Target:

@@ -10,7 +10,16 @@ from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, prefixed, transport_options
-from .connections.address import CLUSTER, as_one_host, check, is_redis, of_fleet, veiled, with_checked_tls
+from .connections.address import (
+    CLUSTER,
+    as_one_host,
+    check,
+    is_redis,
+    of_fleet,
+    refuse_old_prefix,
+    veiled,
+    with_checked_tls,
+)
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
 from .keys import KEY_PREFIX, KEY_PREFIX_MUST, Keys
@@ -33,6 +42,7 @@ def install(
     *,
     prefix: str | None = None,
     key_prefix: str = "",
+    key_prefix_old: str | None = None,
     visibility_timeout_secs: int = 60,
     grace_secs: float = 30.0,
     state_url: str | None = None,
@@ -52,6 +62,7 @@ def install(
     - `prefix`: how delivery's keys in Redis begin; the default is the app's name. Each app on a database needs its own.
     - `key_prefix`: what stands before the name of every key and channel, queues and results included, so that two
       fleets of the same app can share a database.
+    - `key_prefix_old`: the prefix before a change ("" for none): workers bring over what arrives under the old names.
     - `visibility_timeout_secs`, `grace_secs`: when a dead worker's messages go back; how long a stopping one works.
     - `needs`: the services that the tasks of each queue call. A queue is held while one of its services is down.
     - `breaker`: service → its breaker's `state`; a function or "module:name", required with `needs`.
@@ -72,6 +83,7 @@ def install(
         url=_of_fleet(url, before),
         state_url=veiled(_of_fleet(state_url or url, before)),
         key_prefix=before,
+        key_prefix_old=_old_prefix(key_prefix_old, before, (url, state_url or url)),
         bare_keys=keys,
         visibility_timeout_secs=visibility_timeout_secs,
         grace_secs=grace_secs,
@@ -174,6 +186,18 @@ def _prefix(app: Any, prefix: str | None) -> str:
 def _key_prefix(text: str) -> str:
     if not KEY_PREFIX.match(text):
         raise InvalidConfig(f"key_prefix: {KEY_PREFIX_MUST}")
+    return text
+
+
+def _old_prefix(text: str | None, key_prefix: str, urls: Sequence[str]) -> str | None:
+    if text is None:
+        return None
+    if not KEY_PREFIX.match(text):
+        raise InvalidConfig(f"key_prefix_old: {KEY_PREFIX_MUST}")
+    try:
+        refuse_old_prefix(text, key_prefix, urls)
+    except ValueError as error:
+        raise InvalidConfig(f"key_prefix_old: {error}") from None
     return text
 
 

@@ -188,6 +188,15 @@ class Keys:
         """Never there: to delete it changes nothing, and a server that may not write refuses to."""
         return f"{self.prefix}:nothing"
 
+    def moving(self, name: str) -> str:
+        """A list: items of another key on their way to other names; the first one is the name of this slice of them."""
+        return f"{self.prefix}:moving:{name}"
+
+    @property
+    def moved(self) -> str:
+        """A sorted set: when each slice of items came here from other names."""
+        return f"{self.prefix}:moved"
+
     @property
     def leader(self) -> str:
         """The worker that turns the states of held services."""

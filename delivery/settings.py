@@ -27,6 +27,7 @@ class Installed:
     url: str = field(repr=False)
     state_url: str = field(repr=False)
     key_prefix: str  # before the name of every key and channel, also those of kombu and of results
+    key_prefix_old: str | None  # from which workers bring over what arrives; "" stands for names without prefix
     bare_keys: Keys  # as kombu's channels name them, which add the key prefix
     visibility_timeout_secs: int
     grace_secs: float

@@ -22,6 +22,7 @@ class Setting:
     field: fields.Field[Any]
     meaning: str
     secret: bool
+    may_be_empty: bool = False  # a variable that is set and empty says something else than an absent one
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,17 @@ class _Unread:
     mistake: str
 
 
-def setting(name: str, field: fields.Field[Any], default: Any, meaning: str, *, secret: bool = False) -> Any:
+def setting(
+    name: str,
+    field: fields.Field[Any],
+    default: Any,
+    meaning: str,
+    *,
+    secret: bool = False,
+    may_be_empty: bool = False,
+) -> Any:
     """Declare a dataclass field that is read from the environment variable `name`."""
-    described = Setting(name, field, meaning, secret)
+    described = Setting(name, field, meaning, secret, may_be_empty)
     return dataclasses.field(default=default, repr=not secret, metadata={_KEY: described})
 
 
@@ -68,7 +77,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Read the group from the environment; an empty variable counts as absent.
+        """Read the group from the environment; an empty variable counts as absent, unless it may be empty.
 
         Raises: `invalid`, listing all mistakes in one message.
         """
@@ -118,7 +127,9 @@ def explain(mistakes: list[str]) -> str:
 def _unchecked(group: type[Settings], environ: Mapping[str, str]) -> Settings:
     made = object.__new__(group)
     for attribute, described, default in group.table():
-        object.__setattr__(made, attribute, _given(described, environ) or default)
+        given = _given(described, environ)
+        is_given = given or (described.may_be_empty and described.name in environ)
+        object.__setattr__(made, attribute, given if is_given else default)
     return made
 
 

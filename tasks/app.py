@@ -69,6 +69,7 @@ install(
     broker.broker,
     prefix=PREFIX,
     key_prefix=broker.prefix,
+    key_prefix_old=broker.key_prefix_old,
     visibility_timeout_secs=broker.visibility_timeout_secs,
     grace_secs=limits.grace_secs,
     state_url=broker.state,

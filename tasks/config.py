@@ -10,7 +10,15 @@ from marshmallow.validate import OneOf, Regexp
 from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.errors import InvalidConfig
 from ..delivery import Bounds
-from ..delivery.connections.address import CLUSTER, SOCKET, check, is_redis, of_fleet, with_checked_tls
+from ..delivery.connections.address import (
+    CLUSTER,
+    SOCKET,
+    check,
+    is_redis,
+    of_fleet,
+    refuse_old_prefix,
+    with_checked_tls,
+)
 from ..delivery.keys import KEY_PREFIX, KEY_PREFIX_MUST
 from ..schemas.settings import number, read_all, seconds, setting
 
@@ -65,6 +73,13 @@ class BrokerConfig(ClientSettings):
         "",
         "What stands before the name of every key in Redis; must be equal for all that share queues.",
     )
+    key_prefix_old: str | None = setting(
+        "KEY_PREFIX_OLD",
+        fields.String(validate=Regexp(KEY_PREFIX, error=KEY_PREFIX_MUST)),
+        None,
+        "The prefix before a change; set and empty for none: workers bring over what arrives under the old names.",
+        may_be_empty=True,
+    )
     visibility_timeout_secs: int = setting(
         "VISIBILITY_TIMEOUT_SECS",
         number(5, 86_400),
@@ -86,6 +101,12 @@ class BrokerConfig(ClientSettings):
                 of_fleet(url, self.prefix)
         except ValueError as error:
             yield f"key_prefix (KEY_PREFIX): {error}"
+            return
+        try:
+            if self.key_prefix_old is not None:
+                refuse_old_prefix(self.key_prefix_old, self.prefix, self._urls)
+        except ValueError as error:
+            yield f"key_prefix_old (KEY_PREFIX_OLD): {error}"
 
     @property
     def prefix(self) -> str:

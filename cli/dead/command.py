@@ -1,7 +1,6 @@
 """`mgw dead`: the messages that failed for good, and those that were quarantined."""
 
 import json
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -22,7 +21,7 @@ from ...schemas.fields import parse_timestamp
 from ..target import Target, app_option, target_of
 from ..terminal.failure import Failure
 from ..terminal.group import Group
-from ..terminal.output import show_json, show_table
+from ..terminal.output import ask, show_json, show_table
 from ..terminal.plain import plain
 from ..terminal.wording import ago, counted
 from .ids import shortened, whole_id
@@ -139,7 +138,7 @@ def replay(
     kwargs = _parameters(corrected) if corrected else None
     found = _chosen(target, selection, one=corrected is not None)
     if not selection.ids:
-        _ask(f"Replay {counted(len(found), 'dead letter')}?", yes)
+        ask(f"Replay {counted(len(found), 'dead letter')}?", yes)
     how = replay_of(target, even_if_done=even_if_done, even_if_expired=even_if_expired, alone=alone)
     sending = _sending(how, kwargs)
     _each(found, lambda entry: sending(_read(target.delivery.dead_letters, entry)), as_json)
@@ -160,7 +159,7 @@ def purge(app_name: str | None, selection: Selection, yes: bool, as_json: bool) 
     """
     target = target_of(app_name)
     found = _chosen(target, selection)
-    _ask(f"Purge {counted(len(found), 'dead letter')} for good?", yes)
+    ask(f"Purge {counted(len(found), 'dead letter')} for good?", yes)
     _each(found, lambda one: _purged(target.delivery.dead_letters, one), as_json)
     if selection.is_all:
         target.delivery.dead_letters.forget_gave_way()
@@ -287,14 +286,6 @@ def _parameters(file: TextIO) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise click.UsageError('--corrected must be a JSON object, like {"session_id": "s-1"}.')
     return value
-
-
-def _ask(question: str, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Not an interactive terminal: pass --yes to confirm.")
-    click.confirm(question, abort=True, err=True)
 
 
 def _each(found: Iterable[Entry], work: Callable[[Entry], str], as_json: bool) -> None:

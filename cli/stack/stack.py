@@ -17,7 +17,7 @@ from .servers import Running, Server, launch, start_all, wait_for_child, wait_re
 # Settings that are dropped from the caller's environment: the stack must never reach a real deployment.
 _DROPPED = (
     "ALLOW_INSECURE_HTTP", "ARCHIV", "BREAKER_", "CALLS_", "CELERY_", "DEAD_", "FLOWER_", "HEALTH_", "KEY_PREFIX",
-    "MEMORY_GRAPH_", "REDIS_", "REGISTRY_", "RESULT_", "SERVICE_", "SWEEP_", "TASK_", "VAULT_", "VISIBILITY_",
+    "MEMORY_GRAPH_", "MOVE_", "REDIS_", "REGISTRY_", "RESULT_", "SERVICE_", "SWEEP_", "TASK_", "VAULT_", "VISIBILITY_",
     "WORKER_",
 )  # fmt: skip
 _APP = "memory_graph_workers.tasks.app"

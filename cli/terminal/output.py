@@ -1,6 +1,7 @@
 """How commands show results: a table for a person, one JSON object for a program."""
 
 import json
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -37,6 +38,18 @@ def show_table(
     console = Console()
     width = console.width if console.is_terminal else _WIDE
     Console(width=max(width, _least_width(columns, cells, whole)), height=console.height).print(table)
+
+
+def ask(question: str, yes: bool) -> None:
+    """Go on only if somebody at the terminal agrees, or `yes` says so already.
+
+    Raises: click.UsageError where nobody can be asked; click.Abort after a no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Not an interactive terminal: pass --yes to confirm.")
+    click.confirm(question, abort=True, err=True)
 
 
 def _least_width(columns: Sequence[str], rows: Sequence[Sequence[Text]], whole: Collection[str]) -> int:

@@ -26,6 +26,11 @@ _COUNT = files(__package__ or "").joinpath("scripts", "count.lua").read_text("ut
 _MOST_REQUEST_CHARACTERS = FAIL_MAX * (2 * DIGEST_BYTES + 1)
 
 
+def names_of(service: str) -> list[str]:
+    """The keys of a service's breaker that outlive a call, without prefix."""
+    return [f"{_KEY}:{service}", f"{_KEY}:{service}:pause"]
+
+
 class RedisStorage(Storage):
     """The state of a breaker in Redis, shared by all workers.
 

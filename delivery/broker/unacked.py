@@ -37,10 +37,10 @@ _ABANDONED = script("abandoned")
 _TAKE_BACK = script("take_back")
 _HAND_BACK = script("hand_back")
 
-_SLICE = 500  # messages in one step: Redis does nothing else meanwhile
-_SLICE_BYTES = 8 * 2**20  # of them in this process's memory, or one larger message
+SLICE = 500  # messages in one step: Redis does nothing else meanwhile
+SLICE_BYTES = 8 * 2**20  # of them in this process's memory, or one larger message
 _MOST_TURNS = 100  # among so many workers one puts back what was abandoned
-_PARKED = "parked:"  # begins the delivery tag of a message that waits in Redis; its task's id follows
+PARKED = "parked:"  # begins the delivery tag of a message that waits in Redis; its task's id follows
 _ODD, _ESCAPED = re.compile(r"([*?\[\]\\^-])"), r"\\\1"  # characters that mean something in a pattern of Redis
 
 
@@ -142,7 +142,7 @@ class QoS(_PlainQoS):
     def park(self, delivery_tag: str, task_id: str, secs: float) -> None:
         """Let a message wait in Redis for so long; then any worker puts it back on its queue."""
         keys = [self.unacked_index_key, self.unacked_key]
-        self._run(_PARK, keys, [delivery_tag, f"{_PARKED}{task_id}:{uuid4()}", self.visibility_timeout, secs])
+        self._run(_PARK, keys, [delivery_tag, f"{PARKED}{task_id}:{uuid4()}", self.visibility_timeout, secs])
         self._quick_ack(delivery_tag)
 
     def parked(self, most: int, task_id: str = "") -> Iterator[bytes]:
@@ -159,7 +159,7 @@ class QoS(_PlainQoS):
 
     def _parked_tags(self, task_id: str) -> Iterator[tuple[str, float]]:
         index = self.channel.global_keyprefix + self.unacked_index_key  # ZSCAN is a command that kombu does not prefix
-        wanted = f"{_PARKED}{_ODD.sub(_ESCAPED, task_id)}:*" if task_id else f"{_PARKED}*"
+        wanted = f"{PARKED}{_ODD.sub(_ESCAPED, task_id)}:*" if task_id else f"{PARKED}*"
         with self.channel.conn_or_acquire() as client:
             for tag, due in client.zscan_iter(index, match=wanted, count=1000):
                 yield tag.decode(), due
@@ -206,7 +206,7 @@ class QoS(_PlainQoS):
     def _to_restore(self, kept: Iterable[tuple[str, bytes | None]]) -> Iterator[tuple[str, list[str], bytes]]:
         for tag, noted in kept:
             try:
-                destination = self.channel.to_return if tag.startswith(_PARKED) else self.channel.to_restore
+                destination = self.channel.to_return if tag.startswith(PARKED) else self.channel.to_restore
                 queues, payload = destination(noted) if noted else ([], b"")
                 yield tag, queues, payload
             except Exception as error:  # noqa: BLE001  whatever is wrong with one message, the others go back
@@ -215,7 +215,7 @@ class QoS(_PlainQoS):
     def _noted(self, tags: list[str]) -> Iterator[list[tuple[str, bytes | None]]]:
         """What is noted of messages, each with its tag, in slices that fit in memory however large a message is."""
         while tags:
-            found = self._run(_NOTES, [self.unacked_key], [_SLICE_BYTES, *tags[:_SLICE]])
+            found = self._run(_NOTES, [self.unacked_key], [SLICE_BYTES, *tags[:SLICE]])
             yield list(zip(tags, found, strict=False))
             tags = tags[len(found) :]
 
@@ -237,5 +237,5 @@ def _is_error(response: Any) -> bool:
 
 
 def _slices(tags: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(tags), _SLICE):
-        yield tags[start : start + _SLICE]
+    for start in range(0, len(tags), SLICE):
+        yield tags[start : start + SLICE]

@@ -4,6 +4,7 @@ An address names one server, or whoever knows the server to use now: the sentine
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -150,6 +151,21 @@ def of_fleet(url: str, key_prefix: str) -> str:
         raise ValueError("Must have a hash tag in a cluster, like {blue}:, so that one node has all keys.")
     end = f"?{parts['query']}" if parts["query"] else ""
     return f"{url[: parts.end('hosts')]}/{{{tag[1]}}}{end}"
+
+
+def refuse_old_prefix(old: str, key_prefix: str, urls: Iterable[str]) -> None:
+    """Refuse an old prefix that is the one of today, or whose keys cannot be brought over where these servers are.
+
+    Raises: ValueError, which says what to do.
+    """
+    if old == key_prefix:
+        raise ValueError("Must not be the prefix of today: there is nothing to bring over. Leave it out.")
+    for url in urls:
+        try:
+            of_fleet(url, old)
+        except ValueError:
+            move = "If they are on another server, bring them over with mgw queues move."
+            raise ValueError(f"Must have a hash tag: in a cluster no fleet has keys without one. {move}") from None
 
 
 def as_one_host(url: str) -> str:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _MOST_DROPPED = 1000  # in one step, because Redis does nothing else meanwhile
 _READ_AT_ONCE = 200
+_READ_BYTES = 8 * 2**20  # or one larger letter
 _CHECKED_AT_ONCE = 1000
 _GONE = "-1"  # in the place of a letter's time
 
@@ -30,6 +31,7 @@ _REMOVE = _LETTERS + script("remove_letter")
 _STRAYS = script("stray_letters")
 _LIST = script("list_letters")
 _IDS = script("list_ids")
+_NOTES = script("notes")
 _TRIM = _LETTERS + script("trim_letters")
 
 
@@ -68,9 +70,19 @@ class Pot:
         self._redis: Any = client
         self.keys = keys
 
-    def add(self, letter_id: str, text: str, failed_at: float, first_seen: float, group: str, queue: str) -> None:
-        """Keep a letter in the place of an older one with the same id."""
-        self._run(_ADD, letter_id, text, failed_at, first_seen, group, queue)
+    def add(
+        self,
+        letter_id: str,
+        text: str | bytes,
+        failed_at: float,
+        first_seen: float,
+        group: str,
+        queue: str,
+        *,
+        unless_later: bool = False,
+    ) -> None:
+        """Keep a letter in the place of another one with the same id; with `unless_later`, not of a later failure's."""
+        self._run(_ADD, letter_id, text, failed_at, first_seen, group, queue, int(unless_later))
 
     def regroup(self, letters: Iterable[tuple[str, str, str, str]]) -> None:
         """Count strays (id, time, group, queue) to their groups. Some hundred at once: Redis waits.
@@ -142,14 +154,17 @@ class Pot:
 
     def read(self, ids: Sequence[str]) -> Iterator[Written]:
         """The letters with these ids that are there, in this order."""
-        for some in slices(ids, _READ_AT_ONCE):
+        left = list(ids)
+        while left:
+            some = left[:_READ_AT_ONCE]
             with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hmget(self.keys.letters, some)
+                pipe.eval(_NOTES, 1, self.keys.letters, _READ_BYTES, *some)
                 pipe.zmscore(self.keys.first_seen, some)
                 texts, seen = pipe.execute()
-            for letter_id, text, first_seen in zip(some, texts, seen, strict=True):
+            for letter_id, text, first_seen in zip(some, texts, seen, strict=False):
                 if text is not None:
                     yield Written(letter_id, text, first_seen or 0.0)
+            left = left[len(texts) :]
 
     def strays(self) -> list[tuple[str, str]]:
         """The ids and times of the letters that older releases have written without looking at groups."""

@@ -193,6 +193,23 @@ class DeadLetters:
         """The ids of all letters, newest first, those in quarantine last. No letter is read."""
         return [letter_id for pot in self._pots for letter_id in pot.ids()]
 
+    def take_over(self, other: "DeadLetters") -> "Iterator[int]":
+        """Move the letters of another store here as they are, and yield how many, some at a time.
+
+        Whoever is killed leaves one letter in both, and the next call ends that. The letter here stays if its task
+        failed later.
+        """
+        other._mend_groups()
+        for theirs, ours in zip(other._pots, self._pots, strict=True):
+            for some in slices(theirs.times(), _READ_AT_ONCE):
+                times = dict(some)
+                for written in theirs.read(list(times)):
+                    letter, failed_at = _letter_of(written), times[written.id]
+                    facts = (written.id, written.text, failed_at, written.first_seen, _group_of(letter), letter.queue)
+                    ours.add(*facts, unless_later=True)
+                    theirs.remove(written.id, failed_at, other._names.losses(written.id))
+                yield len(some)
+
     def has(self, letter_id: str) -> bool:
         """Whether there is a letter with this id; it is not read."""
         return any(pot.has(letter_id) for pot in self._pots)

@@ -33,6 +33,7 @@ from ..broker.transport import Channel
 from ..celery_types import InFlight, WorkerConsumer
 from ..connections.replies import spoken
 from ..dead_letters.store import DeadLetters
+from ..moving import OldNames, old_names
 from ..settings import Installed, installed
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
 from .holds import ASKED, DOWN, GROWING, LEADER_SECS, TRIAL, HoldStore
@@ -169,7 +170,7 @@ class FullQueues:
 
 
 class HoldQueues(bootsteps.StartStopStep):
-    """The step of the worker's consumer that does the leader's work: hold queues, and keep the dead letters' bounds."""
+    """The worker's step for what the leader does: hold queues, bound the dead letters, bring over from old names."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -186,7 +187,9 @@ class HoldQueues(bootsteps.StartStopStep):
         """Use the new connection, and start the thread."""
         self._channel = parent.task_consumer.channel
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, args=(installed(parent.app),), name="hold", daemon=True)
+            found = installed(parent.app)
+            old = old_names(found, parent.app)
+            self._thread = threading.Thread(target=self._run, args=(found, old), name="hold", daemon=True)
             self._thread.start()
 
     def shutdown(self, parent: WorkerConsumer) -> None:
@@ -222,12 +225,14 @@ class HoldQueues(bootsteps.StartStopStep):
     def _pause_secs(self) -> float:
         return TURN_SECS if Channel.leads else self._channel.pace.every(TURN_SECS, _ASKS_PER_SEC)
 
-    def _run(self, found: Installed) -> None:
+    def _run(self, found: Installed, old: OldNames | None) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None
         ask = probes.ask if probes else always_up
         full = FullQueues(found.dead_letters, holds, self._permit, wanted=found.bounds.hold_when_full)
         holder = Holder(holds, found.needs, breaker_of(found), ask, full.limit, found.pause_secs)
         steps = [full.turn, holder.turn, lambda: self._keep_bounds(found.dead_letters)]
+        if old is not None:
+            steps.append(old.turn)
         said = ""
         while not self._stopped.wait(self._pause_secs):
             failed = self._lead(holds, steps)

@@ -1,5 +1,5 @@
--- What is noted of in-flight messages: of as many of them, in this order, as have so many bytes together, or of one.
--- KEYS: unacked. ARGV: how many bytes at most, then delivery tags.
+-- Fields of a hash: as many of them, in this order, as have so many bytes together, or one.
+-- KEYS: the hash (of in-flight messages, of letters). ARGV: how many bytes at most, then the fields' names.
 local found, left = {}, tonumber(ARGV[1])
 for at = 2, #ARGV do
     left = left - redis.call('HSTRLEN', KEYS[1], ARGV[at])

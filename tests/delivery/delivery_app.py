@@ -16,6 +16,8 @@ app.conf.update(result_backend=URL, task_default_queue="work", worker_send_task_
 delivery = install(
     app,
     URL,
+    key_prefix=os.environ.get("DELIVERY_KEY_PREFIX", ""),
+    key_prefix_old=os.environ.get("DELIVERY_KEY_PREFIX_OLD"),
     visibility_timeout_secs=int(os.environ.get("DELIVERY_VISIBILITY_SECS", "3")),
     grace_secs=float(os.environ.get("DELIVERY_GRACE_SECS", "30")),
     state_url=os.environ.get("DELIVERY_DEAD_URL"),

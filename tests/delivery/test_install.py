@@ -54,6 +54,16 @@ def test_in_a_cluster_all_keys_have_the_apps_hash_tag() -> None:
     assert "hash tag" in refused(app_of(), "redis+cluster://a:1", key_prefix="blue:")
 
 
+def test_old_names_are_others_that_are_where_the_keys_are() -> None:
+    assert install(app_of(), URL).key_prefix_old is None
+    assert install(app_of(), URL, key_prefix="blue:", key_prefix_old="").key_prefix_old == ""
+    assert install(app_of(), "redis+cluster://a:1", key_prefix_old="{old}:").key_prefix_old == "{old}:"
+    assert "of today" in refused(app_of(), key_prefix_old="")
+    assert "of today" in refused(app_of(), key_prefix="blue:", key_prefix_old="blue:")
+    assert "colon" in refused(app_of(), key_prefix_old="blue")
+    assert "mgw queues move" in refused(app_of(), "redis+cluster://a:1", key_prefix_old="")
+
+
 @pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel", "rediss+cluster"])
 def test_over_tls_certificates_are_checked_and_a_connection_tells_no_password(scheme: str) -> None:
     app = app_of()

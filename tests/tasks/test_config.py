@@ -67,3 +67,23 @@ def test_wrong_settings_are_told_when_sending_and_not_when_importing() -> None:
     done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True)
     assert "REDIS_URL" in done.stdout
     assert "TASK_MAX_ATTEMPTS" in done.stdout
+
+
+def test_an_old_prefix_that_is_empty_stands_for_names_without_one() -> None:
+    assert BrokerConfig.from_env({}).key_prefix_old is None
+    assert BrokerConfig.from_env({"KEY_PREFIX": "blue:", "KEY_PREFIX_OLD": ""}).key_prefix_old == ""
+    assert BrokerConfig.from_env({"KEY_PREFIX_OLD": "blue:"}).key_prefix_old == "blue:"
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"KEY_PREFIX_OLD": ""}, "prefix of today"),
+        ({"KEY_PREFIX": "blue:", "KEY_PREFIX_OLD": "blue:"}, "prefix of today"),
+        ({"KEY_PREFIX_OLD": "blue"}, "colon"),
+        ({"REDIS_URL": "redis+cluster://a:1", "KEY_PREFIX_OLD": ""}, "mgw queues move"),
+    ],
+)
+def test_an_old_prefix_that_cannot_be_meant_is_refused(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(InvalidConfig, match=rf"KEY_PREFIX_OLD.*{says}"):
+        BrokerConfig.from_env(environ)
