@@ -28,7 +28,6 @@ from .keys import Keys
 from .lua import script
 from .queues import lists_of, queues_of
 from .settings import Installed
-from .worker.presence import SILENT_SECS
 
 _CLAIM, _CLAIM_IN_FLIGHT = script("claim_messages"), script("claim_in_flight")
 _ADD, _ADD_IN_FLIGHT = script("add_messages"), script("add_in_flight")
@@ -62,9 +61,7 @@ class Side:
     def workers(self) -> int:
         """How many workers are there. One at least while one turns held queues: older releases note no more."""
         seconds, _ = self.broker.time()
-        return self.broker.zcount(self.keys.workers, seconds - SILENT_SECS, "+inf") or self.state.exists(
-            self.keys.leader
-        )
+        return self.broker.zcount(self.keys.workers, seconds, "+inf") or self.state.exists(self.keys.leader)
 
 
 @dataclass(frozen=True)
