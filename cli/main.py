@@ -105,7 +105,10 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
 
 def _about_redis(error: Exception) -> str:
     from ..delivery.connections.replies import State, spoken, state_of
+    from ..delivery.errors import DeliveryUncertain
 
+    if isinstance(error, DeliveryUncertain):
+        return str(error)
     if state_of(error) in (None, State.AWAY):
         return f"Redis does not answer ({type(error).__name__}). Is it up, and is its address (REDIS_URL) right?"
     return f"Redis refuses ({spoken(error)}). See docs/troubleshooting.md, and try again."

@@ -6,7 +6,7 @@ from .bounds import Bounds
 from .connections.replies import AWAY, NotNow
 from .dead_letters.groups import LetterGroup
 from .dead_letters.store import DeadLetter, DeadLetters, Reason
-from .errors import InvalidConfig, UnfitMessage
+from .errors import DeliveryUncertain, InvalidConfig, UnfitMessage
 from .held_queues.holds import Hold, HoldStore
 from .keys import Keys
 from .redaction import redact_logs
@@ -17,6 +17,7 @@ __all__ = [
     "Bounds",
     "DeadLetter",
     "DeadLetters",
+    "DeliveryUncertain",
     "Hold",
     "HoldStore",
     "Installed",

@@ -53,6 +53,7 @@ def install(
     pause_secs: float = 60.0,
     message_max_bytes: int = MESSAGE_MAX_BYTES,
     unacked_key: str = "",
+    min_replicas: int = 0,
 ) -> Installed:
     """Make the workers of `app` keep every message that they take. Call it last in the app's setup, and once.
 
@@ -69,6 +70,8 @@ def install(
     - `probe`: service → whether it is up; a function, or a module that exits with 0. Else a try after `pause_secs`.
     - `bounds`, `message_max_bytes`: how many dead letters are kept, and how large a message may be.
     - `unacked_key`: a fixed name for the hash of in-flight messages.
+    - `min_replicas`: how many replicas must have a task or a dead letter before it counts as sent or kept; else
+      DeliveryUncertain is raised.
 
     Raises: InvalidConfig.
     """
@@ -93,6 +96,7 @@ def install(
         probe=probe,
         pause_secs=pause_secs,
         message_max_bytes=message_max_bytes,
+        min_replicas=min_replicas,
     )
     _refuse_needs(found)
     if probe:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from celery import Task
 from celery.exceptions import Reject
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from .errors import InvalidConfig, unopened_compression
+from .errors import DeliveryUncertain, InvalidConfig, unopened_compression
 from .held_queues.holds import LONGEST_COUNTDOWN_SECS
 from .messages.attempts import may_have_taken_effect, noting_maybe_done
 from .messages.message import is_opened
@@ -28,8 +28,8 @@ else:
     BaseTask = Task
 
 
-class BrokerAway(Exception):
-    """Why a task could not be sent again; a sentence of ours."""
+class NotSentAgain(Exception):
+    """Why a task goes back on its queue as it was; a sentence of ours."""
 
     showable = True
 
@@ -77,7 +77,8 @@ class KeptTask(BaseTask):
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Send the task; its arguments are in the message and show nowhere else.
 
-        Raises: kombu.exceptions.OperationalError within seconds where the broker, or the result store, is away.
+        Raises: kombu.exceptions.OperationalError within seconds where the broker, or the result store, is away;
+        DeliveryUncertain, which is one, where it is sent and too few replicas have it.
         """
         options = {"argsrepr": HIDDEN, "kwargsrepr": HIDDEN, **options}
         try:
@@ -101,7 +102,7 @@ class KeptTask(BaseTask):
             return super().retry(args, kwargs, exc, retry_policy=PATIENT, **options)
         except Reject as rejected:
             # Celery gives up a task that it cannot send again; the broker still has it, so leave it there.
-            raise Reject(BrokerAway("the broker was away when it was to be tried again"), requeue=True) from rejected
+            raise Reject(NotSentAgain(_why_not_sent(cast(Any, rejected).reason)), requeue=True) from rejected
 
     def spends_attempt(self, error: BaseException) -> bool:
         """Whether a retry for this error counts as an attempt. It does not where the task waits with its held queue."""
@@ -124,6 +125,12 @@ class KeptTask(BaseTask):
             found.holds.ask(error.service, asked_wait_secs(error))
             return True
         return False
+
+
+def _why_not_sent(error: Any) -> str:
+    if isinstance(error, DeliveryUncertain):
+        return f"it was to be tried again, but only {error.count}"
+    return "the broker was away when it was to be tried again"
 
 
 def asked_wait_secs(error: Any) -> float:

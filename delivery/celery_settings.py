@@ -60,6 +60,7 @@ def transport_options(found: Installed) -> dict[str, Any]:
         "dead_letters_bounds": asdict(found.bounds),
         "delivery_prefix": found.bare_keys.prefix,
         "message_max_bytes": found.message_max_bytes,
+        "min_replicas": found.min_replicas,
         **prefixed(found.key_prefix),
     }
 

@@ -37,6 +37,7 @@ class Installed:
     probe: Probe | str | None
     pause_secs: float
     message_max_bytes: int
+    min_replicas: int
 
     @property
     def keys(self) -> Keys:
@@ -51,7 +52,7 @@ class Installed:
     @property
     def dead_letters(self) -> DeadLetters:
         """What failed for good."""
-        return dead_letters_at(self.state_url, self.keys, self.bounds)
+        return dead_letters_at(self.state_url, self.keys, self.bounds, self.min_replicas)
 
     @cached_property
     def holds(self) -> HoldStore:

@@ -83,6 +83,7 @@ install(
     breaker="memory_graph_workers.tasks.connections:breaker_state",
     probe="memory_graph_workers.tasks.probe",
     message_max_bytes=broker.message_max_bytes,
+    min_replicas=broker.min_replicas,
     unacked_key=PLAIN_UNACKED,  # as in every release
 )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 import marshmallow
 from kombu.exceptions import BatchPublishError, OperationalError  # pyright: ignore[reportAttributeAccessIssue]  # newer than the stubs
 
+from ..delivery import DeliveryUncertain
 from ..schemas.base import ValidationError
 from ..schemas.ids import time_ordered_id
 from .app import app
@@ -71,8 +72,8 @@ def enqueue_many(
     """Send a task once for each call, in their order, and return the tasks' ids.
 
     A call is what `delay` takes: keywords as a mapping, positional parameters as a tuple, or one payload.
-    Raises: ValidationError by the call's index, then nothing was sent; BrokenOff (kombu's OperationalError) with the
-    `task_ids` to send the same calls again, since these are the idempotency keys.
+    Raises: ValidationError by the call's index, then nothing was sent; BrokenOff or DeliveryUncertain (both are kombu's
+    OperationalError) with the `task_ids` to send the same calls again, since these are the idempotency keys.
     """
     every = list(calls)
     ids = [time_ordered_id() for _ in every] if task_ids is None else list(task_ids)
@@ -82,6 +83,9 @@ def enqueue_many(
             for parameters, task_id in zip(checked, ids, strict=True):
                 task.send_checked(parameters, task_id=task_id, producer=producer, retry=False, **options)
     except BatchPublishError as error:
+        uncertain = error.__cause__
+        if isinstance(uncertain, DeliveryUncertain):
+            raise DeliveryUncertain(uncertain.confirmed, uncertain.wanted, ids, uncertain.why) from error
         raise BrokenOff(ids) from error
     return ids
 

@@ -92,6 +92,12 @@ class BrokerConfig(ClientSettings):
         32 * 2**20,
         "Bytes that a task message may have, unpacked; must be equal for all that share the broker.",
     )
+    min_replicas: int = setting(
+        "REDIS_MIN_REPLICAS",
+        number(0, 100),
+        0,
+        "Replicas that must have a task, a dead letter or a sweep's state before it counts as kept; 0: none.",
+    )
     result_expires_secs: int = setting("RESULT_EXPIRES_SECS", number(1, 31_536_000), 3600, "How long a result is kept.")
 
     def mistakes(self) -> Iterator[str]:

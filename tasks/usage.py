@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 
 from ..clients.base import encode
 from ..clients.registry import KEYED_USAGE
+from ..delivery.connections.replies import spoken
 from ..schemas.calls import UsageReportFields
 from ..schemas.ids import time_ordered_id
 from ..schemas.registry import KeyedUsageReportSchema, UsageReport
@@ -50,8 +51,9 @@ class UsageReporter:
     """Collects usage reports and sends them as `track_usage_batch`, from a thread of its own.
 
     A batch is sent at 100 reports, one second after its first report, at `flush` and `close`, and when the process
-    exits normally. While the broker is away the reports wait in this process and are sent again under the same ids; a
-    killed process loses what it had not sent. Thread-safe. A forked child starts empty: its parent sends what waits.
+    exits normally. While the broker is away, or too few replicas confirm (REDIS_MIN_REPLICAS), the reports wait in this
+    process and are sent again under the same ids; a killed process loses what it had not sent. Thread-safe. A forked
+    child starts empty: its parent sends what waits.
     """
 
     def __init__(
@@ -101,7 +103,8 @@ class UsageReporter:
             self._hand_over()
         with self._done:
             if not self._done.wait_for(lambda: self._sent >= wanted, timeout_secs):
-                raise OperationalError(f"{wanted - self._sent} usage reports are not sent yet: is the broker up?")
+                left = wanted - self._sent
+                raise OperationalError(f"{left} usage reports are not sent yet, or not for certain: see mgw doctor")
 
     def close(self, timeout_secs: float = 10.0) -> None:
         """Send all waiting reports, and take no more; raises as `flush` does."""
@@ -212,7 +215,7 @@ class UsageReporter:
             return None if self._sleeps else max(0.0, left_secs)
 
     def _send(self, batch: list[bytes]) -> None:
-        """Send a batch until the broker has it, always under one id, so that two copies have one effect."""
+        """Send a batch until the broker has it for certain, always under one id, so that two copies have one effect."""
         task_id, pause_secs = time_ordered_id(), 0.1
         while True:
             try:
@@ -220,7 +223,7 @@ class UsageReporter:
                 track_usage_batch.send_checked({"reports": reports}, task_id=task_id, serializer=WRITTEN)
                 return
             except Exception as error:  # noqa: BLE001  no error may end this thread: its reports would be lost
-                logger.warning("%d usage reports not sent yet (%s)", self._backlog, type(error).__name__)
+                logger.warning("%d usage reports not sent yet, or not for certain (%s)", self._backlog, spoken(error))
                 time.sleep(pause_secs)
                 pause_secs = min(pause_secs * 2, LONGEST_PAUSE_SECS)
 
@@ -265,7 +268,7 @@ def _send_the_rest() -> None:
         try:
             reporter.flush(max(0.0, end - time.monotonic()))
         except OperationalError as error:
-            logger.error("The process ends and loses reports: %s", error)
+            logger.error("The process ends, and reports may be lost: %s", error)
 
 
 def _send_the_rest_in_child(_: Any) -> None:

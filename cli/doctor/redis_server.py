@@ -14,6 +14,7 @@ from ...delivery.connections.replies import NoServer, spoken
 from ..target import Target
 from .config import MANAGED, DoctorConfig
 from .finding import Finding, State, judged
+from .replicas import check_replicas
 
 _TIMEOUT_SECS = 5
 _NO_PRIMARY = "Start the sentinels and the primary, and compare the name in REDIS_URL with their SENTINEL MASTERS."
@@ -27,10 +28,11 @@ def check_all(target: Target) -> Iterator[Finding]:
     """Check each server once; its name lists everything that it is used for."""
     named = {"state": whole(target.delivery.state_url), "broker": target.delivery.url, "results": _results(target)}
     uses = {use: as_one_host(url) for use, url in named.items()}
+    wanted = {uses["state"]: target.delivery.min_replicas, uses["broker"]: target.delivery.min_replicas}
     for url in dict.fromkeys(filter(None, uses.values())):
         name = "redis (" + ", ".join(use for use, address in uses.items() if address == url) + ")"
         if is_redis(url):
-            yield from check_server(name, url)
+            yield from check_server(name, url, wanted.get(url, 0))
         else:
             yield Finding(
                 name,
@@ -45,12 +47,13 @@ def _results(target: Target) -> str:
     return "" if backend.startswith("disabled") else backend
 
 
-def check_server(name: str, url: str) -> Iterator[Finding]:
-    """Check one server."""
+def check_server(name: str, url: str, min_replicas: int = 0) -> Iterator[Finding]:
+    """Check one server; so many of its replicas must confirm what is written."""
     yield check_address(name, url)
     try:
         with connect(url, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS) as server:
             yield from _check_answers(name, server, in_cluster=url.startswith(CLUSTER))
+            yield from check_replicas(name, server, min_replicas)
     except redis.RedisError as error:
         fix = "Is it up, and are its address and password right (REDIS_URL)?"
         if isinstance(error, NoServer):

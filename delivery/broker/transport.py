@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Generator, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha1
 from queue import Empty
 from typing import Any, ClassVar, cast
@@ -26,6 +26,7 @@ from ..bounds import Bounds
 from ..connections.address import FOUND, server_url, shown, veiled, whole
 from ..connections.connection import client_of, made
 from ..connections.places import Place, place_of
+from ..connections.replicas import write
 from ..connections.replies import State, spoken, state_of
 from ..dead_letters.store import DeadLetters, dead_letters_at
 from ..keys import DEFAULT_PREFIX, Keys
@@ -69,6 +70,7 @@ class Channel(_PlainChannel):
     dead_letters_url: str | None = None
     dead_letters_bounds: Mapping[str, Any] | None = None
     delivery_prefix = DEFAULT_PREFIX
+    min_replicas = 0  # that must have a task, or a dead letter, before it counts as sent or kept
     taken = ""  # the delivery tag that the take script gives, or gave, to its message
     _permitted = False  # whether that message used up a permit
     pace: ClassVar[Pace] = Pace()
@@ -83,6 +85,7 @@ class Channel(_PlainChannel):
         "dead_letters_url",
         "dead_letters_bounds",
         "delivery_prefix",
+        "min_replicas",
         "message_max_bytes",
     )
 
@@ -103,7 +106,8 @@ class Channel(_PlainChannel):
         given = self.dead_letters_bounds
         bounds = Bounds(**cast(Any, {**given, "names": tuple(given["names"])})) if given else None
         if self.dead_letters_url:
-            return dead_letters_at(self.dead_letters_url, self.keys.under(self.global_keyprefix), bounds)
+            keys = self.keys.under(self.global_keyprefix)
+            return dead_letters_at(self.dead_letters_url, keys, bounds, self.min_replicas)
         return DeadLetters(client_of(self._late_pool), self.keys.under(self.global_keyprefix), bounds)
 
     @property
@@ -153,8 +157,31 @@ class Channel(_PlainChannel):
         refuse_unfit(message["body"], message["headers"], self.message_max_bytes)
         return message
 
+    def create_publish_batch(self, max_size: int) -> Any:
+        """Return what collects messages; replicas are waited for at its end, and each time that it is full.
+
+        It raises BatchPublishError, whose cause is a DeliveryUncertain if too few replicas confirmed.
+        """
+        batch = super().create_publish_batch(max_size)
+        if self.min_replicas:
+            batch.pipeline.execute = partial(write, batch.pipeline, self.min_replicas)
+        return batch
+
     def _put(self, queue: str, message: Any, **options: Any) -> None:
-        """Put a message on its queue; leave to kombu what orjson cannot write, and queues that expire."""
+        """Put a message on its queue; a task counts as sent once enough replicas have it.
+
+        Raises: DeliveryUncertain.
+        """
+        task_id = _task_id(message)
+        if not self.min_replicas or task_id is None or options.get("_publish_batch") is not None:
+            self._push(queue, message, **options)
+            return
+        with self.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
+            self._push(queue, message, **options, _publish_batch=_Commands(pipe))
+            write(pipe, self.min_replicas, [task_id])
+
+    def _push(self, queue: str, message: Any, **options: Any) -> None:
+        """Push a message; leave to kombu what orjson cannot write, and queues that expire."""
         item = None if queue in (self._expires or ()) else _fast_json(message)
         if item is None:
             super()._put(queue, message, **options)
@@ -452,6 +479,17 @@ class Transport(_PlainTransport):
         loop.call_repeatedly(_TURN_SECS, _turn)
 
 
+class _Commands:
+    """Takes the commands of one message for a pipeline, as kombu's batch does."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+
+    def add(self, name: str, *arguments: Any) -> None:
+        """Add a command."""
+        getattr(self._pipe, name)(*arguments)
+
+
 TlsTransport = Transport  # the address decides whether it speaks TLS
 
 
@@ -466,6 +504,12 @@ def broker_settings(url: str, key_prefix: str = "") -> dict[str, Any]:
     if scheme not in PATHS:  # a Unix socket, whose path must stay in the address, or sentinels
         return {"broker_url": f"{ALIAS}{veiled(url) if url.startswith(FOUND) else url}", **options}
     return {"broker_url": url, "broker_transport": PATHS[scheme], **options}
+
+
+def _task_id(message: Any) -> str | None:
+    """Return the id of the task that a message is for; None for events and the replies of remote control."""
+    found = (message.get("headers") or {}).get("id") or message["properties"].get("correlation_id")
+    return str(found) if found else None
 
 
 def _fast_json(message: Any) -> bytes | None:

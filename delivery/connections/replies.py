@@ -18,6 +18,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from ..errors import DeliveryUncertain
+
 
 class State(StrEnum):
     """What is wrong with a Redis, as far as its last reply tells."""
@@ -97,6 +99,8 @@ def spoken(error: BaseException) -> str:
     """An error of Redis in a few words that quote no content: its state's name, else its class."""
     if isinstance(error, NoServer):
         return str(error)
+    if isinstance(error, DeliveryUncertain):
+        return error.count
     name = name_in(error)
     known = _REPLIES.get(name)
     return f"{name}: {known[1]}" if known else type(error).__name__

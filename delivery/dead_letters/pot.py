@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import redis
 
+from ..connections.replicas import write
 from ..keys import PotKeys
 from ..lua import script
 
@@ -66,9 +67,10 @@ class Sizes:
 class Pot:
     """Reads and writes letters as texts, and groups by name; every method may raise redis.RedisError."""
 
-    def __init__(self, client: "redis.Redis", keys: PotKeys) -> None:
+    def __init__(self, client: "redis.Redis", keys: PotKeys, min_replicas: int = 0) -> None:
         self._redis: Any = client
         self.keys = keys
+        self._min_replicas = min_replicas
 
     def add(
         self,
@@ -81,8 +83,14 @@ class Pot:
         *,
         unless_later: bool = False,
     ) -> None:
-        """Keep a letter in the place of another one with the same id; with `unless_later`, not of a later failure's."""
-        self._run(_ADD, letter_id, text, failed_at, first_seen, group, queue, int(unless_later))
+        """Keep a letter in the place of another one with the same id, and wait until enough replicas have it.
+
+        With `unless_later`, it does not take the place of a later failure's.
+        """
+        arguments = (letter_id, text, failed_at, first_seen, group, queue, int(unless_later))
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.eval(_ADD, len(self.keys.of_scripts), *self.keys.of_scripts, *arguments)
+            write(pipe, self._min_replicas)
 
     def regroup(self, letters: Iterable[tuple[str, str, str, str]]) -> None:
         """Count strays (id, time, group, queue) to their groups. Some hundred at once: Redis waits.

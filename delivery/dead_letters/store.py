@@ -90,14 +90,18 @@ class Entry(NamedTuple):
 class DeadLetters:
     """The store. Every method may raise redis.RedisError; what was not stored must not be acknowledged."""
 
-    def __init__(self, client: "redis.Redis", keys: Keys, bounds: Bounds | None = None) -> None:
+    def __init__(self, client: "redis.Redis", keys: Keys, bounds: Bounds | None = None, min_replicas: int = 0) -> None:
         """Without `bounds` nothing is ever dropped by this object."""
         self._redis, self._names, self._bounds = client, keys, bounds
-        self._failures, self._quarantine = Pot(client, keys.failures), Pot(client, keys.quarantine)
+        self._failures = Pot(client, keys.failures, min_replicas)
+        self._quarantine = Pot(client, keys.quarantine, min_replicas)
         self._pots = (self._failures, self._quarantine)
 
     def add(self, letter: DeadLetter) -> None:
-        """Keep a letter; one about the same task takes the place of the older."""
+        """Keep a letter; one about the same task takes the place of the older.
+
+        Raises: DeliveryUncertain if it is kept, and too few replicas have it yet.
+        """
         moment = datetime.now(UTC)
         pot = self._quarantine if _is_junk(letter) else self._failures
         letter = dataclasses.replace(letter, failed_at=format_timestamp(moment))
@@ -296,10 +300,10 @@ _NAMES = {field.name for field in dataclasses.fields(DeadLetter)}
 
 
 @lru_cache(maxsize=8)
-def dead_letters_at(url: str, keys: Keys, bounds: Bounds | None = None) -> DeadLetters:
+def dead_letters_at(url: str, keys: Keys, bounds: Bounds | None = None, min_replicas: int = 0) -> DeadLetters:
     """The store in one Redis; a call of it takes seconds at most, because a worker's loop waits for it."""
     client = connect(url, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS, retry=Retry(NoBackoff(), 1))
-    return DeadLetters(client, keys, bounds)
+    return DeadLetters(client, keys, bounds, min_replicas)
 
 
 def as_base64(raw: bytes) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..connections.replies import AWAY, spoken
 from ..dead_letters.store import DeadLetter, DeadLetters, Reason
 from ..messages.call_options import with_options
 from ..messages.envelope import call_of_body
-from ..redaction import HIDDEN, name_of, original, redact_info, size_of
+from ..redaction import HIDDEN, original, redact_info, size_of
 from ..settings import installed
 from .failures import failure
 
@@ -76,7 +76,7 @@ class Request(_PlainRequest):
         if isinstance(error, AWAY):
             # Raised by Celery after the task's code: it could not send the result, the retry or the chain's next task.
             return self._leave_to_broker(
-                f"broker or result store could not be reached when it ended ({name_of(error)})"
+                f"broker or result store could not be reached, or did not keep it for certain ({spoken(error)})"
             )
         if not self._kept(_letter(self, error)):
             return None

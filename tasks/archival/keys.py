@@ -5,6 +5,7 @@ from ..base import broker
 _PREFIX = f"{broker.prefix}memory_graph:sweep"
 
 LOCK, INDEX, PAUSED = f"{_PREFIX}:lease", f"{_PREFIX}:index", f"{_PREFIX}:paused"
+WRITTEN = f"{_PREFIX}:written"  # when something was written last that replicas were waited for
 SCRATCH = ("page", "taken", "over", "batches")  # parts of a sweep under way
 KEPT = ("", "failed", "skipped")  # parts of a sweep that outlive it
 

@@ -17,10 +17,12 @@ from typing import Any, cast
 
 from redis import Redis
 
+from ...delivery.connections.replicas import write
 from ...schemas.archival import ArchivalStats, BatchResult, Trigger
 from ...schemas.fields import format_timestamp, now, parse_timestamp
 from .. import connections
-from .keys import INDEX, KEPT, PAUSED, SCRATCH, key, keys
+from ..base import broker
+from .keys import INDEX, KEPT, PAUSED, SCRATCH, WRITTEN, key, keys
 from .lock import SweepLock
 from .page import Page
 from .row_faults import RowFaults
@@ -79,8 +81,10 @@ class Sweep:
 class Sweeps:
     """Reads and changes the state of sweeps."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, min_replicas: int = 0) -> None:
+        """Whatever changes a sweep raises DeliveryUncertain if fewer than `min_replicas` replicas have it in time."""
         self._redis: Any = redis
+        self._min_replicas = min_replicas
         self.lock = SweepLock(redis)
 
     # Starting and stopping
@@ -99,7 +103,7 @@ class Sweeps:
             for name, value in first.items():
                 pipe.hsetnx(key(sweep_id), name, value)
             pipe.zadd(INDEX, {sweep_id: now().timestamp()}, nx=True)
-            pipe.execute()
+            self._write(pipe)
         if self.get(sweep_id).status is Status.RUNNING:
             return True
         self.lock.release(sweep_id)
@@ -121,11 +125,15 @@ class Sweeps:
 
     def pause(self) -> None:
         """Start no more sweeps; a running one stops after its pending batches."""
-        self._redis.set(PAUSED, format_timestamp(now()))
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(PAUSED, format_timestamp(now()))
+            self._write(pipe)
 
     def resume(self) -> None:
         """Let sweeps start again."""
-        self._redis.delete(PAUSED)
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.delete(PAUSED)
+            self._write(pipe)
 
     def paused(self) -> bool:
         """Whether sweeps are paused."""
@@ -183,7 +191,7 @@ class Sweeps:
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hsetnx(key(sweep_id), "reason", reason)
             pipe.hset(key(sweep_id), "walked", "1")
-            pipe.execute()
+            self._write(pipe)
 
     # Batches
 
@@ -247,7 +255,7 @@ class Sweeps:
             pipe.unlink(*keys(sweep_id, *SCRATCH))
             for kept in keys(sweep_id, *KEPT):
                 pipe.expire(kept, KEPT_SECS)
-            pipe.execute()
+            self._write(pipe)
         self.lock.release(sweep_id)
 
     def count_resume(self, sweep_id: str) -> int:
@@ -303,16 +311,27 @@ class Sweeps:
             with self._redis.pipeline(transaction=False) as pipe:
                 pipe.sadd(name, *wanted)
                 pipe.expire(name, KEPT_SECS)
-                pipe.execute()
+                self._write(pipe)
+
+    def _write(self, pipe: Any) -> list[Any]:
+        """Execute a pipeline and wait for the replicas; they are waited for also if an earlier attempt wrote the same.
+
+        Redis counts them for what a connection wrote, so this writes in any case.
+        """
+        if self._min_replicas:
+            pipe.set(WRITTEN, format_timestamp(now()))
+        return write(pipe, self._min_replicas)
 
     def _run(self, script: str, names: Sequence[str], values: Sequence[str | int]) -> bool:
         """Run a script, which Redis does in one step, whatever other workers do to the sweep."""
-        return bool(self._redis.register_script(_text_of(script))(keys=names, args=values))
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.eval(_text_of(script), len(names), *names, *values)
+            return bool(self._write(pipe)[0])
 
 
 def sweeps() -> Sweeps:
     """Return the state of sweeps in this process's Redis."""
-    return Sweeps(connections.redis())
+    return Sweeps(connections.redis(), broker.min_replicas)
 
 
 @cache

@@ -79,6 +79,13 @@ def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis
     assert refused == []
 
 
+@pytest.mark.parametrize("user", ["producer", "worker", "operator"])
+def test_who_sends_may_wait_for_replicas(broker: Broker, user: str) -> None:
+    broker.redis.execute_command("ACL SETUSER", *next(one.split() for one in USERS if one.startswith(user)))
+    with Redis(port=broker.port, username=user, password="PASSWORD") as client:
+        assert client.execute_command("WAIT", 0, 1) == 0
+
+
 @pytest.mark.parametrize(
     ("user", "command"),
     [

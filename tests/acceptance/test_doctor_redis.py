@@ -12,6 +12,8 @@ from memory_graph_workers.cli.doctor.redis_server import check_address, check_se
 from memory_graph_workers.cli.queues import rows
 from memory_graph_workers.cli.target import Target, target_of
 from support.our_app import delivery_with
+from support.replicas import Replica
+from support.replicas import replica as replica
 
 
 def states(broker: Any) -> dict[str, State]:
@@ -50,6 +52,35 @@ def test_a_replica_says_of_whom(broker: Any) -> None:
     broker.redis.replicaof("127.0.0.1", 1)
     role = next(one for one in check_server("redis", broker.url) if one.check == "redis: role")
     assert (role.state, role.found) == (State.FAILURE, "replica of 127.0.0.1:1, link down")
+
+
+def replicas(broker: Any, min_replicas: int = 0) -> tuple[State | None, str]:
+    found = [one for one in check_server("redis", broker.url, min_replicas) if one.check == "redis: replicas"]
+    return (found[0].state, found[0].found) if found else (None, "")
+
+
+def test_replicas_are_named_with_what_waits_for_them(broker: Any, replica: Replica) -> None:
+    assert replicas(broker) == (None, "")
+    assert replicas(broker, 1) == (
+        State.WARNING,
+        "none; REDIS_MIN_REPLICAS (install's min_replicas) 1, min-replicas-to-write 0 (min-replicas-max-lag 10 s)",
+    )
+    replica.start()
+    state, found = replicas(broker)
+    assert state is State.OK
+    assert " online, lag " in found
+    assert "a failover can lose what was sent last" in found
+    assert replicas(broker, 1)[0] is State.OK
+    broker.redis.config_set("min-replicas-to-write", 2)
+    state, found = replicas(broker)
+    assert state is State.FAILURE
+    assert "min-replicas-to-write 2" in found
+
+
+def test_what_the_server_wants_is_unknown_where_nobody_may_ask(broker: Any, replica: Replica) -> None:
+    replica.start()
+    broker.redis.execute_command("ACL SETUSER", "default", "-config")
+    assert "min-replicas-to-write unknown" in str(replicas(broker, 1))
 
 
 def test_a_server_that_is_away_is_a_failure_with_a_fix() -> None:

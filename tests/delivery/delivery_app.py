@@ -3,8 +3,9 @@
 import os
 import signal
 import time
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from celery.exceptions import Reject
 from memory_graph_workers.delivery import Bounds, KeptTask, install
 from memory_graph_workers.delivery.connections.connection import connect
@@ -27,7 +28,15 @@ delivery = install(
     ),
     message_max_bytes=int(os.environ.get("DELIVERY_MESSAGE_MAX_BYTES", str(32 * 2**20))),
     unacked_key="unacked",
+    min_replicas=int(os.environ.get("DELIVERY_MIN_REPLICAS", "0")),
 )
+
+
+@signals.celeryd_init.connect
+def wait_shorter(conf: Any = None, **kwargs: Any) -> None:
+    """Let a worker give up on replicas after two seconds, as a producer does."""
+    if delivery.min_replicas:
+        conf.broker_transport_options = {**conf.broker_transport_options, "socket_timeout": 3}
 
 
 done = connect(delivery.url, timeout_secs=30, connect_timeout_secs=5)

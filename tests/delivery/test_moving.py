@@ -168,5 +168,5 @@ def test_a_worker_of_any_release_is_seen_at_the_source(broker: Broker) -> None:
     broker.redis.set(KEYS.leader, "one of 0.1.0")
     assert old.workers() == 1
     now = broker.redis.time()[0]
-    broker.redis.zadd(KEYS.workers, {"one": now, "two": now, "gone": now - 60})
+    broker.redis.zadd(KEYS.workers, {"one": now + 9, "two": now + 9, "gone": now - 60})
     assert old.workers() == 2

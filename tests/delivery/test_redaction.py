@@ -11,7 +11,7 @@ from billiard.einfo import ExceptionInfo
 from celery.app.trace import LOG_FAILURE, LOG_REJECTED, LOG_SUCCESS
 from celery.exceptions import Reject, Retry
 from memory_graph_workers.clients.errors import ApiError, IntegrationError
-from memory_graph_workers.delivery.base import BrokerAway
+from memory_graph_workers.delivery.base import NotSentAgain
 from memory_graph_workers.delivery.redaction import (
     HiddenError,
     RedactingFilter,
@@ -117,7 +117,7 @@ def test_the_line_of_a_task_that_failed_says_why_and_has_a_traceback_only_if_tha
 @pytest.mark.parametrize(
     ("reject", "told"),
     [
-        (Reject(BrokerAway("the broker was away"), requeue=True), "(the broker was away): it goes back on its queue"),
+        (Reject(NotSentAgain("the broker was away"), requeue=True), "(the broker was away): it goes back on its queue"),
         (Reject(ValueError(CANARY), requeue=True), "(ValueError): it goes back on its queue and runs again"),
         (Reject(CANARY, requeue=False), "(by the task itself): it is not run again"),
         (Reject(None, requeue=True), "(by the task itself): it goes back on its queue"),

@@ -27,7 +27,11 @@ class Server:
         self.port = port
         self.redis = Redis(port=port)
         command = [program(), *options, "--port", str(port), "--dir", str(folder)]
-        self.process = subprocess.Popen([*command, "--logfile", str(folder / "log")])
+        self._command = [*command, "--logfile", str(folder / "log")]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command)
 
     def stop(self) -> None:
         self.redis.close()
@@ -97,6 +101,14 @@ class Watched:
         (new,) = (server for server in self.servers if server is not old)
         old.stop()
         self._agree(new)
+
+    def bring_back(self) -> None:
+        """Start the server that was killed; the sentinels make it a replica."""
+        lost = next(server for server in self.servers if server.process.poll() is not None)
+        (new,) = (server for server in self.servers if server is not lost)
+        self._agree(new)
+        lost.start()
+        until(lambda: self.primary.redis.info("replication").get("slave0", {}).get("state") == "online")
 
     def _agree(self, primary: Server) -> None:
         until(lambda: {asked.redis.sentinel_master(PRIMARY)["port"] for asked in self.sentinels} == {primary.port})

@@ -71,6 +71,30 @@ def test_usage_is_counted_once_however_often_it_is_sent(session_id: str) -> None
     assert answer(registry_tasks.get_session_usage.delay(session_id))["total_tokens"] == 60
 
 
+def test_what_is_sent_twice_under_one_id_has_one_effect(fleet: Stack) -> None:
+    made = f"twice-{uuid4()}"
+    entry = {"session_id": made, "data": {"text": "hello"}, "retention_days": 365}
+    policy = {"name": made, "retention_days": 90, "compliance_level": "standard"}
+    calls: list[tuple[Any, dict[str, Any]]] = [
+        (registry_tasks.register_session, {"session_id": made, "model_id": "m"}),
+        (registry_tasks.update_session_status, {"session_id": made, "status": "completed"}),
+        (registry_tasks.reopen_session, {"session_id": made}),
+        (vault_tasks.archive_session, entry),
+        (vault_tasks.batch_archive, {"entries": [entry]}),
+        (vault_tasks.create_retention_policy, policy),
+    ]
+    for task, call in calls:
+        first, second = (_sent(task, call, f"{task.name}-{made}") for _ in range(2))
+        assert first == second
+
+
+def _sent(task: Any, call: dict[str, Any], task_id: str) -> Any:
+    sent = task.apply_async(kwargs=call, task_id=task_id, ignore_result=False)
+    found = answer(sent)
+    sent.forget()  # else the next one under this id has its result before it runs
+    return found
+
+
 def test_a_task_id_that_no_log_can_carry_is_refused(fleet: Stack) -> None:
     with pytest.raises(ValidationError, match="task_id"):
         registry_tasks.list_sessions.apply_async(task_id="é")
