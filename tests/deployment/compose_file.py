@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from deployment.probes import Exec
 
 ROOT = Path(__file__).parent.parent.parent
 FILE = ROOT / "docker-compose.yml"
@@ -30,13 +31,18 @@ class Service:
         return {name: "" if value is None else str(value) for name, value in self.stated.get("environment", {}).items()}
 
     @property
-    def health(self) -> list[str] | None:
-        """The health check as a command line, or None where there is none."""
+    def probes(self) -> list[Exec]:
+        """The health check, where there is one."""
         check = self.stated["healthcheck"]
         if check.get("disable"):
-            return None
+            return []
         kind, *words = check["test"]
-        return ["sh", "-c", *words] if kind == "CMD-SHELL" else words
+        return [Exec(("sh", "-c", *words) if kind == "CMD-SHELL" else tuple(words))]
+
+    @property
+    def before(self) -> list["Service"]:
+        """Nothing: what runs before is a service, too."""
+        return []
 
     @property
     def needs(self) -> dict[str, str]:

