@@ -4,7 +4,7 @@ STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
 PHOENIX = build/phoenix
 
-.PHONY: help venv demo dev quick quick-tests test acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check constraints screenshots proto migration bench bench-listing bench-growth clean
+.PHONY: help venv demo dev quick quick-tests test acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check kubernetes-check constraints screenshots proto migration bench bench-listing bench-growth clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -21,6 +21,7 @@ help:
 	@echo 'make chaos-proof  switch each mechanism off, and see that the matrix notices'
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
 	@echo 'make compose-check start every service as docker-compose.yml says, without Docker'
+	@echo 'make kubernetes-check  check deploy/kubernetes, and start every container as it says, without a cluster'
 	@echo 'make contract     write docs/contract anew: the tasks and both HTTP services'
 	@echo 'make constraints  resolve the dependencies anew, with hashes'
 	@echo 'make screenshots  take the pictures of the documents anew'
@@ -160,7 +161,11 @@ LOCK = $(BIN)/uv pip compile --constraint constraints.txt --universal --python-v
 # Everything that docker-compose.yml and the Dockerfile say, checked and run without Docker.
 compose-check: $(STAMP)
 	@! docker compose version >/dev/null 2>&1 || SECRETS_DIR=./secrets docker compose config --quiet
-	$(BIN)/pytest tests/deployment $(ARGS)
+	$(BIN)/pytest $(addprefix tests/deployment/test_,compose_file.py deployment.py image.py) $(ARGS)
+
+# The same for deploy/kubernetes; needs kubectl, and no cluster.
+kubernetes-check: $(STAMP)
+	$(BIN)/pytest $(addprefix tests/deployment/test_,manifests.py kubernetes.py) $(ARGS)
 
 # Needs Chromium and its driver.
 screenshots: $(STAMP)

@@ -47,6 +47,7 @@ VAULT = [line for line in COMMANDS if "mgw vault " in line]
 MIGRATE = [line for line in COMMANDS if line.startswith("mgw migrate")]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 COMPOSE = [line for line in COMMANDS if line.startswith(("docker compose ", "cp .env.example ", "sh deploy/"))]
+KUBERNETES = [line for line in COMMANDS if line.startswith(("kubectl ", "docker build "))]
 FLOORS = ("clients", "delivery", "tasks", "services")
 INNER = ("walk_page", "archive_batch")
 SIGNS = {"worker": "ready", "beat": "beat: Starting", "serve": "ready on"}
@@ -215,7 +216,7 @@ def test_every_extra_of_the_documents_can_be_installed() -> None:
 
 def test_every_command_of_the_documents_is_tried() -> None:
     known = ("export ", "pip install ")
-    tried = {*CELERY, *SERVE, *MGW, *VAULT, *MIGRATE, *MAKE, *COMPOSE}
+    tried = {*CELERY, *SERVE, *MGW, *VAULT, *MIGRATE, *MAKE, *COMPOSE, *KUBERNETES}
     left = [line for line in COMMANDS if line not in tried and not line.startswith(known)]
     assert left == []
 
@@ -228,6 +229,20 @@ def test_a_command_of_the_deployment_names_what_is_there(command: str) -> None:
         assert words[2] in ("build", "up", "ps", "logs", "stop", "down") or services & set(words)
     else:
         assert (ROOT / words[1]).exists()
+
+
+@pytest.mark.parametrize("command", KUBERNETES)
+def test_a_command_for_kubernetes_names_what_is_there(command: str) -> None:
+    folder = ROOT / "deploy" / "kubernetes"
+    named = [
+        *(ROOT / path for path in re.findall(r"--kustomize (\S+)", command)),
+        *(folder / "base" / f"{name}.yaml" for name in re.findall(r"deployment/(\S+)", command)),
+    ]
+    assert [path for path in named if not path.exists()] == []
+    namespaces = re.findall(r"--namespace (\S+)", command)
+    assert all(
+        f"namespace: {name}\n" in (folder / "overlays/managed/kustomization.yaml").read_text() for name in namespaces
+    )
 
 
 def test_the_readme_is_short() -> None:
