@@ -19,7 +19,7 @@ from .terminal.plain import plain
 from .terminal.progress import bar
 from .terminal.wording import ago, counted
 
-_COLUMNS = ["queue", "waiting", "held_for", "since", "why", "permits_a_second"]
+_COLUMNS = ["queue", "waiting", "held_for", "since", "why", "permits_a_second", "free_at"]
 _NOBODY = "not a queue of this app: nobody takes from it"
 
 
@@ -31,7 +31,7 @@ def command(context: click.Context, app_name: str | None, as_json: bool) -> None
     """Show how many tasks wait on each queue, and which queues are held because a service is down.
 
     A held queue keeps its tasks in Redis: no worker takes them, and they spend no attempts. When the service is back,
-    the queue is released step by step.
+    the queue is released step by step: `permits_a_second` doubles until it is `free_at`, the rate before.
 
     \b
     Example:
@@ -169,9 +169,10 @@ def rows(target: Target) -> Iterator[dict[str, Any]]:
 
 def _why(hold: Hold | None) -> dict[str, Any]:
     if hold is None:
-        return {"held_for": None, "since": None, "why": None, "permits_a_second": None}
+        return {"held_for": None, "since": None, "why": None, "permits_a_second": None, "free_at": None}
     since = format_timestamp(hold.since)
-    return {"held_for": hold.service, "since": since, "why": hold.why, "permits_a_second": hold.permits}
+    held = {"held_for": hold.service, "since": since, "why": hold.why}
+    return {**held, "permits_a_second": hold.permits, "free_at": hold.free_at}
 
 
 def _shown(row: dict[str, Any]) -> list[Any]:

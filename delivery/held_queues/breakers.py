@@ -1,6 +1,7 @@
 """What a held queue asks of a service's circuit breaker, whatever library it comes from."""
 
 import time
+from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -11,18 +12,21 @@ from ..errors import InvalidConfig
 from ..settings import BreakerOf, Installed
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half-open"
+_REMEMBERED_LOOKS = 12  # two minutes: calls that hang are fewer and fewer for up to a minute before it opens
 
 
 class SharedBreaker:
     """The state of a circuit breaker that all workers share.
 
     All that `found` must have is a readable `state`. If it has `pause_left_secs()`, or `opened_at`, the trial waits so
-    long. If its `state` can be set, it is set to half-open for the trial, else the breaker must let a call through.
+    long. If its `state` can be set, it is set to half-open for the trial, else the breaker must let a call through. If
+    it has `calls_per_sec()`, the rate before an outage is known.
     """
 
     def __init__(self, found: Any, pause_secs: float) -> None:
         self._found, self._pause_secs = found, pause_secs
         self._open_since: float | None = None
+        self._rates = deque[float](maxlen=_REMEMBERED_LOOKS)
 
     @property
     def state(self) -> str:
@@ -39,6 +43,18 @@ class SharedBreaker:
         if hasattr(self._found, "pause_left_secs"):
             return float(self._found.pause_left_secs())
         return max(0.0, self._pause_secs - self._open_for_secs())
+
+    def measure(self) -> None:
+        """Note how many calls a second succeed now, if the breaker is closed and can say it."""
+        if self.state == CLOSED and hasattr(self._found, "calls_per_sec"):
+            rate = self._found.calls_per_sec()
+            if rate is not None:
+                self._rates.append(float(rate))
+
+    @property
+    def usual_rate(self) -> float | None:
+        """The most calls a second that succeeded in the last two minutes while it was closed; None if unknown."""
+        return max(self._rates, default=None)
 
     def half_open(self) -> bool:
         """Let calls through again; False where the breaker decides that alone."""

@@ -8,7 +8,7 @@ while something is held or a task met an open breaker, else every ten seconds:
       │ a task fails       ▼
       └───────────────── TRIAL (breaker half-open): one message a second, until the breaker closes
       │ it opens again     │ breaker closed
-      └───────────────── GROWING: 2, 4, 8, … messages a second ──► free
+      └───────────────── GROWING: 2, 4, 8, … messages a second ──► free at the rate before the outage
 
 A service that asks for a long wait (Retry-After) is held until then, 15 minutes at most, and then tried. A person may
 ask for the next trial at once. The permits are keys in the broker's Redis, read by the script that takes messages:
@@ -19,6 +19,7 @@ wait for itself.
 A queue whose dead letters fill up can be held, too (`FullQueues`), until they have room again.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,14 +37,14 @@ from ..dead_letters.store import DeadLetters
 from ..moving import OldNames, old_names
 from ..settings import Installed, installed
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
-from .holds import ASKED, DOWN, GROWING, LEADER_SECS, TRIAL, HoldStore
+from .holds import ASKED, DOWN, GROWING, LEADER_SECS, LEAST_GROWTH, TRIAL, HoldStore
 from .probes import Probes, always_up, command_of
 
 TURN_SECS = 1.0
 _FREE_SECS = 10.0  # between two looks at everything while nothing is held and nobody asks for a look
 _ASKS_PER_SEC = 10.0  # how often all workers together ask who leads, where they are more than that
 KEEP_BOUNDS_SECS = 60.0
-_FREE_ABOVE = 64
+_UNMEASURED = 1024  # messages a second at which queues are freed whose rate before the outage nobody knows
 
 Probe = Callable[[str], bool | None]
 Permit = Callable[[str, "int | None"], None]
@@ -74,6 +75,8 @@ class Holder:
         is_quiet = not (self._breakers and self._holds.concerns(self._breakers))
         if is_quiet and time.monotonic() < self._free_until:
             return
+        for breaker in self._breakers.values():
+            breaker.measure()
         # Also where all are free: a leader may have died between two steps.
         are_free = is_quiet and all(breaker.state == CLOSED for breaker in self._breakers.values())
         permits = {service: None if are_free else self._turn(service) for service in self._breakers}
@@ -124,18 +127,25 @@ class Holder:
         hold = self._holds.get(service)
         if hold is None:
             return None
-        permits = max(1, hold.permits * 2)
-        if permits > _FREE_ABOVE:
+        if hold.permits >= hold.free_at:
             self._holds.release(service)
             logger.info("The queues that need %s are free again", service)
             return None
-        return self._hold(service, permits, GROWING)
+        return self._hold(service, max(1, hold.permits * 2), GROWING)
 
     def _hold(self, service: str, permits: int, why: str) -> int:
         if self._holds.get(service) is None:
             logger.warning("The queues that need %s are held: %s", service, why)
-        self._holds.put(service, permits, why)
+        self._holds.put(service, permits, why, self._free_at(service))
         return permits
+
+    def _free_at(self, service: str) -> int:
+        """Return up to how many messages a second its queues grow when they come back.
+
+        A message makes at least one call, so this may be more than they took, and is never less.
+        """
+        rate = self._breakers[service].usual_rate
+        return _UNMEASURED if rate is None else max(LEAST_GROWTH, math.ceil(rate))
 
 
 class FullQueues:

@@ -14,6 +14,7 @@ from ..keys import Keys
 from ..timestamps import format_timestamp, now, parse_timestamp
 
 LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held
+LEAST_GROWTH = 64  # messages a second that queues come back to, however few they took before
 LONGEST_HOLD_SECS = 900.0  # after it a service is tried, whatever wait it asked for
 DEAD_LETTERS = "dead letters"  # what a queue is held for whose dead letters fill up
 _FILLED = "one kind of its dead letters fills a quarter of the bound; replay or purge them"
@@ -29,19 +30,27 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Hold:
-    """A service whose queues are held: `permits` messages a second may still be taken."""
+    """A service whose queues are held: `permits` messages a second may still be taken.
+
+    When it comes back, they are doubled each second, and its queues are free after `free_at`.
+    """
 
     service: str
     permits: int
     since: datetime
     why: str
+    free_at: int = LEAST_GROWTH
 
 
 def hold_of(service: str, found: Mapping[bytes, bytes]) -> Hold | None:
     """How a service is held, by the hash `Keys.hold`, or None if that is empty."""
     try:
         kept = {key.decode(): value.decode() for key, value in found.items()}
-        return Hold(service, int(kept["permits"]), parse_timestamp(kept["since"]), kept["why"]) if kept else None
+        if not kept:
+            return None
+        # One that an older release wrote has no `free_at`.
+        since, free_at = parse_timestamp(kept["since"]), int(kept.get("free_at", LEAST_GROWTH))
+        return Hold(service, int(kept["permits"]), since, kept["why"], free_at)
     except (LookupError, ValueError):
         return Hold(service, 0, now(), _BROKEN)
 
@@ -105,7 +114,7 @@ class HoldStore:
     def full(self, queue: str) -> Hold | None:
         """How a queue is held whose dead letters fill up, or None."""
         since = self._redis.hget(self._keys.full, queue)
-        return Hold(DEAD_LETTERS, 0, parse_timestamp(since.decode()), _FILLED) if since else None
+        return Hold(DEAD_LETTERS, 0, parse_timestamp(since.decode()), _FILLED, free_at=0) if since else None
 
     def note_full(self, queue: str) -> None:
         """Write down that a queue is held because its dead letters fill up."""
@@ -115,14 +124,15 @@ class HoldStore:
         """Hold a queue no longer for its dead letters."""
         self._redis.hdel(self._keys.full, queue)
 
-    def put(self, service: str, permits: int, why: str) -> None:
-        """Write down how a service is held, in the place of a broken record."""
+    def put(self, service: str, permits: int, why: str, free_at: int = LEAST_GROWTH) -> None:
+        """Write down how a service is held, in the place of a broken record; `since` and `free_at` stay as they are."""
         held = self.get(service)
         if held and held.why == _BROKEN:
             logger.error("How %s was held could not be read: it is written again", service)
             self.release(service)
         with self._redis.pipeline(transaction=True) as pipe:  # whoever reads finds all of it, or nothing
             pipe.hsetnx(self._keys.hold(service), "since", format_timestamp(now()))
+            pipe.hsetnx(self._keys.hold(service), "free_at", str(free_at))
             pipe.hset(self._keys.hold(service), mapping={"permits": permits, "why": why})
             pipe.execute()
 

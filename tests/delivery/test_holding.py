@@ -18,7 +18,10 @@ NEEDS = {"plain": ("registry",), "both": ("registry", "vault"), "free": ()}
 class Breaker:
     """A circuit breaker whose state is what the test says."""
 
-    state, left_secs = "closed", 0.0
+    state, left_secs, rate = "closed", 0.0, 0.0
+
+    def calls_per_sec(self) -> float | None:
+        return self.rate
 
     def pause_left_secs(self) -> float:
         return self.left_secs
@@ -73,6 +76,7 @@ def test_a_service_that_is_down_holds_every_queue_that_needs_it(scene: Scene) ->
 
 
 def test_a_service_that_was_down_and_answers_is_tried_then_comes_back_in_growing_steps(scene: Scene) -> None:
+    scene.turn()  # it has few calls
     scene.breaker("open")
     scene.breakers["registry"].left_secs = 60.0
     since = (scene.turn(), scene.held().since)[1]
@@ -85,6 +89,55 @@ def test_a_service_that_was_down_and_answers_is_tried_then_comes_back_in_growing
     assert seen == [2, 4, 8, 16, 32, 64, None]
     assert scene.holds.get("registry") is None
     assert since.tzinfo is not None
+
+
+def comes_back(scene: Scene) -> list[int | None]:
+    """The permits of each second from a breaker that just closed until its queues are free."""
+    scene.breaker("half-open")
+    scene.turn()
+    scene.breaker("closed")
+    seen = [scene.turn()["plain"]]
+    while seen[-1] is not None:
+        seen.append(scene.turn()["plain"])
+    return seen
+
+
+def test_a_busy_service_comes_back_up_to_the_rate_that_it_had_before_the_outage(scene: Scene) -> None:
+    for rate in (400.0, 1000.0, 30.0, 0.0):  # calls hang before the breaker opens
+        scene.breakers["registry"].rate = rate
+        scene.turn()
+    scene.breaker("open")
+    scene.turn()
+    assert scene.held().free_at == 1000
+    assert comes_back(scene) == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, None]
+
+
+def test_a_new_leader_goes_on_to_the_rate_that_the_record_names(scene: Scene) -> None:
+    scene.breakers["registry"].rate = 100.0
+    scene.turn()
+    scene.breaker("open")
+    scene.turn()
+    scene.breakers["registry"].rate = 0.0
+    scene.holder = Holder(scene.holds, NEEDS, scene.breakers.__getitem__, scene.probe, scene.permits.__setitem__)
+    assert comes_back(scene) == [2, 4, 8, 16, 32, 64, 128, None]
+
+
+@pytest.mark.parametrize("rate", [None, "not said"])
+def test_a_service_whose_rate_nobody_knows_comes_back_up_to_1024_a_second(scene: Scene, rate: Any) -> None:
+    class Silent:
+        state = "closed"
+
+    scene.breakers["registry"].rate = rate
+    if rate:
+        scene.breakers["registry"] = Silent()  # pyright: ignore[reportArgumentType]
+        scene.holder = Holder(scene.holds, NEEDS, scene.breakers.__getitem__, scene.probe, scene.permits.__setitem__)
+    scene.turn()
+    assert comes_back(scene) == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, None]
+
+
+def test_a_record_of_an_older_release_is_free_at_64_a_second(scene: Scene) -> None:
+    scene.redis.hset("shop:hold:service:registry", mapping={"since": "2026-01-01T00:00:00Z", "permits": 8, "why": "x"})
+    assert scene.held().free_at == 64
 
 
 def test_a_trial_that_fails_holds_again(scene: Scene) -> None:
