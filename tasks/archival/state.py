@@ -104,20 +104,17 @@ class Sweeps:
                 pipe.hsetnx(key(sweep_id), name, value)
             pipe.zadd(INDEX, {sweep_id: now().timestamp()}, nx=True)
             self._write(pipe)
-        if self.get(sweep_id).status is Status.RUNNING:
+        if self._runs(self.find(sweep_id)):
             return True
         self.lock.release(sweep_id)
         return False
 
     def progress(self, sweep_id: str) -> Sweep | None:
         """Return the sweep if it still runs, and renew its lock; every task of a sweep asks this first."""
-        try:
-            if self.get(sweep_id).status is Status.RUNNING and not self.lock.take(sweep_id):
-                return None
-            found = self.get(sweep_id)
-        except KeyError:
+        if self._runs(self.find(sweep_id)) and not self.lock.take(sweep_id):
             return None
-        if found.status is Status.RUNNING:
+        found = self.find(sweep_id)
+        if found is None or self._runs(found):
             return found
         # It ended after the first look, or the worker that ended it died before it released the lock.
         self.lock.release(sweep_id)
@@ -240,8 +237,8 @@ class Sweeps:
 
     def close_if_done(self, sweep_id: str) -> bool:
         """End the sweep if its walk is over and every batch has a result; True if this call ended it."""
-        sweep = self.get(sweep_id)
-        if sweep.status is not Status.RUNNING or not sweep.walked or self._redis.hlen(key(sweep_id, "batches")):
+        sweep = self.find(sweep_id)
+        if sweep is None or not self._runs(sweep) or not sweep.walked or self._redis.hlen(key(sweep_id, "batches")):
             return False
         self.close(sweep_id, sweep.reason)
         return True
@@ -269,24 +266,27 @@ class Sweeps:
 
         Raises: KeyError if there is none.
         """
+        sweep = self.find(sweep_id)
+        if sweep is None:
+            raise KeyError(sweep_id)
+        return sweep
+
+    def find(self, sweep_id: str) -> Sweep | None:
+        """Return one sweep; None if there is none, as after a failover that lost it, in the middle of a task, too."""
         found: dict[bytes, bytes] = self._redis.hgetall(key(sweep_id))
         values = {name.decode(): value.decode() for name, value in found.items()}
-        if "started_at" not in values:
-            raise KeyError(sweep_id)
-        return Sweep.read(sweep_id, values)
+        return Sweep.read(sweep_id, values) if "started_at" in values else None
 
     def newest(self, limit: int = 20) -> Iterator[Sweep]:
         """Yield sweeps, newest first; those older than 90 days are gone."""
         self._redis.zremrangebyscore(INDEX, 0, now().timestamp() - KEPT_SECS)
         for sweep_id in cast("list[bytes]", self._redis.zrevrange(INDEX, 0, limit - 1)):
-            try:
-                yield self.get(sweep_id.decode())
-            except KeyError:
-                continue
+            if sweep := self.find(sweep_id.decode()):
+                yield sweep
 
     def unfinished(self) -> Sweep | None:
         """Return the newest sweep that has not ended."""
-        return next((sweep for sweep in self.newest() if sweep.status is Status.RUNNING), None)
+        return next((sweep for sweep in self.newest() if self._runs(sweep)), None)
 
     def stats(self, sweep_id: str) -> ArchivalStats:
         """Return the counts of a sweep so far."""
@@ -301,6 +301,10 @@ class Sweeps:
     def skipped(self, sweep_id: str) -> dict[str, str]:
         """Return why sessions needed no archiving: the reasons of the first 1,000."""
         return self._reasons(sweep_id, "skipped")
+
+    @staticmethod
+    def _runs(sweep: Sweep | None) -> bool:
+        return sweep is not None and sweep.status is Status.RUNNING
 
     def _reasons(self, sweep_id: str, kind: str) -> dict[str, str]:
         found: dict[bytes, bytes] = self._redis.hgetall(key(sweep_id, kind))

@@ -171,6 +171,14 @@ def test_a_sweep_ends_when_walk_and_batches_are_done(state: Sweeps) -> None:
     assert state.lock.holder() is None
 
 
+def test_work_on_a_sweep_that_a_failover_lost_ends_without_an_error(state: Sweeps) -> None:
+    state._redis.delete(f"memory_graph:sweep:{begun(state)}")
+    assert state.progress("one") is None
+    state.end_walk("one")
+    assert not state.finish_batch("one", "batch", ["a"], BatchResult(1))
+    assert not state.close_if_done("one")
+
+
 def test_a_walk_that_broke_off_makes_the_sweep_incomplete_with_its_reason(state: Sweeps) -> None:
     begun(state)
     state.end_walk("one", "paused")
