@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from support.pages import table, write_part  # noqa: E402
+
 PAGE = HERE.parent.parent / "docs" / "faults.md"
 # Rows that mostly wait have their own lane, beside two that keep the processors busy.
 _BROKER = [f"test_{name}.py" for name in ("broker", "machine", "redis_refuses", "listing")]
@@ -28,7 +32,6 @@ PROGRAMS = {
     "mount": "the rows about full disks",
     "ip": "the row about a network (apt install iproute2)",
 }
-BEGIN, END = "<!-- {}: written by `make {}` -->", "<!-- {}: end -->"
 
 
 def run(lanes: dict[str, tuple[str, list[str]]], results: Path) -> int:
@@ -53,17 +56,12 @@ def rows(results: Path) -> list[dict[str, Any]]:
 def matrix_table(found: Iterable[dict[str, Any]]) -> list[str]:
     """The fault matrix as lines of Markdown."""
     names = ["fault", "promise", "how", "runs", "lost", "twice", "recovery_secs", "verdict"]
-    return _table(HEADER, [["-" if row[name] is None else row[name] for name in names] for row in found])
+    return table(HEADER, [["-" if row[name] is None else row[name] for name in names] for row in found])
 
 
 def proof_table(found: Iterable[dict[str, Any]]) -> list[str]:
     """What failed without each mechanism, as lines of Markdown."""
-    return _table(PROOF_HEADER, [[row["off"], "; ".join(row["complaints"])] for row in found])
-
-
-def _table(header: list[str], found: list[list[Any]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *found]
-    return ["| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in line) + " |" for line in lines]
+    return table(PROOF_HEADER, [[row["off"], "; ".join(row["complaints"])] for row in found])
 
 
 def fallen(found: Iterable[dict[str, Any]]) -> list[str]:
@@ -75,14 +73,6 @@ def missing() -> list[str]:
     """What this machine lacks, and which rows are not made without it."""
     lacks = [f"{name}, for {rows}" for name, rows in PROGRAMS.items() if shutil.which(name) is None]
     return lacks if os.geteuid() == 0 else [*lacks, "root, for the rows about full disks and a network of its own"]
-
-
-def write(name: str, command: str, lines: list[str]) -> None:
-    """Replace a generated part of the page."""
-    begin, end = BEGIN.format(name, command), END.format(name)
-    before, _, rest = PAGE.read_text().partition(begin)
-    _, _, after = rest.partition(end)
-    PAGE.write_text(f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}")
 
 
 def main() -> int:
@@ -98,7 +88,7 @@ def main() -> int:
         found = rows(results)
     lines = proof_table(found) if proof else matrix_table(found)
     when = f"{os.cpu_count()} processors, {(time.monotonic() - since) / 60:.0f} minutes in all."
-    write("proof" if proof else "matrix", "chaos-proof" if proof else "chaos", [f"{when}", "", *lines])
+    write_part(PAGE, "proof" if proof else "matrix", "chaos-proof" if proof else "chaos", [f"{when}", "", *lines])
     print("\n".join(lines))  # noqa: T201
     if not proof:
         print("", "Every row holds." if not (fell := fallen(found)) else "These rows did not hold:", *fell, sep="\n")  # noqa: T201

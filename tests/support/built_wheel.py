@@ -23,9 +23,13 @@ def tree() -> list[PurePosixPath]:
 
 def build_wheel(folder: Path) -> Path:
     """Build the wheel of the tree."""
-    wheels = folder / "wheels"
+    return wheel_of(_copied_tree(folder), folder / "wheels")
+
+
+def wheel_of(source: Path, wheels: Path) -> Path:
+    """Build the wheel of some sources."""
     build = [*PIP, "wheel", "-q", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
-    _run([*build, str(_copied_tree(folder))])
+    _run([*build, str(source)])
     return next(wheels.glob("*.whl"))
 
 
