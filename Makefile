@@ -4,7 +4,7 @@ STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
 PHOENIX = build/phoenix
 
-.PHONY: help venv demo dev quick quick-tests test acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof integration contract compose-check kubernetes-check constraints screenshots proto migration bench bench-listing bench-growth clean
+.PHONY: help venv demo dev quick quick-tests test acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof fleet integration contract compose-check kubernetes-check constraints screenshots proto migration bench bench-listing bench-growth clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -19,6 +19,7 @@ help:
 	@echo 'make format       let ruff format the code'
 	@echo 'make chaos        break everything on purpose, and write docs/faults.md (half an hour)'
 	@echo 'make chaos-proof  switch each mechanism off, and see that the matrix notices'
+	@echo 'make fleet        a fleet on machines that are network namespaces, broken and upgraded under load (root; ARGS="--json")'
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
 	@echo 'make compose-check start every service as docker-compose.yml says, without Docker'
 	@echo 'make kubernetes-check  check deploy/kubernetes, and start every container as it says, without a cluster'
@@ -122,6 +123,10 @@ chaos: $(STAMP)
 
 chaos-proof: $(STAMP)
 	$(BIN)/python tests/faults/chaos.py --proof
+
+# Needs root; it ends with 77 where namespaces are not permitted.
+fleet: $(STAMP)
+	@$(BIN)/python tests/fleet $(ARGS)
 
 integration: $(STAMP)
 	$(BIN)/pytest tests/integration $(ARGS)
