@@ -4,7 +4,7 @@ STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
 PHOENIX = build/phoenix
 
-.PHONY: help venv demo dev quick quick-tests test acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof fleet integration contract compose-check kubernetes-check constraints screenshots proto migration bench bench-listing bench-growth clean
+.PHONY: help venv demo dev quick quick-tests test servers acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof fleet integration contract compose-check kubernetes-check constraints screenshots proto migration bench bench-listing bench-growth clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -12,6 +12,7 @@ help:
 	@echo 'make quick        lint, types, and the tests that start no worker (about a minute)'
 	@echo 'make test         lint, types and all tests, in parallel lanes (ARGS="tests/cli -x"; LANES= for one after another)'
 	@echo 'make fuzz         odd input at every boundary, others in each round, for ten minutes (SECS=60)'
+	@echo 'make servers      install what tests start: Redis, PgBouncer, Prometheus, a browser (apt; else those tests are skipped)'
 	@echo 'make acceptance   the acceptance tests on Redis 7, behind Sentinel and in a cluster (ON="sentinel")'
 	@echo 'make lint         ruff and pyright alone'
 	@echo 'make coverage     all tests, and which lines and branches they reach, child processes included'
@@ -76,6 +77,15 @@ unit: $(STAMP)
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q -n 4 --dist loadscope -m 'not stack' \
 		tests/schemas tests/clients tests/delivery tests/tasks tests/guards $(ARGS)
+
+# What tests start and no wheel brings, as command:package of Debian and Ubuntu.
+SERVERS = chromedriver:chromium-driver ip:iproute2 pgbouncer:pgbouncer promtool:prometheus redis-server:redis-server
+SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
+
+servers:
+	@wanted=$$(for pair in $(SERVERS); do command -v $${pair%%:*} >/dev/null || echo $${pair##*:}; done); \
+	[ -z "$$wanted" ] || { $(SUDO) apt-get update -q && \
+		$(SUDO) apt-get install -yq --no-install-recommends $$wanted; } >&2
 
 # `make test` runs all of them on Valkey. What speaks to a server itself runs on Redis as well, the whole system on all.
 ON = redis sentinel cluster
