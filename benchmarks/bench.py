@@ -19,6 +19,7 @@ import click
 import drain
 import enqueue
 import events
+import fleet
 import page
 import results
 import startup
@@ -42,6 +43,7 @@ PARTS: dict[str, Callable[[Rig, int], Outcome]] = {
     "archiving": archiving.part,
     "walk": walk.part,
     "startup": startup.part,
+    "fleet": fleet.part,
     "whole-usage": whole.part,
     "whole-archiving": whole_archiving.part,
     "whole-single": whole_single.part,

@@ -18,7 +18,7 @@ from memory_graph_workers.cli.stack import broker
 from memory_graph_workers.cli.stack.directory import temporary_directory
 from memory_graph_workers.cli.stack.ports import LOOPBACK, accepts
 from memory_graph_workers.cli.stack.processes import Child, Children
-from memory_graph_workers.cli.stack.servers import Running, Server, start_all
+from memory_graph_workers.cli.stack.servers import Running, Server, launch, start_all, wait_ready
 from memory_graph_workers.cli.stack.watcher import wait_until
 
 HERE = Path(__file__).parent
@@ -44,11 +44,24 @@ class Rig:
     def __init__(self, children: Children, directory: Path, running: Mapping[str, Running]) -> None:
         self.children, self.directory, self._programs = children, directory, 0
         ports = {name: found.port for name, found in running.items()}
-        self.redis_pid = running["redis"].child.process.pid
+        self._redis = running["redis"]
         self.redis_url = f"redis://:{PASSWORD}@{LOOPBACK}:{ports['redis']}/0"
         self.server_url = f"http://{LOOPBACK}:{ports['server']}"
         self.graph_url = f"grpc://{LOOPBACK}:{ports['graph']}"
         self.redis = redis.Redis.from_url(self.redis_url)
+
+    @property
+    def redis_pid(self) -> int:
+        """The process of Redis."""
+        return self._redis.child.process.pid
+
+    @contextmanager
+    def redis_away(self) -> Generator[None]:
+        """Stop Redis, and start it with the same data and port when the block ends."""
+        self.children.stop(self._redis.child)
+        yield
+        self._redis = launch(self.children, self._redis.server, self._redis.port)
+        wait_ready(self._redis)
 
     @property
     def environ(self) -> dict[str, str]:
