@@ -51,10 +51,18 @@ def parts() -> list[tuple[Row, Scenario]]:
     beat = Row("beat-lost", "the machine of the beat that sends is lost", f"{_ONCE}; one sweep an interval")
     upgrade = Row(
         "upgrade",
-        f"rolling upgrade from {old_release.TAG}: workers, beats and a producer are replaced one by one",
+        f"rolling upgrade from {old_release.TAG}, at a `redis://` address: workers, beats and a producer are replaced "
+        "one by one; the services were before",
         f"{_ONCE}, while both releases send and work",
     )
-    found: list[tuple[Row, Scenario]] = [(worker, scenarios.partitions_worker), (beat, scenarios.loses_beat)]
+    coordinated = Row(
+        "coordinated", "planned failover that Valkey 9 coordinates (`SENTINEL FAILOVER … COORDINATED`)", _ONCE
+    )
+    found: list[tuple[Row, Scenario]] = [
+        (worker, scenarios.partitions_worker),
+        (beat, scenarios.loses_beat),
+        (coordinated, scenarios.coordinates_failover),
+    ]
     for waits in (0, 1):
         promise = _ONCE if waits else _BUT_LATEST
         found += [(Row(name, what, promise, waits, not waits), move) for name, (what, move) in _MOVES.items()]

@@ -1,95 +1,20 @@
 """What is done to the fleet under load, one thing after the other, and what is counted of each."""
 
-import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from itertools import count, pairwise
+from collections.abc import Callable
+from itertools import pairwise
 
-from .effects import Sent, newest_reports
+from redis.exceptions import RedisError
+
 from .fleet import SWEEP_EVERY_SECS, TIMEOUT_SECS, Fleet
+from .load import BACK_SECS, STEADY_SECS, Load, under_load
 from .row import Row
 from .topology import BEATS, WORKERS
 from .watched import other
 
 LONGEST_SECS = 90.0  # of one scenario
 CUT_SECS = 20.0
-STEADY_SECS = 6.0
 LOCK_SECS = 30.0  # how long beat's lock outlives a beat that was killed
-SETTLES_SECS, BACK_SECS = 40.0, 25.0
-_numbers = count(1)
-
-
-class Load:
-    """What producers send during one scenario."""
-
-    def __init__(self, fleet: Fleet, row: Row) -> None:
-        self._fleet, self._row, self._name = fleet, row, f"load-{next(_numbers)}-{row.name}"
-        self._began = len(fleet.ledgers)
-        self._letters_before = fleet.letters().keys()
-        self._producers: list[str] = []
-
-    def start(self, host: str, python: str = sys.executable) -> str:
-        """Start a producer, and wait until it has sent something."""
-        name = f"{self._name}-{len(self._producers) + 1}"
-        self._fleet.start_producer(host, name, python)
-        self._producers.append(name)
-        ledger = self._fleet.ledgers[-1]
-        self._fleet.programs.wait_until(lambda _: ledger.exists() and ledger.stat().st_size, [name])
-        return name
-
-    def sent(self, since: float = 0.0) -> Sent:
-        """What was acknowledged, from a time of the monotonic clock on."""
-        return Sent.of(self._fleet.ledgers[self._began :], since)
-
-    def moves_to(self, server: str, since: float) -> None:
-        """Wait until this server is the primary, and what was sent to it is counted; note how long that took."""
-        programs, stores = self._fleet.programs, self._fleet.stores
-        programs.wait(lambda: self._fleet.redis_servers.is_primary(server), 30, f"{server} is the primary")
-        moved = time.monotonic()
-        programs.wait(lambda: self.sent(moved).reports & newest_reports(stores.registry), 60, "work goes on")
-        self._row.back(time.monotonic() - since, BACK_SECS * programs.patience)
-
-    def judge(self) -> None:
-        """Stop the producers, wait until all work is over, and count."""
-        fleet, row = self._fleet, self._row
-        for host in fleet.programs.hosts.values():
-            host.join()
-        fleet.programs.stop([name for name in self._producers if fleet.programs.is_alive(name)])
-        try:
-            self._settle()
-        except TimeoutError as error:
-            row.demand(row.may_lose, f"{error} ({fleet.state()})")
-        sent, effects = self.sent(), fleet.stores.effects()
-        row.count(sent.effects, effects.lost(sent), effects.twice(sent))
-        letters = [said for one, said in fleet.letters().items() if one not in self._letters_before]
-        row.demand(not letters, f"{len(letters)} dead letters: {sorted(set(letters))[:3]}")
-        dead = [name for name in (*WORKERS, *BEATS) if not fleet.programs.is_alive(name)]
-        row.demand(not dead, f"{dead} did not live on")
-
-    def _settle(self) -> None:
-        """Wait until all work is over; where messages may be lost, a sweep may have to be resumed."""
-        programs, is_idle = self._fleet.programs, self._fleet.is_idle
-        try:
-            programs.wait(is_idle, SETTLES_SECS, "all work over")
-        except TimeoutError:
-            if not (self._row.may_lose and self._fleet.resume_sweep()):
-                raise
-            self._row.notes.append("a sweep lost its next message and stalled, until its lock's ten minutes were over")
-            programs.wait(is_idle, SETTLES_SECS, "all work over")
-
-
-@contextmanager
-def under_load(fleet: Fleet, row: Row) -> Generator[Load]:
-    """Let a producer send for a while before and after, and count at the end."""
-    load = Load(fleet, row)
-    load.start("producer-1")
-    time.sleep(STEADY_SECS)
-    try:
-        yield load
-        time.sleep(STEADY_SECS)
-    finally:
-        load.judge()
 
 
 def partitions_worker(fleet: Fleet, row: Row) -> None:
@@ -149,20 +74,30 @@ def partitions_primary(fleet: Fleet, row: Row) -> None:
         primary = fleet.redis_servers.primary
         since = time.monotonic()
         fleet.programs.hosts[primary].cut()
-        load.moves_to(other(primary), since)
+        _moves_to(fleet, other(primary))
+        if not row.waits:  # else no replica is there that could confirm anything
+            load.back(since)
         time.sleep(max(0.0, since + CUT_SECS - time.monotonic()))
         fleet.programs.hosts[primary].join()
+        if row.waits:
+            load.back(since, CUT_SECS + BACK_SECS)
         fleet.redis_servers.wait_whole()
 
 
-def fails_over(fleet: Fleet, row: Row) -> None:
+def fails_over(fleet: Fleet, row: Row, *how: str) -> None:
     """Make the replica the primary while both are up."""
     with under_load(fleet, row) as load:
         primary = fleet.redis_servers.primary
         since = time.monotonic()
-        fleet.programs.wait(fleet.redis_servers.begins_failover, 10, "a planned failover begins")
-        load.moves_to(other(primary), since)
+        fleet.programs.wait(lambda: fleet.redis_servers.begins_failover(*how), 10, "a planned failover begins")
+        _moves_to(fleet, other(primary))
+        load.back(since)
         fleet.redis_servers.wait_whole()
+
+
+def coordinates_failover(fleet: Fleet, row: Row) -> None:
+    """The same, while the primary lets nobody write until the replica has everything."""
+    fails_over(fleet, row, "COORDINATED")
 
 
 def kills_primary(fleet: Fleet, row: Row) -> None:
@@ -171,9 +106,17 @@ def kills_primary(fleet: Fleet, row: Row) -> None:
         primary = fleet.redis_servers.primary
         since = time.monotonic()
         fleet.programs.kill(primary)
-        load.moves_to(other(primary), since)
+        _moves_to(fleet, other(primary))
+        if not row.waits:
+            load.back(since)
         fleet.redis_servers.start_server(primary)
+        if row.waits:
+            load.back(since)
         fleet.redis_servers.wait_whole()
+
+
+def _moves_to(fleet: Fleet, server: str) -> None:
+    fleet.programs.wait(lambda: fleet.redis_servers.is_primary(server), 30, f"{server} is the primary")
 
 
 def upgrades(fleet: Fleet, row: Row, old_python: str) -> None:
@@ -196,7 +139,7 @@ def run(fleet: Fleet, row: Row, scenario: Callable[[Fleet, Row], None]) -> None:
     fleet.programs.ends_at = time.monotonic() + LONGEST_SECS * fleet.programs.patience
     try:
         scenario(fleet, row)
-    except TimeoutError as error:
+    except (TimeoutError, RedisError) as error:
         row.demand(False, f"{error} ({fleet.state()})")
     finally:
         fleet.programs.ends_at = float("inf")

@@ -105,10 +105,10 @@ class Watched:
             return agree and follow and link == "up" and self.is_primary(self.primary)
         return False
 
-    def begins_failover(self) -> bool:
+    def begins_failover(self, *how: str) -> bool:
         """Ask a sentinel for a planned failover; False where it sees no replica that is good enough yet."""
         with suppress(ResponseError):
-            return bool(self.sentinels[0].execute_command("SENTINEL FAILOVER", NAME))
+            return bool(self.sentinels[0].execute_command("SENTINEL FAILOVER", NAME, *how))
         return False
 
 
