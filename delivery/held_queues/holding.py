@@ -43,7 +43,8 @@ from .probes import Probes, always_up, command_of
 TURN_SECS = 1.0
 _FREE_SECS = 10.0  # between two looks at everything while nothing is held and nobody asks for a look
 _ASKS_PER_SEC = 10.0  # how often all workers together ask who leads, where they are more than that
-KEEP_BOUNDS_SECS = 60.0
+KEEP_BOUNDS_SECS = 60.0  # though nothing may have failed since
+_MEASURE_SECS = 10.0
 _UNMEASURED = 1024  # messages a second at which queues are freed whose rate before the outage nobody knows
 
 Probe = Callable[[str], bool | None]
@@ -75,8 +76,6 @@ class Holder:
         is_quiet = not (self._breakers and self._holds.concerns(self._breakers))
         if is_quiet and time.monotonic() < self._free_until:
             return
-        for breaker in self._breakers.values():
-            breaker.measure()
         # Also where all are free: a leader may have died between two steps.
         are_free = is_quiet and all(breaker.state == CLOSED for breaker in self._breakers.values())
         permits = {service: None if are_free else self._turn(service) for service in self._breakers}
@@ -85,6 +84,11 @@ class Holder:
             self._permit(queue, min(allowed) if allowed else None)
         self._seen_down = dict.fromkeys(self._seen_down, False) if are_free else self._seen_down
         self._free_until = time.monotonic() + _FREE_SECS if are_free else 0.0
+
+    def measure(self) -> None:
+        """Note how many calls of each service succeed now, for the time when it comes back."""
+        for breaker in self._breakers.values():
+            breaker.measure()
 
     def _turn(self, service: str) -> int | None:
         breaker = self._breakers[service]
@@ -191,7 +195,6 @@ class HoldQueues(bootsteps.StartStopStep):
         self._stopped = threading.Event()
         self._leads_until = 0.0
         self._name = str(uuid4())
-        self._bounds_kept_at = -KEEP_BOUNDS_SECS
 
     def start(self, parent: WorkerConsumer) -> None:
         """Use the new connection, and start the thread."""
@@ -208,12 +211,6 @@ class HoldQueues(bootsteps.StartStopStep):
 
     def _permit(self, queue: str, permits: int | None) -> None:
         self._channel.set_permits(queue, permits)
-
-    def _keep_bounds(self, letters: DeadLetters) -> None:
-        """Once a minute, drop the dead letters beyond their bounds, though nothing may have failed since."""
-        if time.monotonic() - self._bounds_kept_at >= KEEP_BOUNDS_SECS:
-            self._bounds_kept_at = time.monotonic()
-            letters.keep_bounds()
 
     def _lead(self, holds: HoldStore, steps: Sequence[Callable[[], None]]) -> str:
         """Take the leader's steps, if this worker leads. Returns what failed, fit to be logged, or nothing."""
@@ -240,7 +237,12 @@ class HoldQueues(bootsteps.StartStopStep):
         ask = probes.ask if probes else always_up
         full = FullQueues(found.dead_letters, holds, self._permit, wanted=found.bounds.hold_when_full)
         holder = Holder(holds, found.needs, breaker_of(found), ask, full.limit, found.pause_secs)
-        steps = [full.turn, holder.turn, lambda: self._keep_bounds(found.dead_letters)]
+        steps = [
+            full.turn,
+            holder.turn,
+            every(_MEASURE_SECS, holder.measure),
+            every(KEEP_BOUNDS_SECS, found.dead_letters.keep_bounds),
+        ]
         if old is not None:
             steps.append(old.turn)
         said = ""
@@ -258,6 +260,19 @@ class HoldQueues(bootsteps.StartStopStep):
                 "Leadership of held queues not given up; another worker takes it in half a minute (%s)",
                 spoken(error),
             )
+
+
+def every(secs: float, step: Callable[[], None]) -> Callable[[], None]:
+    """The step, taken at most once in so many seconds."""
+    taken_at = -secs
+
+    def take() -> None:
+        nonlocal taken_at
+        if time.monotonic() - taken_at >= secs:
+            taken_at = time.monotonic()
+            step()
+
+    return take
 
 
 def take_each(steps: Sequence[Callable[[], None]]) -> str:

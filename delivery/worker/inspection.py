@@ -4,7 +4,7 @@ Celery's own `scheduled`, `query_task` and `revoke` know only what is in a worke
 """
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from celery.worker import control
@@ -63,4 +63,4 @@ def _described(noted: bytes) -> dict[str, Any] | None:
 
 
 def _qos(state: Any) -> Any:
-    return cast(Any, state.consumer.task_consumer.channel).qos
+    return state.consumer.task_consumer.channel.qos

@@ -42,9 +42,12 @@ class Scene:
 
     def breaker(self, state: str, service: str = "registry") -> None:
         self.breakers[service].state = state
+        if state != "closed":
+            self.holds.note_refused()  # by the first task that meets it
 
     def turn(self) -> dict[str, int | None]:
         self.holder.turn()
+        self.holder.measure()
         return self.permits
 
     def held(self) -> Hold:
@@ -213,7 +216,7 @@ def test_a_breaker_that_decides_alone_still_gets_one_task(scene: Scene) -> None:
 
 def test_a_breaker_is_looked_at_again_when_a_task_meets_it_open(scene: Scene) -> None:
     assert scene.turn()["plain"] is None
-    scene.breaker("open")
+    scene.breakers["registry"].state = "open"
     assert scene.turn()["plain"] is None  # it was looked at a moment ago
     scene.holds.note_refused()
     assert scene.turn()["plain"] == 0
@@ -224,7 +227,7 @@ def test_a_breaker_that_no_task_met_is_looked_at_after_ten_seconds(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.turn()
-    scene.breaker("open")
+    scene.breakers["registry"].state = "open"
     later = holding.time.monotonic() + holding._FREE_SECS
     monkeypatch.setattr(holding.time, "monotonic", lambda: later)
     assert scene.turn()["plain"] == 0
