@@ -22,6 +22,8 @@ from ..delivery.connections.address import (
 from ..delivery.keys import KEY_PREFIX, KEY_PREFIX_MUST
 from ..schemas.settings import number, read_all, seconds, setting
 
+# Its braces are meant as they are: marshmallow takes an error for a template.
+_IS_PREFIX = Regexp(KEY_PREFIX, error=KEY_PREFIX_MUST.replace("{", "{{").replace("}", "}}"))
 _CLUSTER_PREFIX = "{mgw}:"  # a hash tag: one node has all keys
 
 
@@ -69,13 +71,13 @@ class BrokerConfig(ClientSettings):
     )
     key_prefix: str = setting(
         "KEY_PREFIX",
-        fields.String(validate=Regexp(KEY_PREFIX, error=KEY_PREFIX_MUST)),
+        fields.String(validate=_IS_PREFIX),
         "",
         "What stands before the name of every key in Redis; must be equal for all that share queues.",
     )
     key_prefix_old: str | None = setting(
         "KEY_PREFIX_OLD",
-        fields.String(validate=Regexp(KEY_PREFIX, error=KEY_PREFIX_MUST)),
+        fields.String(validate=_IS_PREFIX),
         None,
         "The prefix before a change; set and empty for none: workers bring over what arrives under the old names.",
         may_be_empty=True,
