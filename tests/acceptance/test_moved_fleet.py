@@ -59,6 +59,7 @@ def test_sweeps_letters_waits_and_beats_schedule_are_there_under_the_new_names(s
         b"_kombu.",
         b"celery-task-meta-",
         b"memory_graph:woken",
+        b"memory_graph:breaker:registry:calls",
         b"memory_graph:workers",
         b"memory_graph:hold:queue:",
     )
