@@ -136,7 +136,7 @@ chaos-proof: $(STAMP)
 
 # Needs root; it ends with 77 where namespaces are not permitted.
 fleet: $(STAMP)
-	@$(BIN)/python tests/fleet $(ARGS)
+	@$(BIN)/python tests/fleet_in_a_box $(ARGS)
 
 integration: $(STAMP)
 	$(BIN)/pytest tests/integration $(ARGS)

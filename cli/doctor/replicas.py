@@ -27,10 +27,10 @@ def check_replicas(name: str, server: "redis.Redis", min_replicas: int) -> Itera
 
 def _judged(check: str, found: str, following: int, min_replicas: int, least: int) -> Finding:
     if following < least:
-        fix = f"Start replicas, or lower {_LEAST}: until then Redis refuses every write."
+        fix = "Start replicas, or lower min-replicas-to-write (CONFIG SET): until then Redis refuses every write."
         return Finding(check, State.FAILURE, found, fix)
     if following < min_replicas:
-        fix = f"Start replicas, or lower {_WANTED}: until then each task that is sent raises DeliveryUncertain."
+        fix = "Start replicas, or lower REDIS_MIN_REPLICAS: until then each task that is sent raises DeliveryUncertain."
         return Finding(check, State.WARNING, found, fix)
     waits = min_replicas or least
     return Finding(check, State.OK, found if waits else f"{found}: a failover can lose what was sent last")

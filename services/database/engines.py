@@ -92,7 +92,7 @@ def _begin_on_sqlite(connection: Connection) -> None:
 
 def _begin_on_postgresql(connection: Connection) -> None:
     own: Any = connection.connection.dbapi_connection
-    connection.exec_driver_sql(f"{_ON_POSTGRESQL[_purpose(connection)]};{own.opening}")  # one round trip
+    connection.exec_driver_sql(";".join(filter(None, [_ON_POSTGRESQL[_purpose(connection)], own.opening])))
 
 
 def _begin_migrating(schema: str, connection: Connection) -> None:

@@ -7,10 +7,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from fleet.__main__ import NOT_PERMITTED, parts
-from fleet.effects import Effects, Sent
-from fleet.row import Row, as_text, lines_of
-from fleet.topology import ADDRESSES, MACHINES, picture
+from fleet_in_a_box.__main__ import NOT_PERMITTED, parts
+from fleet_in_a_box.effects import Effects, Sent
+from fleet_in_a_box.row import Row, as_text, lines_of
+from fleet_in_a_box.topology import ADDRESSES, MACHINES, picture
 
 PROGRAM = Path(__file__).parent
 

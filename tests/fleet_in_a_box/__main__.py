@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[0] = str(HERE.parent)  # not this folder: it has a module `fleet`, too
+sys.path[0] = str(HERE.parent)  # from which the package of this folder is found, and `support`
 
-from fleet import old_release, scenarios  # noqa: E402
-from fleet.box import PLACE, NotPermitted, enter  # noqa: E402
-from fleet.fleet import Fleet  # noqa: E402
-from fleet.row import Row, as_text, lines_of  # noqa: E402
-from fleet.topology import picture  # noqa: E402
+from fleet_in_a_box import old_release, scenarios  # noqa: E402
+from fleet_in_a_box.box import PLACE, NotPermitted, enter  # noqa: E402
+from fleet_in_a_box.fleet import Fleet  # noqa: E402
+from fleet_in_a_box.row import Row, as_text, lines_of  # noqa: E402
+from fleet_in_a_box.topology import picture  # noqa: E402
 from memory_graph_workers.cli.stack.processes import Children  # noqa: E402
 from memory_graph_workers.cli.terminal.failure import Failure  # noqa: E402
 from memory_graph_workers.cli.terminal.progress import Steps  # noqa: E402
