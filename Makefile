@@ -87,10 +87,10 @@ servers:
 	[ -z "$$wanted" ] || { $(SUDO) apt-get update -q && \
 		$(SUDO) apt-get install -yq --no-install-recommends $$wanted; } >&2
 
-# `make test` runs all of them on Valkey. What speaks to a server itself runs on Redis as well, the whole system on all.
+# `make test` runs all of them on Valkey. The whole system runs on the others as well, and what scripts do on Redis.
 ON = redis sentinel cluster
 WHOLE = tests/acceptance/fleet tests/acceptance/test_hold.py
-redis_TESTS = tests/acceptance tests/delivery
+redis_TESTS = $(WHOLE) $(addprefix tests/delivery/test_,$(addsuffix .py,countdowns dead_letters lease lost_work sentinel cluster))
 sentinel_TESTS = $(WHOLE)
 cluster_TESTS = $(WHOLE)
 
