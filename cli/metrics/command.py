@@ -9,6 +9,8 @@ import click
 from ..target import app_option, target_of
 from ..terminal.failure import Refused
 
+_STOPS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
 logger = logging.getLogger(__name__)
 
 
@@ -35,6 +37,8 @@ def command(app_name: str | None, host: str, port: int) -> None:
     from .exporter import Exporter
     from .http_server import HttpServer
 
+    # Blocked before any thread starts. A handler that sets an event that this thread waits for can deadlock.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     set_up()
     disable_created_metrics()  # when each counter began: twice the text, and nobody asks
     exporter = Exporter(target)
@@ -42,9 +46,8 @@ def command(app_name: str | None, host: str, port: int) -> None:
         server = HttpServer(host, port, exporter)
     except OSError as error:
         raise Refused(f"Cannot listen on {host}, port {port}: {error.strerror}. Try another --port.") from error
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     exporter.events.start()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     logger.info("Listening on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
-    stop.wait()
+    if signal.sigwait(_STOPS) == signal.SIGINT:
+        raise KeyboardInterrupt

@@ -4,7 +4,6 @@ import signal
 import sys
 import threading
 import time
-from types import FrameType
 
 import grpc
 
@@ -19,6 +18,7 @@ from .records import Base
 
 _STOP_SECS = 8  # as in the HTTP services
 _LINGER_SECS = 0.3
+_STOPS = {signal.SIGTERM, signal.SIGINT}
 
 
 def prepare(config: MemoryGraphServiceConfig) -> None:
@@ -29,20 +29,16 @@ def prepare(config: MemoryGraphServiceConfig) -> None:
 
 
 def run(config: MemoryGraphServiceConfig, host: str, port: int, threads: int) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    stop = threading.Event()
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, handle)
+    """Serve until SIGTERM or SIGINT; further ones change nothing."""
+    # Blocked before any thread starts, so that no thread takes one. A handler that sets an event that this thread
+    # waits for would deadlock if a second signal came while it holds the event's lock.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     storage = Storage(config.database_url, Base, threads)
     calls = CallThreads(threads)
     server = make_server(storage, host, port, calls, config.keys)
     server.start()
     print(f"memory-graph ready on grpc://{address(host, port)}", file=sys.stderr, flush=True)  # noqa: T201
-    stop.wait()
+    signal.sigwait(_STOPS)
     _stop(server, calls)
     storage.close()
 

@@ -184,7 +184,8 @@ def test_the_command_serves_until_it_is_stopped(broker: Broker, tmp_path: Path) 
     until(lambda: http_status(port, "/healthz") == 200)
     found = scrape(port)
     assert found["mgw_queue_backlog", "memory_graph.registry"] == 0
-    process.send_signal(signal.SIGTERM)
+    for _ in range(300):
+        process.send_signal(signal.SIGTERM)
     assert process.wait(SOON_SECS) == 0
 
 

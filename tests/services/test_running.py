@@ -46,6 +46,17 @@ def test_an_idle_connection_does_not_hold_up_a_service_that_ends(start, name, si
     assert any(secs_to_end(start(name), signum, 1) - secs_to_end(start(name), signum, 0) < 5 for _ in range(3))
 
 
+@on_sqlite
+@pytest.mark.parametrize("name", ["registry", "vault", "memory-graph"])
+def test_a_service_that_is_told_to_end_again_and_again_ends(start, name):
+    for _ in range(3):
+        service = start(name)
+        for _ in range(300):
+            service.process.send_signal(signal.SIGTERM)
+        service.stop()
+        assert service.process.returncode == 0
+
+
 def test_a_vault_without_a_key_tells_all_its_mistakes_and_does_not_start(tmp_path):
     ended = run("vault", VAULT_DATABASE_URL="mysql://user:hush@host/x", VAULT_MAX_BODY_BYTES="1", SERVICE_WORKERS="0")
     assert ended.returncode == 2
