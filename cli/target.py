@@ -9,6 +9,7 @@ from typing import Any
 import click
 from celery import Celery
 from celery.app.utils import find_app
+from kombu.transport.redis import Channel
 from redis import Redis
 
 from ..delivery import Hold, Installed, installed
@@ -48,6 +49,15 @@ class Target:
     def broker(self) -> Redis:
         """A connection to the broker."""
         return connect(self.delivery.url, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS)
+
+    @property
+    def broadcasts(self) -> str:
+        """What stands before the names of the channels that kombu broadcasts on: remote control, events."""
+        given = self.app.conf.broker_transport_options.get("fanout_prefix", Channel.fanout_prefix)
+        prefix = given if isinstance(given, str) else Channel.keyprefix_fanout if given else ""
+        with self.broker() as broker:
+            database = broker.connection_pool.connection_kwargs.get("db", 0)
+        return self.delivery.key_prefix + prefix.format(db=database)
 
     @cached_property
     def queues(self) -> list[str]:

@@ -15,12 +15,13 @@ from .app import app
 
 _CONFIG: Any = RedBeatConfig(app)
 _KEY = f"{_CONFIG.key_prefix}present"
+LOCK: str = _CONFIG.lock_key
 _COUNT = script("count_present")
 
 
 def ask_beats(pipe: Any) -> None:
     """Add to a pipeline: whether a beat has the lock, and how many beats there are."""
-    pipe.exists(_CONFIG.lock_key)
+    pipe.exists(LOCK)
     pipe.eval(_COUNT, 1, _KEY)
 
 

@@ -10,10 +10,11 @@ import redis
 from ...clients.config import is_loopback
 from ...delivery.connections.address import CLUSTER, SENTINEL, as_one_host, is_redis, server_url, whole
 from ...delivery.connections.connection import connect
-from ...delivery.connections.replies import NoServer, spoken
+from ...delivery.connections.replies import REFUSES, NoServer, NotNow, spoken
 from ..target import Target
 from .config import MANAGED, DoctorConfig
 from .finding import Finding, State, judged
+from .permissions import Names, check_permissions, names_of
 from .replicas import check_replicas
 
 _TIMEOUT_SECS = 5
@@ -30,9 +31,10 @@ def check_all(target: Target) -> Iterator[Finding]:
     uses = {use: as_one_host(url) for use, url in named.items()}
     wanted = {uses["state"]: target.delivery.min_replicas, uses["broker"]: target.delivery.min_replicas}
     for url in dict.fromkeys(filter(None, uses.values())):
-        name = "redis (" + ", ".join(use for use, address in uses.items() if address == url) + ")"
+        own = [use for use, address in uses.items() if address == url]
+        name = f"redis ({', '.join(own)})"
         if is_redis(url):
-            yield from check_server(name, url, wanted.get(url, 0))
+            yield from check_server(name, url, wanted.get(url, 0), names_of(target, own))
         else:
             yield Finding(
                 name,
@@ -47,14 +49,20 @@ def _results(target: Target) -> str:
     return "" if backend.startswith("disabled") else backend
 
 
-def check_server(name: str, url: str, min_replicas: int = 0) -> Iterator[Finding]:
-    """Check one server; so many of its replicas must confirm what is written."""
+def check_server(name: str, url: str, min_replicas: int = 0, names: Names | None = None) -> Iterator[Finding]:
+    """Check one server; so many of its replicas must confirm what is written, and these names are in it."""
     yield check_address(name, url)
     try:
         with connect(url, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS) as server:
+            if names:
+                yield from check_permissions(name, url, server, names)
             yield from _check_answers(name, server, in_cluster=url.startswith(CLUSTER))
             yield from check_replicas(name, server, min_replicas)
     except redis.RedisError as error:
+        if isinstance(error, NotNow) and error.reply == REFUSES:
+            found = "answers, but its user may not run what the doctor looks at it with (INFO, TIME)"
+            yield Finding(name, State.FAILURE, found, "Run mgw doctor with REDIS_URL of workers or of operators.")
+            return
         fix = "Is it up, and are its address and password right (REDIS_URL)?"
         if isinstance(error, NoServer):
             fix = _NO_PRIMARY if url.startswith(SENTINEL) else _NO_OWNER

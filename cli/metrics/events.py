@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator
 from typing import Any, TypeGuard, TypeVar
 
 import orjson
-from kombu.transport.redis import Channel
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ...delivery.connections.connection import connect
@@ -80,8 +79,7 @@ class EventStream:
             connect_timeout_secs=_CONNECT_SECS,
             health_check_interval=10,
         )
-        before = f"{target.delivery.key_prefix}{_fanout(target, self._redis)}"
-        self._channels = f"{before}{target.app.conf.event_exchange}/task.*"
+        self._channels = f"{target.broadcasts}{target.app.conf.event_exchange}/task.*"
         self._events = events
         self.is_connected = False
 
@@ -116,13 +114,6 @@ class EventStream:
 def _heard(kind: type[T], name: str, registry: CollectorRegistry, **options: Any) -> T:
     labels, meaning = HEARD[name]
     return kind(f"{PREFIX}{name}", meaning, labels, registry=registry, **options)
-
-
-def _fanout(target: Target, redis: Any) -> str:
-    """What kombu puts before the names of its broadcasts."""
-    given = target.app.conf.broker_transport_options.get("fanout_prefix", Channel.fanout_prefix)
-    prefix = given if isinstance(given, str) else Channel.keyprefix_fanout if given else ""
-    return prefix.format(db=redis.connection_pool.connection_kwargs.get("db", 0))
 
 
 def _is_duration(value: Any) -> TypeGuard[float]:

@@ -31,6 +31,7 @@ class State(StrEnum):
     CORRUPT_KEY = "corrupt key"
 
 
+REFUSES = "NOPERM"
 _REPLIES = {
     "READONLY": (State.NOT_NOW, "it is a replica now"),
     "NOREPLICAS": (State.NOT_NOW, "too few replicas are connected to it"),
@@ -42,7 +43,7 @@ _REPLIES = {
     "MOVED": (State.NOT_NOW, "another node of its cluster has the key"),
     "ASK": (State.NOT_NOW, "its cluster moves the key"),
     "TRYAGAIN": (State.NOT_NOW, "it moves its data"),
-    "NOPERM": (State.REFUSED, "its user has no permission for the command"),
+    REFUSES: (State.REFUSED, "its user has no permission for the command"),
     "NOAUTH": (State.REFUSED, "it wants a password"),
     "WRONGPASS": (State.REFUSED, "user or password are wrong"),
     "CROSSSLOT": (State.REFUSED, "it is in a cluster, and its address does not say so (redis+cluster)"),
@@ -52,7 +53,7 @@ _REPLIES = {
 _PIPELINE = " of pipeline caused error: "  # redis-py says first which command of a pipeline failed
 _TRANSACTION = "Transaction discarded because of: "  # then the reply that a command would have got
 _IN_SCRIPT = "ACL failure in script: "  # where a script ran the command
-WAITED_FOR = {name for name, (state, _) in _REPLIES.items() if state is State.NOT_NOW} | {"NOPERM"}
+WAITED_FOR = {name for name, (state, _) in _REPLIES.items() if state is State.NOT_NOW} | {REFUSES}
 # No fault of the task, which runs again. The last three are raised by clients that are not ours.
 AWAY = (
     RedisConnectionError,
@@ -114,7 +115,7 @@ def name_in(error: BaseException) -> str:
         return ""
     text = str(error).rpartition(_PIPELINE)[2]
     if text.startswith(_IN_SCRIPT):
-        return "NOPERM"
+        return REFUSES
     reply = text.removeprefix(_TRANSACTION)
     code = None if reply != text else getattr(error, "status_code", None)
     return str(code or reply.partition(" ")[0])
