@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ..delivery.connections.replies import NotNow
 from ..delivery.messages.envelope import Malformed, read_envelope
 from .target import Target
 
@@ -24,25 +26,35 @@ class OtherQueue:
 
 
 def other_queues(target: Target, broker: Any) -> Iterator[OtherQueue]:
-    """The queues of messages that the app does not have, by name."""
+    """The queues of messages that the app does not have, by name: under its key prefix, and its own under another one.
+
+    What is under the prefix of another fleet, of which workers run, is that fleet's.
+    """
     target.app.loader.import_default_modules()  # its tasks are known then
+    prefix = target.delivery.key_prefix
     known = {key for queue in target.queues for key in target.lists(queue)}
-    prefix, others = target.delivery.key_prefix, tuple(_other_prefixes(target, broker))
-    lists = broker.scan_iter(match=f"{_escaped(prefix)}*", count=_SCANNED, _type="list")
-    found = {key for raw in lists if (key := _text(raw)) not in known}
-    for key in sorted(key for key in found if not key.endswith(_REPLIES) and not key.startswith(others)):
-        task = _task(broker.lindex(key, -1))
-        if task is not None:
-            yield OtherQueue(_PRIORITY.sub("", key), broker.llen(key), task in target.app.tasks)
+    ends = tuple(key.removeprefix(prefix) for key in known)
+    found = {
+        key
+        for raw in broker.scan_iter(count=_SCANNED, _type="list")
+        if (key := _text(raw)) not in known and (key.startswith(prefix) or key.endswith(ends))
+    }
+    prefixes = {prefix, *_prefixes(target, broker)}
+    for key in sorted(key for key in found if not key.endswith(_REPLIES)):
+        fleets = [one for one in prefixes if key.startswith(one)]
+        if max(fleets, key=len, default=prefix) != prefix:
+            continue
+        with suppress(NotNow):  # another fleet's, which this user may not read
+            task = _task(broker.lindex(key, -1))
+            if task is not None:
+                yield OtherQueue(_PRIORITY.sub("", key), broker.llen(key), task in target.app.tasks)
 
 
-def _other_prefixes(target: Target, broker: Any) -> Iterator[str]:
-    """What stands before the keys of other fleets of this app, as far as workers of theirs run."""
-    name, ours = target.delivery.bare_keys.workers, target.delivery.key_prefix
-    for raw in broker.scan_iter(match=f"{_escaped(ours)}*{_escaped(name)}", count=_SCANNED, _type="zset"):
-        other = _text(raw).removesuffix(name)
-        if other != ours:
-            yield other
+def _prefixes(target: Target, broker: Any) -> Iterator[str]:
+    """What stands before the keys of the fleets of this app, as far as workers of theirs run."""
+    name = target.delivery.bare_keys.workers
+    for raw in broker.scan_iter(match=f"*{_escaped(name)}", count=_SCANNED, _type="zset"):
+        yield _text(raw).removesuffix(name)
 
 
 def _escaped(text: str) -> str:

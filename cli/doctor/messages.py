@@ -67,7 +67,8 @@ def check_other_queues(target: Target) -> Iterator[Finding]:
     with target.broker() as broker:
         others, shared = list(other_queues(target, broker)), others_in_flight(target, broker)
     lost = [f"{one.name}: {one.waiting}" for one in others if one.is_ours]
-    fix = "Their senders misspelt the queue. Correct them, then move the messages (redis-cli LMOVE)."
+    fix = "Their senders misspelt the queue: correct them, then move the messages (redis-cli LMOVE). Or they have "
+    fix += "another KEY_PREFIX than these workers: make it the same, then mgw queues move --from the other one."
     yield judged("queues that nobody takes from", not lost, ", ".join(lost) or "none", fix, State.WARNING)
     foreign = sorted({one.name for one in others if not one.is_ours} | shared)
     found = f"queues {', '.join(foreign)}" if foreign else "none seen"

@@ -185,6 +185,33 @@ def test_our_messages_on_a_queue_that_nobody_consumes_are_seen(broker: Any, targ
     ]
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("blue:", ""), ("blue:", "green:"), ("", "green:"), ("blue:", "blue:x:"), ("blue:x:", "blue:")],
+)
+def test_our_messages_under_another_prefix_are_seen_unless_workers_of_theirs_run(
+    broker: Any, ours: str, theirs: str
+) -> None:
+    key = f"{theirs}memory_graph.registry"
+    broker.redis.lpush(key, json.dumps(message(OUR_TASK, "memory_graph.registry")))
+    with delivery_with(url=broker.url, state_url=broker.url, key_prefix=ours):
+        target = target_of(None)
+        lost, other = check_other_queues(target)
+        assert (lost.state, lost.found) == (State.WARNING, f"{key}: 1")
+        assert "KEY_PREFIX" in lost.fix
+        assert other.state is State.OK
+        broker.redis.zadd(f"{theirs}{target.delivery.bare_keys.workers}", {"w": time.time() + 60})
+        assert [one.state for one in check_other_queues(target)] == [State.OK, State.OK]
+
+
+def test_queues_that_the_user_may_not_read_are_another_fleets(broker: Any) -> None:
+    broker.redis.lpush("green:memory_graph.registry", json.dumps(message(OUR_TASK, "memory_graph.registry")))
+    broker.redis.execute_command("ACL SETUSER", "w", "on", ">hush", "+@all", "~blue:*")
+    url = broker.url.replace("redis://", "redis://w:hush@")
+    with delivery_with(url=url, state_url=url, key_prefix="blue:"):
+        assert [one.state for one in check_other_queues(target_of(None))] == [State.OK, State.OK]
+
+
 def test_another_app_on_the_database_is_named(broker: Any, target: Target) -> None:
     broker.redis.hset("unacked", "ours", json.dumps([message(OUR_TASK, ""), "", "memory_graph.vault"]))
     assert [one.state for one in check_other_queues(target)] == [State.OK, State.OK]
