@@ -2,14 +2,18 @@
 
 Celery's Redis result store counts the parts of a chord that have ended in a sorted set, under the group's id. A part
 that fails is counted, too, as failed: the body then fails as soon as all have ended, and whoever waits for it is told.
-A replay takes that entry out before it sends the part again. When the part succeeds, the header is whole, and the body
-runs. The set is kept as long as results are; after that only the part can run, which a replay does not do unasked.
+A replay takes all such entries out before it sends the part again. When all of these parts have succeeded, the header
+is whole, and the body runs. Were the other failures left in, parts that end at the same time as another one is replayed
+could both find the header whole, and send the body twice. The set is kept as long as results are; after that only the
+part can run, which a replay does not do unasked.
 """
 
 from typing import Any, NamedTuple
 
 from celery import states
 from celery.backends.redis import RedisBackend
+
+_SCANNED = 1000  # parts in one step
 
 
 class Part(NamedTuple):
@@ -52,16 +56,17 @@ def body_can_run(app: Any, part: Part, *, same_id: bool = True) -> bool:
     return bool(counted and ordered and (same_id or by_place))
 
 
-def forget_failure(app: Any, part: Part) -> None:
-    """Take the failure of this part out of the chord's count; whoever is killed afterwards replays it again."""
+def forget_failures(app: Any, part: Part) -> None:
+    """Take the parts that failed out of the chord's count; whoever is killed afterwards replays this one again."""
     found = _store(app)
     if found is None:
         return
     client, backend = found
-    key, place = backend.get_key_for_group(part.group_id, ".j"), "+inf" if part.place is None else part.place
-    for item in client.zrangebyscore(key, place, place):
-        if backend.decode(item)[2] in states.PROPAGATE_STATES:
-            client.zrem(key, item)
+    key = backend.get_key_for_group(part.group_id, ".j")
+    for state in states.PROPAGATE_STATES:
+        for item, _ in client.zscan_iter(key, match=f"*{state}*", count=_SCANNED):
+            if backend.decode(item)[2] == state:
+                client.zrem(key, item)
 
 
 def _store(app: Any) -> tuple[Any, Any] | None:

@@ -13,7 +13,7 @@ from ..messages.call_options import kept_options, sending_options
 from ..redaction import HIDDEN
 from ..settings import installed
 from ..timestamps import format_timestamp, now, parse_timestamp
-from .chords import Part, body_can_run, forget_failure, part_of
+from .chords import Part, body_can_run, forget_failures, part_of
 from .store import DeadLetter, DeadLetters, Reason
 from .unopened import UNOPENED, StillUnfit, send_unopened, unopened
 
@@ -191,7 +191,7 @@ def _send(
     queue = {"queue": letter.queue} if letter.queue else {}
     place: dict[str, Any] = {}
     if part is not None:
-        forget_failure(app, part)
+        forget_failures(app, part)
         if not part.by_chain:
             place = {"chord": part.body, "group_id": part.group_id, "group_index": part.place}
     app.send_task(letter.task or "", args, kwargs, task_id=task_id, **queue, **shown, **options, **place)
