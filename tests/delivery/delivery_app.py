@@ -168,6 +168,11 @@ def sums(numbers: list[int]) -> None:
     done.rpush("sums", sum(numbers))
 
 
-@app.task(name="answers")
+@app.task(name="answers", ignore_result=False)
 def answers(text: str) -> str:
     return text
+
+
+@app.task(name="counts")
+def counts(texts: list[str]) -> None:
+    done.rpush("counts", len(texts))

@@ -1,12 +1,13 @@
 """A cluster: all keys of a fleet are with one node, which everybody finds again after it was replaced."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
-from memory_graph_workers.delivery import install
+from memory_graph_workers.delivery import DeliveryUncertain, install
 from support.broker import close
 from support.clusters import Cluster
 from support.clusters import cluster as cluster
@@ -73,3 +74,18 @@ def test_after_the_node_with_the_keys_was_lost_all_go_on(cluster: Cluster, shop:
     until(lambda: sent(shop, 2))
     until(lambda: done(cluster) == {b"1", b"2"})
     assert worker.is_alive
+
+
+def test_a_replica_of_the_node_with_the_keys_confirms_or_the_sending_is_uncertain(cluster: Cluster) -> None:
+    shop = Celery("delivery", set_as_current=False)
+    shop.conf.update(result_backend=cluster.url, task_default_queue="work")
+    delivery = install(shop, cluster.url, unacked_key="unacked", min_replicas=1)
+    shop.send_task("good", (1,), ignore_result=True)
+    replica = cluster.nodes[-1].process
+    replica.send_signal(signal.SIGSTOP)
+    with pytest.raises(DeliveryUncertain, match="0 of 1 replicas"):
+        shop.send_task("good", (2,), ignore_result=True)
+    replica.send_signal(signal.SIGCONT)
+    assert cluster.redis.llen("{delivery}:work") == 2
+    delivery.redis.close()
+    close(shop)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from celery import Celery
+from celery import Celery, chain, chord
 from kombu.exceptions import BatchPublishError, OperationalError
 from memory_graph_workers.delivery import DeadLetter, DeadLetters, DeliveryUncertain, Reason, install
 from memory_graph_workers.delivery.connections.connection import connect
@@ -141,6 +141,31 @@ def test_a_retry_that_no_replica_has_ends_no_task(
     assert b"1" in broker.redis.lrange("runs:later", 0, -1)
     assert broker.dead.count() == 0
     assert worker.is_alive
+
+
+def test_a_chain_goes_on_once_a_replica_has_its_next_task(
+    broker: Broker, producer: Celery, replica: Replica, start_worker: Any
+) -> None:
+    worker = start_worker("one", DELIVERY_MIN_REPLICAS="1")
+    first, second = (producer.signature("good", (number,), queue="work", immutable=True) for number in (1, 2))
+    chain(first, second, app=producer).apply_async()
+    until(lambda: worker.text.count("0 of 1 replicas confirmed it in time") > 1)  # it runs and sends again
+    replica.start()
+    until(lambda: not broker.redis.exists("unacked", "work"))
+    assert set(broker.redis.lrange("done", 0, -1)) == {b"1", b"2"}
+    assert broker.dead.count() == 0
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # by Celery, for a chord
+def test_the_body_of_a_chord_runs_though_no_replica_has_it(
+    broker: Broker, producer: Celery, replica: Replica, start_worker: Any
+) -> None:
+    start_worker("one", DELIVERY_MIN_REPLICAS="1")
+    parts = [producer.signature("answers", (text,), queue="work") for text in ("a", "b")]
+    result = chord(parts, app=producer)(producer.signature("counts", queue="work"))
+    until(lambda: broker.redis.lrange("counts", 0, -1) == [b"2"])
+    until(lambda: not broker.redis.exists("unacked", "work"))
+    assert result.id
 
 
 def test_the_error_says_what_happened_and_what_to_do() -> None:

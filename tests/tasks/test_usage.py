@@ -12,6 +12,7 @@ import orjson
 import pytest
 from kombu import serialization
 from kombu.exceptions import OperationalError
+from memory_graph_workers.delivery import DeliveryUncertain
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import KeyedUsageReport, UsageReport
 from memory_graph_workers.tasks import usage
@@ -29,11 +30,12 @@ class Broker:
         self.batches: list[tuple[str, list[dict[str, Any]]]] = []
         self.tried: list[str] = []
         self.away = False
+        self.error: OperationalError = OperationalError("away")
 
     def send(self, checked: dict[str, Any], task_id: str, **options: Any) -> None:
         self.tried.append(task_id)
         if self.away:
-            raise OperationalError("away")
+            raise self.error
         self.batches.append((task_id, orjson.loads(orjson.dumps(checked["reports"]))))
 
     @property
@@ -132,10 +134,11 @@ def test_a_wrong_report_is_refused_at_once(reporter: Callable[..., UsageReporter
     assert set(caught.value.messages) == set(wrong)
 
 
+@pytest.mark.parametrize("error", [OperationalError("away"), DeliveryUncertain(0, 1, ["id"])])
 def test_while_the_broker_is_away_nothing_is_dropped_and_a_batch_keeps_its_id(
-    reporter: Callable[..., UsageReporter], broker: Broker
+    reporter: Callable[..., UsageReporter], broker: Broker, error: OperationalError
 ) -> None:
-    broker.away = True
+    broker.away, broker.error = True, error
     one = reporter(batch_size=2)
     for _ in range(4):
         one.report(**REPORT)
