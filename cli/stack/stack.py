@@ -175,12 +175,16 @@ class Stack:
         from celery import Celery
 
         from ...delivery.broker.transport import broker_settings
+        from ...delivery.connections.replies import AWAY
         from ...tasks.config import BrokerConfig
 
         with Celery(set_as_current=False) as app:
             broker = BrokerConfig.from_env(self.environ)
             app.conf.update(broker_settings(broker.broker, broker.prefix))
-            return bool(app.control.ping(timeout=0.5))
+            try:
+                return bool(app.control.ping(timeout=0.5))
+            except AWAY:  # a Redis of somebody else's, which may be replaced meanwhile
+                return False
 
     def _redis_url(self, port: int) -> str:
         return f"redis://:{self.keys.broker}@{LOOPBACK}:{port}/0"
