@@ -12,7 +12,7 @@ from ...delivery.held_queues.holds import DEAD_LETTERS
 from ...delivery.keys import PLAIN_UNACKED
 from ...delivery.messages.envelope import Malformed, refuse_expensive
 from ...tasks.operation import SENT_AT
-from ..other_queues import other_queues, others_in_flight
+from ..queues.other_queues import other_queues, others_in_flight
 from ..target import Target
 from .finding import Finding, State, judged
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from ..delivery.moving import Move, side_of
-from ..delivery.queues import lists_of
-from .target import Target
+from ...delivery.moving import Move, side_of
+from ...delivery.queues import lists_of
+from ..target import Target
 
 _WORKERS = "a worker still runs under the old names: stop it, and move again half a minute later"
 
@@ -43,7 +43,7 @@ def kinds(target: Target, move: Move) -> Iterator[Kind]:
 
 
 def _of_our_app(move: Move) -> Iterator[Kind]:
-    from ..tasks import moving as ours
+    from ...tasks import moving as ours
 
     beat = "a beat still runs under the old names: stop it, and move again half a minute later"
     yield _unless_workers(move, "sweeps", lambda: ours.count_sweeps(move.source), lambda: ours.sweeps(move))
