@@ -10,6 +10,7 @@ from ..terminal.group import Group
 from ..terminal.output import show_json, show_table
 from ..terminal.plain import plain
 from ..terminal.wording import ago
+from .by_hand import auto, hold, release
 from .move import move
 from .rows import rows
 
@@ -21,15 +22,18 @@ _COLUMNS = ["queue", "waiting", "held_for", "since", "why", "permits_a_second", 
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(context: click.Context, app_name: str | None, as_json: bool) -> None:
-    """Show how many tasks wait on each queue, and which queues are held because a service is down.
+    """Show how many tasks wait on each queue, and which queues are held, by a person or because a service is down.
 
     A held queue keeps its tasks in Redis: no worker takes them, and they spend no attempts. When the service is back,
-    the queue is released step by step: `permits_a_second` doubles until it is `free_at`, the rate before.
+    the queue is released step by step: `permits_a_second` doubles until it is `free_at`, the rate before. A person's
+    `hold` and `release` count until a person says otherwise.
 
     \b
     Example:
       mgw queues
       mgw queues try registry
+      mgw queues hold memory_graph.vault --reason 'the vault moves until 14:00'
+      mgw queues release memory_graph.vault
       mgw queues move --from ''
       mgw queues --app shop:app
     """
@@ -68,11 +72,19 @@ def try_(app_name: str | None, service: str) -> None:
         return
     holds.ask_for_trial(service)
     click.echo(f"{service} is tried within seconds, if a worker runs. To see how it goes: {target.mgw('queues')}")
+    by_hand = holds.by_hand()
+    apart = [queue for queue, needed in target.delivery.needs.items() if service in needed and queue in by_hand]
+    if apart:
+        click.echo(f"Not by these, about which a person has decided: {', '.join(apart)}.")
 
 
-command.add_command(move)
+for subcommand in (hold, release, auto, move):
+    command.add_command(subcommand)
 
 
 def _shown(row: dict[str, Any]) -> list[Any]:
+    by_hand = row["by_hand"]
+    if by_hand and not by_hand["is_held"]:
+        row = {**row, "since": by_hand["since"], "why": f"kept free by {by_hand['by']}: {by_hand['reason']}"}
     since = ago(parse_timestamp(row["since"])) if row["since"] else None
     return [since if name == "since" else row[name] for name in _COLUMNS]
