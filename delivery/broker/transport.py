@@ -21,9 +21,10 @@ from ..dead_letters.store import DeadLetters, dead_letters_at
 from ..keys import DEFAULT_PREFIX, Keys
 from ..messages.envelope import Malformed, read_envelope
 from ..messages.message import Message, body_of
+from .permits import set_permits
 from .quarantine import Abandoned, Quarantine
 from .taking import Taker, as_bytes, as_text
-from .unacked import HELD, PERMIT, PRESENT, QoS
+from .unacked import PERMIT, PRESENT, QoS
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,6 @@ kombu.transport.TRANSPORT_ALIASES.update({f"{ALIAS}{scheme}": path for scheme, p
 # The log and Flower show a connection's address by the transport's name: keep the usual one.
 kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.items()})
 
-_PERMITS_SECS = 3600  # the leading worker sets them every second
 _TURN_SECS = 0.05  # between two turns of an idle worker's loop
 
 
@@ -127,16 +127,9 @@ class Channel(Taker):
                 raise
             return 0
 
-    def set_permits(self, queue: str, permits: int | None) -> None:
-        """Let all workers together take `permits` more messages of a queue; None lifts the limit.
-
-        A limit that nobody sets again for an hour ends: a release or a setting that knows nothing of it may follow.
-        """
-        client = self._late_client()
-        if permits is None:
-            client.delete(self.keys.permits(queue))
-        else:
-            client.set(self.keys.permits(queue), permits or HELD, ex=_PERMITS_SECS)
+    def set_permits(self, queue: str, permits: int | None, *, lasting: bool = False) -> None:
+        """Let all workers together take `permits` more messages of a queue; see `permits.py`."""
+        set_permits(self._late_client(), self.keys.permits(queue), permits, lasting=lasting)
 
     def may_start(self, queue: str, permitted: bool) -> bool:
         """Return whether a message of a queue may run now; it needs a permit unless it used one when it was taken."""

@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..delivery.connections.replies import NotNow
-from ..delivery.messages.envelope import Malformed, read_envelope
-from .target import Target
+from ...delivery.connections.replies import NotNow
+from ...delivery.messages.envelope import Malformed, read_envelope
+from ..target import Target
 
 _SCANNED = 5000  # keys in one step
 _SAMPLED = 500  # in-flight messages
