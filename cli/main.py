@@ -18,6 +18,7 @@ from .terminal.plain import plain_lines
 COMMANDS = {
     "demo": ("demo.command", "command", "Watch the whole system archive real conversations, and check every word."),
     "dev": ("stack.dev", "command", "Run the whole stack on this machine to develop against."),
+    "status": ("status.command", "command", "Show everything at a glance, once or again and again."),
     "sweep": ("sweep", "command", "Archive what is due now, or list what would be archived."),
     "sweeps": ("sweeps", "command", "Show past sweeps; pause and resume sweeps."),
     "queues": ("queues", "command", "Show what waits, and which queues are held because a service is down."),

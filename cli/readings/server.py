@@ -107,7 +107,7 @@ class Server:
     def _told(self, part: Part, replies: list[Any]) -> list[Said]:
         """What a part says; only that it cannot be read, if Redis refused a command of it or its data are broken."""
         labels = self.name, part.name
-        with suppress(ValueError, TypeError, LookupError, AttributeError):
+        with suppress(ValueError, TypeError, LookupError, AttributeError, OverflowError):
             if not any(isinstance(reply, Exception) for reply in replies):
                 return [Sample("part_readable", 1, labels), *part.told(replies)]
         return [Sample("part_readable", 0, labels)]
