@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,11 @@ def show_json(value: Any) -> None:
     What is unknown, or is not there, is null: give None, and never leave a key out or give an empty text.
     """
     click.echo(plain_json(json.dumps(value, ensure_ascii=False, default=_in_json)))
+
+
+def or_null(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values for JSON: an empty text, with which our own records say that there is none, is null."""
+    return {name: None if value == "" else value for name, value in values.items()}
 
 
 def show_table(
