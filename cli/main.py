@@ -23,6 +23,7 @@ COMMANDS = {
     "sweeps": ("sweeps", "command", "Show past sweeps; pause and resume sweeps."),
     "queues": ("queues", "command", "Show what waits, and which queues are held because a service is down."),
     "dead": ("dead.command", "command", "List, show, replay and purge dead letters: what failed for good."),
+    "report": ("report.command", "command", "Report a month's sweeps, archives, failures and dead letters."),
     "flower": ("flower.command", "command", "Monitor workers, tasks and queues in a browser, behind a password."),
     "metrics": ("metrics.command", "command", "Serve metrics of queues, workers and services for Prometheus."),
     "schema": ("schema.command", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
