@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from ..clients.errors import IntegrationError
+from .completion.words import command_of
 from .extras import install_hint
 from .terminal.group import Group
 from .terminal.plain import plain_lines
@@ -31,6 +32,11 @@ COMMANDS = {
     "migrate": ("migrate", "command", "Create or migrate the databases of the reference services."),
     "vault": ("vault.command", "command", "Manage the reference vault: its keys, and archives that have expired."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
+    "completion": (
+        "completion.command",
+        "command",
+        "Print the script that lets a shell complete mgw's words.",
+    ),
     "health": ("health", "command", "Check one part on this host; for a container's health check."),
 }
 
@@ -43,9 +49,11 @@ class LazyGroup(Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, which is imported now."""
+        """The command of this name, which is imported now; to complete words, one that only has the same words."""
         if cmd_name not in COMMANDS:
             return None
+        if ctx.resilient_parsing:
+            return command_of(cmd_name)
         module, attribute, _ = COMMANDS[cmd_name]
         return getattr(import_module(f"{__package__}.{module}"), attribute)
 
