@@ -29,7 +29,8 @@ def as_csv(report: Values) -> str:
 def _rows(report: Values) -> Iterator[dict[str, Any]]:
     sweeps, letters = report["sweeps"], report["dead_letters"]
     whole = sweeps["is_complete"]
-    yield {"section": "month", "started_at": report["from"], "finished_at": report["before"], "reason": report["month"]}
+    span = {"started_at": report["starts_at"], "finished_at": report["ends_at"]}
+    yield {"section": "month", "reason": report["month"], **span}
     yield {"section": "made", "started_at": report["made_at"]}
     for line in report["unknown"]:
         yield {"section": "cannot be known", "reason": line}

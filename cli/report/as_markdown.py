@@ -20,7 +20,7 @@ def markdown(report: Values) -> str:
 def _lines(report: Values) -> Iterator[str]:
     yield f"# Archival report for {report['month']}"
     yield ""
-    span = f"from {_text(report['from'])} to before {_text(report['before'])}"
+    span = f"from {_text(report['starts_at'])} to before {_text(report['ends_at'])}"
     yield f"The month is {span}. Made at {_text(report['made_at'])}. All times are in UTC."
     yield from _titled("What this report cannot know", [f"- {_text(line)}" for line in report["unknown"]])
     yield from _titled("Sums", _sums(report))

@@ -35,8 +35,8 @@ def gather(month: Month, letters: DeadLetters, bounds: Bounds) -> Values:
     dead = _dead_letters(month, letters, bounds)
     return {
         "month": month.name,
-        "from": month.start,
-        "before": month.end,
+        "starts_at": month.start,
+        "ends_at": month.end,
         "made_at": made_at,
         "is_over": made_at >= month.end,
         "unknown": [*swept.unknown(), *_unknown_letters(month, dead, bounds), *_NEVER_KNOWN],

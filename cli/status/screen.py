@@ -24,7 +24,7 @@ def screen(found: Values) -> Group:
 
 
 def _parts(found: Values) -> Iterator[Text | Table]:
-    now: datetime = found["at"]
+    now: datetime = found["looked_at"]
     state = "everything was read" if found["ok"] else "NOT everything was read"
     yield _line(f"{now:%Y-%m-%d %H:%M:%S} UTC  {found['app']}: {state}")
     for server in found["servers"]:

@@ -35,7 +35,7 @@ class Looks:
         known = Facts(one for said in self._last.values() for one in said)
         ours = self._target.is_ours
         return {
-            "at": now(),
+            "looked_at": now(),
             "app": self._target.name,
             "ok": all(server["is_up"] and not server["unreadable"] for server in servers),
             "servers": servers,
