@@ -10,7 +10,7 @@ from memory_graph_workers.cli.completion import words
 from memory_graph_workers.cli.main import COMMANDS, mgw
 from support import forked
 
-HEAVY = {"celery", "kombu", "redis", "grpc", "flask", "sqlalchemy", "rich", "marshmallow", "requests"}
+HEAVY = {"celery", "kombu", "redis", "grpc", "flask", "sqlalchemy", "rich", "requests"}
 BIN = Path(sys.executable).parent
 ASK = """
 source <(mgw completion bash)

@@ -14,8 +14,6 @@ from memory_graph_workers.cli.sweep import FIGURES
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Reason
 from memory_graph_workers.schemas.archival import BatchResult, Trigger
 from memory_graph_workers.schemas.fields import now
-from memory_graph_workers.schemas.vault import ComplianceLevel, RetentionPolicy
-from memory_graph_workers.services.vault import policies as vault_policies
 from memory_graph_workers.services.vault.keys import new_key
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.state import Sweeps
@@ -24,7 +22,7 @@ from support.forked import mgw
 from support.our_app import KEYS
 from support.shared_broker import broker as broker
 from support.shared_broker import running as running
-from support.vault_database import LONG_AGO, OLD_KEY, VaultDatabase
+from support.vault_database import OLD_KEY, VaultDatabase
 
 # The keys of times; those that end so are times, too. A new one is named here, or so that it ends so.
 TIMES = {"since", "first", "last", "first_seen", "eta", "expires", "known_from"}
@@ -105,8 +103,7 @@ def told(broker: Broker, tmp_path: Path) -> Callable[[str, list[str]], Any]:
 def fill(url: str) -> None:
     """A vault's database with an archive that has expired, and one that was deleted."""
     vault = VaultDatabase(url)
-    policy = RetentionPolicy("p", 1, ComplianceLevel.STANDARD, auto_delete=True, policy_id="p")
-    vault.storage.write(lambda session: vault_policies.create(session, policy, LONG_AGO))
+    vault.policy("p", 1, auto_delete=True)
     vault.archive("expired", "p", days=1)
     vault.archive("deleted", days=1)
     vault.remove("deleted")

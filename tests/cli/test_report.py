@@ -46,7 +46,7 @@ GONE = before(PARTLY, 2)
 
 
 def swept(
-    broker: Broker, sweep_id: str, began: datetime, result: BatchResult, reason: str = "", end: bool = True
+    broker: Broker, sweep_id: str, began: datetime, result: BatchResult, reason: str = "", *, end: bool = True
 ) -> None:
     """A sweep of one batch that began then."""
     state = Sweeps(broker.redis)
@@ -223,7 +223,7 @@ def test_a_spreadsheet_has_all_that_the_document_has(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["2026-13", "2026-00", "2026-1", "26-10", "2026-10-01", "", "2026", " 2026-01", "２０２６-01", "0000-01"]
+    "given", ["2026-13", "2026-00", "2026-1", "26-10", "2026-10-01", "", "2026", " 2026-01", "\uff12026-01", "0000-01"]
 )
 def test_a_month_that_is_none_is_wrong_usage(given: str) -> None:
     done = CliRunner().invoke(command, ["--month", given])
