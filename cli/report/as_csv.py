@@ -32,8 +32,8 @@ def _rows(report: Values) -> Iterator[dict[str, Any]]:
     span = {"started_at": report["starts_at"], "finished_at": report["ends_at"]}
     yield {"section": "month", "reason": report["month"], **span}
     yield {"section": "made", "started_at": report["made_at"]}
-    for line in report["unknown"]:
-        yield {"section": "cannot be known", "reason": line}
+    for line in report["notes"]:
+        yield {"section": "note", "reason": line}
     sums = {name: sweeps[name] for name in ("archived", "failed", "skipped", "count")}
     yield {"section": "sum of sweeps", "is_complete": whole, **sums}
     for status in ("completed", "incomplete", "running"):

@@ -22,7 +22,7 @@ def _lines(report: Values) -> Iterator[str]:
     yield ""
     span = f"from {_text(report['starts_at'])} to before {_text(report['ends_at'])}"
     yield f"The month is {span}. Made at {_text(report['made_at'])}. All times are in UTC."
-    yield from _titled("What this report cannot know", [f"- {_text(line)}" for line in report["unknown"]])
+    yield from _titled("What cannot be known, and how it is counted", [f"- {_text(line)}" for line in report["notes"]])
     yield from _titled("Sums", _sums(report))
     yield from _titled("Sweeps", _sweeps(report["sweeps"]))
     yield from _titled("Why sessions were not archived", _not_archived(report["not_archived"]))
@@ -40,7 +40,7 @@ def _sums(report: Values) -> Iterator[str]:
         ("sweeps that began", _sum(sweeps["count"], whole)),
         ("of these completed", _sum(sweeps["completed"], whole)),
         ("of these incomplete", _sum(sweeps["incomplete"], whole)),
-        ("of these not ended", _sum(sweeps["running"], whole)),
+        ("of these not ended by now", _sum(sweeps["running"], whole=True)),
         ("sessions archived by them", _sum(sweeps["archived"], whole)),
         ("sessions that failed", _sum(sweeps["failed"], whole)),
         ("sessions that were skipped", _sum(sweeps["skipped"], whole)),
@@ -50,6 +50,7 @@ def _sums(report: Values) -> Iterator[str]:
 
 
 def _sum(number: int | None, whole: bool) -> str:
+    """A number that may be trusted, or its least value."""
     if number is None:
         return _UNKNOWN
     return f"{number:,}" if whole else f"at least {number:,}"

@@ -29,7 +29,7 @@ def gather(month: Month, letters: DeadLetters, bounds: Bounds) -> Values:
 
     Beside the ids of sweeps there are no ids in it, and no content.
     """
-    made_at, state = now(), Sweeps(connections.redis())
+    made_at, state = now().replace(microsecond=0), Sweeps(connections.redis())
     found = list(sweeps_between(connections.redis(), month.start, month.end))
     swept = _Swept(month, made_at, [one for one in found if one is not None], found.count(None))
     dead = _dead_letters(month, letters, bounds)
@@ -39,7 +39,7 @@ def gather(month: Month, letters: DeadLetters, bounds: Bounds) -> Values:
         "ends_at": month.end,
         "made_at": made_at,
         "is_over": made_at >= month.end,
-        "unknown": [*swept.unknown(), *_unknown_letters(month, dead, bounds), *_NEVER_KNOWN],
+        "notes": [*swept.notes(), *_notes_of_letters(month, dead, bounds), *_NOTES],
         "sweeps": swept.values(),
         "not_archived": None if swept.is_unknown else _not_archived(state, swept.sweeps),
         "dead_letters": dead,
@@ -51,7 +51,7 @@ class _Swept:
 
     def __init__(self, month: Month, made_at: datetime, sweeps: Sequence[Sweep], lost: int) -> None:
         self._month, self._made_at, self.sweeps, self._lost = month, made_at, sweeps, lost
-        self._known_from = known_from()
+        self._known_from = known_from().replace(microsecond=0)
         self._running = sum(sweep.status is Status.RUNNING for sweep in sweeps)
 
     @property
@@ -72,8 +72,8 @@ class _Swept:
             "each": [_sweep(sweep) for sweep in self.sweeps],
         }
 
-    def unknown(self) -> Iterator[str]:
-        """What is not known of them, each in a sentence."""
+    def notes(self) -> Iterator[str]:
+        """What is not known of them, and how they are counted."""
         yield from self._gaps()
         yield "A sweep belongs to the month in which it began, with everything that it archived until its end."
 
@@ -139,7 +139,7 @@ def _without_id(word: str) -> str:
 
 def _dead_letters(month: Month, letters: DeadLetters, bounds: Bounds) -> Values:
     """The letters of the month that are still there, and how many of any time were dropped at a bound."""
-    first = now() - timedelta(days=bounds.kept_days)
+    first = now().replace(microsecond=0) - timedelta(days=bounds.kept_days)
     pots = dict(zip(("failures", "quarantine"), letters.failed_between(month.start, month.end), strict=True))
     groups = [_group(pot, group) for pot, found in pots.items() for group in found]
     still_there = sum(group["letters"] for group in groups)
@@ -162,7 +162,7 @@ def _group(pot: str, group: LetterGroup) -> Values:
     }
 
 
-def _unknown_letters(month: Month, dead: Values, bounds: Bounds) -> Iterator[str]:
+def _notes_of_letters(month: Month, dead: Values, bounds: Bounds) -> Iterator[str]:
     yield (
         "Dead letters are those that are still there. One that was replayed or purged is gone, and a task that failed "
         "again counts where it failed last."
@@ -178,7 +178,7 @@ def _unknown_letters(month: Month, dead: Values, bounds: Bounds) -> Iterator[str
 
 
 _OUTCOMES = ("archived", "failed", "skipped")
-_NEVER_KNOWN = (
+_NOTES = (
     "Archives are counted by the sweeps that made them. The vault lists no archives by time, so those that were made "
     "by hand or by other programs are not in here, and neither are deletions (mgw vault deletions lists these).",
     "A session that failed or was skipped in several sweeps counts in each of them.",

@@ -27,7 +27,7 @@ def sweeps_between(redis: Redis, start: datetime, end: datetime) -> Iterator[Swe
         some = found[at : at + _READ_AT_ONCE]
         with redis.pipeline(transaction=False) as pipe:
             for sweep_id, _ in some:
-                pipe.hgetall(key(sweep_id.decode()))
+                pipe.hgetall(key(sweep_id.decode(errors="replace")))
             for (sweep_id, indexed_at), record in zip(some, pipe.execute(), strict=True):
                 sweep = _read(sweep_id, record)
                 if first <= (sweep.started_at.timestamp() if sweep else indexed_at) < last:

@@ -149,8 +149,8 @@ def test_this_month_is_not_over_and_a_running_sweep_counts_on(broker: Broker) ->
     found = read(broker, month_of(now()))
     assert (found["is_over"], found["sweeps"]["is_complete"], found["sweeps"]["running"]) == (False, False, 1)
     assert found["sweeps"]["each"][0]["finished_at"] is None
-    assert any(line.startswith("The month is not over") for line in found["unknown"])
-    assert any(line.startswith("1 sweep had not ended") for line in found["unknown"])
+    assert any(line.startswith("The month is not over") for line in found["notes"])
+    assert any(line.startswith("1 sweep had not ended") for line in found["notes"])
 
 
 @pytest.mark.parametrize("record", [{}, {"status": "exploded", "started_at": "soon"}])
@@ -161,7 +161,7 @@ def test_a_record_that_is_gone_or_broken_is_counted_as_unknown(broker: Broker, r
         broker.redis.hset(key("lost"), mapping=record)
     found = read(broker, LAST)
     assert (found["sweeps"]["count"], found["sweeps"]["is_complete"]) == (1, False)
-    assert any(line.startswith("1 sweep began in this month, but the record is gone") for line in found["unknown"])
+    assert any(line.startswith("1 sweep began in this month, but the record is gone") for line in found["notes"])
 
 
 def test_reasons_that_were_not_kept_are_counted(broker: Broker) -> None:
@@ -179,7 +179,7 @@ def test_letters_that_were_dropped_are_told(broker: Broker) -> None:
     broker.redis.zadd(KEYS.failures.gave_way_at, {name_of_group("order", Reason.FAILED, None): 1.0})
     found = read(broker, LAST)
     assert found["dead_letters"]["dropped_at_a_bound"] == 7
-    assert any(line.startswith("7 dead letters of this or other months were dropped") for line in found["unknown"])
+    assert any(line.startswith("7 dead letters of this or other months were dropped") for line in found["notes"])
 
 
 @pytest.mark.parametrize("options", [[], ["--format", "markdown"], ["--format", "csv"], ["--json"]], ids=" ".join)
