@@ -121,11 +121,15 @@ def _services(services: list[Values], now: datetime) -> Table:
 def _letters(pots: list[Values]) -> Table:
     table = _table(["pot", "letters", "largest groups"], right=("letters",))
     for one in pots:
-        groups = [f"{group['count']:,} {group['task']} {group['reason']}" for group in one["groups"]]
+        groups = [f"{group['count']:,} {_group(group)}" for group in one["groups"]]
         groups += [f"{one['dropped']:,} more were dropped at a bound"] if one["dropped"] else []
         for number, text in enumerate(groups or [""]):
             _add(table, *((one["pot"], _said(one["count"])) if number == 0 else ("", "")), text)
     return table
+
+
+def _group(group: Values) -> str:
+    return " ".join(filter(None, (group["task"], group["reason"]))) or "others"
 
 
 def _sweeps(sweeps: Values, now: datetime) -> Text:

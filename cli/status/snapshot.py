@@ -7,6 +7,7 @@ from ...schemas.fields import now
 from ..readings.broker import is_held
 from ..readings.said import Said
 from ..readings.servers import known_tasks, read, servers_of
+from ..readings.state import OTHER
 from ..target import Target
 from .facts import Facts
 
@@ -118,7 +119,7 @@ def _service(known: Facts, service: str) -> Values:
 def _pot(known: Facts, pot: str) -> Values:
     found = sorted(known.all("dead_letters", pot), key=lambda group: -group[1])
     groups = [
-        {"task": task, "reason": reason, "count": int(count)}
+        {"task": _known(task), "reason": _known(reason), "count": int(count)}
         for (_, task, reason), count in found[:_MOST_GROUPS]
         if count
     ]
@@ -131,6 +132,10 @@ def _pot(known: Facts, pot: str) -> Values:
         "dropped": known.count("dead_letters_dropped", pot),
         "groups": groups,
     }
+
+
+def _known(label: str) -> str | None:
+    return None if label == OTHER else label
 
 
 def _sweeps(known: Facts) -> Values:
