@@ -22,7 +22,7 @@ COMMANDS = {
     "status": ("status.command", "command", "Show everything at a glance, once or again and again."),
     "sweep": ("sweep", "command", "Archive what is due now, or list what would be archived."),
     "sweeps": ("sweeps", "command", "Show past sweeps; pause and resume sweeps."),
-    "queues": ("queues", "command", "Show what waits, and which queues are held because a service is down."),
+    "queues": ("queues.command", "command", "Show what waits and what is held; hold and release queues by hand."),
     "dead": ("dead.command", "command", "List, show, replay and purge dead letters: what failed for good."),
     "report": ("report.command", "command", "Report a month's sweeps, archives, failures and dead letters."),
     "flower": ("flower.command", "command", "Monitor workers, tasks and queues in a browser, behind a password."),

@@ -71,8 +71,9 @@ def backlogs(samples: Iterable[Sample], needs: Mapping[str, Sequence[str]]) -> I
 
 def is_held(known: Mapping[tuple[str, ...], float], queue: str, needs: Iterable[str]) -> bool:
     """Whether a queue that needs these services is held; `known` are samples by name and labels."""
+    by_itself = known.get(("queue_full", queue)) or any(known.get(("service_held", service)) for service in needs)
     return (
         ("queue_permits", queue) in known
-        or bool(known.get(("queue_full", queue)))
-        or any(known.get(("service_held", service)) for service in needs)
+        or bool(known.get(("queue_held_by_person", queue)))
+        or bool(by_itself and not known.get(("queue_released_by_person", queue)))
     )

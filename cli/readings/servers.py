@@ -7,7 +7,7 @@ from ..target import Target
 from .broker import FleetPart, QueuesPart
 from .said import Said
 from .server import Part, Server
-from .state import BeatPart, LettersPart, RedisPart, ServicesPart, SweepsPart, UsagePart
+from .state import BeatPart, ByHandPart, LettersPart, RedisPart, ServicesPart, SweepsPart, UsagePart
 
 BROKER, STATE = "broker", "state"
 
@@ -37,6 +37,7 @@ def _of_state(target: Target, tasks: Collection[str]) -> list[Part]:
     keys, bounds = target.delivery.keys, target.delivery.bounds
     parts: list[Part] = [
         ServicesPart(target),
+        ByHandPart(target),
         LettersPart("failures", keys.failures, bounds, tasks),
         LettersPart("quarantine", keys.quarantine, bounds.of_quarantine, tasks),
     ]

@@ -104,7 +104,8 @@ def _held(one: Values, now: datetime) -> str:
     if one["is_held"] is None:
         return _UNKNOWN
     if not one["is_held"]:
-        return ""
+        free = one.get("by_hand")
+        return f"kept free by {free['by']}: {free['reason']}" if free else ""
     held_secs = (now - one["since"]).total_seconds() if one["since"] else None
     text = ": ".join(filter(None, (one.get("held_for"), one["why"]))) or "limited"
     return text if held_secs is None else f"{text}, for {span(held_secs)}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...delivery.held_queues.holds import DEAD_LETTERS
+from ...delivery.held_queues.holds import DEAD_LETTERS, PERSON
 from ...schemas.fields import now
 from ..readings.broker import is_held
 from ..readings.said import Said
@@ -81,16 +81,38 @@ class Looks:
             "is_held": held if is_known else None,
             **_held_for(known, queue, needs),
             "permits": known.count("queue_permits", queue),
+            "by_hand": _by_hand(known, queue),
         }
 
 
 def _held_for(known: Facts, queue: str, needs: Any) -> Values:
-    """What a queue is held for, since when and why: its dead letters, or the service that restricts it most."""
+    """What a queue is held for, since when and why: a person, its dead letters, or the service that restricts it most.
+
+    Nothing, while a person keeps it free.
+    """
+    decided = _by_hand(known, queue)
+    if decided is not None:
+        why = f"{decided['by']}: {decided['reason']}"
+        held = {"held_for": PERSON, "since": decided["since"], "why": why}
+        return held if decided["is_held"] else dict.fromkeys(held)
     if known.flag("queue_full", queue):
         return {"held_for": DEAD_LETTERS, "since": None, "why": _FILLED}
     held = [service for service in needs if known.flag("service_held", service)]
     strictest = min(held, key=lambda service: known.count("service_permits", service) or 0, default=None)
     return {"held_for": strictest, **_since_and_why(known, strictest or "")}
+
+
+def _by_hand(known: Facts, queue: str) -> Values | None:
+    """What a person decided about a queue."""
+    by = known.note("queue_decided_by", queue)
+    if by is None:
+        return None
+    return {
+        "is_held": known.flag("queue_held_by_person", queue),
+        "by": by,
+        "reason": known.note("queue_decided_why", queue),
+        "since": known.time("queue_decided_since", queue),
+    }
 
 
 def _since_and_why(known: Facts, service: str) -> Values:

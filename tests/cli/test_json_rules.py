@@ -39,6 +39,9 @@ COMMANDS = {
     "sweeps list": [],
     "sweeps show": ["one"],
     "queues": [],
+    "queues hold": ["memory_graph.vault", "--reason", "it moves"],
+    "queues release": ["memory_graph.archival"],
+    "queues auto": ["memory_graph.archival"],
     "queues move": ["--from", "old:", "--yes"],
     "dead list": [],
     "dead show": ["1"],
@@ -81,6 +84,7 @@ def told(broker: Broker, tmp_path: Path) -> Callable[[str, list[str]], Any]:
     state.close("one")
     state.begin("two", Trigger.BEAT, now())
     HoldStore(broker.redis, KEYS).put("vault", 0, "it is down")
+    HoldStore(broker.redis, KEYS).hold_by_hand("memory_graph.archival", "alice", "it moves")
     letters = DeadLetters(broker.redis, KEYS, Bounds(most=3))
     options = {"eta": "2999-01-01T02:00:00+02:00", "expires": "2999-01-02T00:00:00+00:00"}
     for number in (1, 2, 3, 4, 1):

@@ -98,6 +98,26 @@ def test_a_queue_that_its_dead_letters_hold_says_so(broker: Broker) -> None:
     assert (queues["mails"]["is_held"], queues["mails"]["held_for"], queues["mails"]["permits"]) == (True, None, 0)
 
 
+def test_what_a_person_decided_about_a_queue_is_told_with_who_and_why(broker: Broker) -> None:
+    holds = HoldStore(broker.redis, KEYS)
+    holds.put("bank", 0, "it is down")
+    holds.hold_by_hand("orders", "alice", "we count the stock")
+    holds.release_by_hand("payments", "bob", "its breaker is wrong")
+    found = Looks(target_at(broker.url)).look()
+    queues = rows(found["queues"], "queue")
+    assert [(one["is_held"], one["held_for"], one["why"]) for one in queues.values()] == [
+        (True, "a person", "alice: we count the stock"),
+        (False, None, None),
+        (True, "bank", "it is down"),
+    ]
+    assert isinstance(queues["orders"]["since"], datetime)
+    assert (queues["payments"]["by_hand"]["is_held"], queues["payments"]["by_hand"]["by"]) == (False, "bob")
+    assert queues["mails"]["by_hand"] is None
+    shown = drawn(found, 100)
+    assert "a person: alice: we count the stock, for " in shown
+    assert "kept free by bob: its breaker is wrong" in shown
+
+
 def test_of_our_own_app_it_tells_the_newest_sweep_and_beat(broker: Broker) -> None:
     state = Sweeps(broker.redis)
     state.begin("sweep-1", Trigger.MANUAL, now())
