@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from ..clients.errors import IntegrationError
+from .completion.words import command_of
 from .extras import install_hint
 from .terminal.group import Group
 from .terminal.plain import plain_lines
@@ -18,10 +19,12 @@ from .terminal.plain import plain_lines
 COMMANDS = {
     "demo": ("demo.command", "command", "Watch the whole system archive real conversations, and check every word."),
     "dev": ("stack.dev", "command", "Run the whole stack on this machine to develop against."),
+    "status": ("status.command", "command", "Show everything at a glance, once or again and again."),
     "sweep": ("sweep", "command", "Archive what is due now, or list what would be archived."),
     "sweeps": ("sweeps", "command", "Show past sweeps; pause and resume sweeps."),
     "queues": ("queues.command", "command", "Show what waits and what is held; hold and release queues by hand."),
     "dead": ("dead.command", "command", "List, show, replay and purge dead letters: what failed for good."),
+    "report": ("report.command", "command", "Report a month's sweeps, archives, failures and dead letters."),
     "flower": ("flower.command", "command", "Monitor workers, tasks and queues in a browser, behind a password."),
     "metrics": ("metrics.command", "command", "Serve metrics of queues, workers and services for Prometheus."),
     "schema": ("schema.command", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
@@ -29,6 +32,11 @@ COMMANDS = {
     "migrate": ("migrate", "command", "Create or migrate the databases of the reference services."),
     "vault": ("vault.command", "command", "Manage the reference vault: its keys, and archives that have expired."),
     "serve": ("serve", "command", "Run one of the reference services in the foreground."),
+    "completion": (
+        "completion.command",
+        "command",
+        "Print the script that lets a shell complete mgw's words.",
+    ),
     "health": ("health", "command", "Check one part on this host; for a container's health check."),
 }
 
@@ -41,9 +49,11 @@ class LazyGroup(Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, which is imported now."""
+        """The command of this name, which is imported now; to complete words, one that only has the same words."""
         if cmd_name not in COMMANDS:
             return None
+        if ctx.resilient_parsing:
+            return command_of(cmd_name)
         module, attribute, _ = COMMANDS[cmd_name]
         return getattr(import_module(f"{__package__}.{module}"), attribute)
 

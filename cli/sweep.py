@@ -17,10 +17,15 @@ from ..tasks.archival.state import Status, sweeps
 from ..tasks.archival.tasks import sweep
 from .target import target_of
 from .terminal.failure import Failure
-from .terminal.output import show_json, show_table
+from .terminal.output import or_null, show_json, show_table
 from .terminal.wording import counted
 
 TIMEOUT_SECS = 60.0
+FIGURES = (
+    *("sweep_id", "trigger", "status", "reason", "started_at", "finished_at"),
+    *("total_processed", "archived_count", "failed_count", "skipped_count", "duration_ms", "success_rate"),
+    *("unreadable_rows", "unknown_statuses"),
+)
 
 
 @click.command()
@@ -63,7 +68,7 @@ def preview(as_json: bool) -> None:
                 "unreadable_rows": rows.unreadable,
                 "unknown_statuses": rows.unknown_statuses,
                 "rows": rows.named,
-                "sessions": [{**vars(item), "problem": item.problem or None} for item in found],
+                "sessions": [or_null(vars(item)) for item in found],
             }
         )
         return
@@ -80,7 +85,7 @@ def start(wait: bool, as_json: bool) -> None:
     sweeps().paused()  # fails at once if Redis is down; Celery alone would try for 20 seconds
     sent = sweep.delay()
     if not wait:
-        _tell({"status": "sent", "sweep_id": sent.id}, as_json)
+        _tell({**dict.fromkeys(FIGURES), "status": "sent", "sweep_id": sent.id}, as_json)
         return
     try:
         result = sent.get(timeout=TIMEOUT_SECS)
@@ -115,7 +120,7 @@ def _follow(sweep_id: str) -> dict[str, Any]:
 
 
 def summary(sweep_id: str) -> dict[str, Any]:
-    """The figures of a sweep."""
+    """The figures of a sweep, by the names in `FIGURES`."""
     state = sweeps()
     found, stats = state.get(sweep_id), state.stats(sweep_id)
     return {
@@ -124,6 +129,7 @@ def summary(sweep_id: str) -> dict[str, Any]:
         "status": str(found.status),
         "reason": found.reason or None,
         "started_at": format_timestamp(found.started_at),
+        "finished_at": format_timestamp(found.finished_at) if found.finished_at else None,
         **_figures(stats),
         "unreadable_rows": found.row_faults.unreadable,
         "unknown_statuses": found.row_faults.unknown_statuses,

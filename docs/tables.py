@@ -1,4 +1,6 @@
-"""The documents' tables: tasks, payloads and settings out of the code, capacities out of what was measured.
+"""The documents' tables: tasks, payloads, settings and exit codes out of the code, capacities out of what was measured.
+
+It also writes the words that shells complete, which are those of the commands.
 
 `python docs/tables.py` writes them into their files; `--check` only names the files that differ.
 """
@@ -11,8 +13,11 @@ from typing import Annotated, Any, get_args, get_origin
 
 import capacity
 from marshmallow import fields
+from memory_graph_workers.cli.completion.words import FILE, words_of, written
 from memory_graph_workers.cli.doctor import config as doctor_config
+from memory_graph_workers.cli.exit_codes import CODES, FAILS_IF
 from memory_graph_workers.cli.flower import config as flower_config
+from memory_graph_workers.cli.main import mgw
 from memory_graph_workers.cli.metrics.families import COUNTERS, GAUGES, HEARD, PREFIX
 from memory_graph_workers.clients import config as clients_config
 from memory_graph_workers.schemas.registry import SessionRegistrationSchema, UsageReportSchema
@@ -30,11 +35,12 @@ from memory_graph_workers.tasks.archival import tasks as archival
 
 ROOT = Path(__file__).parent.parent
 FILES = {
-    "docs/reference.md": ("operations", "settings", "service-settings"),
+    "docs/reference.md": ("operations", "settings", "service-settings", "exit-codes", "failures"),
     "docs/producers.md": ("payloads",),
     "docs/scaling.md": ("capacities",),
     "docs/operations.md": ("metrics",),
 }
+WORDS = f"cli/completion/{FILE}"
 UNITS = {"_SECS": "seconds", "_HOURS": "hours", "_DAYS": "days", "_BYTES": "bytes"}
 TASKS = (registry, vault, archival)
 SERVICE_SETTINGS = (web_config, database_config, registry_config, vault_config, memory_graph_config)
@@ -52,12 +58,13 @@ KINDS |= {"Switch": "true or false", "Enum": "one of"}
 
 def main() -> int:
     """Write the tables, or check them; 1 if a file differs."""
-    differing = [name for name in FILES if (ROOT / name).read_text() != filled(name)]
+    made = {name: filled(name) for name in FILES} | {WORDS: written(words_of(mgw))}
+    differing = [name for name, text in made.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
     if "--check" in sys.argv:
         sys.stderr.writelines(f"{name} is out of date; run: python docs/tables.py\n" for name in differing)
         return int(bool(differing))
     for name in differing:
-        (ROOT / name).write_text(filled(name))
+        (ROOT / name).write_text(made[name])
     return 0
 
 
@@ -82,6 +89,8 @@ def tables() -> dict[str, str]:
         "payloads": table(["payload", "field", "type", "required"], payloads()),
         "settings": table(settings, rows(tasks_config, clients_config, flower_config, doctor_config)),
         "service-settings": table(settings, rows(*SERVICE_SETTINGS)),
+        "exit-codes": table(["code", "meaning"], map(list, CODES.items())),
+        "failures": table(["command", "ends with 1 if"], failures()),
         "capacities": table([*capacity.COLUMNS], capacity.capacities()),
     }
 
@@ -90,6 +99,12 @@ def table(columns: list[str], lines: Iterable[list[str]]) -> str:
     """A table in Markdown."""
     cells = [columns, ["---"] * len(columns), *lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def failures() -> Iterator[list[str]]:
+    """When each command fails, beyond what all have in common."""
+    for name, when in FAILS_IF.items():
+        yield [f"`mgw {name}`", when or "nothing else"]
 
 
 def metrics() -> Iterator[list[str]]:

@@ -15,13 +15,13 @@ from ...delivery.dead_letters.chords import body_can_run, part_of
 from ...delivery.dead_letters.groups import title_of
 from ...delivery.dead_letters.replay import NotReplayable
 from ...delivery.dead_letters.store import Entry
-from ...delivery.messages.call_options import kept_options
+from ...delivery.messages.call_options import kept_options, time_of
 from ...schemas.base import ValidationError
-from ...schemas.fields import parse_timestamp
+from ...schemas.fields import format_timestamp, parse_timestamp
 from ..target import Target, app_option, target_of
 from ..terminal.failure import Failure
 from ..terminal.group import Group
-from ..terminal.output import ask, show_json, show_table
+from ..terminal.output import ask, or_null, show_json, show_table
 from ..terminal.plain import plain
 from ..terminal.wording import ago, counted
 from .ids import shortened, whole_id
@@ -31,6 +31,7 @@ from .selection import Selection, selecting
 _WHAT = "task, reason, error"  # one column: on a terminal of 80 columns three have no room
 _GROUP_COLUMNS = ["letters", "first", "last", _WHAT, "sample"]
 _COLUMNS = ["failed", "id", _WHAT, "message"]
+_BODY_RUNS = {True: "its body runs when all parts have succeeded", False: "its body will not run any more"}
 _GONE = "It is gone, or its task has failed again since the letter was read."
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -168,11 +169,17 @@ def purge(app_name: str | None, selection: Selection, yes: bool, as_json: bool) 
 def _how_it_runs(target: Target, letter: DeadLetter) -> dict[str, Any]:
     """When a replay runs, until when, and whether it is a part of a chord whose body can still run."""
     options, part = kept_options(letter.payload), part_of(letter.payload)
-    found = {name: options[name] for name in ("eta", "expires") if name in options}
-    if part is not None:
-        can = body_can_run(target.app, part)
-        found["chord"] = "its body runs when all parts have succeeded" if can else "its body will not run any more"
-    return found
+    chord = None if part is None else _BODY_RUNS[body_can_run(target.app, part)]
+    return {"eta": _time(options.get("eta")), "expires": _time(options.get("expires")), "chord": chord}
+
+
+def _time(sent: Any) -> str | None:
+    """A time as a sender wrote it, in our form; None where it is none."""
+    found = time_of(sent)
+    try:
+        return format_timestamp(found) if found else None
+    except OverflowError:  # in UTC it is before the year 1, or after 9999
+        return None
 
 
 def _list_letters(target: Target, selection: Selection, limit: int, as_json: bool) -> dict[str, Any]:
@@ -317,4 +324,4 @@ def _facts(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _all_facts(letter: DeadLetter) -> dict[str, Any]:
-    return {**asdict(letter), "message": letter.message or None}
+    return or_null(asdict(letter))

@@ -1,6 +1,5 @@
 """`mgw demo`: run the whole system on a file of conversations and check every word of the archives."""
 
-import json
 import sys
 import time
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from ..stack.directory import temporary_directory
 from ..stack.processes import Children
 from ..stack.stack import Stack
 from ..terminal.failure import Failure
+from ..terminal.output import show_json
 from ..terminal.progress import Steps
 from .conversations import Conversation, read_conversations, shipped
 from .ledger import AGED_BY, Entry, kind_of, read_ledger
@@ -154,7 +154,7 @@ def command(source: Path | None, as_json: bool, keep_logs: bool) -> None:
 def show(figures: Figures, *, as_json: bool) -> None:
     """Print the figures as one JSON object, or as a table with a hint where to look next."""
     if as_json:
-        click.echo(json.dumps(figures.as_json()))
+        show_json(figures.as_json())
         return
     table = Table("figure", "count", title="Result")
     for name, value in figures.as_json().items():

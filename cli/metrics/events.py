@@ -18,9 +18,9 @@ from ...delivery.connections.connection import connect
 from ...delivery.connections.replies import spoken
 from ...delivery.messages.envelope import Malformed, read_envelope
 from ...delivery.messages.message import body_of, refuse_large
+from ..readings.state import OTHER
 from ..target import Target
 from .families import HEARD, PREFIX
-from .state import OTHER
 
 T = TypeVar("T", Counter, Histogram)
 

@@ -1,19 +1,12 @@
 """Every metric that we export, in one place: its name, its labels and what it says."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from ..readings.said import Sample
+
 PREFIX = "mgw_"
-
-
-class Sample(NamedTuple):
-    """One value; `labels` in the order of its row in `GAUGES` or `COUNTERS`."""
-
-    name: str
-    value: float
-    labels: tuple[str, ...] = ()
 
 
 # A gauge's name, its labels, and what it says.

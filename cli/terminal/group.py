@@ -19,7 +19,7 @@ class Group(click.Group):
         Raises: click.UsageError if there is none.
         """
         name: Any = args[0]
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
+        if not ctx.resilient_parsing and self.get_command(ctx, name) is None and not name.startswith("-"):
             near = get_close_matches(name, self.list_commands(ctx), n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise click.UsageError(f"There is no command {plain(name)}.{hint}", ctx)

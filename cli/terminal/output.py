@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...schemas.fields import format_timestamp
 from .plain import plain, plain_json
 
 _WIDE = 220
@@ -17,8 +19,16 @@ _NARROW = 8
 
 
 def show_json(value: Any) -> None:
-    """Print one JSON value on standard output."""
-    click.echo(plain_json(json.dumps(value, ensure_ascii=False, default=str)))
+    """Print one JSON value on standard output, with each time in UTC, like 2026-03-01T12:00:00Z.
+
+    What is unknown, or is not there, is null: give None, and never leave a key out or give an empty text.
+    """
+    click.echo(plain_json(json.dumps(value, ensure_ascii=False, default=_in_json)))
+
+
+def or_null(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values for JSON: an empty text, with which our own records say that there is none, is null."""
+    return {name: None if value == "" else value for name, value in values.items()}
 
 
 def show_table(
@@ -60,6 +70,12 @@ def _least_width(columns: Sequence[str], rows: Sequence[Sequence[Text]], whole: 
         for column, found in zip(columns, widths, strict=True)
     ]
     return sum(least) + 3 * len(columns) + 1
+
+
+def _in_json(value: Any) -> str:
+    if isinstance(value, datetime):
+        return format_timestamp(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON yet: give it one in show_json, or pass JSON")
 
 
 def _cell(value: Any) -> Text:

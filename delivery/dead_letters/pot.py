@@ -210,6 +210,17 @@ class Pot:
                     )
         return found
 
+    def counts_between(self, first: float, end: float) -> dict[str, int]:
+        """How many letters of each group failed from `first` on and before `end`, in seconds since 1970."""
+        names = [_text(name) for name in self._redis.zrange(self.keys.groups_by_count, 0, -1)]
+        found: dict[str, int] = {}
+        for some in slices(names, _READ_AT_ONCE):
+            with self._redis.pipeline(transaction=False) as pipe:
+                for name in some:
+                    pipe.zcount(self.keys.group(name), first, f"({end}")
+                found.update(zip(some, pipe.execute(), strict=True))
+        return found
+
     def queues_of_larger(self, count: float, size_bytes: float) -> set[str]:
         """The queues of the groups that have at least so many letters, or so many bytes."""
         with self._redis.pipeline(transaction=True) as pipe:

@@ -146,6 +146,15 @@ class DeadLetters:
             found += [group_named(name, sizes.get(name), gave_way.get(name)) for name in {**sizes, **gave_way}]
         return sorted(found, key=lambda group: -group.count)
 
+    def failed_between(self, first: datetime, end: datetime) -> "tuple[list[LetterGroup], list[LetterGroup]]":
+        """The groups with letters that failed in this time and are still there, and those in quarantine.
+
+        `count` is how many letters of that time a group has; the largest comes first.
+        """
+        self._mend_groups()
+        failures, quarantine = (_counted(pot.counts_between(first.timestamp(), end.timestamp())) for pot in self._pots)
+        return failures, quarantine
+
     def gave_way(self) -> "list[LetterGroup]":
         """The groups of which letters were dropped because a bound was reached."""
         return [group_named(name, None, found) for pot in self._pots for name, found in pot.gave_way().items()]
@@ -294,6 +303,11 @@ class DeadLetters:
             self._failures.regroup(places.values())
         self._failures.forget_gone()
         self._failures.recount()
+
+
+def _counted(counts: "dict[str, int]") -> "list[LetterGroup]":
+    found = [dataclasses.replace(group_named(name, None, None), count=count) for name, count in counts.items() if count]
+    return sorted(found, key=lambda group: -group.count)
 
 
 _NAMES = {field.name for field in dataclasses.fields(DeadLetter)}

@@ -61,6 +61,12 @@ class Sweep:
         return (now() - self.started_at).total_seconds()
 
     @classmethod
+    def found(cls, sweep_id: str, record: dict[bytes, bytes]) -> "Sweep | None":
+        """Return the sweep of a record in Redis; None if there is none."""
+        values = {name.decode(): value.decode() for name, value in record.items()}
+        return cls.read(sweep_id, values) if "started_at" in values else None
+
+    @classmethod
     def read(cls, sweep_id: str, values: dict[str, str]) -> "Sweep":
         """Return the sweep that Redis holds as these values."""
         finished = values.get("finished_at")
@@ -273,9 +279,7 @@ class Sweeps:
 
     def find(self, sweep_id: str) -> Sweep | None:
         """Return one sweep; None if there is none, as after a failover that lost it, in the middle of a task, too."""
-        found: dict[bytes, bytes] = self._redis.hgetall(key(sweep_id))
-        values = {name.decode(): value.decode() for name, value in found.items()}
-        return Sweep.read(sweep_id, values) if "started_at" in values else None
+        return Sweep.found(sweep_id, self._redis.hgetall(key(sweep_id)))
 
     def newest(self, limit: int = 20) -> Iterator[Sweep]:
         """Yield sweeps, newest first; those older than 90 days are gone."""

@@ -219,11 +219,17 @@ def test_a_letter_of_a_chords_part_says_whether_its_body_can_run(
 
 
 def test_a_letter_says_when_it_is_due_and_until_when(shop: Shop, put: Callable[..., str]) -> None:
-    times = {"eta": "2999-01-01T00:00:00+00:00", "expires": "2999-01-02T00:00:00+00:00"}
+    times = {"eta": "2999-01-01T02:00:00+02:00", "expires": "2999-01-02T00:00:00+00:00"}
     put("later", payload={"args": [], "kwargs": {}, "options": times})
     shown = shop.read("dead", "--app", "shop:app", "show", "later")
-    assert {name: shown[name] for name in times} == times
-    assert "chord" not in shown
+    assert (shown["eta"], shown["expires"]) == ("2999-01-01T00:00:00Z", "2999-01-02T00:00:00Z")
+    assert shown["chord"] is None
+
+
+@pytest.mark.parametrize("eta", ["0001-01-01T00:00:00+05:00", "soon", 5])
+def test_a_time_that_is_none_is_null_and_hides_no_letter(shop: Shop, put: Callable[..., str], eta: object) -> None:
+    put("odd", payload={"args": [], "kwargs": {}, "options": {"eta": eta}})
+    assert shop.read("dead", "--app", "shop:app", "show", "odd")["eta"] is None
 
 
 @pytest.mark.parametrize(("more", "option"), [(PART, "--alone"), (PAST, "--even-if-expired")])

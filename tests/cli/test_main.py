@@ -76,7 +76,7 @@ def test_every_whole_number_that_a_command_takes_has_a_least_value():
     loose = [
         (command, option.name)
         for name in COMMANDS
-        for command, option in options(root.get_command(None, name))
+        for command, option in options(root.get_command(click.Context(root), name))
         if isinstance(option.type, click.types.IntParamType)
         and (not isinstance(option.type, click.IntRange) or option.type.min is None)
     ]

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from support.promtool import promtool as promtool
 from support.scraping import QUEUES, by_name, scrape, scraped, served, target_at, text_of
 from support.shared_broker import broker as broker
 from support.shared_broker import running as running
+from support.silent import silent as silent
 from support.waiting import SOON_SECS, until
 
 KEYS = Keys("shop")
@@ -133,15 +134,6 @@ def test_while_redis_is_away_it_says_so_and_tells_nothing_old(tmp_path: Path) ->
     assert scraped(exporter)["mgw_redis_up", "broker"] == 1
     broker.redis.close()
     broker.stop()
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """A server that takes connections and never says a word."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
 
 
 def test_a_redis_that_says_nothing_holds_up_no_scrape_and_no_caller(silent: str) -> None:

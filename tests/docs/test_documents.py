@@ -42,7 +42,7 @@ LINES = [line for _, block in blocks("bash") for line in block.splitlines()]
 COMMANDS = list(dict.fromkeys(line for line in LINES if line and not line.startswith("#")))
 SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower|metrics)", line)]
 CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
-MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|queues|sweep|sweeps|dead|schema)\b", line)]
+MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|queues|status|sweep|sweeps|dead|schema)\b", line)]
 VAULT = [line for line in COMMANDS if "mgw vault " in line]
 MIGRATE = [line for line in COMMANDS if line.startswith("mgw migrate")]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]

@@ -13,11 +13,13 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from ...delivery.connections.connection import connect
-from .families import Sample
+from ...delivery.connections.replies import spoken
+from .said import Note, Said, Sample
 
 T = TypeVar("T")
 
 _SECS = 1.5  # for a connection, and for a reply
+_AWAY = (RedisError, OSError, TimeoutError)
 
 
 class Part(Protocol):
@@ -29,7 +31,7 @@ class Part(Protocol):
         """Add commands to a pipeline."""
         ...
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def told(self, replies: Sequence[Any]) -> Iterator[Said]:
         """What their replies say."""
         ...
 
@@ -70,46 +72,49 @@ class Server:
         self._last_read = 0.0
         self.reading, self.ping = Shared(self._read), Shared(self._redis.ping)
 
-    def samples(self, reading: "Future[list[Sample]]", deadline: float) -> list[Sample]:
+    def said(self, reading: "Future[list[Said]]", deadline: float) -> list[Said]:
         """What a reading says by this time of the monotonic clock; that the server is away, if it says nothing."""
-        found = _in_time(reading, deadline)
-        return [*(found or [Sample("redis_up", 0, (self.name,))]), *self._when_read()]
+        try:
+            found = _in_time(reading, deadline)
+        except _AWAY as error:
+            found = [Sample("redis_up", 0, (self.name,)), Note("redis_error", spoken(error), (self.name,))]
+        return [*found, *self._when_read()]
 
     def answers(self, ping: "Future[bool]", deadline: float) -> bool:
         """Whether a ping is answered by this time."""
-        return bool(_in_time(ping, deadline))
+        with suppress(*_AWAY):
+            return _in_time(ping, deadline)
+        return False
 
     def _when_read(self) -> Iterator[Sample]:
         if self._last_read:
             yield Sample("last_read_timestamp_seconds", self._last_read, (self.name,))
 
-    def _read(self) -> list[Sample]:
+    def _read(self) -> list[Said]:
         began = time.monotonic()
         with self._redis.pipeline(transaction=False) as pipe:
             ends = [_asked(part, pipe) for part in self._parts]
             replies: list[Any] = pipe.execute(raise_on_error=False)
         self._last_read = time.time()
         parts = zip(self._parts, _slices(replies, ends), strict=True)
-        told = [sample for part, own in parts for sample in self._told(part, own)]
+        told = [one for part, own in parts for one in self._told(part, own)]
         return [
             Sample("redis_up", 1, (self.name,)),
             Sample("read_seconds", time.monotonic() - began, (self.name,)),
             *told,
         ]
 
-    def _told(self, part: Part, replies: list[Any]) -> list[Sample]:
+    def _told(self, part: Part, replies: list[Any]) -> list[Said]:
         """What a part says; only that it cannot be read, if Redis refused a command of it or its data are broken."""
         labels = self.name, part.name
-        with suppress(ValueError, TypeError, LookupError, AttributeError):
+        with suppress(ValueError, TypeError, LookupError, AttributeError, OverflowError):
             if not any(isinstance(reply, Exception) for reply in replies):
                 return [Sample("part_readable", 1, labels), *part.told(replies)]
         return [Sample("part_readable", 0, labels)]
 
 
-def _in_time(running: "Future[T]", deadline: float) -> T | None:
-    with suppress(RedisError, OSError, TimeoutError):
-        return running.result(max(0.0, deadline - time.monotonic()))
-    return None
+def _in_time(running: "Future[T]", deadline: float) -> T:
+    return running.result(max(0.0, deadline - time.monotonic()))
 
 
 def _asked(part: Part, pipe: Any) -> int:

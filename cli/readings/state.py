@@ -12,12 +12,13 @@ from ...delivery.held_queues.breakers import CLOSED, HALF_OPEN, OPEN, breaker_of
 from ...delivery.held_queues.by_hand import read_by_hand
 from ...delivery.held_queues.holds import ASKED, DOWN, GROWING, TRIAL, hold_of
 from ...delivery.keys import PotKeys
+from ...schemas.fields import format_timestamp
 from ...tasks.archival.glance import ask_sweeps, read_sweeps
-from ...tasks.archival.state import Status
+from ...tasks.archival.state import Status, Sweep
 from ...tasks.beats import ask_beats
 from ...tasks.usage_counts import ask_counts, read_counts
 from ..target import Target
-from .families import Sample
+from .said import Note, Said, Sample
 
 OTHER = "other"  # in the place of a name that this app does not know
 _CAUSES = {DOWN: "down", TRIAL: "trial", GROWING: "growing", ASKED: "asked"}
@@ -40,7 +41,7 @@ class ServicesPart:
             pipe.hgetall(self._keys.hold(service))
         pipe.hkeys(self._keys.full)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def told(self, replies: Sequence[Any]) -> Iterator[Said]:
         """How each service is held, and which queues are for their dead letters; then the breakers are asked."""
         *holds, full = replies
         for service, found in zip(self._services, holds, strict=True):
@@ -52,6 +53,8 @@ class ServicesPart:
             if hold is not None:
                 yield Sample("service_permits", max(0, hold.permits), (service,))
                 yield Sample("service_held_seconds", _age_secs(hold.since), (service,))
+                yield Note("service_held_why", hold.why, (service,))
+                yield Note("service_held_since", format_timestamp(hold.since), (service,))
         for queue in self._queues:
             yield Sample("queue_full", queue.encode() in full, (queue,))
         for service in self._services:
@@ -79,13 +82,17 @@ class ByHandPart:
         """Ask for all of it."""
         pipe.hgetall(self._key)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def told(self, replies: Sequence[Any]) -> Iterator[Said]:
         """Which of the app's queues a person holds, and which one keeps free."""
         decided = read_by_hand(replies[0])
         for queue in self._queues:
-            is_held = decided[queue].is_held if queue in decided else None
-            yield Sample("queue_held_by_person", is_held is True, (queue,))
-            yield Sample("queue_released_by_person", is_held is False, (queue,))
+            found = decided.get(queue)
+            yield Sample("queue_held_by_person", found is not None and found.is_held, (queue,))
+            yield Sample("queue_released_by_person", found is not None and not found.is_held, (queue,))
+            if found is not None:
+                yield Note("queue_decided_by", found.by, (queue,))
+                yield Note("queue_decided_why", found.reason, (queue,))
+                yield Note("queue_decided_since", format_timestamp(found.since), (queue,))
 
 
 class LettersPart:
@@ -132,7 +139,7 @@ class SweepsPart:
         """Ask for it in one step of Redis."""
         ask_sweeps(pipe)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def told(self, replies: Sequence[Any]) -> Iterator[Said]:
         """Whether sweeps are paused, and how far the newest is; nothing of it before the first one."""
         paused, newest = read_sweeps(replies)
         yield Sample("sweeps_paused", paused)
@@ -147,6 +154,17 @@ class SweepsPart:
         for outcome, count in counts.items():
             yield Sample("sweep_sessions", count, (outcome,))
         yield Sample("sweep_batches_in_flight", newest.batches)
+        yield from _notes_of(newest.sweep)
+
+
+def _notes_of(sweep: Sweep) -> Iterator[Note]:
+    yield Note("sweep_id", sweep.sweep_id)
+    yield Note("sweep_trigger", str(sweep.trigger))
+    yield Note("sweep_started_at", format_timestamp(sweep.started_at))
+    if sweep.finished_at:
+        yield Note("sweep_finished_at", format_timestamp(sweep.finished_at))
+    if sweep.reason:
+        yield Note("sweep_reason", sweep.reason)
 
 
 class BeatPart:

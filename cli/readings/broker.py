@@ -7,7 +7,7 @@ from typing import Any
 from ...delivery.broker.load import ask_fleet, ask_waiting, read_fleet, read_waiting
 from ...tasks.operation import SENT_AT
 from ..target import Target
-from .families import Sample
+from .said import Sample
 
 
 class FleetPart:
@@ -63,14 +63,17 @@ def backlogs(samples: Iterable[Sample], needs: Mapping[str, Sequence[str]]) -> I
         if name != "queue_messages_waiting":
             continue
         queue = labels[0]
-        by_itself = known.get(("queue_full", queue)) or any(
-            known.get(("service_held", service)) for service in needs.get(queue, ())
-        )
-        is_held = (
-            ("queue_permits", queue) in known
-            or bool(known.get(("queue_held_by_person", queue)))
-            or bool(by_itself and not known.get(("queue_released_by_person", queue)))
-        )
+        held = is_held(known, queue, needs.get(queue, ()))
         waiting, in_flight = known[name, queue], known.get(("queue_messages_in_flight", queue), 0)
-        yield Sample("queue_held", is_held, (queue,))
-        yield Sample("queue_backlog", 0 if is_held else waiting + in_flight, (queue,))
+        yield Sample("queue_held", held, (queue,))
+        yield Sample("queue_backlog", 0 if held else waiting + in_flight, (queue,))
+
+
+def is_held(known: Mapping[tuple[str, ...], float], queue: str, needs: Iterable[str]) -> bool:
+    """Whether a queue that needs these services is held; `known` are samples by name and labels."""
+    by_itself = known.get(("queue_full", queue)) or any(known.get(("service_held", service)) for service in needs)
+    return (
+        ("queue_permits", queue) in known
+        or bool(known.get(("queue_held_by_person", queue)))
+        or bool(by_itself and not known.get(("queue_released_by_person", queue)))
+    )

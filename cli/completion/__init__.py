@@ -1,0 +1,1 @@
+"""`mgw completion`: lets a shell complete commands and options."""

@@ -1,0 +1,1 @@
+"""`mgw status`: everything that an operator looks at first, on one screen."""
