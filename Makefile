@@ -175,7 +175,8 @@ LOCK = $(BIN)/uv pip compile --constraint constraints.txt --universal --python-v
 
 # Everything that docker-compose.yml and the Dockerfile say, checked and run without Docker.
 compose-check: $(STAMP)
-	@! docker compose version >/dev/null 2>&1 || SECRETS_DIR=./secrets docker compose config --quiet
+	@! docker compose version >/dev/null 2>&1 || SECRETS_DIR=./secrets docker compose \
+		--file docker-compose.yml --file deploy/prometheus/docker-compose.yml config --quiet
 	$(BIN)/pytest $(addprefix tests/deployment/test_,compose_file.py deployment.py image.py) $(ARGS)
 
 # The same for deploy/kubernetes; needs kubectl, and no cluster.

@@ -47,7 +47,7 @@ ROWS: dict[str, list[Panel]] = {
             "Countdowns wait in Redis until they are due. Messages without sent_at have no age.",
             {
                 "countdowns": "max(mgw_messages_scheduled{SEL})",
-                "without a date: {{queue}}": "max by (queue) (mgw_queue_messages_undated{SEL}) > 0",
+                "without a date: {{queue}}": "max by (queue) (mgw_queue_messages_undated{SEL})",
             },
         ),
         Panel(

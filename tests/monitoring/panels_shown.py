@@ -7,7 +7,7 @@ from typing import Any
 from monitoring.rules import FOLDER
 
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
-_FILLED_IN = {"$instance": ".*", "$__rate_interval": "10s"}
+_FILLED_IN = {"$instance": ".*", "$__rate_interval": "5m"}
 
 
 def panels() -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Producers as processes: `enqueue` sends two tasks and ends; `report PORT` cannot send its usage reports, and says so.
+"""Producers as processes: `enqueue` sends tasks and ends; `report PORT` cannot send its usage reports, and says so.
 
 `report` runs until it is killed, and reaches no broker.
 """
@@ -6,6 +6,7 @@
 import signal
 import sys
 
+from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.registry import get_session, health_check
 from memory_graph_workers.tasks.usage import UsageReporter
 from memory_graph_workers.tasks.usage_metrics import ReporterCollector
@@ -13,7 +14,8 @@ from prometheus_client import REGISTRY, start_http_server
 
 
 def enqueue() -> None:
-    """Send a task that needs the Registry, and one of a queue that needs nothing."""
+    """Send a task whose payload is wrong, one that calls the Registry, and one of a queue that is never held."""
+    app.send_task(get_session.name, kwargs={"wrong": True}, ignore_result=True)
     get_session.apply_async(("s-1",), ignore_result=True)
     health_check.apply_async(ignore_result=True)
 

@@ -39,6 +39,7 @@ class Fleet:
         self._folder, self._processes = folder, list[Forked]()
         self.broker = Broker(folder)
         self.redis: Any = self.broker.redis
+        self.redis.config_set("maxmemory", 2**30)
         self.redis.execute_command("ACL", "SETUSER", "metrics", *_USER.split())
         self._silent = socket.create_server((LOOPBACK, 0))  # a Registry that takes calls and never responds
         self._environ = {
@@ -75,7 +76,7 @@ class Fleet:
     # What can befall it
 
     def lose_worker_and_standby(self) -> None:
-        """Kill the worker at work, while tasks wait, and one of two beats."""
+        """Kill the worker at work, while another task waits, and one of two beats."""
         assert self._run("producer", "enqueue").wait(LONGEST_SECS) == 0
         until(lambda: self._messages("in_flight") and self._messages("waiting"))
         os.killpg(self._worker.pid, signal.SIGKILL)
