@@ -98,18 +98,22 @@ ROWS: dict[str, list[Panel]] = {
             {"{{service}}": "max by (service) (mgw_service_permits{SEL})"},
         ),
         Panel(
-            "Queues held for their dead letters",
-            "Only with DEAD_LETTERS_WHEN_FULL=hold: they stand until somebody replays or purges.",
+            "Held for their dead letters",
+            "Only with DEAD_LETTERS_WHEN_FULL=hold: these queues stand until somebody replays or purges.",
             {"{{queue}}": "max by (queue) (mgw_queue_full{SEL})"},
             kind="state-timeline",
             names={0: ("no", "green"), 1: ("held", "red")},
         ),
         Panel(
-            "Sweeps are paused",
-            "By mgw sweeps pause.",
-            {"paused": "max(mgw_sweeps_paused{SEL})"},
+            "Decided by a person",
+            "By mgw queues hold and release, and by mgw sweeps pause: until a person ends it.",
+            {
+                "{{queue}}": "max by (queue) (mgw_queue_held_by_person{SEL})"
+                " + 2 * max by (queue) (mgw_queue_released_by_person{SEL})",
+                "sweeps": "max(mgw_sweeps_paused{SEL})",
+            },
             kind="state-timeline",
-            names={0: ("no", "green"), 1: ("paused", "orange")},
+            names={0: ("no", "green"), 1: ("held", "orange"), 2: ("kept free", "purple")},
         ),
     ],
     "Failures and dead letters": [

@@ -28,6 +28,7 @@ ACTS: list[dict[Fault, set[str]]] = [
             "MgwNoStandbyBeat",
         },
         Fleet.lose_services: {"MgwServiceHeld", "MgwServiceHeldLong", "MgwBreakerOpen", "MgwQueueFull"},
+        Fleet.decide_by_hand: {"MgwQueueHeldByPerson", "MgwQueueReleasedByPerson"},
         Fleet.fail_tasks: {
             *("MgwDeadLettersGrowing", "MgwDeadLettersOneKind", "MgwDeadLettersNearBound", "MgwDeadLettersDropped"),
             *("MgwQuarantineNotEmpty", "MgwUsageReportsFailing"),

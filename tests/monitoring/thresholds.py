@@ -112,9 +112,14 @@ def dropped(pot: str, values: str) -> Series:
     return {f'mgw_dead_letters_dropped{{pot="{pot}"}}': values}
 
 
-def simple(series: str, fires: float, quiet: float) -> Case:
+def full(is_full: int, released: int) -> Series:
+    """A queue whose dead letters fill up, or that a person keeps free."""
+    return at(is_full, 'mgw_queue_full{queue="q"}') | at(released, 'mgw_queue_released_by_person{queue="q"}')
+
+
+def simple(series: str, fires: float, quiet: float, every_secs: int = EVERY_SECS) -> Case:
     """An alert that looks at one value."""
-    return Case((at(fires, series),), (at(quiet, series),))
+    return Case((at(fires, series),), (at(quiet, series),), every_secs=every_secs)
 
 
 _FALLING = f"10x{_BEFORE} 7.5x3 5.6x3 4.2x3 3.2x3 2.4x3 2{_ALWAYS}"  # a quarter a minute
@@ -141,7 +146,9 @@ CASES = {
         (queue(in_flight=_NOW_AND_THEN), queue(waiting=_NOW_AND_THEN), queue(held=1), queue(unknown=1)),
     ),
     "MgwQueueLate": Case((late(901, 0),), (late(900, 0), late(5000, 1))),
-    "MgwQueueFull": simple('mgw_queue_full{queue="q"}', 1, 0),
+    "MgwQueueFull": Case((full(1, 0),), (full(0, 0), full(1, 1))),
+    "MgwQueueHeldByPerson": simple('mgw_queue_held_by_person{queue="q"}', 1, 0, every_secs=240),
+    "MgwQueueReleasedByPerson": simple('mgw_queue_released_by_person{queue="q"}', 1, 0, every_secs=240),
     "MgwServiceHeld": Case((held_secs(601),), (held_secs(600), {})),
     "MgwServiceHeldLong": Case((held_secs(3601),), (held_secs(3600), {})),
     "MgwBreakerOpen": Case(
@@ -191,19 +198,13 @@ CASES = {
     "MgwSweepIncomplete": Case((sweep(1, 60, 0),), (sweep(0, 60, 0), sweep(1, 60, 1))),
     "MgwSweepSessionsFailed": simple('mgw_sweep_sessions{outcome="failed"}', 1, 0),
     "MgwSweepTooOld": Case((sweep(0, 93_601, 0),), (sweep(0, 93_600, 0), sweep(0, 999_999, 1))),
-    "MgwSweepsPaused": Case((constant(mgw_sweeps_paused=1),), (constant(mgw_sweeps_paused=0),), every_secs=240),
+    "MgwSweepsPaused": simple("mgw_sweeps_paused", 1, 0, every_secs=240),
 }
 
 
-def tests(every_secs: int) -> list[dict[str, Any]]:
-    """The cases with this interval as promtool's unit tests.
-
-    An alert fires when its `for` is over, and not one evaluation before.
-    """
-    return [one for alert, case in CASES.items() if case.every_secs == every_secs for one in _of(alert, case)]
-
-
-def _of(alert: str, case: Case) -> list[dict[str, Any]]:
+def tests(alert: str) -> list[dict[str, Any]]:
+    """An alert's case as promtool's unit tests: it fires when its `for` is over, and not one evaluation before."""
+    case = CASES[alert]
     firing = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})'
     fires_secs = case.since_secs + secs_of(ALERTS[alert]["for"])
     checks = [(fires_secs - case.every_secs, firing, 0), (fires_secs, firing, 1)]

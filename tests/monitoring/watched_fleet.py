@@ -88,6 +88,11 @@ class Fleet:
         HoldStore(self.redis, KEYS).note_full(ARCHIVAL)
         RedisStorage(self.redis, "vault").state = "open"
 
+    def decide_by_hand(self) -> None:
+        """Let somebody hold a queue, and keep another one free."""
+        HoldStore(self.redis, KEYS).hold_by_hand("memory_graph.registry", "ann", "the Registry moves")
+        HoldStore(self.redis, KEYS).release_by_hand("memory_graph.vault", "ann", "its breaker is wrong")
+
     def fail_tasks(self) -> None:
         """Let more tasks fail for good than letters are kept, a message be junk, and usage reports be refused."""
         letters = DeadLetters(self.redis, KEYS, Bounds(most=MOST_LETTERS))
