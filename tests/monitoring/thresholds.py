@@ -202,7 +202,7 @@ CASES = {
 }
 
 
-def tests(alert: str) -> list[dict[str, Any]]:
+def units_of(alert: str) -> list[dict[str, Any]]:
     """An alert's case as promtool's unit tests: it fires when its `for` is over, and not one evaluation before."""
     case = CASES[alert]
     firing = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})'
