@@ -18,8 +18,8 @@ class Prometheus:
     """The example of deploy/prometheus with other addresses, and with its rules shortened."""
 
     def __init__(self, folder: Path, exporter: int, producer: int) -> None:
-        """Both are ports of this host."""
-        self.port, self._log = free_port(), folder / "log"
+        """Start it; both are ports of this host."""
+        self.port, self._log = free_port(), folder / "prometheus.log"
         config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
         config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         (ours,) = config["scrape_configs"]
@@ -38,6 +38,9 @@ class Prometheus:
         command = [prometheus_program("prometheus"), *(f"--{name}={value}" for name, value in options.items())]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def wait_ready(self) -> None:
+        """Return when it has read its configuration, and has begun."""
         until(lambda: http_status(self.port, "/-/ready") == 200, self._log.read_text)
 
     def query(self, expression: str) -> list[Any]:

@@ -67,8 +67,9 @@ class Fleet:
     def stop(self) -> None:
         """End what is left of it."""
         for process in self._processes:
-            process.kill()
-            process.wait()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(LONGEST_SECS)
         self._silent.close()
         self.redis.close()
         self.broker.stop()
@@ -90,7 +91,7 @@ class Fleet:
 
     def decide_by_hand(self) -> None:
         """Let somebody hold a queue, and keep another one free."""
-        HoldStore(self.redis, KEYS).hold_by_hand("memory_graph.registry", "ann", "the Registry moves")
+        HoldStore(self.redis, KEYS).hold_by_hand(ARCHIVAL, "ann", "the graph moves")
         HoldStore(self.redis, KEYS).release_by_hand("memory_graph.vault", "ann", "its breaker is wrong")
 
     def fail_tasks(self) -> None:
@@ -126,8 +127,8 @@ class Fleet:
         self.redis.execute_command("ACL", "SETUSER", "metrics", "resetchannels", "-hvals")
 
     def fill_redis(self) -> None:
-        """Let Redis have no more memory than it uses."""
-        self.redis.config_set("maxmemory", self.redis.info("memory")["used_memory"])
+        """Let Redis use as much memory as it may have."""
+        self.redis.config_set("maxmemory", int(0.95 * self.redis.info("memory")["used_memory"]))
 
     def demote_redis(self) -> None:
         """Make Redis a replica, of a primary that is not there."""
@@ -178,6 +179,7 @@ def watched(folder: Path) -> Iterator[tuple[Fleet, Prometheus]]:
         fleet.start()
         prometheus = Prometheus(folder, fleet.exporter_port, fleet.producer_port)
         try:
+            prometheus.wait_ready()
             yield fleet, prometheus
         finally:
             prometheus.stop()
