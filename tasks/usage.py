@@ -77,7 +77,8 @@ class UsageReporter:
     @property
     def backlog(self) -> int:
         """How many reports wait in this process, until the broker has them for certain."""
-        return self._taken - self._sent
+        sent = self._sent  # looked at first: what is sent meanwhile must not make it negative
+        return self._taken - sent
 
     @overload
     def report(self, report: UsageReport, *, idempotency_key: str | None = None) -> str: ...
