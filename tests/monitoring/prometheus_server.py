@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -40,8 +41,10 @@ class Prometheus:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def wait_ready(self) -> None:
-        """Return when it has read its configuration, and has begun."""
+        """Return when it has scraped, and no alert fires any more: it finds its targets only after some seconds."""
         until(lambda: http_status(self.port, "/-/ready") == 200, self._log.read_text)
+        until(lambda: paced(self.query("mgw_workers") and not self.query("ALERTS")), lambda: self.query("ALERTS"))
+        self._began = time.monotonic()
 
     def query(self, expression: str) -> list[Any]:
         """What an expression is now: series, each with its labels and its value.
@@ -54,11 +57,19 @@ class Prometheus:
 
     @property
     def fired(self) -> set[str]:
-        """The alerts that have fired since it was started."""
-        found = self.query('count by (alertname) (max_over_time(ALERTS{alertstate="firing"}[1h]))')
+        """The alerts that have fired since it was ready."""
+        secs = max(1, int(time.monotonic() - self._began))
+        found = self.query(f'count by (alertname) (max_over_time(ALERTS{{alertstate="firing"}}[{secs}s]))')
         return {one["metric"]["alertname"] for one in found}
 
     def stop(self) -> None:
         """End it."""
         self._process.terminate()
         self._process.wait(LONGEST_SECS)
+
+
+def paced(seen: object) -> object:
+    """What was seen, after a pause where it is not there yet: Prometheus evaluates once a second."""
+    if not seen:
+        time.sleep(0.3)
+    return seen

@@ -4,13 +4,12 @@ The fleet is real; its faults are caused one act after the other. Durations are 
 `rules.shortened` says how.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 from monitoring.panels_shown import queries
-from monitoring.prometheus_server import Prometheus
+from monitoring.prometheus_server import Prometheus, paced
 from monitoring.rules import ALERTS, LONGEST_SECS
 from monitoring.watched_fleet import Fleet, watched
 from support.promtool import prometheus_program
@@ -62,7 +61,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     prometheus_program("prometheus")
     told = Story()
     with watched(tmp_path_factory.mktemp("fleet")) as (fleet, prometheus):
-        # Long enough for every alert of a fleet that is well, and for what looks back.
+        # Long enough for what looks back, and for every alert to fire that would in a fleet that is well.
         until(lambda: paced(prometheus.query(f"mgw_beats offset {2 * LONGEST_SECS}s")))
         for act in ACTS:
             play(told, act, fleet, prometheus)
@@ -79,13 +78,6 @@ def play(told: Story, act: dict[Fault, set[str]], fleet: Fleet, prometheus: Prom
         fault(fleet)
     comes(lambda: paced(alerts <= prometheus.fired))
     told.fired = prometheus.fired
-
-
-def paced(seen: object) -> object:
-    """What was seen, and a pause where it is not there yet: Prometheus evaluates once a second."""
-    if not seen:
-        time.sleep(0.3)
-    return seen
 
 
 @pytest.mark.parametrize("alert", ALERTS)

@@ -79,7 +79,7 @@ class Fleet:
     def lose_worker_and_standby(self) -> None:
         """Kill the worker at work, while another task waits, and one of two beats."""
         assert self._run("producer", "enqueue").wait(LONGEST_SECS) == 0
-        until(lambda: self._messages("in_flight") and self._messages("waiting"))
+        until(lambda: self._has_failed() and self._messages("in_flight") and self._messages("waiting"))
         os.killpg(self._worker.pid, signal.SIGKILL)
         self._standby.kill()
 
@@ -123,8 +123,8 @@ class Fleet:
         Sweeps(self.redis).pause()
 
     def take_rights(self) -> None:
-        """Take rights from the user of `mgw metrics`: to subscribe, and a command that it reads dead letters with."""
-        self.redis.execute_command("ACL", "SETUSER", "metrics", "resetchannels", "-hvals")
+        """Take rights from the user of `mgw metrics`: to subscribe, and a command that it reads held services with."""
+        self.redis.execute_command("ACL", "SETUSER", "metrics", "resetchannels", "-hkeys")
 
     def fill_redis(self) -> None:
         """Let Redis use as much memory as it may have."""
@@ -159,6 +159,11 @@ class Fleet:
     def _messages(self, state: str) -> float:
         """How many messages of all queues are in a state."""
         return sum(by_name(scrape(self.exporter_port), f"queue_messages_{state}").values())
+
+    def _has_failed(self) -> bool:
+        """Whether the exporter has heard of a failed task."""
+        found = scrape(self.exporter_port)
+        return any(value for key, value in found.items() if key[:2] == ("mgw_task_runs_total", "failed"))
 
     @contextmanager
     def _state(self) -> Iterator[None]:
