@@ -15,6 +15,7 @@ FILE = FOLDER / "alerts.yml"
 OF_PROMETHEUS = {"job", "instance"}  # labels that it adds to whatever it scrapes
 
 TIMES_FASTER, SHORTEST_SECS, LONGEST_SECS = 30, 1, 5
+LONGEST_RANGE_SECS = 8  # a busy machine may scrape late
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SERIES = re.compile(r"\b((?:task:)?mgw_[\w:]+|up)\b(?:\{([^}]*)\})?")
 
@@ -35,10 +36,11 @@ RECORDED = {rule["record"]: rule["expr"] for rule in rules(document()) if "recor
 
 
 def shortened() -> str:
-    """The rules with every duration, and every threshold in seconds, thirty times shorter, from one second to five.
+    """The rules with every duration, and every threshold in seconds, thirty times shorter, but a second at least.
 
-    So what an alert looks at stays as it is, and only the waiting is shorter: `for: 5m` and `[5m]` become five seconds,
-    `for: 1m` two, and a service counts as held for long after five.
+    No `for` and no threshold is longer than five seconds then, and no range or offset longer than eight. So what an
+    alert looks at stays as it is, and only the waiting is shorter: `for: 5m` becomes five seconds, `for: 1m` two,
+    `[2m]` four, and a service counts as held for long after five.
     """
     read = document()
     for rule in rules(read):
@@ -58,15 +60,15 @@ def secs_of(duration: str) -> int:
 
 
 def _shorter_range(found: re.Match[str]) -> str:
-    return f"{found[1]}{_shorter(secs_of(found[2]))}s"
+    return f"{found[1]}{_shorter(secs_of(found[2]), LONGEST_RANGE_SECS)}s"
 
 
 def _shorter_threshold(found: re.Match[str]) -> str:
     return f"{found[1]}{_shorter(int(found[2]))}"
 
 
-def _shorter(secs: int) -> int:
-    return min(max(secs // TIMES_FASTER, SHORTEST_SECS), LONGEST_SECS)
+def _shorter(secs: int, longest_secs: int = LONGEST_SECS) -> int:
+    return min(max(secs // TIMES_FASTER, SHORTEST_SECS), longest_secs)
 
 
 def series() -> dict[str, set[str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from monitoring.panels_shown import queries
 from monitoring.prometheus_server import Prometheus, paced
-from monitoring.rules import ALERTS, LONGEST_SECS
+from monitoring.rules import ALERTS, LONGEST_RANGE_SECS, LONGEST_SECS
 from monitoring.watched_fleet import Fleet, watched
 from support.promtool import prometheus_program
 from support.waiting import comes, until
@@ -62,7 +62,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     told = Story()
     with watched(tmp_path_factory.mktemp("fleet")) as (fleet, prometheus):
         # Long enough for what looks back, and for every alert to fire that would in a fleet that is well.
-        until(lambda: paced(prometheus.query(f"mgw_beats offset {2 * LONGEST_SECS}s")))
+        until(lambda: paced(prometheus.query(f"mgw_beats offset {LONGEST_RANGE_SECS + LONGEST_SECS}s")))
         for act in ACTS:
             play(told, act, fleet, prometheus)
             if act is ACTS[0]:
