@@ -32,7 +32,7 @@ help:
 	@echo 'make bench        measure against Celery, dramatiq, taskiq and Phoenix, and write docs/benchmarks.md (ARGS="enqueue whole")'
 	@echo 'make bench-listing  time pages and sums of a million sessions in both databases'
 	@echo 'make bench-growth   what calls touch among 1 M and 20 M usage reports, and what dropping a month costs'
-	@echo 'make tables       write the tables of settings, tasks, payloads and capacities into the documents'
+	@echo 'make tables       write the tables of the documents, and the dashboard of Grafana, anew'
 	@echo 'make guards       imports, wheel, register and schemas alone'
 	@echo 'make build        the sdist and the wheel of what is committed, in dist/'
 	@echo 'make install-check  install that wheel into an empty environment, and run the demo with it'
@@ -175,7 +175,8 @@ LOCK = $(BIN)/uv pip compile --constraint constraints.txt --universal --python-v
 
 # Everything that docker-compose.yml and the Dockerfile say, checked and run without Docker.
 compose-check: $(STAMP)
-	@! docker compose version >/dev/null 2>&1 || SECRETS_DIR=./secrets docker compose config --quiet
+	@! docker compose version >/dev/null 2>&1 || SECRETS_DIR=./secrets docker compose \
+		--file docker-compose.yml --file deploy/prometheus/docker-compose.yml config --quiet
 	$(BIN)/pytest $(addprefix tests/deployment/test_,compose_file.py deployment.py image.py) $(ARGS)
 
 # The same for deploy/kubernetes; needs kubectl, and no cluster.
@@ -227,6 +228,7 @@ guards: $(STAMP)
 
 tables: $(STAMP)
 	$(BIN)/python docs/tables.py
+	$(BIN)/python deploy/prometheus/dashboard.py
 
 # From git, because a build beside the sources ships what build/lib still holds of moved modules.
 build: $(STAMP)

@@ -70,9 +70,15 @@ class UsageReporter:
         if batch_size < 1 or most_waiting < 1 or interval_secs <= 0 or when_full not in ("block", "raise"):
             raise ValueError("batch_size and most_waiting from 1, interval_secs over 0, when_full 'block' or 'raise'.")
         self._batch_size, self._interval_secs = batch_size, interval_secs
-        self._most_waiting, self._blocks = most_waiting, when_full == "block"
+        self.most_waiting, self._blocks = most_waiting, when_full == "block"
         self._begin()
         _REPORTERS.add(self)
+
+    @property
+    def backlog(self) -> int:
+        """How many reports wait in this process, until the broker has them for certain."""
+        sent = self._sent  # looked at first: what is sent meanwhile must not make it negative
+        return self._taken - sent
 
     @overload
     def report(self, report: UsageReport, *, idempotency_key: str | None = None) -> str: ...
@@ -138,10 +144,6 @@ class UsageReporter:
         self._closed = self._sleeps = False
         self._thread: threading.Thread | None = None
 
-    @property
-    def _backlog(self) -> int:
-        return self._taken - self._sent
-
     def _take(self, report: bytes) -> None:
         end = None
         while not self._has_taken(report):
@@ -151,7 +153,7 @@ class UsageReporter:
     def _has_taken(self, report: bytes) -> bool:
         """Take a report if there is room for it."""
         with self._lock:
-            if self._backlog >= self._most_waiting:
+            if self.backlog >= self.most_waiting:
                 return False
             if self._closed:
                 raise RuntimeError("This UsageReporter is closed: make another one.")
@@ -184,9 +186,9 @@ class UsageReporter:
 
     def _wait_for_room(self, longest_secs: float) -> None:
         with self._done:
-            has_room = self._blocks and self._done.wait_for(lambda: self._backlog < self._most_waiting, longest_secs)
+            has_room = self._blocks and self._done.wait_for(lambda: self.backlog < self.most_waiting, longest_secs)
         if not has_room:
-            raise BacklogFull(f"{self._backlog} usage reports wait to be sent: is the broker up?")
+            raise BacklogFull(f"{self.backlog} usage reports wait to be sent: is the broker up?")
 
     def _run(self) -> None:
         wait_secs: float | None = self._interval_secs
@@ -223,7 +225,7 @@ class UsageReporter:
                 track_usage_batch.send_checked({"reports": reports}, task_id=task_id, serializer=WRITTEN)
                 return
             except Exception as error:  # noqa: BLE001  no error may end this thread: its reports would be lost
-                logger.warning("%d usage reports not sent yet, or not for certain (%s)", self._backlog, spoken(error))
+                logger.warning("%d usage reports not sent yet, or not for certain (%s)", self.backlog, spoken(error))
                 time.sleep(pause_secs)
                 pause_secs = min(pause_secs * 2, LONGEST_PAUSE_SECS)
 

@@ -35,6 +35,7 @@ LONGEST_FIRST = (
     "deployment",
     "acceptance",
     "delivery",
+    "monitoring",
     "docs",
     "producers",
     "services",

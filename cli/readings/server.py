@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from ...delivery.connections.connection import connect
-from ...delivery.connections.replies import spoken
+from ...delivery.connections.replies import NotNow, State, spoken, state_of
 from .said import Note, Said, Sample
 
 T = TypeVar("T")
@@ -92,17 +92,34 @@ class Server:
 
     def _read(self) -> list[Said]:
         began = time.monotonic()
-        with self._redis.pipeline(transaction=False) as pipe:
-            ends = [_asked(part, pipe) for part in self._parts]
-            replies: list[Any] = pipe.execute(raise_on_error=False)
+        try:
+            told = self._read_parts(self._parts)
+        except NotNow as refused:
+            if state_of(refused) is not State.REFUSED:
+                raise
+            told = [sample for part in self._parts for sample in self._read_alone(part)]
         self._last_read = time.time()
-        parts = zip(self._parts, _slices(replies, ends), strict=True)
-        told = [one for part, own in parts for one in self._told(part, own)]
         return [
             Sample("redis_up", 1, (self.name,)),
             Sample("read_seconds", time.monotonic() - began, (self.name,)),
             *told,
         ]
+
+    def _read_parts(self, parts: Sequence[Part]) -> list[Said]:
+        with self._redis.pipeline(transaction=False) as pipe:
+            ends = [_asked(part, pipe) for part in parts]
+            replies: list[Any] = pipe.execute(raise_on_error=False)
+        told = zip(parts, _slices(replies, ends), strict=True)
+        return [one for part, own in told for one in self._told(part, own)]
+
+    def _read_alone(self, part: Part) -> list[Said]:
+        """What a part says; only that it cannot be read, if Redis' user may not: such a reply ends a pipeline."""
+        try:
+            return self._read_parts([part])
+        except NotNow as refused:
+            if state_of(refused) is not State.REFUSED:
+                raise
+            return [Sample("part_readable", 0, (self.name, part.name))]
 
     def _told(self, part: Part, replies: list[Any]) -> list[Said]:
         """What a part says; only that it cannot be read, if Redis refused a command of it or its data are broken."""

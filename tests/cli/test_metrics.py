@@ -121,6 +121,16 @@ def test_a_broken_key_of_one_queue_hides_that_queue_alone(broker: Broker, export
     assert "mgw_workers" not in {name for name, *_ in found}
 
 
+def test_a_right_that_its_user_lacks_hides_one_part_alone(broker: Broker) -> None:
+    broker.redis.execute_command("ACL", "SETUSER", "metrics", "on", "nopass", "~*", "&*", "+@all", "-hvals")
+    broker.redis.lpush("orders", message())
+    found = scraped(Exporter(target_at(broker.url.replace("://", "://metrics:any@"))))
+    unreadable = {key[1] for key, value in found.items() if key[0] == "mgw_part_readable" and not value}
+    assert unreadable == {"dead letters: failures", "dead letters: quarantine"}
+    assert by_name(found, "redis_up") == {"broker": 1, "state": 1}
+    assert found["mgw_queue_messages_waiting", "orders"] == 1
+
+
 def test_while_redis_is_away_it_says_so_and_tells_nothing_old(tmp_path: Path) -> None:
     broker = Broker(tmp_path)
     exporter = Exporter(target_at(broker.url))

@@ -11,6 +11,7 @@ import pytest
 from memory_graph_workers.cli.metrics.exporter import Exporter
 from memory_graph_workers.cli.target import Target
 from memory_graph_workers.clients.breaker import RedisStorage
+from memory_graph_workers.clients.breaker.redis_storage import CACHE_SECS
 from memory_graph_workers.clients.paging import Cursor
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Keys, Reason, installed
 from memory_graph_workers.schemas.archival import BatchResult, Trigger
@@ -221,6 +222,33 @@ def worked_ms(redis: Any) -> float:
     return 1000 * (cpu["used_cpu_user_main_thread"] + cpu["used_cpu_sys_main_thread"])
 
 
+def watched_scrape(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[tuple[str, ...], float], int]:
+    """What a scrape says, and how often it waited for Redis; a pipeline is sent at once."""
+    sent: list[object] = []
+    send = AbstractConnection.send_packed_command
+    watched = lambda *args, **options: (sent.append(args), send(*args, **options))[1]  # noqa: E731
+    with monkeypatch.context() as patch:
+        patch.setattr(AbstractConnection, "send_packed_command", watched)
+        return scraped(exporter), len(sent)
+
+
+def test_a_scrape_of_our_own_app_asks_breakers_too_and_waits_for_redis_a_few_times(
+    broker: Broker, ours: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", broker.url)
+    connections.forget()
+    try:
+        scraped(ours)
+        time.sleep(CACHE_SECS)  # for so long a breaker remembers its state
+        found, round_trips = watched_scrape(ours, monkeypatch)
+    finally:
+        connections.redis().close()
+        connections.forget()
+    queues, services = (by_name(found, name) for name in ("queue_backlog", "service_held"))
+    assert (len(queues), len(services)) == (4, 3)
+    assert round_trips == 2 + len(services) <= 3 + len(queues)
+
+
 def test_a_scrape_of_a_hundred_queues_and_a_hundred_thousand_dead_letters_costs_little(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,13 +261,8 @@ def test_a_scrape_of_a_hundred_queues_and_a_hundred_thousand_dead_letters_costs_
         pipe.execute()
     exporter = Exporter(target_at(broker.url, queues, needs={queues[0]: ["bank"], queues[1]: ["post"]}))
     scraped(exporter)
-    sent: list[object] = []
-    send = AbstractConnection.send_packed_command
-    watched = lambda *args, **options: (sent.append(args), send(*args, **options))[1]  # noqa: E731
-    monkeypatch.setattr(AbstractConnection, "send_packed_command", watched)
-    found = scraped(exporter)
-    monkeypatch.undo()
-    assert len(sent) == 2  # a pipeline is sent at once
+    found, round_trips = watched_scrape(exporter, monkeypatch)
+    assert round_trips == 2
     assert (found["mgw_queue_backlog", queues[0]], found[("mgw_messages_in_flight_unknown",)]) == (30, 0)
     assert sum(value for key, value in found.items() if key[0] == "mgw_dead_letters") == 100_000
     before = worked_ms(broker.redis)

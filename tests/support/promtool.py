@@ -1,4 +1,4 @@
-"""Prometheus' own check of what an exporter says."""
+"""Prometheus' own programs: the check of what an exporter says, and where to find each of them."""
 
 import os
 import shutil
@@ -7,16 +7,21 @@ from collections.abc import Callable
 
 import pytest
 
-MISSING = "promtool is missing, which checks metrics. On Debian: apt-get install prometheus"
+
+def prometheus_program(name: str) -> str:
+    """The path of a program of Prometheus; skips the test, or fails it in CI, if it is missing."""
+    found = shutil.which(name)
+    if found is None:
+        missing = f"{name} is missing, which checks metrics and alerts. On Debian: apt-get install prometheus"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    assert found
+    return found
 
 
 @pytest.fixture
 def promtool() -> Callable[[str], str]:
     """What Prometheus' linter says against a text of metrics; empty if nothing."""
-    found = shutil.which("promtool")
-    if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
-    assert found
+    found = prometheus_program("promtool")
 
     def check(text: str) -> str:
         done = subprocess.run([found, "check", "metrics"], input=text, capture_output=True, text=True)
