@@ -78,8 +78,14 @@ class Monitor(Flower):
         # Flower's scripts read the cookie; no other site may have it sent.
         ours = {"template_loader": Templates(), "xsrf_cookie_kwargs": {"samesite": "Strict"}}
         super().__init__(options, target.app, events, loop, **settings, **ours)
-        self.add_handlers(".*", routes(Console(target, config)))
+        self._console = Console(target, config)
+        self.add_handlers(".*", routes(self._console))
         self._logins = [b64encode(login.encode()) for login in config.logins]
+
+    def start(self) -> None:
+        """Hear events, and serve until `stop`."""
+        self._console.scrape.hear()
+        super().start()
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Pass a request to Flower, which checks the login again, or deny it."""
