@@ -20,7 +20,7 @@ COMMANDS = {
     "dev": ("stack.dev", "command", "Run the whole stack on this machine to develop against."),
     "sweep": ("sweep", "command", "Archive what is due now, or list what would be archived."),
     "sweeps": ("sweeps", "command", "Show past sweeps; pause and resume sweeps."),
-    "queues": ("queues", "command", "Show what waits, and which queues are held because a service is down."),
+    "queues": ("queues.command", "command", "Show what waits and what is held; hold and release queues by hand."),
     "dead": ("dead.command", "command", "List, show, replay and purge dead letters: what failed for good."),
     "flower": ("flower.command", "command", "Monitor workers, tasks and queues in a browser, behind a password."),
     "metrics": ("metrics.command", "command", "Serve metrics of queues, workers and services for Prometheus."),

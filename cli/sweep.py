@@ -7,6 +7,7 @@ import click
 from celery.exceptions import TimeoutError as NoResult  # not the builtin one
 from rich.console import Console
 
+from ..delivery.held_queues.holds import PERSON
 from ..schemas.archival import ArchivalStats
 from ..schemas.fields import format_timestamp
 from ..tasks.app import ARCHIVAL
@@ -97,9 +98,10 @@ def _untaken() -> str:
     then = " It waits in its queue, and starts then; do not send it again. To see it then: mgw sweeps list"
     waits_for = target_of(None).hold(ARCHIVAL)
     if waits_for:
-        return (
-            f"The sweep has not started: its queue is held until {waits_for.service} is back (see: mgw queues)." + then
+        end = (
+            f"a person releases it ({waits_for.why})" if waits_for.service == PERSON else f"{waits_for.service} is back"
         )
+        return f"The sweep has not started: its queue is held until {end} (see: mgw queues)." + then
     return "No worker has taken the sweep. Is one running (celery -A memory_graph_workers.tasks.app worker)?" + then
 
 

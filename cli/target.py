@@ -67,9 +67,8 @@ class Target:
         return [key for key in self.lists(queue) if broker.type(key) == b"list"]
 
     def hold(self, queue: str) -> Hold | None:
-        """The strictest hold on a queue, or None if it is not held."""
-        holds = self.delivery.holds
-        return holds.full(queue) or holds.strictest(self.delivery.needs.get(queue, ()))
+        """How a queue is held, or None if it is not."""
+        return self.delivery.holds.of_queue(queue)
 
 
 def target_of(name: str | None) -> Target:

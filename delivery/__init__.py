@@ -7,6 +7,7 @@ from .connections.replies import AWAY, NotNow
 from .dead_letters.groups import LetterGroup
 from .dead_letters.store import DeadLetter, DeadLetters, Reason
 from .errors import DeliveryUncertain, InvalidConfig, UnfitMessage
+from .held_queues.by_hand import ByHand
 from .held_queues.holds import Hold, HoldStore
 from .keys import Keys
 from .redaction import redact_logs
@@ -15,6 +16,7 @@ from .settings import Installed, installed
 __all__ = [
     "AWAY",
     "Bounds",
+    "ByHand",
     "DeadLetter",
     "DeadLetters",
     "DeliveryUncertain",

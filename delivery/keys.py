@@ -155,6 +155,11 @@ class Keys:
         """A hash: the queues that are held because their dead letters fill up, and since when."""
         return f"{self.prefix}:hold:full"
 
+    @property
+    def by_hand(self) -> str:
+        """A hash: what a person decided about a queue, by the queue."""
+        return f"{self.prefix}:hold:by_hand"
+
     def trial(self, service: str) -> str:
         """There while somebody asks for a service's next trial."""
         return f"{self.prefix}:hold:trial:{service}"

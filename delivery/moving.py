@@ -24,6 +24,7 @@ from .broker.unacked import PARKED, SLICE, SLICE_BYTES
 from .connections.address import of_fleet, whole, with_checked_tls
 from .connections.connection import connect
 from .dead_letters.store import DeadLetters
+from .held_queues.holds import HoldStore
 from .keys import Keys
 from .lua import script
 from .queues import lists_of, queues_of
@@ -57,6 +58,11 @@ class Side:
     def letters(self) -> DeadLetters:
         """The dead letters there; nothing is dropped here."""
         return DeadLetters(self.state, self.keys)
+
+    @property
+    def holds(self) -> HoldStore:
+        """What is held there."""
+        return HoldStore(self.state, self.keys, self.broker)
 
     def workers(self) -> int:
         """How many workers are there. One at least while one turns held queues: older releases note no more."""
@@ -116,6 +122,16 @@ class Move:
         for pot in (self.source.bare_keys.failures, self.source.bare_keys.quarantine):
             self.record(pot.gave_way)
             self.record(pot.gave_way_at)
+
+    def decisions(self) -> None:
+        """Let what people decided about queues count at the target, before its messages come, and no longer here.
+
+        The record moves as others do.
+        """
+        known = self.target.holds.by_hand()
+        for queue, decided in self.source.holds.by_hand().items():
+            self.target.holds.obey(known.get(queue, decided))
+            self.source.broker.delete(self.source.keys.permits(queue))
 
     def record(self, name: str) -> bool:
         """Move one key of the state, given without prefix; what the target has of it stays. False if it is not there.

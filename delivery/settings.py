@@ -10,6 +10,7 @@ import redis
 from celery import Celery
 
 from .bounds import Bounds
+from .connections.address import whole
 from .connections.connection import connect
 from .dead_letters.store import DeadLetters, dead_letters_at
 from .errors import InvalidConfig
@@ -45,6 +46,13 @@ class Installed:
         return self.bare_keys.under(self.key_prefix)
 
     @cached_property
+    def _broker(self) -> redis.Redis:
+        """The Redis of queues and their permits."""
+        if whole(self.url) == whole(self.state_url):
+            return self.redis
+        return connect(self.url, timeout_secs=10, connect_timeout_secs=5, health_check_interval=30)
+
+    @cached_property
     def redis(self) -> redis.Redis:
         """The Redis of dead letters and holds; its responses are bytes."""
         return connect(self.state_url, timeout_secs=10, connect_timeout_secs=5, health_check_interval=30)
@@ -56,8 +64,8 @@ class Installed:
 
     @cached_property
     def holds(self) -> HoldStore:
-        """Which services are held, since when and why."""
-        return HoldStore(self.redis, self.keys)
+        """What is held, since when and why."""
+        return HoldStore(self.redis, self.keys, self._broker, self.needs)
 
 
 _INSTALLED: "WeakKeyDictionary[Celery[Any], Installed]" = WeakKeyDictionary()

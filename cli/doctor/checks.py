@@ -13,6 +13,7 @@ from ...tasks.config import WorkerConfig
 from ..target import Target, target_of
 from ..threads import Shared
 from .finding import Check, Finding, State
+from .held import check_held
 from .messages import check_keys, check_other_queues, check_stores, check_timeout, check_waiting
 from .redis_server import check_all
 from .services import check_memory_graph, check_registry, check_vault
@@ -70,6 +71,7 @@ def checks_of(target: Target) -> dict[str, Check]:
         "other queues": partial(check_other_queues, target),
         "waiting": partial(check_waiting, target),
         "stores": partial(check_stores, target),
+        "held": partial(check_held, target),
     }
 
 

@@ -1,4 +1,4 @@
-"""The doctor's look at what is in Redis: messages that wait, that dead workers left, held queues, dead letters."""
+"""The doctor's look at what is in Redis: messages that wait, that dead workers left, dead letters."""
 
 import json
 import time
@@ -8,11 +8,10 @@ from typing import Any
 from redis import Redis
 
 from ...delivery.dead_letters.reasons import JUNK
-from ...delivery.held_queues.holds import DEAD_LETTERS
 from ...delivery.keys import PLAIN_UNACKED
 from ...delivery.messages.envelope import Malformed, refuse_expensive
 from ...tasks.operation import SENT_AT
-from ..other_queues import other_queues, others_in_flight
+from ..queues.other_queues import other_queues, others_in_flight
 from ..target import Target
 from .finding import Finding, State, judged
 
@@ -41,18 +40,17 @@ def check_waiting(target: Target) -> Iterator[Finding]:
 
 def check_keys(target: Target) -> Iterator[Finding]:
     """Keys that hold data of another type than they should: each holds up what it is for."""
+    keys = target.delivery.keys
     with target.broker() as broker:
-        wrong = [
-            f"{key} is a {found}, not a {kind}"
-            for key, kind in _types(target).items()
-            if (found := _type(broker, key)) not in (kind, "none")
-        ]
+        wrong = _wrong(broker, _types(target))
+    wrong += _wrong(target.delivery.redis, {keys.by_hand: "hash", keys.full: "hash"})
     fix = "Look at each (redis-cli --scan, TYPE), then rename or delete it: until then what it is for stands still."
     yield judged("types of keys", not wrong, "; ".join(wrong) or "as they should be", fix)
 
 
-def _type(broker: Any, key: str) -> str:
-    return broker.type(key).decode()
+def _wrong(redis: Any, kinds: dict[str, str]) -> list[str]:
+    found = {key: redis.type(key).decode() for key in kinds}
+    return [f"{key} is a {found[key]}, not a {kind}" for key, kind in kinds.items() if found[key] not in (kind, "none")]
 
 
 def _types(target: Target) -> dict[str, str]:
@@ -77,7 +75,7 @@ def check_other_queues(target: Target) -> Iterator[Finding]:
 
 
 def check_stores(target: Target) -> Iterator[Finding]:
-    """Dead letters and held queues."""
+    """Dead letters."""
     letters = target.delivery.dead_letters
     count, warning = letters.count(), letters.warning()
     fix_letters = f"{target.mgw('dead list')}; then {target.mgw('dead replay')} or {target.mgw('dead purge')}."
@@ -88,14 +86,6 @@ def check_stores(target: Target) -> Iterator[Finding]:
         bounds = " or ".join(names[3:] if group.reason in JUNK else names[:2])
         fix = f"Raise {bounds}, or mend the cause. To count from zero: {target.mgw('dead purge --all')}"
         yield Finding("dead letters lost", State.WARNING, found, fix)
-    for queue in target.queues:
-        hold = target.hold(queue)
-        if hold is not None:
-            found = f"for {hold.service} since {hold.since:%Y-%m-%d %H:%M:%S} UTC: {hold.why}"
-            trial = target.mgw(f"queues try {hold.service}")
-            back = f"Bring the service back; the queue is then released by itself. For a trial at once: {trial}"
-            fix = fix_letters if hold.service == DEAD_LETTERS else back
-            yield Finding(f"held: {queue}", State.WARNING, found, fix)
 
 
 def _waiting(target: Target, broker: Redis, queue: str) -> Finding:

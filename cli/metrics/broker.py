@@ -63,10 +63,13 @@ def backlogs(samples: Iterable[Sample], needs: Mapping[str, Sequence[str]]) -> I
         if name != "queue_messages_waiting":
             continue
         queue = labels[0]
+        by_itself = known.get(("queue_full", queue)) or any(
+            known.get(("service_held", service)) for service in needs.get(queue, ())
+        )
         is_held = (
             ("queue_permits", queue) in known
-            or bool(known.get(("queue_full", queue)))
-            or any(known.get(("service_held", service)) for service in needs.get(queue, ()))
+            or bool(known.get(("queue_held_by_person", queue)))
+            or bool(by_itself and not known.get(("queue_released_by_person", queue)))
         )
         waiting, in_flight = known[name, queue], known.get(("queue_messages_in_flight", queue), 0)
         yield Sample("queue_held", is_held, (queue,))

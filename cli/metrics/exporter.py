@@ -12,7 +12,7 @@ from .broker import FleetPart, QueuesPart, backlogs
 from .events import EventStream, TaskEvents
 from .families import Sample, families
 from .reading import Part, Server
-from .state import BeatPart, LettersPart, RedisPart, ServicesPart, SweepsPart, UsagePart
+from .state import BeatPart, ByHandPart, LettersPart, RedisPart, ServicesPart, SweepsPart, UsagePart
 
 _LONGEST_SECS = 3.0  # Prometheus waits 10 seconds for a scrape, KEDA 3 for a number
 
@@ -55,6 +55,7 @@ def _of_state(target: Target, tasks: set[str]) -> list[Part]:
     keys, bounds = target.delivery.keys, target.delivery.bounds
     parts: list[Part] = [
         ServicesPart(target),
+        ByHandPart(target),
         LettersPart("failures", keys.failures, bounds, tasks),
         LettersPart("quarantine", keys.quarantine, bounds.of_quarantine, tasks),
     ]

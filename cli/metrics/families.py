@@ -45,6 +45,8 @@ GAUGES: dict[str, tuple[tuple[str, ...], str]] = {
     "messages_abandoned": ((), "Messages that are in flight with workers that are gone, and not yet redelivered."),
     "messages_scheduled": ((), "Messages that wait in Redis for a countdown."),
     "queue_full": (("queue",), "1 while the queue is held because its dead letters fill up, else 0."),
+    "queue_held_by_person": (("queue",), "1 while a person holds the queue, whatever else holds it, else 0."),
+    "queue_released_by_person": (("queue",), "1 while a person keeps the queue free, whatever else holds it, else 0."),
     "service_held": (
         ("service",),
         "1 while its queues are held or released step by step, else 0.",

@@ -9,6 +9,7 @@ from typing import Any
 from ...delivery.bounds import Bounds
 from ...delivery.dead_letters.groups import group_named
 from ...delivery.held_queues.breakers import CLOSED, HALF_OPEN, OPEN, breaker_of
+from ...delivery.held_queues.by_hand import read_by_hand
 from ...delivery.held_queues.holds import ASKED, DOWN, GROWING, TRIAL, hold_of
 from ...delivery.keys import PotKeys
 from ...tasks.archival.glance import ask_sweeps, read_sweeps
@@ -64,6 +65,27 @@ class ServicesPart:
         known = state if state in (CLOSED, OPEN, HALF_OPEN) else OTHER
         for one in (CLOSED, HALF_OPEN, OPEN, OTHER):
             yield Sample("breaker_state", one == known, (service, one))
+
+
+class ByHandPart:
+    """What people decided about queues."""
+
+    name = "by hand"
+
+    def __init__(self, target: Target) -> None:
+        self._key, self._queues = target.delivery.keys.by_hand, target.queues
+
+    def ask(self, pipe: Any) -> None:
+        """Ask for all of it."""
+        pipe.hgetall(self._key)
+
+    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+        """Which of the app's queues a person holds, and which one keeps free."""
+        decided = read_by_hand(replies[0])
+        for queue in self._queues:
+            is_held = decided[queue].is_held if queue in decided else None
+            yield Sample("queue_held_by_person", is_held is True, (queue,))
+            yield Sample("queue_released_by_person", is_held is False, (queue,))
 
 
 class LettersPart:

@@ -33,8 +33,9 @@ from ..keys import DEFAULT_PREFIX, Keys
 from ..messages.envelope import Malformed, read_envelope
 from ..messages.message import MESSAGE_MAX_BYTES, WHOLE_UP_TO, Message, body_of, refuse_large, refuse_unfit
 from .pace import Pace
+from .permits import set_permits
 from .quarantine import Abandoned, Quarantine, uncounted
-from .unacked import HELD, PERMIT, PRESENT, TAKE, QoS, name_in_tag
+from .unacked import PERMIT, PRESENT, TAKE, QoS, name_in_tag
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,6 @@ kombu.Connection.resolve_aliases.update({path: scheme for scheme, path in PATHS.
 
 _BROKEN_KEY = -1  # what `TAKE` returns in the place of a queue
 _SAY_AGAIN_SECS = 60.0
-_PERMITS_SECS = 3600  # the leading worker sets them every second
 _TRY_SECS, _TRIES_PER_SEC = 2.5, 20.0  # how often a server that became a replica is found out, of all workers together
 _TURN_SECS = 0.05  # between two turns of an idle worker's loop
 _TAKE_DIGEST = sha1(TAKE.encode()).hexdigest()  # noqa: S324  the name that Redis gives to a script
@@ -205,16 +205,9 @@ class Channel(_PlainChannel):
                 raise
             return 0
 
-    def set_permits(self, queue: str, permits: int | None) -> None:
-        """Let all workers together take `permits` more messages of a queue; None lifts the limit.
-
-        A limit that nobody sets again for an hour ends: a release or a setting that knows nothing of it may follow.
-        """
-        client = self._late_client()
-        if permits is None:
-            client.delete(self.keys.permits(queue))
-        else:
-            client.set(self.keys.permits(queue), permits or HELD, ex=_PERMITS_SECS)
+    def set_permits(self, queue: str, permits: int | None, *, lasting: bool = False) -> None:
+        """Let all workers together take `permits` more messages of a queue; see `permits.py`."""
+        set_permits(self._late_client(), self.keys.permits(queue), permits, lasting=lasting)
 
     def may_start(self, queue: str, permitted: bool) -> bool:
         """Return whether a message of a queue may run now; it needs a permit unless it used one when it was taken."""

@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 _PlainQoS: Any = plain.QoS  # what is overridden here is not in the stubs
 
-HELD = -1  # permits of a held queue: no message may be taken from it, and none that was taken may start
-
 _STAMP = script("stamp")
 TAKE = script("take")
 _RENEW = script("renew")

@@ -16,7 +16,8 @@ they count for all workers together, from the first message on and after any rec
 without a probe, the end of the pause) or a person ends HELD, and TRIAL always lets a task through, so no state can
 wait for itself.
 
-A queue whose dead letters fill up can be held, too (`FullQueues`), until they have room again.
+A queue whose dead letters fill up can be held, too, until they have room again; and what a person decided about a
+queue counts before all of this (`limits.py`).
 """
 
 import math
@@ -33,22 +34,20 @@ from redis.exceptions import RedisError
 from ..broker.transport import Channel
 from ..celery_types import InFlight, WorkerConsumer
 from ..connections.replies import spoken
-from ..dead_letters.store import DeadLetters
 from ..moving import OldNames, old_names
 from ..settings import Installed, installed
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
 from .holds import ASKED, DOWN, GROWING, LEADER_SECS, LEAST_GROWTH, TRIAL, HoldStore
+from .limits import FREE_SECS, FullQueues, Permit, QueuesByHand
 from .probes import Probes, always_up, command_of
 
 TURN_SECS = 1.0
-_FREE_SECS = 10.0  # between two looks at everything while nothing is held and nobody asks for a look
 _ASKS_PER_SEC = 10.0  # how often all workers together ask who leads, where they are more than that
 KEEP_BOUNDS_SECS = 60.0  # though nothing may have failed since
 _MEASURE_SECS = 10.0
 _UNMEASURED = 1024  # messages a second at which queues are freed whose rate before the outage nobody knows
 
 Probe = Callable[[str], bool | None]
-Permit = Callable[[str, "int | None"], None]
 
 logger = get_logger(__name__)
 
@@ -83,7 +82,7 @@ class Holder:
             allowed = [count for service in services if (count := permits[service]) is not None]
             self._permit(queue, min(allowed) if allowed else None)
         self._seen_down = dict.fromkeys(self._seen_down, False) if are_free else self._seen_down
-        self._free_until = time.monotonic() + _FREE_SECS if are_free else 0.0
+        self._free_until = time.monotonic() + FREE_SECS if are_free else 0.0
 
     def measure(self) -> None:
         """Note how many calls of each service succeed now, for the time when it comes back."""
@@ -152,37 +151,6 @@ class Holder:
         return _UNMEASURED if rate is None else max(LEAST_GROWTH, math.ceil(rate))
 
 
-class FullQueues:
-    """Holds the queues whose dead letters fill up, where the app asks for it (`Bounds.hold_when_full`)."""
-
-    def __init__(self, letters: DeadLetters, holds: HoldStore, permit: Permit, *, wanted: bool) -> None:
-        self._letters, self._holds, self._permit, self._wanted = letters, holds, permit, wanted
-        self._held: set[str] = set()
-        self._quiet_until = 0.0
-
-    def turn(self) -> None:
-        """Hold what has filled up, and free what has room again."""
-        if not self._wanted and time.monotonic() < self._quiet_until:
-            return
-        self._quiet_until = time.monotonic() + _FREE_SECS
-        held = self._letters.full_queues() if self._wanted else set[str]()
-        before = self._holds.full_queues()
-        for queue in held - before:
-            self._holds.note_full(queue)
-            logger.warning("Queue %s is held: one kind of its dead letters fills a quarter of the bound", queue)
-        self._held = held
-        for queue in held:
-            self._permit(queue, 0)
-        for queue in before - held:
-            self._permit(queue, None)
-            self._holds.forget_full(queue)
-            logger.info("Queue %s is free again: its dead letters have room", queue)
-
-    def limit(self, queue: str, permits: int | None) -> None:
-        """Give a queue these permits, or none while its dead letters fill up."""
-        self._permit(queue, 0 if queue in self._held else permits)
-
-
 class HoldQueues(bootsteps.StartStopStep):
     """The worker's step for what the leader does: hold queues, bound the dead letters, bring over from old names."""
 
@@ -209,8 +177,8 @@ class HoldQueues(bootsteps.StartStopStep):
         """Let another worker lead."""
         self._stopped.set()
 
-    def _permit(self, queue: str, permits: int | None) -> None:
-        self._channel.set_permits(queue, permits)
+    def _permit(self, queue: str, permits: int | None, *, lasting: bool = False) -> None:
+        self._channel.set_permits(queue, permits, lasting=lasting)
 
     def _lead(self, holds: HoldStore, steps: Sequence[Callable[[], None]]) -> str:
         """Take the leader's steps, if this worker leads. Returns what failed, fit to be logged, or nothing."""
@@ -235,9 +203,11 @@ class HoldQueues(bootsteps.StartStopStep):
     def _run(self, found: Installed, old: OldNames | None) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None
         ask = probes.ask if probes else always_up
-        full = FullQueues(found.dead_letters, holds, self._permit, wanted=found.bounds.hold_when_full)
+        by_hand = QueuesByHand(holds, self._permit)
+        full = FullQueues(found.dead_letters, holds, by_hand.limit, wanted=found.bounds.hold_when_full)
         holder = Holder(holds, found.needs, breaker_of(found), ask, full.limit, found.pause_secs)
         steps = [
+            by_hand.turn,
             full.turn,
             holder.turn,
             every(_MEASURE_SECS, holder.measure),

@@ -1,7 +1,7 @@
 """What is held, since when and why, in the Redis that the breakers are in."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,14 +9,17 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from ..broker.permits import set_permits
 from ..connections.replies import State, state_of
 from ..keys import Keys
 from ..timestamps import format_timestamp, now, parse_timestamp
+from .by_hand import ByHand, read_by_hand, written
 
 LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held
 LEAST_GROWTH = 64  # messages a second that queues come back to, however few they took before
 LONGEST_HOLD_SECS = 900.0  # after it a service is tried, whatever wait it asked for
 DEAD_LETTERS = "dead letters"  # what a queue is held for whose dead letters fill up
+PERSON = "a person"  # in the place of a service, where somebody holds the queue by hand
 _FILLED = "one kind of its dead letters fills a quarter of the bound; replay or purge them"
 _TRIAL_ASKED_SECS = 60
 _REFUSED_SECS = 10
@@ -58,9 +61,17 @@ def hold_of(service: str, found: Mapping[bytes, bytes]) -> Hold | None:
 class HoldStore:
     """Reads and writes what is held; every method may raise redis.RedisError."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        broker: Redis | None = None,
+        needs: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """`broker` has the permits, if it is another Redis; `needs` are the services of each queue."""
         self._redis: Any = redis
-        self._keys = keys
+        self._broker = redis if broker is None else broker
+        self._keys, self._needs = keys, needs or {}
 
     def ask(self, service: str, secs: float) -> None:
         """Hold a service because it asked for a wait, 15 minutes at most; a longer one asked for before stays."""
@@ -81,10 +92,14 @@ class HoldStore:
         self._redis.set(self._keys.refused, "1", ex=_REFUSED_SECS)
 
     def concerns(self, services: Iterable[str]) -> bool:
-        """Whether any of these services is held, asked for a wait, or is to be tried, or a task met an open breaker."""
+        """Whether whoever turns the states has anything to do.
+
+        That is so if a service is held, asked for a wait or is to be tried, if a task met an open breaker, or if a
+        person decided about a queue.
+        """
         kinds = (self._keys.hold, self._keys.asked, self._keys.trial)
         names = (name(service) for service in services for name in kinds)
-        return bool(self._redis.exists(self._keys.refused, *names))
+        return bool(self._redis.exists(self._keys.refused, self._keys.by_hand, *names))
 
     def take_trial(self, service: str) -> bool:
         """Whether somebody asked for a trial; the request, and the wait that the service asked for, are over then."""
@@ -106,6 +121,71 @@ class HoldStore:
         """The one of these services that restricts most what needs all of them, or None."""
         found = [held for service in services if (held := self.get(service)) is not None]
         return min(found, key=lambda held: held.permits, default=None)
+
+    def of_queue(self, queue: str) -> Hold | None:
+        """How a queue is held: by a person, or else by itself. None if it is free, also because a person says so."""
+        decided = self.by_hand().get(queue)
+        if decided is None:
+            return self.by_itself(queue)
+        why = f"{decided.by}: {decided.reason}"
+        return Hold(PERSON, 0, decided.since, why, free_at=0) if decided.is_held else None
+
+    def by_itself(self, queue: str) -> Hold | None:
+        """The strictest hold on a queue while no person decides, or None."""
+        return self.full(queue) or self.strictest(self._needs.get(queue, ()))
+
+    def hold_by_hand(self, queue: str, by: str, reason: str) -> None:
+        """Hold a queue until a person says otherwise: nothing is taken from it, and no other state frees it.
+
+        Raises: ValueError for words that cannot be shown on one line, or are longer than 200 characters.
+        """
+        self._decide(ByHand(queue, True, by, reason, now()))
+
+    def release_by_hand(self, queue: str, by: str, reason: str) -> None:
+        """Keep a queue free until a person says otherwise: no breaker, no wait and no dead letters hold it.
+
+        Raises: ValueError for words that cannot be shown on one line, or are longer than 200 characters.
+        """
+        self._decide(ByHand(queue, False, by, reason, now()))
+
+    def leave_to_workers(self, queue: str) -> bool:
+        """Forget what a person decided about a queue, so that its services count again; False if there was nothing."""
+        if not self._redis.hexists(self._keys.by_hand, queue):
+            return False
+        # In this order: if only one of both steps is taken, the record still says what the permits are to be.
+        hold = self.by_itself(queue)
+        set_permits(self._broker, self._keys.permits(queue), hold.permits if hold else None)
+        return bool(self._redis.hdel(self._keys.by_hand, queue))
+
+    def by_hand(self) -> dict[str, ByHand]:
+        """What people decided, by queue. A broken record holds its queue; of a key of another kind nothing is known."""
+        return self.by_hand_if_readable() or {}
+
+    def by_hand_if_readable(self) -> dict[str, ByHand] | None:
+        """The same, or None if the key holds data of another kind."""
+        try:
+            return read_by_hand(self._redis.hgetall(self._keys.by_hand))
+        except ResponseError as error:
+            if state_of(error) is not State.CORRUPT_KEY:
+                raise
+            return None
+
+    def obey(self, decided: ByHand) -> None:
+        """Let a decision count at once, and not only when the leading worker sees it."""
+        permits = 0 if decided.is_held else None
+        set_permits(self._broker, self._keys.permits(decided.queue), permits, lasting=decided.is_held)
+
+    def _decide(self, decided: ByHand) -> None:
+        record = written(decided)
+        try:
+            self._redis.hset(self._keys.by_hand, decided.queue, record)
+        except ResponseError as error:
+            if state_of(error) is not State.CORRUPT_KEY:
+                raise
+            logger.error("What people decided about queues could not be read: it is forgotten, and written again")
+            self._redis.delete(self._keys.by_hand)
+            self._redis.hset(self._keys.by_hand, decided.queue, record)
+        self.obey(decided)
 
     def full_queues(self) -> set[str]:
         """The queues that are held because their dead letters fill up."""

@@ -94,8 +94,7 @@ def archive_batch(self: Any, sweep_id: str, session_ids: list[str]) -> None:
 @task("archival.watch", keep_dead_letter=False)  # the next one comes in a minute
 def watch(self: Any) -> SweepAnswerDict:
     """Start an overdue sweep, resume a stalled one, end a broken one."""
-    delivery = installed(self.app)
-    held = delivery.holds.strictest(delivery.needs[ARCHIVAL])
+    held = installed(self.app).holds.of_queue(ARCHIVAL)
     return look_after(sweeps(), held.service if held is not None and not held.permits else None)
 
 

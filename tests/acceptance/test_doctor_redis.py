@@ -9,7 +9,7 @@ import pytest
 from memory_graph_workers.cli.doctor.finding import State
 from memory_graph_workers.cli.doctor.messages import check_keys, check_other_queues, check_waiting
 from memory_graph_workers.cli.doctor.redis_server import check_address, check_server, judged_clock
-from memory_graph_workers.cli.queues import rows
+from memory_graph_workers.cli.queues.rows import rows
 from memory_graph_workers.cli.target import Target, target_of
 from support.our_app import delivery_with
 from support.replicas import Replica

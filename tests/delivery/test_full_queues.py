@@ -5,7 +5,7 @@ from typing import Any
 import fakeredis
 import pytest
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Keys, Reason
-from memory_graph_workers.delivery.held_queues.holding import FullQueues
+from memory_graph_workers.delivery.held_queues.limits import FullQueues
 
 KEYS = Keys("shop")
 

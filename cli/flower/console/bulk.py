@@ -1,8 +1,8 @@
 """Replaying or purging dead letters, however many: they are selected and shown first, and done when somebody confirms.
 
 What is done is done to exactly what was shown: each letter in its place, and none whose task has failed again since.
-The work goes on in a thread, letter by letter, and can be stopped. If Flower ends, it ends, too: letters that it has not
-reached are still there, and one that it was just sending may be sent twice, under the same id.
+The work goes on in a thread, letter by letter, and can be stopped. If Flower ends, it ends, too: the letters that it has
+not reached are still there, and one that it was just sending may be sent twice, under the same id.
 """
 
 import secrets
@@ -58,7 +58,7 @@ Choose = Callable[[DeadLetters], list[Chosen]]
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wants done with which letters; `words` say which. A purge with `is_all` also forgets what gave way."""
+    """What somebody wants done with which letters; `words` say which. A purge of all also forgets what gave way."""
 
     action: Action
     words: str

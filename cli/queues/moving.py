@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from ..delivery.moving import Move, side_of
-from ..delivery.queues import lists_of
-from .target import Target
+from ...delivery.moving import Move, side_of
+from ...delivery.queues import lists_of
+from ..target import Target
 
 _WORKERS = "a worker still runs under the old names: stop it, and move again half a minute later"
 
@@ -43,7 +43,7 @@ def kinds(target: Target, move: Move) -> Iterator[Kind]:
 
 
 def _of_our_app(move: Move) -> Iterator[Kind]:
-    from ..tasks import moving as ours
+    from ...tasks import moving as ours
 
     beat = "a beat still runs under the old names: stop it, and move again half a minute later"
     yield _unless_workers(move, "sweeps", lambda: ours.count_sweeps(move.source), lambda: ours.sweeps(move))
@@ -59,9 +59,13 @@ def _of_our_app(move: Move) -> Iterator[Kind]:
 def _holds(target: Target, move: Move) -> Kind:
     keys = move.source.bare_keys
     services = sorted({service for services in target.delivery.needs.values() for service in services})
-    names = [keys.full, *(name(service) for service in services for name in (keys.hold, keys.asked))]
+    names = [keys.by_hand, keys.full, *(name(service) for service in services for name in (keys.hold, keys.asked))]
     there = [f"{move.source.key_prefix}{name}" for name in names]
-    move_all = lambda: (int(move.record(name)) for name in names)  # noqa: E731
+
+    def move_all() -> Iterator[int]:
+        move.decisions()
+        yield from (int(move.record(name)) for name in names)
+
     return _unless_workers(move, "holds", lambda: move.source.state.exists(*there), move_all)
 
 

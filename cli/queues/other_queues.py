@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..delivery.messages.envelope import Malformed, read_envelope
-from .target import Target
+from ...delivery.messages.envelope import Malformed, read_envelope
+from ..target import Target
 
 _SCANNED = 5000  # keys in one step
 _SAMPLED = 500  # in-flight messages
