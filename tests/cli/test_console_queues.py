@@ -61,15 +61,15 @@ def test_a_queue_with_a_broken_key_does_not_hide_the_others(visitor: Visitor, br
     assert f"{REGISTRY} 0 0" in text
 
 
-@pytest.mark.parametrize(("action", "is_held"), [("hold", True), ("release", False)])
-def test_a_person_holds_and_releases_a_queue_with_a_reason(
+@pytest.mark.parametrize(("action", "is_held"), [("hold", True), ("free", False)])
+def test_a_person_holds_a_queue_or_keeps_it_free_with_a_reason(
     visitor: Visitor, broker: Broker, action: str, is_held: bool
 ) -> None:
     told = len(visitor.actions())
     text = visitor.did("/queues", action=action, queue=VAULT, reason="the disk is changed").text
     found = holds(broker).by_hand()[VAULT]
     assert (found.is_held, found.by, found.reason) == (is_held, USER, "the disk is changed")
-    assert f"{'held' if is_held else 'released'} by {USER}, 0 s ago: the disk is changed" in text
+    assert f"{'held' if is_held else 'kept free'} by {USER}, 0 s ago: the disk is changed" in text
     [line] = visitor.actions()[told:]
     facts = {name: line[name] for name in ("user", "action", "on", "outcome", "reason")}
     assert facts == {
@@ -77,10 +77,10 @@ def test_a_person_holds_and_releases_a_queue_with_a_reason(
     }  # fmt: skip
 
 
-def test_a_queue_is_left_to_the_workers_again(visitor: Visitor, broker: Broker) -> None:
+def test_a_queue_is_left_to_its_services_again(visitor: Visitor, broker: Broker) -> None:
     holds(broker).hold_by_hand(VAULT, "bob", "because")
-    text = visitor.did("/queues", action="leave", queue=VAULT, reason="").text
-    assert "The workers decide again." in text
+    text = visitor.did("/queues", action="auto", queue=VAULT, reason="").text
+    assert "it is left to its services" in text
     assert holds(broker).by_hand() == {}
 
 

@@ -19,6 +19,7 @@ from support.forked import MGW, Forked
 from support.waiting import LONGEST_SECS, until
 
 USER, PASSWORD = "ann", "a-long-password"
+_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class Visitor:
     def post(self, path: str, token: str | None = None, headers: dict[str, str] | None = None, **fields: str) -> Answer:
         """The answer to a form, with the token of the last page, or with another one."""
         body = urlencode({**fields, "_xsrf": self.token if token is None else token})
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._asked("POST", path, body, {**kind, **(headers or {})})
+        return self._asked("POST", path, body, {"Content-Type": _FORM, **(headers or {})})
 
     def did(self, path: str, **fields: str) -> Answer:
         """The page that a form leads to."""
@@ -72,12 +72,22 @@ class Visitor:
         """All that Flower has said."""
         return self._log.read_text()
 
-    def _asked(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None) -> Answer:
+    def waits_for(self, path: str) -> http.client.HTTPConnection:
+        """The connection of a browser that has sent a form, and waits for the answer."""
+        body = urlencode({"_xsrf": self.token})
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=LONGEST_SECS)
+        connection.request("POST", path, body, {**self._own, "Content-Type": _FORM})
+        return connection
+
+    @property
+    def _own(self) -> dict[str, str]:
         login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        own = {"Authorization": f"Basic {login}", **({"Cookie": f"_xsrf={self.cookie}"} if self.cookie else {})}
+        return {"Authorization": f"Basic {login}", **({"Cookie": f"_xsrf={self.cookie}"} if self.cookie else {})}
+
+    def _asked(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=LONGEST_SECS)
         began = time.monotonic()
-        connection.request(method, path, body, {**own, **(headers or {})})
+        connection.request(method, path, body, {**self._own, **(headers or {})})
         response = connection.getresponse()
         with response:
             html = response.read().decode()

@@ -1,7 +1,7 @@
 """Replaying or purging dead letters, however many: they are selected and shown first, and done when somebody confirms.
 
 What is done is done to exactly what was shown: each letter in its place, and none whose task has failed again since.
-The work goes on in a thread, letter by letter, and can be stopped. If Flower ends, it ends, too: the letters that it has
+The work goes on in a thread, letter by letter, and can be stopped. It ends with Flower: the letters that it has
 not reached are still there, and one that it was just sending may be sent twice, under the same id.
 """
 

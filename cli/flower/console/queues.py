@@ -16,13 +16,13 @@ _COLUMNS = ["Queue", "Waiting", "In flight", "Oldest waits", "Held", "By a perso
 
 
 class QueuesPage(Page):
-    """GET shows every queue; POST holds or releases one, leaves it to the workers again, or tries a service."""
+    """GET shows every queue; POST holds one or keeps it free, leaves it to its services again, or tries a service."""
 
     tab: ClassVar[str] = "queues"
     said: ClassVar[Mapping[str, str]] = {
-        "hold": "The queue is held until somebody releases it or leaves it to the workers.",
-        "release": "The queue is released, whatever the workers think, until somebody leaves it to them.",
-        "leave": "The workers decide again.",
+        "hold": "The queue is held until a person says otherwise.",
+        "free": "The queue is free, even while its services are down, until a person says otherwise.",
+        "auto": "No person decides about the queue any more: it is left to its services.",
         "try": "The service is tried within seconds, if a worker runs.",
     }
 
@@ -55,11 +55,11 @@ class QueuesPage(Page):
     async def _by_hand(self, action: str) -> None:
         holds, user = self.console.target.delivery.holds, self.user
         queue, reason = self.one_of("queue", {name: name for name in self.console.target.queues}), self.given("reason")
-        if action == "leave":
+        if action == "auto":
             await self.act(action, queue, lambda: holds.leave_to_workers(queue), reason)
             return
         if not reason:
-            raise HTTPError(HTTPStatus.BAD_REQUEST, f"A reason is missing: say why you {action} the queue.")
+            raise HTTPError(HTTPStatus.BAD_REQUEST, "A reason is missing: say why. Everybody sees it.")
         change = holds.hold_by_hand if action == "hold" else holds.release_by_hand
         try:
             await self.act(action, queue, lambda: change(queue, user, reason), reason)
@@ -82,4 +82,4 @@ def _held(hold: Hold | None) -> str | None:
 def _by_hand(found: ByHand | None) -> str | None:
     if found is None:
         return None
-    return f"{'held' if found.is_held else 'released'} by {found.by}, {ago(found.since)}: {found.reason}"
+    return f"{'held' if found.is_held else 'kept free'} by {found.by}, {ago(found.since)}: {found.reason}"
