@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -51,7 +53,7 @@ def test_it_shows_what_waits_what_is_in_flight_and_what_is_held(visitor: Visitor
     broker.redis.zadd(KEYS.unacked_index, {f"{uuid4()}:{VAULT}": time.time()})
     holds(broker).put("vault", 0, DOWN)
     row = visitor.get("/queues").text.partition(f"{VAULT} ")[2]
-    assert row.startswith(f"2 1 2 h for vault, 0 s ago: {DOWN}; 0 a second may be taken")
+    assert re.match(rf"2 1 2 h for vault, \d+ s ago: {DOWN}; 0 a second may be taken", row)
 
 
 def test_a_queue_with_a_broken_key_does_not_hide_the_others(visitor: Visitor, broker: Broker) -> None:
@@ -69,7 +71,7 @@ def test_a_person_holds_a_queue_or_keeps_it_free_with_a_reason(
     text = visitor.did("/queues", action=action, queue=VAULT, reason="the disk is changed").text
     found = holds(broker).by_hand()[VAULT]
     assert (found.is_held, found.by, found.reason) == (is_held, USER, "the disk is changed")
-    assert f"{'held' if is_held else 'kept free'} by {USER}, 0 s ago: the disk is changed" in text
+    assert re.search(rf"{'held' if is_held else 'kept free'} by {USER}, \d+ s ago: the disk is changed", text)
     [line] = visitor.actions()[told:]
     facts = {name: line[name] for name in ("user", "action", "on", "outcome", "reason")}
     assert facts == {
@@ -102,7 +104,7 @@ def test_only_what_is_held_is_offered_for_a_trial(visitor: Visitor) -> None:
         {"action": "hold", "queue": VAULT},
         {"action": "hold", "queue": "nobody's", "reason": "x"},
         {"action": "hold", "queue": VAULT, "reason": "x" * 201},
-        {"action": "hold", "queue": VAULT, "reason": "\x1b[31mred"},
+        {"action": "hold", "queue": VAULT, "reason": "\u202ethgir"},
         {"action": "burn", "queue": VAULT, "reason": "x"},
         {"action": "try", "service": "nobody"},
         {},
@@ -163,8 +165,6 @@ def test_flowers_own_pages_lead_to_the_consoles(visitor: Visitor) -> None:
 
 def test_the_navigation_bar_of_flower_is_the_one_that_ours_stands_below() -> None:
     """Ours includes it. If it changed, look at every page at 400 and at 1280 pixels, then write down the new hash."""
-    from hashlib import sha256
-
     found = sha256((FLOWERS / "navbar.html").read_bytes()).hexdigest()
     assert found == "2c0d5ff17f86a62e30b4ee8191245f4d6bcf808f8ff078f8d3d684edefa04949"
 
@@ -234,9 +234,10 @@ def test_without_redis_from_the_start_nothing_is_shown_as_known(own: Broker, tmp
 
 
 def test_many_who_ask_while_redis_says_nothing_are_all_answered(own: Broker, tmp_path: Path) -> None:
-    with console(own.url, tmp_path) as visitor:
+    with console(own.url, tmp_path) as visitor, ThreadPoolExecutor(20) as people:
         visitor.get("/queues")
         os.kill(own.process.pid, signal.SIGSTOP)
-        found: list[Any] = [visitor.get(f"/sweeps/{number}") for number in range(20)]
+        found = list(people.map(visitor.get, [f"/sweeps/sweep/{number}" for number in range(20)]))
+        own.process.send_signal(signal.SIGCONT)
         assert {answer.status for answer in found} == {503}
         assert max(answer.secs for answer in found) < SOON_SECS

@@ -1,5 +1,6 @@
 """The console's pages about sweeps: the newest, one of them, pause and resume, and the dry run."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ def under_way(state: Sweeps, sweep_id: str = "one") -> None:
 def test_the_newest_sweeps_say_how_far_they_are(flower: Visitor, state: Sweeps) -> None:
     under_way(state)
     text = flower.get("/sweeps").text
-    assert "one 0 s ago beat running 6 1 1 0 1" in text
+    assert re.search(r"one \d+ s ago beat running 6 1 1 0 1", text)
 
 
 def test_one_sweep_says_why_sessions_are_left_and_which_rows_had_faults(flower: Visitor, state: Sweeps) -> None:

@@ -23,33 +23,46 @@ _BUSY = "Other letters are being replayed or purged. Wait for their end, or stop
 _GONE = "This selection is not known any more: Flower was started again, or others were made since. Select once more."
 
 
-class NewBulkPage(Page):
-    """POST selects the letters of a filter, or one letter, for an action that is confirmed on the page after it."""
+class NewPage(Page):
+    """What begins a selection."""
 
     tab: ClassVar[str] = "dead-letters"
 
-    async def post(self) -> None:
-        """Select, and show the preview.
+    async def select(self, words: str, choose: Choose, *, is_all: bool = False) -> None:
+        """Select letters for the form's action, and lead to the preview.
 
         Raises: HTTPError (400, or 409 if too much is under way).
         """
         action = self.one_of("action", {str(one): one for one in Action})
         try:
-            bulk = self.console.bulks.add(self._wish(action))
+            bulk = self.console.bulks.add(Wish(action, words, choose, is_all=is_all))
         except Busy:
             raise HTTPError(HTTPStatus.CONFLICT, _BUSY) from None
         await ended(bulk.selecting, LIMIT_SECS)
         self.back(path_of("dead-letters", "bulk", bulk.token))
 
-    def _wish(self, action: Action) -> Wish:
-        letter_id = self.get_body_argument("id", "")
-        if letter_id:
-            return Wish(action, f"letter {letter_id}", _one(letter_id))
+
+class NewBulkPage(NewPage):
+    """POST selects the letters of a filter, for an action that is confirmed on the page after it."""
+
+    async def post(self) -> None:
+        """Select them.
+
+        Raises: HTTPError (400 for a filter that is none).
+        """
         try:
             selection = selection_of({name: self.given(name) for name in FILTERS})
         except ValueError as error:
             raise HTTPError(HTTPStatus.BAD_REQUEST, str(error)) from None
-        return Wish(action, words_of(selection), _all_of(selection), is_all=selection.is_all)
+        await self.select(words_of(selection), _all_of(selection), is_all=selection.is_all)
+
+
+class NewSinglePage(NewPage):
+    """POST selects one letter, for an action that is confirmed on the page after it."""
+
+    async def post(self, letter_id: str) -> None:
+        """Select it."""
+        await self.select(f"letter {letter_id}", _one(letter_id))
 
 
 class BulkPage(Page):

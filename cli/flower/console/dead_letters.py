@@ -6,6 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from json import dumps
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from tornado.web import HTTPError
 
@@ -96,7 +97,15 @@ class LetterPage(Page):
         if reading.value is None and not reading.problem:
             raise _gone(letter_id)
         table = _facts_table(reading.value or {})
-        self.show("letter.html", "Dead letter", reading, table=table, letter_id=letter_id, payload=None, is_cut=False)
+        self.show(
+            "letter.html",
+            "Dead letter",
+            reading,
+            table=table,
+            address=quote(letter_id, safe=""),
+            payload=None,
+            is_cut=False,
+        )
 
 
 class PayloadPage(Page):
@@ -104,12 +113,11 @@ class PayloadPage(Page):
 
     tab: ClassVar[str] = "dead-letters"
 
-    async def post(self) -> None:
+    async def post(self, letter_id: str) -> None:
         """Show it.
 
         Raises: HTTPError (403 where it is not allowed, 404 if there is no such letter).
         """
-        letter_id = self.get_body_argument("id", "")
         if not self.console.config.show_payloads:
             self.note("show payload", letter_id, "refused")
             raise HTTPError(HTTPStatus.FORBIDDEN, _FORBIDDEN)
@@ -119,7 +127,9 @@ class PayloadPage(Page):
             raise _gone(letter_id)
         payload, is_cut = text[:_PAYLOAD_CHARACTERS], len(text) > _PAYLOAD_CHARACTERS
         table = _facts_table(told)
-        self.show("letter.html", "Dead letter", table=table, letter_id=letter_id, payload=payload, is_cut=is_cut)
+        self.show(
+            "letter.html", "Dead letter", table=table, address=quote(letter_id, safe=""), payload=payload, is_cut=is_cut
+        )
 
 
 def _gone(letter_id: str) -> HTTPError:
@@ -134,8 +144,9 @@ def _with_payload(letter: DeadLetter | None) -> tuple[dict[str, Any] | None, str
     return _told(letter), "\n".join(map(plain_json, text.split("\n")))
 
 
-def _facts_table(told: Mapping[str, Any]) -> Table:
-    return Table("What is known of it", ["", ""], [pair for pair in told.items() if pair[1] is not None])
+def _shown(letter_id: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    table = Table("What is known of it", ["", ""], [pair for pair in told.items() if pair[1] is not None])
+    return {"table": table, "address": quote(letter_id, safe="")}
 
 
 def _told(letter: DeadLetter | None) -> dict[str, Any] | None:

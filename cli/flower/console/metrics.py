@@ -6,7 +6,7 @@ from http import HTTPStatus
 from flower.views import BaseHandler  # pyright: ignore[reportMissingTypeStubs]
 from prometheus_client import REGISTRY, CollectorRegistry, disable_created_metrics, generate_latest
 from prometheus_client.core import Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from ...metrics.exporter import Exporter
@@ -53,7 +53,7 @@ class Metrics(BaseHandler):
         """Answer, with 503 if it takes too long."""
         running = self._scrape.text.start()
         if await ended(running, _LIMIT_SECS):
-            self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+            self.set_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
             self.finish(running.result())
         else:
             self.set_status(HTTPStatus.SERVICE_UNAVAILABLE)

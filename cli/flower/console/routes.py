@@ -5,7 +5,7 @@ from typing import Any
 
 from tornado.web import StaticFileHandler, URLSpec
 
-from .bulk_pages import BulkPage, NewBulkPage
+from .bulk_pages import BulkPage, NewBulkPage, NewSinglePage
 from .console import Console
 from .dead_letters import DeadLettersPage, LetterPage, PayloadPage
 from .doctor import DoctorPage
@@ -23,8 +23,9 @@ PAGES: dict[str, type[Page]] = {
     r"/sweeps/dry-run": DryRunPage,
     r"/dead-letters": DeadLettersPage,
     r"/dead-letters/letter/(.+)": LetterPage,
-    r"/dead-letters/payload": PayloadPage,
-    r"/dead-letters/bulk": NewBulkPage,
+    r"/dead-letters/payload/(.+)": PayloadPage,
+    r"/dead-letters/select": NewBulkPage,
+    r"/dead-letters/select/(.+)": NewSinglePage,
     r"/dead-letters/bulk/([\w-]+)": BulkPage,
     r"/doctor": DoctorPage,
 }
