@@ -96,16 +96,8 @@ class LetterPage(Page):
         reading = await self.read(f"letter {letter_id}", lambda: _told(letters.get(letter_id)))
         if reading.value is None and not reading.problem:
             raise _gone(letter_id)
-        table = _facts_table(reading.value or {})
-        self.show(
-            "letter.html",
-            "Dead letter",
-            reading,
-            table=table,
-            address=quote(letter_id, safe=""),
-            payload=None,
-            is_cut=False,
-        )
+        values = _shown(letter_id, reading.value or {})
+        self.show("letter.html", "Dead letter", reading, payload=None, is_cut=False, **values)
 
 
 class PayloadPage(Page):
@@ -126,10 +118,7 @@ class PayloadPage(Page):
         if told is None:
             raise _gone(letter_id)
         payload, is_cut = text[:_PAYLOAD_CHARACTERS], len(text) > _PAYLOAD_CHARACTERS
-        table = _facts_table(told)
-        self.show(
-            "letter.html", "Dead letter", table=table, address=quote(letter_id, safe=""), payload=payload, is_cut=is_cut
-        )
+        self.show("letter.html", "Dead letter", payload=payload, is_cut=is_cut, **_shown(letter_id, told))
 
 
 def _gone(letter_id: str) -> HTTPError:
