@@ -59,6 +59,8 @@ def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis
     until(lambda: says(stack, "dead", "list", "--json")["count"] == 1)
     says(stack, "sweep", "--now")
     says(stack, "queues")
+    says(stack, "queues", "hold", "memory_graph.vault", "--reason", "x", "--json")
+    says(stack, "queues", "release", "memory_graph.vault", "--json")
     says(stack, "dead", "purge", "--all", "--yes")
     until(lambda: admin.exists("blue:memory_graph:beat::lock"))
     says(stack, "health", "beat")

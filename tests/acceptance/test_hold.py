@@ -207,3 +207,57 @@ def test_tasks_whose_countdown_is_over_come_through_a_trial(
     outage.redis.delete(ASKED)
     until(outage.is_empty)
     assert total(outage, session_id) == (10, 45)
+
+
+def spent(outage: Outage) -> int:
+    """The attempts that the waiting tasks have spent."""
+    return sum(json.loads(item)["headers"]["retries"] for item in outage.redis.lrange(WAITING[REGISTRY], 0, -1))
+
+
+def all_wait(outage: Outage, count: int) -> bool:
+    return len(outage.waiting()) == count and not outage.redis.exists(KEYS.unacked)
+
+
+def test_what_a_person_holds_outlives_the_end_of_the_outage_and_the_workers(
+    outage: Outage, session_id: str, until: Callable[..., None]
+) -> None:
+    outage.take_away()
+    for number in range(20):
+        outage.report(session_id, number)
+    until(lambda: outage.holds.get("registry"))
+    outage.holds.hold_by_hand(REGISTRY, "alice", "it moves")
+    until(lambda: all_wait(outage, 20))
+    outage.bring_back()
+    RedisStorage(outage.redis, "registry", key_prefix=PREFIX).state = "closed"  # by what another queue needs of it
+    until(lambda: outage.holds.get("registry") is None)
+    outage.start_second_worker()
+    os.killpg(outage.worker.process.pid, signal.SIGKILL)
+    until(lambda: outage.worker.log.read_text().count("is held by alice: it moves") == 2)  # the log of both workers
+    assert (outage.redis.get(PERMITS), len(outage.waiting())) == (b"-1", 20)
+    assert {row["queue"]: row["why"] for row in told(outage)}[REGISTRY] == "alice: it moves"
+    outage.holds.leave_to_workers(REGISTRY)
+    until(outage.is_empty)
+    assert total(outage, session_id) == (20, sum(range(20)))
+    assert outage.dead.count() == 0
+
+
+def test_what_a_person_keeps_free_is_taken_while_the_breaker_is_open_and_spends_no_attempts(
+    outage: Outage, session_id: str, until: Callable[..., None]
+) -> None:
+    outage.take_away()
+    for number in range(20):
+        outage.report(session_id, number)
+    until(lambda: outage.redis.get(PERMITS) == b"-1" and all_wait(outage, 20))
+    before = spent(outage)
+    outage.holds.release_by_hand(REGISTRY, "bob", "its breaker is wrong")
+    until(lambda: outage.redis.zcard(KEYS.unacked_index) >= 10)
+    time.sleep(3)  # each waits two seconds, and meets the open breaker again
+    assert outage.redis.get(PERMITS) is None
+    assert {row["queue"]: row["held_for"] for row in told(outage)}[REGISTRY] is None
+    outage.holds.leave_to_workers(REGISTRY)
+    until(lambda: outage.redis.get(PERMITS) == b"-1" and all_wait(outage, 20))
+    assert spent(outage) <= before + 2  # on a slow machine a trial may have been due meanwhile
+    outage.bring_back()
+    until(outage.is_empty)
+    assert total(outage, session_id) == (20, sum(range(20)))
+    assert outage.dead.count() == 0

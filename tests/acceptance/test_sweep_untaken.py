@@ -20,6 +20,7 @@ from memory_graph_workers.cli.main import mgw
 sweep.TIMEOUT_SECS = 1.0  # not the minute that a person waits
 mgw(sys.argv[1:])
 """
+DECIDED = '{"is_held": true, "by": "alice", "reason": "the vault moves", "since": "2026-01-01T00:00:00Z"}'
 Mgw = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -50,6 +51,13 @@ def test_a_sweep_that_waits_on_a_held_queue_says_for_which_service(mgw: Mgw, ser
     assert told.returncode == 1
     assert f"its queue is held until {service} is back (see: mgw queues)" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_a_sweep_that_waits_on_a_queue_that_a_person_holds_says_who_and_why(mgw: Mgw) -> None:
+    connections.redis().hset(installed(app).keys.by_hand, "memory_graph.archival", DECIDED)
+    told = mgw("sweep", "--now")
+    assert told.returncode == 1
+    assert "its queue is held until somebody releases it (alice: the vault moves) (see: mgw queues)" in told.stderr
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])

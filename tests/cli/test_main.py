@@ -92,6 +92,7 @@ def test_every_whole_number_that_a_command_takes_has_a_least_value():
         (["sweeps", "resum"], "Did you mean resume?"),
         (["vault", "rotat"], "Did you mean rotate?"),
         (["queues", "tri"], "Did you mean try?"),
+        (["queues", "relase"], "Did you mean release?"),
     ],
 )
 def test_a_misspelt_command_is_told_which_one_was_meant(arguments, hint):

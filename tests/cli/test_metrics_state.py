@@ -73,6 +73,27 @@ def test_a_queue_whose_dead_letters_fill_up_is_held(broker: Broker, exporter: Ex
     assert by_name(found, "queue_held") == {"orders": 1, "payments": 0, "mails": 0}
 
 
+def test_what_a_person_decided_counts_before_services_and_dead_letters(broker: Broker, exporter: Exporter) -> None:
+    holds = HoldStore(broker.redis, KEYS)
+    for queue in ("orders", "payments", "mails"):
+        broker.redis.lpush(queue, "{}")
+    holds.put("bank", 0, "it is down")  # which payments and mails need
+    holds.note_full("payments")
+    holds.hold_by_hand("orders", "alice", "x")
+    holds.release_by_hand("payments", "bob", "\U0001f6e0 y")
+    found = scraped(exporter)
+    assert by_name(found, "queue_held_by_person") == {"orders": 1, "payments": 0, "mails": 0}
+    assert by_name(found, "queue_released_by_person") == {"orders": 0, "payments": 1, "mails": 0}
+    assert by_name(found, "queue_held") == {"orders": 1, "payments": 0, "mails": 1}
+    assert by_name(found, "queue_backlog") == {"orders": 0, "payments": 1, "mails": 0}
+    broker.redis.delete(KEYS.permits("orders"))  # before the leading worker has written it again
+    assert by_name(scraped(exporter), "queue_held")["orders"] == 1
+    assert "alice" not in text_of(exporter)
+    broker.redis.set(KEYS.by_hand, "no hash")
+    found = scraped(exporter)
+    assert (found["mgw_part_readable", "by hand", "state"], found["mgw_part_readable", "services", "state"]) == (0, 1)
+
+
 def states(found: dict[tuple[str, ...], float]) -> dict[str, str]:
     return {key[1]: key[2] for key, value in found.items() if key[0] == "mgw_breaker_state" and value}
 

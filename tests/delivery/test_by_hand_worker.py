@@ -23,10 +23,10 @@ def done(broker: Broker) -> list[int]:
     return sorted(map(int, found))
 
 
-def turned(broker: Broker) -> None:
-    """Wait until a leader has read what was decided, and written the permits again."""
-    broker.redis.delete(KEYS.permits("work"))
-    until(lambda: broker.redis.exists(KEYS.permits("work")))
+def sees(worker: Worker) -> None:
+    """Wait until a worker leads and has seen that alice holds the queue."""
+    until(lambda: "Queue work is held by alice: the stock is counted" in worker.text or not worker.is_alive)
+    assert worker.is_alive, worker.text
 
 
 def test_a_hold_outlives_workers_and_its_release_frees_everything_at_once(
@@ -36,12 +36,11 @@ def test_a_hold_outlives_workers_and_its_release_frees_everything_at_once(
     holds.hold_by_hand("work", "alice", "the stock is counted")
     for number in range(3):
         producer.send_task("good", (number,), queue="work")
-    turned(broker)
+    sees(first)
     first.stop()
     second = start_worker("second")  # it finds the permits before anybody leads
-    turned(broker)
+    sees(second)
     assert (broker.redis.llen("work"), done(broker)) == (3, [])
-    assert "Queue work is held by alice: the stock is counted" in second.text
     holds.leave_to_workers("work")
     until(lambda: done(broker) == [0, 1, 2])
     until(lambda: "Nobody holds or releases queue work by hand any more" in second.text)
@@ -51,12 +50,12 @@ def test_a_hold_outlives_workers_and_its_release_frees_everything_at_once(
 def test_a_task_whose_countdown_ends_in_a_held_queue_goes_back_and_runs_after_the_release(
     broker: Broker, producer: Celery, holds: HoldStore, start_worker: Start
 ) -> None:
-    start_worker()
+    worker = start_worker()
     producer.send_task("good", (1,), queue="work", countdown=3)
     until(lambda: broker.redis.hlen(KEYS.unacked) == 1)
-    holds.hold_by_hand("work", "alice", "x")
+    holds.hold_by_hand("work", "alice", "the stock is counted")
     until(lambda: broker.redis.llen("work") == 1 and not broker.redis.exists(KEYS.unacked))
-    turned(broker)
+    sees(worker)
     assert done(broker) == []
     holds.leave_to_workers("work")
     until(lambda: done(broker) == [1])

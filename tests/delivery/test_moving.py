@@ -170,3 +170,25 @@ def test_a_worker_of_any_release_is_seen_at_the_source(broker: Broker) -> None:
     now = broker.redis.time()[0]
     broker.redis.zadd(KEYS.workers, {"one": now + 9, "two": now + 9, "gone": now - 60})
     assert old.workers() == 2
+
+
+def test_what_people_decided_counts_at_the_target_before_its_messages_come_and_no_longer_at_the_source(
+    broker: Broker, other: Broker
+) -> None:
+    move = Move(side(broker.redis, ""), side(other.redis, "{mgw}:"))
+    source, target = move.source.holds, move.target.holds
+    source.hold_by_hand("work", "alice", "x")
+    source.hold_by_hand("mails", "alice", "x")
+    source.release_by_hand("orders", "bob", "y")
+    target.release_by_hand("mails", "carol", "z")  # who decided there stays right
+    for _ in range(2):  # a move may be repeated
+        move.decisions()
+        assert other.redis.keys("*hold:queue:*") == [b"{mgw}:shop:hold:queue:work"]
+        assert other.redis.get("{mgw}:shop:hold:queue:work") == b"-1"
+        move.record(KEYS.by_hand)
+    assert {queue: (one.is_held, one.by) for queue, one in target.by_hand().items()} == {
+        "work": (True, "alice"),
+        "mails": (False, "carol"),
+        "orders": (False, "bob"),
+    }
+    assert broker.redis.keys("*") == []
