@@ -41,8 +41,8 @@ class Answer:
 class Visitor:
     """Somebody who has the password, and whose browser keeps the cookie and the token of the last form."""
 
-    def __init__(self, port: int, log: Path) -> None:
-        self.port, self._log = port, log
+    def __init__(self, port: int, log: Path, login: str = f"{USER}:{PASSWORD}") -> None:
+        self.port, self._log, self._login = port, log, login
         self.cookie = self.token = ""
 
     def get(self, path: str) -> Answer:
@@ -81,7 +81,7 @@ class Visitor:
 
     @property
     def _own(self) -> dict[str, str]:
-        login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        login = base64.b64encode(self._login.encode()).decode()
         return {"Authorization": f"Basic {login}", **({"Cookie": f"_xsrf={self.cookie}"} if self.cookie else {})}
 
     def _asked(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None) -> Answer:
