@@ -65,14 +65,13 @@ def take_all(browser: Chrome, shown: Showcase) -> None:
 
 def hold_and_sweep(shown: Showcase) -> None:
     """Let a sweep end, and somebody hold a queue on which tasks wait then."""
-    with Redis.from_url(shown.stack.environ["REDIS_URL"]) as redis:
-        with Celery(broker=shown.stack.environ["REDIS_URL"], set_as_current=False) as producer:
-            producer.send_task("memory_graph.archival.sweep", queue="memory_graph.archival")
-            until(lambda: any(sweep.status is Status.COMPLETED for sweep in Sweeps(redis).newest()))
-            HoldStore(redis, KEYS).hold_by_hand("memory_graph.vault", "ann", "the vault moves until 14:00")
-            for _ in range(3):
-                sent = {"sent_at": time.time() - 480}
-                producer.send_task("memory_graph.vault.health_check", queue="memory_graph.vault", headers=sent)
+    url, sent = shown.stack.environ["REDIS_URL"], {"sent_at": time.time() - 480}
+    with Redis.from_url(url) as redis, Celery(broker=url, set_as_current=False) as producer:
+        producer.send_task("memory_graph.archival.sweep", queue="memory_graph.archival")
+        until(lambda: any(sweep.status is Status.COMPLETED for sweep in Sweeps(redis).newest()))
+        HoldStore(redis, KEYS).hold_by_hand("memory_graph.vault", "ann", "the vault moves until 14:00")
+        for _ in range(3):
+            producer.send_task("memory_graph.vault.health_check", queue="memory_graph.vault", headers=sent)
 
 
 def take(browser: Chrome, url: str, name: str, height: int, width: int = WIDTH) -> None:
