@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ...delivery import DeadLetters, LetterGroup, Reason
+from ...delivery.dead_letters.groups import name_of_group
 from ...delivery.dead_letters.store import Entry
 from .ids import begins
 
@@ -79,8 +80,9 @@ class Selection:
 
     def by_group(self, letters: DeadLetters) -> list[tuple[LetterGroup, list[Entry]]]:
         """The same places by their groups, the group with the most of them first."""
-        groups = [group for group in letters.groups() if group.count and self._may_hold(group)]
-        found = [(group, self._fitting(letters, [group])) for group in groups]
+        there = [group for group in letters.groups() if group.count and self._may_hold(group)]
+        groups = {name_of_group(one.task, one.reason, one.error): one for one in there}  # both pots may have one
+        found = [(group, self._fitting(letters, [group])) for group in groups.values()]
         return sorted(((group, some) for group, some in found if some), key=lambda one: -len(one[1]))
 
     def _fitting(self, letters: DeadLetters, groups: list[LetterGroup] | None, most: int | None = None) -> list[Entry]:
