@@ -78,15 +78,8 @@ class BulkPage(Page):
         groups = Table("What is selected", ["Task, reason, error", "Letters"], _rows(bulk))
         caption = f"Letters that are left: the first {MOST_LEFT}"
         left = Table(caption, ["Letter", "Why it is left"], list(bulk.reasons.items()))
-        action = bulk.wish.action.capitalize()
-        self.show(
-            "bulk.html",
-            f"{action} dead letters",
-            bulk=bulk,
-            groups=groups,
-            left=left,
-            sizes=counted(bulk.count, "dead letter"),
-        )
+        title = f"{bulk.wish.action.capitalize()} dead letters"
+        self.show("bulk.html", title, bulk=bulk, groups=groups, left=left, sizes=_size(bulk))
 
     def post(self, token: str) -> None:
         """Confirm or stop it.
@@ -102,7 +95,7 @@ class BulkPage(Page):
         self.back(path_of("dead-letters", "bulk", token))
 
     def _confirm(self, bulk: Bulk) -> None:
-        on = f"{counted(bulk.count, 'dead letter')}: {bulk.wish.words}"
+        on = f"{_size(bulk)}: {bulk.wish.words}"
         try:
             self.console.bulks.begin(bulk, lambda outcome: self.note(bulk.wish.action, on, outcome))
         except Busy:

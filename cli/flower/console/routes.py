@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tornado.web import StaticFileHandler, URLSpec
+from tornado.routing import URLSpec
+from tornado.web import StaticFileHandler
 
 from .bulk_pages import BulkPage, NewBulkPage, NewSinglePage
 from .console import Console

@@ -5,7 +5,7 @@ from pathlib import Path
 from flower.urls import settings  # pyright: ignore[reportMissingTypeStubs]
 from tornado.template import BaseLoader, Template
 
-OURS, FLOWERS = Path(__file__).parent / "templates", Path(settings["template_path"])
+OURS, FLOWERS = Path(__file__).parent / "templates", Path(str(settings["template_path"]))
 _FROM_FLOWER = "flower/"  # before the name of a template of Flower's that one of ours includes in its own place
 
 
