@@ -11,12 +11,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from celery import Celery
-from memory_graph_workers.delivery.held_queues.holds import HoldStore
-from memory_graph_workers.tasks.archival.state import Status, Sweeps
 from redis import Redis
 from selenium.webdriver import Chrome
 from support.chromium import HOW, chromium, programs
-from support.our_app import KEYS
 from support.showcase import Showcase, showcase
 from support.waiting import until
 
@@ -56,7 +53,7 @@ def take_all(browser: Chrome, shown: Showcase) -> None:
     hold_and_sweep(shown)
     take(browser, f"{flower}/queues", "console-queues", 820)
     take(browser, f"{flower}/sweeps", "console-sweeps", 420)
-    take(browser, f"{flower}/dead-letters", "console-dead-letters", 1180)
+    take(browser, f"{flower}/dead-letters", "console-dead-letters", 860)
     browser.get(f"{flower}/doctor")
     until(lambda: "To check again" in browser.page_source)
     take(browser, f"{flower}/doctor", "console-doctor", 760)
@@ -65,6 +62,11 @@ def take_all(browser: Chrome, shown: Showcase) -> None:
 
 def hold_and_sweep(shown: Showcase) -> None:
     """Let a sweep end, and somebody hold a queue on which tasks wait then."""
+    # Only here: what the showcase forks imports this module, and must get its environment before it imports our app.
+    from memory_graph_workers.delivery.held_queues.holds import HoldStore
+    from memory_graph_workers.tasks.archival.state import Status, Sweeps
+    from support.our_app import KEYS
+
     url, sent = shown.stack.environ["REDIS_URL"], {"sent_at": time.time() - 480}
     with Redis.from_url(url) as redis, Celery(broker=url, set_as_current=False) as producer:
         producer.send_task("memory_graph.archival.sweep", queue="memory_graph.archival")

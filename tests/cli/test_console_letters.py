@@ -77,7 +77,7 @@ def test_groups_and_letters_are_shown_without_a_payload(flower: Visitor, letters
     letters.add(letter("three", ARCHIVE, reason=Reason.ATTEMPTS_EXHAUSTED))
     answer = flower.get("/dead-letters")
     assert "3 dead letters in all." in answer.text
-    assert re.search(rf"{GET} failed Refused 2 \d+ s \d+ s show", answer.text.replace(" ago", ""))
+    assert re.search(rf"{GET} failed Refused 2 \d+ s \d+ s the newest", answer.text.replace(" ago", ""))
     assert re.search(rf"one \d+ s ago {GET} failed Refused no such session", answer.text)
     assert SECRET not in answer.html
     single = flower.get("/dead-letters/letter/one")

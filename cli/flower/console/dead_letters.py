@@ -152,7 +152,7 @@ def _tables(found: Listed) -> list[Table]:
     return [
         Table(
             "Groups: the same task, reason and error",
-            ["Task, reason, error", "Letters", "First", "Last", "Newest", "Dropped at a bound"],
+            ["Task, reason, error", "Letters", "First", "Last", "Letter", "Dropped at a bound"],
             [_group(one) for one in found.groups],
         ),
         Table(
@@ -164,7 +164,7 @@ def _tables(found: Listed) -> list[Table]:
 
 
 def _group(one: LetterGroup) -> list[Any]:
-    newest = Link("show", _path(one.sample)) if one.sample else None
+    newest = Link("the newest", _path(one.sample)) if one.sample else None
     dropped = f"{one.gave_way:,}" if one.gave_way else None
     return [one.title, f"{one.count:,}", _age(one.first), _age(one.last), newest, dropped]
 
