@@ -71,6 +71,12 @@ class Person:
             self.press(Pressed.TAB)
         pytest.fail(f"No Tab leads to {element_id}")
 
+    def click(self, by: str, value: str) -> None:
+        """Click an element, in the middle of the window: Flower's navigation bar stays on top of the page."""
+        element = self.browser.find_element(by, value)
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+        element.click()
+
     def press(self, *keys: str) -> None:
         ActionChains(self.browser).send_keys(*keys).perform()
 
@@ -150,7 +156,7 @@ def test_a_queue_is_held_and_released_by_keyboard_alone(person: Person, redis: R
     found = HoldStore(redis, KEYS).by_hand()[VAULT]
     assert (found.is_held, found.by) == (True, "mgw")
     person.browser.find_element(By.ID, "queue").send_keys("memory_graph.v")
-    person.browser.find_element(By.ID, "auto").click()
+    person.click(By.ID, "auto")
     person.press(Pressed.ENTER)
     person.read("it is left to its services")
     assert HoldStore(redis, KEYS).by_hand() == {}
@@ -181,7 +187,7 @@ def test_letters_are_purged_in_two_steps(person: Person, redis: Redis) -> None:
 
 
 def click(person: Person, text: str) -> None:
-    person.browser.find_element(By.XPATH, f"//button[normalize-space()='{text}']").click()
+    person.click(By.XPATH, f"//button[normalize-space()='{text}']")
 
 
 def test_sweeps_are_paused_and_resumed(person: Person) -> None:
@@ -196,7 +202,7 @@ def test_names_that_anybody_chose_are_text(person: Person) -> None:
     text = person.visit("/dead-letters", "<img src=x")
     assert r"\x1b[31m" in text
     assert person.browser.title == "Dead letters · Flower"
-    person.browser.find_element(By.PARTIAL_LINK_TEXT, "<img src=x").click()
+    person.click(By.PARTIAL_LINK_TEXT, "<img src=x")
     person.read("unknown_task", "<img src=x")
     assert person.browser.title == "Dead letter · Flower"
 

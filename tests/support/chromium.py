@@ -14,7 +14,7 @@ from support.waiting import LONGEST_SECS
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--lang=en-GB",
-    "--force-device-scale-factor=1", "--hide-scrollbars", "--force-prefers-reduced-motion",
+    "--force-device-scale-factor=1", "--hide-scrollbars",
 )  # fmt: skip
 # What a page has fetched from elsewhere: it should need nothing of that.
 ELSEWHERE = (
