@@ -11,28 +11,23 @@ from rich.console import Console
 from rich.progress import track
 
 from ...delivery import DeadLetter, DeadLetters, LetterGroup
-from ...delivery.dead_letters.chords import body_can_run, part_of
 from ...delivery.dead_letters.groups import title_of
-from ...delivery.dead_letters.replay import NotReplayable
 from ...delivery.dead_letters.store import Entry
-from ...delivery.messages.call_options import kept_options, time_of
-from ...schemas.base import ValidationError
-from ...schemas.fields import format_timestamp, parse_timestamp
+from ...schemas.fields import parse_timestamp
 from ..target import Target, app_option, target_of
 from ..terminal.failure import Failure
 from ..terminal.group import Group
-from ..terminal.output import ask, or_null, show_json, show_table
+from ..terminal.output import ask, show_json, show_table
 from ..terminal.plain import plain
 from ..terminal.wording import ago, counted
 from .ids import shortened, whole_id
+from .letters import LEAVES_IT, all_facts, facts, how_it_runs, purged, read_entry
 from .replaying import Replay, replay_of
 from .selection import Selection, selecting
 
 _WHAT = "task, reason, error"  # one column: on a terminal of 80 columns three have no room
 _GROUP_COLUMNS = ["letters", "first", "last", _WHAT, "sample"]
 _COLUMNS = ["failed", "id", _WHAT, "message"]
-_BODY_RUNS = {True: "its body runs when all parts have succeeded", False: "its body will not run any more"}
-_GONE = "It is gone, or its task has failed again since the letter was read."
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
@@ -96,7 +91,7 @@ def show(app_name: str | None, letter_id: str, payload: bool, as_json: bool) -> 
       mgw dead show LETTER_ID --payload
     """
     letter = _letter(target_of(app_name), letter_id)
-    values = {**(_all_facts(letter) if payload else _facts(letter)), **_how_it_runs(target_of(app_name), letter)}
+    values = {**(all_facts(letter) if payload else facts(letter)), **how_it_runs(target_of(app_name), letter)}
     if as_json:
         show_json(values)
     else:
@@ -142,7 +137,7 @@ def replay(
         ask(f"Replay {counted(len(found), 'dead letter')}?", yes)
     how = replay_of(target, even_if_done=even_if_done, even_if_expired=even_if_expired, alone=alone)
     sending = _sending(how, kwargs)
-    _each(found, lambda entry: sending(_read(target.delivery.dead_letters, entry)), as_json)
+    _each(found, lambda entry: sending(read_entry(target.delivery.dead_letters, entry)), as_json)
 
 
 @command.command()
@@ -161,32 +156,16 @@ def purge(app_name: str | None, selection: Selection, yes: bool, as_json: bool) 
     target = target_of(app_name)
     found = _chosen(target, selection)
     ask(f"Purge {counted(len(found), 'dead letter')} for good?", yes)
-    _each(found, lambda one: _purged(target.delivery.dead_letters, one), as_json)
+    _each(found, lambda one: purged(target.delivery.dead_letters, one), as_json)
     if selection.is_all:
         target.delivery.dead_letters.forget_gave_way()
-
-
-def _how_it_runs(target: Target, letter: DeadLetter) -> dict[str, Any]:
-    """When a replay runs, until when, and whether it is a part of a chord whose body can still run."""
-    options, part = kept_options(letter.payload), part_of(letter.payload)
-    chord = None if part is None else _BODY_RUNS[body_can_run(target.app, part)]
-    return {"eta": _time(options.get("eta")), "expires": _time(options.get("expires")), "chord": chord}
-
-
-def _time(sent: Any) -> str | None:
-    """A time as a sender wrote it, in our form; None where it is none."""
-    found = time_of(sent)
-    try:
-        return format_timestamp(found) if found else None
-    except OverflowError:  # in UTC it is before the year 1, or after 9999
-        return None
 
 
 def _list_letters(target: Target, selection: Selection, limit: int, as_json: bool) -> dict[str, Any]:
     letters = target.delivery.dead_letters
     found = list(letters.read(selection.entries(letters, limit)))
     if as_json:
-        return {"letters": [_facts(letter) for letter in found]}
+        return {"letters": [facts(letter) for letter in found]}
     if not found:
         click.echo(_none(letters))
         return {}
@@ -273,18 +252,6 @@ def _sending(replay: Replay, kwargs: dict[str, Any] | None) -> Callable[[DeadLet
     return replay.as_it_was if kwargs is None else lambda letter: replay.corrected(letter, kwargs)
 
 
-def _read(letters: DeadLetters, entry: Entry) -> DeadLetter:
-    for letter in letters.read([entry]):
-        return letter
-    raise Failure(_GONE)
-
-
-def _purged(letters: DeadLetters, entry: Entry) -> str:
-    if not letters.remove_entry(entry):
-        raise Failure(_GONE)
-    return entry.id
-
-
 def _parameters(file: TextIO) -> dict[str, Any]:
     try:
         value = json.load(file)
@@ -303,7 +270,7 @@ def _each(found: Iterable[Entry], work: Callable[[Entry], str], as_json: bool) -
     for letter in track(letters, "Working …", console=console, disable=not console.is_terminal, transient=True):
         try:
             done.append({"letter_id": letter.id, "task_id": work(letter)})
-        except (NotReplayable, ValidationError, TypeError, Failure) as error:
+        except LEAVES_IT as error:
             left[letter.id] = str(error)
     _tell(done, left, as_json)
     if left:
@@ -317,11 +284,3 @@ def _tell(done: list[dict[str, str]], left: dict[str, str], as_json: bool) -> No
     click.echo(f"{len(done)} done, {len(left)} left.")
     if left:
         show_table(["letter", "why it is left"], left.items(), whole={"letter"})
-
-
-def _facts(letter: DeadLetter) -> dict[str, Any]:
-    return {name: value for name, value in _all_facts(letter).items() if name != "payload"}
-
-
-def _all_facts(letter: DeadLetter) -> dict[str, Any]:
-    return or_null(asdict(letter))

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ...delivery import DeadLetters, LetterGroup, Reason
+from ...delivery.dead_letters.groups import name_of_group
 from ...delivery.dead_letters.store import Entry
 from .ids import begins
 
@@ -26,10 +27,21 @@ class Age(click.ParamType[timedelta]):
         """The duration that the text names."""
         if isinstance(value, timedelta):
             return value
-        match = re.fullmatch(r"(\d{1,6})([smhd])", value)
-        if match is None:
-            self.fail(f"{value!r} is not an age. Write it like 30m, 12h or 7d.", param, ctx)
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+        try:
+            return age_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def age_of(text: str) -> timedelta:
+    """The duration that a text like 30m, 12h or 7d names.
+
+    Raises: ValueError for any other text.
+    """
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not an age. Write it like 30m, 12h or 7d.")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @dataclass(frozen=True)
@@ -64,14 +76,29 @@ class Selection:
             return letters.entries(most=most)[:most]
         by_group = (self.task, self.reason, self.error) != (None, None, None)
         groups = [group for group in letters.groups() if self._may_hold(group)] if by_group else None
+        return self._fitting(letters, groups, most)[:most]
+
+    def by_group(self, letters: DeadLetters) -> list[tuple[LetterGroup, list[Entry]]]:
+        """The same places by their groups, the group with the most of them first."""
+        there = [group for group in letters.groups() if group.count and self._may_hold(group)]
+        groups = {name_of_group(one.task, one.reason, one.error): one for one in there}  # both pots may have one
+        found = [(group, self._fitting(letters, [group])) for group in groups.values()]
+        return sorted(((group, some) for group, some in found if some), key=lambda one: -len(one[1]))
+
+    def _fitting(self, letters: DeadLetters, groups: list[LetterGroup] | None, most: int | None = None) -> list[Entry]:
+        """The places in these groups that meet the other criteria; all of them, or as many of the newest as `most`."""
+        reads = self.task is not None and any(group.holds_any_task for group in groups or ())
+        is_done = not (reads or self.ids or self.older_than or self.newer_than)  # by the choice of the groups
         now = datetime.now(UTC).timestamp()
         found = [
-            entry for entry in letters.entries(groups) if self._fits(entry, timedelta(seconds=now - entry.failed_at))
+            entry
+            for entry in letters.entries(groups, most if is_done else None)
+            if self._fits(entry, timedelta(seconds=now - entry.failed_at))
         ]
-        if self.task is None or not any(group.holds_any_task for group in groups or ()):
-            return found[:most]
+        if not reads:
+            return found
         kept = {letter.id for letter in letters.read(found) if _matches(self.task, letter.task)}
-        return [entry for entry in found if entry.id in kept][:most]
+        return [entry for entry in found if entry.id in kept]
 
     def _fits_group(self, group: LetterGroup) -> bool:
         now = datetime.now(UTC)

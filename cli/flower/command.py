@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import click
 
+from ..target import target_of
 from ..terminal.failure import Refused
 from .config import FlowerConfig
 
@@ -13,10 +14,11 @@ from .config import FlowerConfig
 @click.option("--address", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=5555, show_default=True, help="Port to listen on.")
 def command(address: str, port: int) -> None:
-    """Watch workers, tasks and queues in a browser, behind a password.
+    """Watch workers, tasks and queues in a browser, and act on queues, sweeps and dead letters, behind a password.
 
-    Flower shows names, ids, states and sizes, but never arguments or results. Anyone who has the password can
-    run and revoke any task and stop workers, unless FLOWER_READ_ONLY=true. It needs the broker's address
+    Flower shows names, ids, states and sizes, but never arguments or results; a dead letter's payload only with
+    FLOWER_SHOW_PAYLOADS=true. Anyone who has the password can run and revoke any task, stop workers, hold queues and
+    delete dead letters, unless FLOWER_READ_ONLY=true. It needs the broker's address
     (REDIS_URL or CELERY_BROKER_URL) and FLOWER_BASIC_AUTH=USER:PASSWORD; Prometheus needs the password, too,
     to read /metrics. Only /healthcheck is open. Flower serves plain HTTP. Stop it with Ctrl-C or TERM.
 
@@ -25,12 +27,12 @@ def command(address: str, port: int) -> None:
       FLOWER_BASIC_AUTH=admin:8f4e2b7c61d093a5 mgw flower --port 5555
     """
     _without_results()
-    from ...tasks.app import app, mistakes
+    from ...tasks.app import mistakes
     from .monitor import run
 
     config = _settings(mistakes)
     try:
-        run(app, config, address, port)
+        run(target_of(None), config, address, port)
     except OSError as error:
         raise Refused(f"Cannot listen on {address}, port {port}: {error.strerror}. Try another --port.") from error
 

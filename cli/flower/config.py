@@ -43,7 +43,13 @@ class FlowerConfig(Settings):
         "FLOWER_READ_ONLY",
         fields.Boolean(),
         False,
-        "If `true`, Flower sends no tasks and stops no workers.",
+        "If `true`, Flower sends no tasks and stops no workers, and its console changes nothing.",
+    )
+    show_payloads: bool = setting(
+        "FLOWER_SHOW_PAYLOADS",
+        fields.Boolean(),
+        False,
+        "If `true`, the console shows a dead letter's payload, which may be a conversation, to whoever asks for it.",
     )
     max_tasks: int = setting(
         "FLOWER_MAX_TASKS",

@@ -17,7 +17,11 @@ from tornado.web import RequestHandler
 
 from ...delivery.redaction import HIDDEN, SIZE
 from ...tasks.logs import set_up
+from ..target import Target
 from .config import FlowerConfig
+from .console.console import Console
+from .console.routes import routes
+from .console.templates import Templates
 from .queues import count_for_flower
 
 _OPEN = "/healthcheck"  # it says OK and nothing else
@@ -61,18 +65,27 @@ class DiscreetEvents(Events):
 
 
 class Monitor(Flower):
-    """Flower that shows nothing without a login except that it is alive."""
+    """Flower and the console, which show nothing without a login except that they are alive."""
 
-    def __init__(self, app: Any, config: FlowerConfig) -> None:
+    def __init__(self, target: Target, config: FlowerConfig) -> None:
         loop = IOLoop.current()
         events = DiscreetEvents(
-            app,
+            target.app,
             loop,
             max_tasks_in_memory=config.max_tasks,
             max_workers_in_memory=options.max_workers,
         )
-        super().__init__(options, app, events, loop, **settings)
+        # Flower's scripts read the cookie; no other site may have it sent.
+        ours = {"template_loader": Templates(), "xsrf_cookie_kwargs": {"samesite": "Strict"}}
+        super().__init__(options, target.app, events, loop, **settings, **ours)
+        self._console = Console(target, config)
+        self.add_handlers(".*", routes(self._console))
         self._logins = [b64encode(login.encode()) for login in config.logins]
+
+    def start(self) -> None:
+        """Hear events, and serve until `stop`."""
+        self._console.scrape.hear()
+        super().start()
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Pass a request to Flower, which checks the login again, or deny it."""
@@ -85,14 +98,14 @@ class Monitor(Flower):
         return scheme == "Basic" and any(hmac.compare_digest(told.encode(), login) for login in self._logins)
 
 
-def run(app: Any, config: FlowerConfig, address: str, port: int) -> None:
+def run(target: Target, config: FlowerConfig, address: str, port: int) -> None:
     """Serve until TERM or Ctrl-C.
 
     Raises: OSError if it cannot listen.
     """
     _configure(config, address, port)
     count_for_flower()
-    monitor = Monitor(app, config)
+    monitor = Monitor(target, config)
     monitor.start_http_server()
     cast(Any, monitor.io_loop).asyncio_loop.add_signal_handler(signal.SIGTERM, monitor.stop)
     _tell(config, address, port)

@@ -1,11 +1,10 @@
 """One reading of what is in Redis: the parts of each server are asked in one round trip."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -14,6 +13,7 @@ from redis.retry import Retry
 
 from ...delivery.connections.connection import connect
 from ...delivery.connections.replies import NotNow, State, spoken, state_of
+from ..threads import Shared
 from .said import Note, Said, Sample
 
 T = TypeVar("T")
@@ -34,31 +34,6 @@ class Part(Protocol):
     def told(self, replies: Sequence[Any]) -> Iterator[Said]:
         """What their replies say."""
         ...
-
-
-class Shared(Generic[T]):
-    """Runs a function in a thread of its own; whoever asks while it runs gets the same result.
-
-    So the function may hang, and costs no more than one thread then.
-    """
-
-    def __init__(self, function: Callable[[], T]) -> None:
-        self._function, self._lock = function, threading.Lock()
-        self._running: Future[T] | None = None
-
-    def start(self) -> "Future[T]":
-        """The result to come, of a run that is under way or begins now."""
-        with self._lock:
-            if self._running is None or self._running.done():
-                self._running = Future()
-                threading.Thread(target=self._run, args=(self._running,), daemon=True).start()
-            return self._running
-
-    def _run(self, running: "Future[T]") -> None:
-        try:
-            running.set_result(self._function())
-        except BaseException as error:  # noqa: BLE001  whoever waits is told
-            running.set_exception(error)
 
 
 class Server:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..readings.servers import BROKER, STATE
 from ..terminal.plain import plain
-from ..terminal.wording import ago, counted, span
+from ..terminal.wording import ago, counted, duration
 from .snapshot import Values
 
 _MOST_QUEUES = 12
@@ -88,7 +88,7 @@ def _queues(queues: list[Values], now: datetime) -> Table:
     shown = sorted(queues, key=_weight, reverse=True)[:_MOST_QUEUES] if len(queues) > _MOST_QUEUES else queues
     table = _table(["queue", "waiting", "in flight", "oldest", "held"], right=("waiting", "in flight", "oldest"))
     for one in shown:
-        age = span(one["oldest_age_secs"]) if one["oldest_age_secs"] else ""
+        age = duration(one["oldest_age_secs"]) if one["oldest_age_secs"] else ""
         _add(table, one["queue"], _said(one["waiting"]), _said(one["in_flight"]), age, _held(one, now))
     if len(shown) < len(queues):
         _add(table, f"… and {len(queues) - len(shown)} more with less to do", "", "", "", "")
@@ -108,7 +108,7 @@ def _held(one: Values, now: datetime) -> str:
         return f"kept free by {free['by']}: {free['reason']}" if free else ""
     held_secs = (now - one["since"]).total_seconds() if one["since"] else None
     text = ": ".join(filter(None, (one.get("held_for"), one["why"]))) or "limited"
-    return text if held_secs is None else f"{text}, for {span(held_secs)}"
+    return text if held_secs is None else f"{text}, for {duration(held_secs)}"
 
 
 def _services(services: list[Values], now: datetime) -> Table:

@@ -12,11 +12,11 @@ def counted(count: int, noun: str) -> str:
 
 def ago(moment: datetime, now: datetime | None = None) -> str:
     """How long ago that was, in the largest unit that fits: `3 h ago`."""
-    return f"{span(((now or datetime.now(UTC)) - moment).total_seconds())} ago"
+    return f"{duration(((now or datetime.now(UTC)) - moment).total_seconds())} ago"
 
 
-def span(secs: float) -> str:
-    """A duration in the largest unit that fits: `3 h`."""
+def duration(secs: float) -> str:
+    """So many seconds, in the largest unit that fits: `3 h`."""
     whole = max(0, int(secs))
     unit, size = next(((unit, size) for unit, size in _UNITS if whole >= size), _UNITS[-1])
     return f"{whole // size} {unit}"

@@ -172,7 +172,8 @@ class DeadLetters:
 
     def entries(self, groups: "Iterable[LetterGroup] | None" = None, most: int | None = None) -> "list[Entry]":
         """The places of the letters, or of those in some groups, newest first."""
-        names = None if groups is None else [name_of_group(one.task, one.reason, one.error) for one in groups]
+        # Both pots may have a group of one name; its letters are listed once.
+        names = None if groups is None else {name_of_group(one.task, one.reason, one.error): None for one in groups}
         found = [
             Entry(letter_id, failed_at, pot is self._quarantine)
             for pot in self._pots

@@ -109,6 +109,7 @@ class Sweeps:
             for name, value in first.items():
                 pipe.hsetnx(key(sweep_id), name, value)
             pipe.zadd(INDEX, {sweep_id: now().timestamp()}, nx=True)
+            pipe.zremrangebyscore(INDEX, 0, now().timestamp() - KEPT_SECS)
             self._write(pipe)
         if self._runs(self.find(sweep_id)):
             return True
@@ -282,9 +283,10 @@ class Sweeps:
         return Sweep.found(sweep_id, self._redis.hgetall(key(sweep_id)))
 
     def newest(self, limit: int = 20) -> Iterator[Sweep]:
-        """Yield sweeps, newest first; those older than 90 days are gone."""
-        self._redis.zremrangebyscore(INDEX, 0, now().timestamp() - KEPT_SECS)
-        for sweep_id in cast("list[bytes]", self._redis.zrevrange(INDEX, 0, limit - 1)):
+        """Yield sweeps, newest first; those older than 90 days are gone. It only reads, as some users of Redis may."""
+        oldest = now().timestamp() - KEPT_SECS
+        found: Any = self._redis.zrevrangebyscore(INDEX, "+inf", oldest, start=0, num=limit)
+        for sweep_id in cast("list[bytes]", found):
             if sweep := self.find(sweep_id.decode()):
                 yield sweep
 

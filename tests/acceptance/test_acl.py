@@ -9,8 +9,9 @@ import pytest
 from memory_graph_workers.cli.stack.ports import LOOPBACK
 from memory_graph_workers.cli.stack.stack import Stack
 from redis import Redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, ResponseError
 from support.broker import Broker
+from support.console import Visitor
 from support.forked import ForkedChildren
 from support.scraping import scrape
 from support.using_stack import flower, metrics, registers, says
@@ -68,6 +69,10 @@ def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis
     says(stack, "doctor")
     until(lambda: "worker@local" in flower(stack, "/api/workers?refresh=1"))
     assert "memory_graph.registry" in flower(stack, "/broker")
+    looks_at_the_console(stack)
+    become(stack, "console")
+    stack.start_flower()
+    acts_in_the_console(stack)
     become(stack, "metrics")
     with metrics(stack) as port:
         until(lambda: scrape(port)[("mgw_events_connected",)] == 1)
@@ -81,7 +86,27 @@ def test_each_part_does_its_work_as_a_user_of_its_own(stack: Stack, admin: Redis
     assert refused == []
 
 
-@pytest.mark.parametrize("user", ["producer", "worker", "operator"])
+def looks_at_the_console(stack: Stack) -> None:
+    """Each page answers, and the doctor's findings hold none that Redis refused."""
+    for path in ("/queues", "/sweeps", "/dead-letters"):
+        assert "Nothing was read before." not in flower(stack, path)
+    until(lambda: "Checked at" in flower(stack, "/doctor"))
+    assert "Redis does not serve it" not in flower(stack, "/doctor")
+    until(lambda: "mgw_events_connected 1.0" in flower(stack, "/metrics"))
+
+
+def acts_in_the_console(stack: Stack) -> None:
+    looks_at_the_console(stack)
+    visitor = Visitor(stack.port("flower"), stack.directory / "logs" / "flower.log", f"mgw:{stack.keys.flower}")
+    visitor.get("/queues")
+    visitor.did("/queues", action="hold", queue="memory_graph.vault", reason="x")
+    visitor.did("/queues", action="auto", queue="memory_graph.vault")
+    visitor.did("/queues", action="try", service="vault")
+    visitor.did("/sweeps", action="pause")
+    visitor.did("/sweeps", action="resume")
+
+
+@pytest.mark.parametrize("user", ["producer", "worker", "operator", "console"])
 def test_who_sends_may_wait_for_replicas(broker: Broker, user: str) -> None:
     broker.redis.execute_command("ACL SETUSER", *next(one.split() for one in USERS if one.startswith(user)))
     with Redis(port=broker.port, username=user, password="PASSWORD") as client:
@@ -99,6 +124,7 @@ def test_who_sends_may_wait_for_replicas(broker: Broker, user: str) -> None:
         ("worker", ("GET", "green:celery-task-meta-1")),
         ("flower", ("LPUSH", "blue:memory_graph.vault", "x")),
         ("flower", ("DEL", "blue:memory_graph:dead:letters")),
+        ("flower", ("EVAL", "return redis.pcall('GET', KEYS[1])", 1, "green:celery-task-meta-1")),
         ("metrics", ("LPUSH", "blue:memory_graph.vault", "x")),
         ("metrics", ("GET", "green:celery-task-meta-1")),
         ("operator", ("CONFIG", "GET", "requirepass")),
@@ -109,3 +135,11 @@ def test_what_a_part_does_not_need_is_refused(broker: Broker, user: str, command
     broker.redis.execute_command("ACL SETUSER", *next(one.split() for one in USERS if one.startswith(user)))
     with Redis(port=broker.port, username=user, password="PASSWORD") as client, pytest.raises(NoPermissionError):
         client.execute_command(*command)
+
+
+def test_what_may_only_show_changes_nothing_by_a_script_either(broker: Broker) -> None:
+    broker.redis.execute_command("ACL SETUSER", *next(one.split() for one in USERS if one.startswith("flower")))
+    with Redis(port=broker.port, username="flower", password="PASSWORD") as client:
+        with pytest.raises(ResponseError, match="ermission"):
+            client.eval("return redis.call('LPUSH', KEYS[1], 'x')", 1, "blue:memory_graph.vault")
+        assert client.eval("return redis.call('LLEN', KEYS[1])", 1, "blue:memory_graph.vault") == 0

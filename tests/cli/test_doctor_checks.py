@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from memory_graph_workers.cli.doctor.command import checks_of
+from memory_graph_workers.cli.doctor.checks import checks_of
 
 
 class Watched:

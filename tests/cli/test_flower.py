@@ -15,6 +15,7 @@ from celery import Celery
 from flower.urls import handlers
 from memory_graph_workers.cli.flower.command import unwanted
 from memory_graph_workers.cli.flower.config import FlowerConfig
+from memory_graph_workers.cli.flower.console.routes import PAGES
 from memory_graph_workers.cli.flower.monitor import DiscreetEvents
 from memory_graph_workers.cli.stack.ports import free_port, http_status
 from support.forked import mgw
@@ -27,7 +28,16 @@ SENT = {
     "type": "task-sent", "uuid": "1", "name": "n", "hostname": "h", "timestamp": 1.0, "clock": 1, "local_received": 1.0,
 }  # fmt: skip
 BARE = {"PATH": "/usr/bin:/bin"}
-PATHS = ["/metrics", "/static/js/flower.js", "/nowhere", "/api/workers", "/api/task/apply/x", "/login", "/"]
+PATHS = [
+    "/metrics",
+    "/console/console.css",
+    "/static/js/flower.js",
+    "/nowhere",
+    "/api/workers",
+    "/api/task/apply/x",
+    "/login",
+    "/",
+]
 
 
 def refused(*arguments: str, **environ: str) -> str:
@@ -97,8 +107,9 @@ def ask(port: int, method: str, path: str, login: str | None = None, scheme: str
 
 
 def routes() -> list[str]:
-    """A path for each of Flower's own routes but the open one."""
+    """A path for each of Flower's own routes but the open one, and for each of the console's."""
     patterns = [rule[0] if isinstance(rule, tuple) else rule.regex.pattern for rule in handlers]
+    patterns += [pattern.replace(r"([\w-]+)", "x") for pattern in PAGES]
     paths = {pattern.replace("(.+)", "x").replace("(.*)", "x").rstrip("$?") for pattern in patterns}
     return sorted(path for path in paths if path.startswith("/") and path != "/healthcheck")
 
@@ -106,7 +117,7 @@ def routes() -> list[str]:
 @pytest.mark.parametrize("login", [None, "", "admin:", "admin:a-long-passwort", "admin:ä", "x" * 10_000])
 def test_nothing_answers_without_the_password(port: int, login: str | None) -> None:
     paths = [*routes(), *PATHS]
-    assert len(paths) > 30
+    assert len(paths) > 45
     for method in ("GET", "POST"):
         assert {path: ask(port, method, path, login) for path in paths} == dict.fromkeys(paths, (401, "Access denied"))
 
@@ -119,7 +130,9 @@ def test_the_open_page_says_ok_and_no_more(port: int) -> None:
     assert ask(port, "GET", "/healthcheck") == (200, "OK")
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/static/js/flower.js", "/tasks", "/api/tasks"])
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/static/js/flower.js", "/console/console.css", "/tasks", "/api/tasks", "/doctor"]
+)
 def test_the_password_opens_everything(port: int, path: str) -> None:
     assert ask(port, "GET", path, LOGIN)[0] == ask(port, "GET", path, "other:other-password")[0] == 200
 

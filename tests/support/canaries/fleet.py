@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 from memory_graph_workers.cli.stack.processes import Child
@@ -108,11 +109,12 @@ class Fleet:
         return DeadLetters(self.redis, KEYS).list(1000)
 
     def pages(self) -> list[str]:
-        """Flower's pages: those of all, of the worker, and of each task that the producer sent."""
+        """Flower's pages: those of all, of the worker, of each task that the producer sent, and of each dead letter."""
         worker = next(str(event["hostname"]) for event in self.events.seen if event["type"] == "worker-heartbeat")
         ids = [task_id for seen in self.produced.values() for task_id in seen["ids"].values()]
         tasks = [path.format(id=task_id) for path in TASK_PAGES for task_id in ids]
-        return [*PAGES, *(path.format(worker=worker) for path in WORKER_PAGES), *tasks]
+        letters = [f"/dead-letters/letter/{quote(letter.id, safe='')}" for letter in self.letters()]
+        return [*PAGES, *(path.format(worker=worker) for path in WORKER_PAGES), *tasks, *letters]
 
     def converse(self) -> str:
         """Conversations that are due: one to archive, one too large for the vault, one that is not in the graph."""

@@ -15,6 +15,7 @@ from redis import Redis
 WORKER_PAGES = ("/worker/{worker}", "/api/workers?refresh=1", "/api/workers?refresh=1&workername={worker}")
 PAGES = (
     "/", "/?json=1", "/workers", "/tasks", "/broker", "/api/workers", "/api/tasks?limit=1000",
+    "/queues", "/sweeps", "/dead-letters", "/doctor",
     "/api/task/types", "/api/queues/length", "/api/workers?status=1", "/metrics", "/nowhere",
     "/tasks/datatable?draw=1&start=0&length=1000&order%5B0%5D%5Bcolumn%5D=0&columns%5B0%5D%5Bdata%5D=name",
 )  # fmt: skip

@@ -1,0 +1,67 @@
+"""The console's page Doctor, and the metrics that Flower serves."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from memory_graph_workers.cli.stack.ports import free_port
+from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, Reason
+from support.broker import Broker
+from support.console import Visitor, console
+from support.our_app import KEYS
+from support.scraping import parsed
+from support.shared_broker import broker as broker
+from support.shared_broker import running as running
+from support.waiting import SOON_SECS, until
+
+
+@pytest.fixture(scope="module")
+def flower(running: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    with console(running.url, tmp_path_factory.mktemp("flower")) as visitor:
+        yield visitor
+
+
+def test_the_findings_are_shown_with_advice_the_worst_first(flower: Visitor, broker: Broker) -> None:
+    DeadLetters(broker.redis, KEYS, Bounds()).add(DeadLetter("one", Reason.FAILED, "q", task="<b>t</b>"))
+    assert flower.get("/doctor").secs < SOON_SECS
+    until(lambda: "To check again, load this page again." in flower.get("/doctor").text)
+    text = flower.get("/doctor").text
+    assert re.search(r"dead letters ! warning 1 mgw dead list; then mgw dead replay or mgw dead purge\.", text)
+    assert "services - not checked" in text
+    states = re.findall(r" (✗|!|-|✓) (?:failure|warning|not checked|ok) ", text)
+    assert states == sorted(states, key="✗!-✓".index)
+    assert {"!", "-", "✓"} <= set(states)
+
+
+def test_while_it_checks_it_says_so_and_looks_again_by_itself(broker: Broker, tmp_path: Path) -> None:
+    with console(broker.url, tmp_path) as visitor:
+        answer = visitor.get("/doctor")
+        if "Checking …" in answer.text:
+            assert answer.headers["Refresh"] == "2"
+        until(lambda: "Checked at" in visitor.get("/doctor").text)
+
+
+def test_without_redis_it_says_what_could_not_be_checked(tmp_path: Path) -> None:
+    with console(f"redis://127.0.0.1:{free_port()}/0", tmp_path) as visitor:
+        until(lambda: "Checked at" in visitor.get("/doctor").text)
+        assert "not checked: Redis does not serve it" in visitor.get("/doctor").text
+
+
+def test_metrics_are_ours_and_flowers_without_the_one_that_misleads(flower: Visitor, broker: Broker) -> None:
+    until(lambda: parsed(flower.get("/metrics").html)[("mgw_events_connected",)] == 1)
+    answer = flower.get("/metrics")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    found = parsed(answer.html)
+    assert found["mgw_queue_messages_waiting", "memory_graph.vault"] == 0
+    assert found["mgw_redis_up", "broker"] == 1
+    assert "# TYPE flower_task_runtime_seconds histogram" in answer.html
+    assert "flower_worker_online" not in answer.html
+
+
+def test_metrics_come_in_time_though_redis_is_away(tmp_path: Path) -> None:
+    with console(f"redis://127.0.0.1:{free_port()}/0", tmp_path) as visitor:
+        answer = visitor.get("/metrics")
+        assert answer.secs < SOON_SECS
+        assert parsed(answer.html)["mgw_redis_up", "broker"] == 0
