@@ -12,6 +12,7 @@ from ..clients.errors import InvalidConfig
 from ..delivery import install
 from ..delivery.connections.address import shown
 from ..delivery.keys import PLAIN_UNACKED
+from ..tracing.config import TracingConfig
 from .base import MemoryGraphTask, bounds, broker, limits
 from .base import mistakes as mistakes
 from .connections import config
@@ -95,8 +96,11 @@ def refuse_wrong_settings(instance: Any = None, **kwargs: Any) -> None:
         return
     try:
         sweep_schedule(config().scheduler)
-    except InvalidConfig as error:
+        tracing = TracingConfig.from_env()
+    except (InvalidConfig, ValueError) as error:
         sys.exit(str(error))
+    if tracing.is_on:
+        importlib.import_module(".tracing", __package__)  # before the fork, for every child
 
 
 @signals.celeryd_init.connect

@@ -1,7 +1,7 @@
 """The log of worker and beat: one line for each event, as JSON unless it goes to a terminal.
 
-Each line that is written while a task runs names the task, also in the threads of side_by_side; the task's last line
-has the id of its latest request, too.
+Each line that is written while a task runs names the task, its sweep and its trace, also in the threads of
+side_by_side; the task's last line has the id of its latest request, too.
 """
 
 import logging
@@ -15,10 +15,12 @@ from celery.utils.nodenames import node_format
 
 from ..clients.request_log import forget_requests, latest_request_id
 from ..delivery.redaction import redact_logs
+from ..tracing.context import trace_id
 from .failed_items import forget_failed, without_success
+from .sweep_id import sweep_id_of
 
 # What a log line may carry beside its message. Celery's own `data` is not among it: it holds arguments.
-FACTS = ["task_id", "task_name", "service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"]
+FACTS = ["task_id", "task_name", "trace_id", "service", "method", "route", "status", "duration_ms", "request_id"]
 _RECEIVED, _OUTCOME = "celery.worker.strategy", "celery.app.trace"  # Celery's loggers of a task's first and last line
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: A
                 structlog.stdlib.ExtraAdder(allow=FACTS),
                 structlog.contextvars.merge_contextvars,
                 _name_task,
+                _name_trace,
                 _tell_failed_items,
             ],
             processors=[
@@ -76,12 +79,14 @@ def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: A
     root.setLevel(loglevel or logging.INFO)
 
 
-def _begin_task(task_id: str, task: Any, **kwargs: Any) -> None:
+def _begin_task(task_id: str, task: Any, kwargs: Any = None, **more: Any) -> None:
     import structlog
 
     forget_requests()
     forget_failed()
-    task.request.log_context = structlog.contextvars.bind_contextvars(task_id=task_id, task_name=task.name)
+    sweep_id = sweep_id_of(task.name, task_id, kwargs)
+    known = {"task_id": task_id, "task_name": task.name, **({"sweep_id": sweep_id} if sweep_id else {})}
+    task.request.log_context = structlog.contextvars.bind_contextvars(**known)
 
 
 def _end_task(task: Any, **kwargs: Any) -> None:
@@ -101,6 +106,12 @@ def _name_task(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMappin
         line.setdefault("task_name", about["name"])
     if line["logger"] == _OUTCOME and (request_id := latest_request_id()):
         line.setdefault("request_id", request_id)
+    return line
+
+
+def _name_trace(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if (current := trace_id()) is not None:
+        line.setdefault("trace_id", current)
     return line
 
 
