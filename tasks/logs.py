@@ -14,6 +14,7 @@ from celery.app.log import Logging
 from celery.utils.nodenames import node_format
 
 from ..clients.request_log import forget_requests, latest_request_id
+from ..delivery.messages.trace import trace_id_of
 from ..delivery.redaction import redact_logs
 from ..tracing.context import trace_id
 from .failed_items import forget_failed, without_success
@@ -84,8 +85,13 @@ def _begin_task(task_id: str, task: Any, kwargs: Any = None, **more: Any) -> Non
 
     forget_requests()
     forget_failed()
-    sweep_id = sweep_id_of(task.name, task_id, kwargs)
-    known = {"task_id": task_id, "task_name": task.name, **({"sweep_id": sweep_id} if sweep_id else {})}
+    named = {
+        "task_id": task_id,
+        "task_name": task.name,
+        "sweep_id": sweep_id_of(task.name, task_id, kwargs),
+        "trace_id": trace_id_of(task.request.headers or {}),
+    }
+    known = {name: value for name, value in named.items() if value is not None}
     task.request.log_context = structlog.contextvars.bind_contextvars(**known)
 
 
@@ -110,6 +116,7 @@ def _name_task(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMappin
 
 
 def _name_trace(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the trace of a task whose message named none."""
     if (current := trace_id()) is not None:
         line.setdefault("trace_id", current)
     return line
