@@ -96,11 +96,9 @@ def refuse_wrong_settings(instance: Any = None, **kwargs: Any) -> None:
         return
     try:
         sweep_schedule(config().scheduler)
-        tracing = TracingConfig.from_env()
+        TracingConfig.from_env()
     except (InvalidConfig, ValueError) as error:
         sys.exit(str(error))
-    if tracing.is_on:
-        importlib.import_module(".tracing", __package__)  # before the fork, for every child
 
 
 @signals.celeryd_init.connect
@@ -108,6 +106,8 @@ def load_before_the_fork(instance: Any = None, **kwargs: Any) -> None:
     """Load once what every child calls services with, and no producer does."""
     if _is_ours(instance):
         importlib.import_module("..clients.http", __package__)
+        if TracingConfig.from_env().is_on:
+            importlib.import_module(".tracing", __package__)
 
 
 def _is_ours(worker: Any) -> bool:

@@ -14,12 +14,14 @@ _FORM = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2
 
 
 def opentelemetry() -> Any:
-    """Return OpenTelemetry's API if this process uses it, else None; it is never imported for this.
+    """Return OpenTelemetry's API if this process records spans, else None; it is never imported for this.
 
-    A process that has not loaded it has neither a span nor anybody to send one to.
+    A process that has not loaded it, or set no provider, has neither a span nor anybody to send one to.
     """
-    api = sys.modules.get("opentelemetry.trace")
-    return api if hasattr(api, "use_span") else None  # its last name: another thread may be importing it
+    api: Any = sys.modules.get("opentelemetry.trace")
+    if not hasattr(api, "use_span"):  # its last name: another thread may be importing it
+        return None
+    return None if isinstance(api.get_tracer_provider(), api.ProxyTracerProvider) else api
 
 
 def carried(span: "Span | None" = None) -> dict[str, str]:
@@ -36,7 +38,7 @@ def carried(span: "Span | None" = None) -> dict[str, str]:
 def context_of(header: object) -> "Context | None":
     """Return the context that a header names; an empty one if it names none, or is forged.
 
-    None without OpenTelemetry.
+    None in a process that records no spans.
     """
     api = opentelemetry()
     if api is None:

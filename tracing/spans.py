@@ -25,7 +25,7 @@ def span(
     is_current: bool = True,
     failure: type[BaseException] = BaseException,
 ) -> "AbstractContextManager[Span | None]":
-    """Record what a block does as a span, and give it; give None in a process without OpenTelemetry.
+    """Record what a block does as a span, and give it; give None in a process that records none.
 
     A `failure` that leaves the block is named by its class alone. A span that `is_current` is the parent of spans in
     its block; `parent` is the context to join, by default the current one.
