@@ -1,5 +1,6 @@
 """What a test sees of traces: spans that this process records, and those that others send to a collector."""
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,9 +32,9 @@ class Seen:
     failed: bool
     text: str  # all that it says
 
-    @property
-    def traceparent(self) -> str:
-        return f"00-{self.trace_id}-{self.span_id}-01"
+    def is_named_by(self, headers: Mapping[str, Any]) -> bool:
+        """Whether it is the span that a message or a request carries on."""
+        return bool(re.fullmatch(f"00-{self.trace_id}-{self.span_id}-0[13]", headers["traceparent"]))
 
 
 class Recorded:
