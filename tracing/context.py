@@ -21,7 +21,7 @@ def opentelemetry() -> Any:
     api: Any = sys.modules.get("opentelemetry.trace")
     if not hasattr(api, "use_span"):  # its last name: another thread may be importing it
         return None
-    # The one private name of theirs used here: get_tracer_provider looks into the environment, which a report would feel.
+    # The one private name of theirs used here: get_tracer_provider looks into the environment, which a report feels.
     return None if getattr(api, "_TRACER_PROVIDER", api) is None else api
 
 
