@@ -39,6 +39,7 @@ LONGEST_FIRST = (
     "producers",
     "services",
     "cli",
+    "tracing",
     "examples",
     "faults",
     "browser",
