@@ -18,10 +18,11 @@ from ..delivery.messages.trace import trace_id_of
 from ..delivery.redaction import redact_logs
 from ..tracing.context import trace_id
 from .failed_items import forget_failed, without_success
+from .received import facts_of
 from .sweep_id import sweep_id_of
 
 # What a log line may carry beside its message. Celery's own `data` is not among it: it holds arguments.
-FACTS = ["task_id", "task_name", "trace_id", "service", "method", "route", "status", "duration_ms", "request_id"]
+FACTS = "task_id task_name sweep_id trace_id request_id service method route status duration_ms".split()
 _RECEIVED, _OUTCOME = "celery.worker.strategy", "celery.app.trace"  # Celery's loggers of a task's first and last line
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def _name_task(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMappin
     """Add the task that a line of Celery's is about, and to the task's last line its latest request."""
     about = getattr(line["_record"], "data", None)
     if line["logger"] in (_RECEIVED, _OUTCOME) and isinstance(about, dict):
-        line.setdefault("task_id", about["id"])
-        line.setdefault("task_name", about["name"])
+        known = {"task_id": about["id"], "task_name": about["name"], **facts_of(about["id"])}
+        line.update({name: value for name, value in known.items() if name not in line})
     if line["logger"] == _OUTCOME and (request_id := latest_request_id()):
         line.setdefault("request_id", request_id)
     return line

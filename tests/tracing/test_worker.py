@@ -99,9 +99,9 @@ def test_all_attempts_of_a_task_are_in_the_trace_of_its_message(
     assert {one.parent_id for one in calls} == {one.span_id for one in (gone, *tired)}
 
     said = [line for line in lines(tmp_path) if line.get("task_id") in ("tired", "gone")]
-    without = [line["event"] for line in said if line.get("trace_id") != TRACE]
-    assert all(event.endswith(" received") for event in without)
-    assert any("is among the dead letters" in line["event"] for line in said if line.get("trace_id") == TRACE)
+    assert [line["event"] for line in said if line.get("trace_id") != TRACE] == []
+    for event in ("received", "is among the dead letters", "succeeded", "failed", "Retry in"):
+        assert any(event in line["event"] for line in said), event
 
 
 def test_a_forged_header_fails_no_task_and_begins_a_trace(
@@ -144,6 +144,20 @@ def test_without_an_exporter_nothing_is_recorded_and_the_log_has_the_trace_all_t
     until(lambda: sum("succeeded in" in line["event"] for line in lines(tmp_path)) == 3)
     ends = {line["task_id"]: line for line in lines(tmp_path) if "succeeded in" in line["event"]}
     assert [ends[one].get("trace_id") for one in ("joined", "forged", "none")] == [TRACE, None, None]
+
+
+def test_every_line_of_a_sweeps_batch_names_the_sweep_also_of_one_that_fails(
+    start: Start, producer: Celery, broker: Broker, tmp_path: Path, until: Any
+) -> None:
+    start()
+    name = "memory_graph.archival.archive_batch"
+    wrong = {"sweep_id": "the-sweep", "session_ids": 7}
+    producer.send_task(name, kwargs=wrong, queue="memory_graph.archival", task_id="batch", headers=NAMED)
+    until(lambda: DeadLetters(broker.redis, KEYS).has("batch"))
+    until(lambda: "is among the dead letters" in (tmp_path / "worker.log").read_text())
+    said = [line for line in lines(tmp_path) if line.get("task_id") == "batch"]
+    assert len(said) == 3
+    assert {(line.get("sweep_id"), line.get("trace_id")) for line in said} == {("the-sweep", TRACE)}
 
 
 def test_a_collector_that_is_away_holds_up_neither_tasks_nor_the_end(
