@@ -19,6 +19,8 @@ import orjson
 from ..schemas.base import Payload, ValidationError, derived_id
 from ..schemas.fields import Id
 from ..schemas.ids import random_id, time_ordered_id
+from ..tracing.context import carried
+from ..tracing.spans import describe, span
 from .capabilities import MOST_BYTES, Capabilities, says_not_here
 from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import ConnectionError, IntegrationError, Refused, TransientError, UncertainOutcome
@@ -28,6 +30,7 @@ from .responses import confirmed, load, refuse, request_id_of
 from .retry import again
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
     from urllib3 import BaseHTTPResponse
 
     from .breaker import Breaker
@@ -300,12 +303,25 @@ class ServiceClient(Closing):
         read: "Callable[[BaseHTTPResponse, bytes], T]",
         most_bytes: int | None = None,
     ) -> T:
+        facts = {"peer.service": self.service, "http.request.method": call.method, "url.template": call.route}
+        with span(f"{call.method} {call.route}", "CLIENT", facts, is_current=False) as recorded:
+            return self._exchange_in(recorded, call, key, end, read, most_bytes)
+
+    def _exchange_in(
+        self,
+        recorded: "Span | None",
+        call: Call,
+        key: str,
+        end: float,
+        read: "Callable[[BaseHTTPResponse, bytes], T]",
+        most_bytes: int | None,
+    ) -> T:
         request_id = random_id()
         started = time.monotonic()
         status: int | None = None
         try:
             sent = None if call.body is None else encode(call.body)
-            headers = self._headers(call, key, request_id)
+            headers = {**self._headers(call, key, request_id), **carried(recorded)}
             timeout_secs = self._left_secs(call, end)
             response, body = self._transport.exchange(call.method, call.path, headers, sent, timeout_secs, most_bytes)
             status, request_id = response.status, request_id_of(response) or request_id
@@ -314,6 +330,7 @@ class ServiceClient(Closing):
         except IntegrationError as error:
             raise located(error, call, self.service, status, request_id) from error.__cause__
         finally:
+            describe(recorded, {"http.response.status_code": status, "request_id": request_id})
             log_request(
                 logger if self._settings.enable_logging else None,
                 request_id,

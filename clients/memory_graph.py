@@ -12,6 +12,8 @@ from google.protobuf.empty_pb2 import Empty
 
 from ..schemas import memory_graph_pb2 as pb
 from ..schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
+from ..tracing.context import carried
+from ..tracing.spans import span
 from .base import HEALTH_TIMEOUT_SECS, Closing
 from .breaker import Breaker
 from .capabilities import KEPT_SECS
@@ -219,10 +221,21 @@ class MemoryGraphClient(Closing):
 
     @contextmanager
     def _watched(self, operation: str, request: Any) -> Generator[list[tuple[str, str]]]:
-        """Give a request an id, turn its gRPC status into our error, and log one line."""
-        started, request_id, status = time.monotonic(), str(uuid4()), 0
+        """Give a request an id, turn its gRPC status into our error, log one line, and record a span."""
+        request_id = str(uuid4())
+        facts = {"peer.service": self.service, "rpc.system.name": "grpc", "request_id": request_id}
+        # Not the current one: whoever reads a stream does other work in between.
+        with (
+            span(operation, "CLIENT", facts, is_current=False) as recorded,
+            self._logged(operation, request, request_id),
+        ):
+            yield [("x-request-id", request_id), *carried(recorded).items(), *self._bearer(operation)]
+
+    @contextmanager
+    def _logged(self, operation: str, request: Any, request_id: str) -> Generator[None]:
+        started, status = time.monotonic(), 0
         try:
-            yield [("x-request-id", request_id), *self._bearer(operation)]
+            yield
         except grpc.RpcError as error:
             ours = error_of(error, request, self.service, operation, request_id)
             status = ours.status

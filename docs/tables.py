@@ -32,6 +32,7 @@ from memory_graph_workers.tasks import config as tasks_config
 from memory_graph_workers.tasks import registry, vault
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.archival import tasks as archival
+from memory_graph_workers.tracing import config as tracing_config
 
 ROOT = Path(__file__).parent.parent
 FILES = {
@@ -43,7 +44,7 @@ FILES = {
 WORDS = f"cli/completion/{FILE}"
 UNITS = {"_SECS": "seconds", "_HOURS": "hours", "_DAYS": "days", "_BYTES": "bytes"}
 TASKS = (registry, vault, archival)
-SERVICE_SETTINGS = (web_config, database_config, registry_config, vault_config, memory_graph_config)
+SERVICE_SETTINGS = (web_config, database_config, registry_config, vault_config, memory_graph_config, tracing_config)
 PAYLOADS = (
     SessionRegistrationSchema(),
     UsageReportSchema(),
@@ -87,7 +88,7 @@ def tables() -> dict[str, str]:
         "operations": table(["task", "parameters", "queue", "result"], operations()),
         "metrics": table(["metric", "labels", "meaning"], metrics()),
         "payloads": table(["payload", "field", "type", "required"], payloads()),
-        "settings": table(settings, rows(tasks_config, clients_config, flower_config, doctor_config)),
+        "settings": table(settings, rows(tasks_config, clients_config, tracing_config, flower_config, doctor_config)),
         "service-settings": table(settings, rows(*SERVICE_SETTINGS)),
         "exit-codes": table(["code", "meaning"], map(list, CODES.items())),
         "failures": table(["command", "ends with 1 if"], failures()),

@@ -1,5 +1,6 @@
 """Start one of the three services in this process."""
 
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..schemas.settings import Settings, read_all
+from ..tracing import recording
+from ..tracing.config import TracingConfig
 from .memory_graph.config import MemoryGraphServiceConfig
 from .registry.config import RegistryServiceConfig
 from .vault.config import VaultServiceConfig
@@ -31,19 +34,27 @@ def serve(name: str, host: str, port: int) -> None:
     Raises: ValueError listing every wrong setting, or saying that the database cannot be opened.
     """
     log_to_stderr()
-    settings: Any = read_all(None, ServerConfig, _SETTINGS[name])
-    server, config = settings
+    settings: Any = read_all(None, ServerConfig, _SETTINGS[name], TracingConfig)
+    server, config, traces = settings
     service = import_module(_MODULES[name], __package__)
     _prepare(service, config)
+    record = partial(recording.start, traces, name)
     if name == "memory-graph":
+        record()
         service.run(config, host, port, server.threads)
     else:
-        _serve_http(name, service, host, port, server, config)
+        _serve_http(name, service, host, port, server, config, record)
 
 
-def _serve_http(name: str, service: Any, host: str, port: int, server: ServerConfig, config: Any) -> None:
+def _serve_http(
+    name: str, service: Any, host: str, port: int, server: ServerConfig, config: Any, record: Callable[[], None]
+) -> None:
+    def make_app() -> Any:
+        record()  # in each worker's process
+        return service.make_app(config, server.threads)
+
     admission = Admission(config.keys, config.max_body_bytes, server.threads * config.max_body_bytes)
-    HttpServer(name, partial(service.make_app, config, server.threads), host, port, server, admission).run()
+    HttpServer(name, make_app, host, port, server, admission).run()
 
 
 def _prepare(service: Any, config: Any) -> None:

@@ -12,6 +12,7 @@ from ..clients.errors import InvalidConfig
 from ..delivery import install
 from ..delivery.connections.address import shown
 from ..delivery.keys import PLAIN_UNACKED
+from ..tracing.config import TracingConfig
 from .base import MemoryGraphTask, bounds, broker, limits
 from .base import mistakes as mistakes
 from .connections import config
@@ -95,7 +96,8 @@ def refuse_wrong_settings(instance: Any = None, **kwargs: Any) -> None:
         return
     try:
         sweep_schedule(config().scheduler)
-    except InvalidConfig as error:
+        TracingConfig.from_env()
+    except (InvalidConfig, ValueError) as error:
         sys.exit(str(error))
 
 
@@ -104,6 +106,8 @@ def load_before_the_fork(instance: Any = None, **kwargs: Any) -> None:
     """Load once what every child calls services with, and no producer does."""
     if _is_ours(instance):
         importlib.import_module("..clients.http", __package__)
+        if TracingConfig.from_env().is_on:
+            importlib.import_module(".tracing", __package__)
 
 
 def _is_ours(worker: Any) -> bool:

@@ -16,6 +16,7 @@ class MemoryGraphTask(KeptTask):
     """A task that is tried again on transient errors, with a growing pause, and is killed at its time limit."""
 
     abstract = True
+    Request = f"{__package__}.request:Request"
     autoretry_for = (TransientError, *AWAY)
     max_retries = limits.max_attempts - 1
     retry_backoff = limits.backoff_secs

@@ -9,6 +9,7 @@ from kombu.exceptions import BatchPublishError, OperationalError  # pyright: ign
 from ..delivery import DeliveryUncertain
 from ..schemas.base import ValidationError
 from ..schemas.ids import time_ordered_id
+from ..tracing.spans import sending
 from .app import app
 from .operation import CheckedTask, PayloadTask, PlainTask
 
@@ -78,8 +79,10 @@ def enqueue_many(
     every = list(calls)
     ids = [time_ordered_id() for _ in every] if task_ids is None else list(task_ids)
     checked = _checked(task, every, ids)
+    options["headers"] = {**(options.get("headers") or {})}
     try:
-        with app.producer_or_acquire() as producer, producer.batch():
+        # One span sends them all: every message names it.
+        with sending(task.name, options["headers"]), app.producer_or_acquire() as producer, producer.batch():
             for parameters, task_id in zip(checked, ids, strict=True):
                 task.send_checked(parameters, task_id=task_id, producer=producer, retry=False, **options)
     except BatchPublishError as error:

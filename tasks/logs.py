@@ -1,7 +1,7 @@
 """The log of worker and beat: one line for each event, as JSON unless it goes to a terminal.
 
-Each line that is written while a task runs names the task, also in the threads of side_by_side; the task's last line
-has the id of its latest request, too.
+Each line that is written while a task runs names the task, its sweep and its trace, also in the threads of
+side_by_side; the task's last line has the id of its latest request, too.
 """
 
 import logging
@@ -14,12 +14,17 @@ from celery.app.log import Logging
 from celery.utils.nodenames import node_format
 
 from ..clients.request_log import forget_requests, latest_request_id
+from ..delivery.messages.trace import trace_id_of
 from ..delivery.redaction import redact_logs
+from ..tracing.context import trace_id
 from .failed_items import forget_failed, without_success
+from .received import facts_of
+from .sweep_id import sweep_id_of
 
 # What a log line may carry beside its message. Celery's own `data` is not among it: it holds arguments.
 FACTS = [
-    *("task_id", "task_name", "service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"),
+    *("task_id", "task_name", "sweep_id", "trace_id", "request_id"),
+    *("service", "method", "route", "status", "duration_ms"),
     *("queue", "user", "action", "on", "outcome", "reason"),  # what a person did, to what, and why
 ]
 _RECEIVED, _OUTCOME = "celery.worker.strategy", "celery.app.trace"  # Celery's loggers of a task's first and last line
@@ -64,6 +69,7 @@ def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: A
                 structlog.stdlib.ExtraAdder(allow=FACTS),
                 structlog.contextvars.merge_contextvars,
                 _name_task,
+                _name_trace,
                 _tell_failed_items,
             ],
             processors=[
@@ -79,12 +85,19 @@ def set_up(loglevel: Any = logging.INFO, logfile: str | None = None, **kwargs: A
     root.setLevel(loglevel or logging.INFO)
 
 
-def _begin_task(task_id: str, task: Any, **kwargs: Any) -> None:
+def _begin_task(task_id: str, task: Any, kwargs: Any = None, **more: Any) -> None:
     import structlog
 
     forget_requests()
     forget_failed()
-    task.request.log_context = structlog.contextvars.bind_contextvars(task_id=task_id, task_name=task.name)
+    named = {
+        "task_id": task_id,
+        "task_name": task.name,
+        "sweep_id": sweep_id_of(task.name, task_id, kwargs),
+        "trace_id": trace_id_of(task.request.headers or {}),
+    }
+    known = {name: value for name, value in named.items() if value is not None}
+    task.request.log_context = structlog.contextvars.bind_contextvars(**known)
 
 
 def _end_task(task: Any, **kwargs: Any) -> None:
@@ -100,10 +113,17 @@ def _name_task(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMappin
     """Add the task that a line of Celery's is about, and to the task's last line its latest request."""
     about = getattr(line["_record"], "data", None)
     if line["logger"] in (_RECEIVED, _OUTCOME) and isinstance(about, dict):
-        line.setdefault("task_id", about["id"])
-        line.setdefault("task_name", about["name"])
+        known = {"task_id": about["id"], "task_name": about["name"], **facts_of(about["id"])}
+        line.update({name: value for name, value in known.items() if name not in line})
     if line["logger"] == _OUTCOME and (request_id := latest_request_id()):
         line.setdefault("request_id", request_id)
+    return line
+
+
+def _name_trace(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the trace of a task whose message named none."""
+    if (current := trace_id()) is not None:
+        line.setdefault("trace_id", current)
     return line
 
 

@@ -13,6 +13,7 @@ from ..clients.errors import NotFound, TransientError
 from ..delivery.messages.envelope import is_name
 from ..schemas.base import ValidationError
 from ..schemas.ids import time_ordered_id
+from ..tracing.spans import sending
 from . import connections
 from .app import PREFIX, MemoryGraphTask, app
 from .parameters import Parameters, as_json
@@ -61,7 +62,9 @@ class CheckedTask(MemoryGraphTask, Generic[R]):
         headers = {**(options.pop("headers", None) or {}), SENT_AT: round(time.time(), 3)}
         # The id is a request's idempotency key, and services keep those under an index.
         task_id = options.pop("task_id", None) or time_ordered_id()
-        return super().apply_async((), checked, task_id=task_id, headers=headers, **options)
+        # A sweep has as many steps as there are sessions: one trace of all of them could not be shown.
+        with sending(self.name, headers, begins_trace=self.inner):
+            return super().apply_async((), checked, task_id=task_id, headers=headers, **options)
 
     def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
         """Return a signature for a chain, a group or a retry; it is checked now if it has all its parameters.

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from multiprocessing import util
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, cast, overload
@@ -22,6 +23,8 @@ from ..delivery.connections.replies import spoken
 from ..schemas.calls import UsageReportFields
 from ..schemas.ids import time_ordered_id
 from ..schemas.registry import KeyedUsageReportSchema, UsageReport
+from ..tracing.context import Callers
+from ..tracing.spans import sending
 from .app import mistakes
 from .operation import KEY
 from .usage_batch import track_usage_batch
@@ -45,6 +48,14 @@ logger = logging.getLogger(__name__)
 
 class BacklogFull(queue.Full):
     """Too many usage reports wait to be sent; this one was not taken."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Reports that go together, and the spans in which they were made."""
+
+    reports: list[bytes] = field(default_factory=list[bytes])
+    callers: Callers = field(default_factory=Callers)
 
 
 class UsageReporter:
@@ -137,8 +148,8 @@ class UsageReporter:
         """Start empty, in this process."""
         self._lock = threading.RLock()  # reentrant: a signal's handler may report, too
         self._done = threading.Condition()  # another lock: the sender must not block `report`
-        self._waiting: list[bytes] = []
-        self._full: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
+        self._waiting = _Batch()
+        self._full: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._taken = self._sent = 0
         self._first_at = 0.0
         self._closed = self._sleeps = False
@@ -159,25 +170,26 @@ class UsageReporter:
                 raise RuntimeError("This UsageReporter is closed: make another one.")
             if self._thread is None:
                 self._start()
-            self._waiting.append(report)
+            self._waiting.reports.append(report)
+            self._waiting.callers.note_current()
             self._taken += 1
-            if len(self._waiting) >= self._batch_size:
+            if len(self._waiting.reports) >= self._batch_size:
                 self._hand_over()
-            elif len(self._waiting) == 1:
+            elif len(self._waiting.reports) == 1:
                 self._first_at = time.monotonic()
                 self._wake()
             return True
 
     def _hand_over(self) -> None:
-        batch, self._waiting = self._waiting, []
-        if batch:
+        if self._waiting.reports:
+            batch, self._waiting = self._waiting, _Batch()
             self._full.put(batch)
 
     def _wake(self) -> None:
         """Wake the sender if it sleeps; a busy one looks at the clock anyway, and waking it costs time."""
         if self._sleeps:
             self._sleeps = False
-            self._full.put([])
+            self._full.put(_Batch())
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="usage-reporter", daemon=True)
@@ -193,36 +205,40 @@ class UsageReporter:
     def _run(self) -> None:
         wait_secs: float | None = self._interval_secs
         while (batch := self._next(wait_secs)) is not None:
-            for part in _parts(batch):
-                self._send(part)
+            for part in _parts(batch.reports):
+                self._send(part, batch.callers)
                 with self._done:
                     self._sent += len(part)
                     self._done.notify_all()
-            wait_secs = self._interval_secs if batch else self._wait_secs()
+            wait_secs = self._interval_secs if batch.reports else self._wait_secs()
 
-    def _next(self, wait_secs: float | None) -> list[bytes] | None:
+    def _next(self, wait_secs: float | None) -> _Batch | None:
         """Return the next batch to send; an empty one asks to look at the clock, None to stop."""
         try:
             return self._full.get(timeout=wait_secs)
         except queue.Empty:
-            return []
+            return _Batch()
 
     def _wait_secs(self) -> float | None:
         """Return the seconds until a batch is due; None if no report waits."""
         with self._lock:
             left_secs = self._first_at + self._interval_secs - time.monotonic()
-            self._sleeps = not self._waiting
-            if self._waiting and left_secs <= 0:
+            self._sleeps = not self._waiting.reports
+            if self._waiting.reports and left_secs <= 0:
                 self._hand_over()
             return None if self._sleeps else max(0.0, left_secs)
 
-    def _send(self, batch: list[bytes]) -> None:
-        """Send a batch until the broker has it for certain, always under one id, so that two copies have one effect."""
+    def _send(self, reports: list[bytes], callers: Callers) -> None:
+        """Send reports until the broker has them for certain, always under one id: two copies have one effect."""
+        headers = dict[str, Any]()
+        with sending(track_usage_batch.name, headers, callers=callers):
+            self._send_on({"reports": [orjson.Fragment(report) for report in reports]}, headers)
+
+    def _send_on(self, checked: dict[str, Any], headers: dict[str, Any]) -> None:
         task_id, pause_secs = time_ordered_id(), 0.1
         while True:
             try:
-                reports = [orjson.Fragment(report) for report in batch]
-                track_usage_batch.send_checked({"reports": reports}, task_id=task_id, serializer=WRITTEN)
+                track_usage_batch.send_checked(checked, task_id=task_id, headers=headers, serializer=WRITTEN)
                 return
             except Exception as error:  # noqa: BLE001  no error may end this thread: its reports would be lost
                 logger.warning("%d usage reports not sent yet, or not for certain (%s)", self.backlog, spoken(error))

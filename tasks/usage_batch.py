@@ -18,6 +18,7 @@ from ..delivery.messages.attempts import (
 )
 from ..delivery.worker.failures import failure
 from ..schemas.registry import KeyedUsageReport
+from ..tracing.context import carried
 from . import connections, side_by_side
 from .app import REGISTRY
 from .base import limits
@@ -158,7 +159,7 @@ def _keep_all(self: Any, failed: Sequence[tuple[KeyedUsageReport, IntegrationErr
 def _keep(self: Any, report: KeyedUsageReport, error: IntegrationError) -> None:
     written = KEYED_USAGE.as_json(report)
     key = written.pop(KEY)
-    earlier = _earlier(self, key)
+    earlier = {**carried(), **_earlier(self, key)}  # a replay is seen in the trace of this batch
     reason = Reason.ATTEMPTS_EXHAUSTED if isinstance(error, TransientError) else None
     letter = DeadLetter(
         id=key,

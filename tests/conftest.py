@@ -40,6 +40,7 @@ LONGEST_FIRST = (
     "producers",
     "services",
     "cli",
+    "tracing",
     "examples",
     "faults",
     "browser",

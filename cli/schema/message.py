@@ -51,6 +51,10 @@ HEADERS = {
             "type": ["boolean", "null"],
             "description": "If false, a task that only writes has a result, too; if true, no result is kept.",
         },
+        "traceparent": {
+            "description": "W3C Trace Context: the trace that the task joins. What is no valid one is ignored.",
+            "examples": ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
+        },
     },
 }
 EMBED = {

@@ -20,6 +20,7 @@ from ..connections.replies import AWAY, spoken
 from ..dead_letters.store import DeadLetter, DeadLetters, Reason
 from ..messages.call_options import with_options
 from ..messages.envelope import call_of_body
+from ..messages.trace import trace_id_of
 from ..redaction import HIDDEN, original, redact_info, size_of
 from ..settings import installed
 from .failures import failure
@@ -49,7 +50,8 @@ class Request(_PlainRequest):
     @property
     def _facts(self) -> dict[str, str]:
         """What a structured log line about this task carries beside its text."""
-        return {"task_id": self.id, "task_name": self.name}
+        named = trace_id_of(self.request_dict)
+        return {"task_id": self.id, "task_name": self.name, **({"trace_id": named} if named else {})}
 
     @property
     def attempts(self) -> int:

@@ -4,18 +4,20 @@ import json
 import random
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, Text, literal, select
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from ...schemas.base import canonical_json
+from ...tracing.context import trace_id
+from ...tracing.spans import span
 from .driver import Driver, Run
 from .engines import BEGIN, WRITING, service_engine
 from .migrate import Migrations
@@ -23,6 +25,7 @@ from .timeouts import health_check_timeout
 
 T = TypeVar("T")
 BROKEN = object()  # stands for a JSON value that cannot be read; no schema accepts it
+_NOTHING = nullcontext()
 _ATTEMPTS = 5
 _PAUSE_SECS = 0.02
 # InternalError: PostgreSQL refuses to write since it became a standby. Any other error is the data's fault, or ours.
@@ -122,6 +125,8 @@ class Storage:
         self._engine = service_engine(url, self._migrations.schema, threads)
         self._writing = self._engine.execution_options(**{BEGIN: WRITING})
         self._driver = Driver(self._engine)
+        self._name: str = tables.metadata.info["service"]
+        self._facts = {"db.system.name": self._engine.dialect.name, "db.namespace": self._name}
 
     def create(self) -> None:
         """Create the tables in an empty database; check that any other has the tables this release needs.
@@ -133,23 +138,26 @@ class Storage:
     @contextmanager
     def read(self) -> Generator[Session]:
         """A read-only transaction that sees one snapshot throughout."""
-        with Session(self._engine) as session, session.begin():
+        with self._recorded("read"), Session(self._engine) as session, session.begin():
             yield session
 
     def read_at_once(self, work: Callable[[Run], T]) -> T:
         """Read by constant statements, each of which sees a snapshot of its own."""
-        return self._driver.read(work)
+        with self._recorded("read"):
+            return self._driver.read(work)
 
     def write(self, work: Callable[[Session], T]) -> T:
         """Run `work` in one transaction; run it again after a conflict with another writer."""
-        return _unless_conflict(lambda: self._write(work))
+        with self._recorded("write"):
+            return _unless_conflict(lambda: self._write(work))
 
     def write_at_once(self, work: Callable[[Run], T]) -> T:
         """Run `work` as `write` does, but by constant statements.
 
         In PostgreSQL each of them is a transaction by itself, so only one of them may write.
         """
-        return _unless_conflict(lambda: self._driver.write(work))
+        with self._recorded("write"):
+            return _unless_conflict(lambda: self._driver.write(work))
 
     def check(self) -> None:
         """Read from a table, within a few seconds.
@@ -162,6 +170,12 @@ class Storage:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def _recorded(self, operation: str) -> AbstractContextManager[Any]:
+        """Record a transaction of a traced request as a span, without its statements."""
+        if trace_id() is None:
+            return _NOTHING
+        return span(f"{operation} {self._name}", "CLIENT", self._facts, is_current=False, failure=SQLAlchemyError)
 
     def _write(self, work: Callable[[Session], T]) -> T:
         with Session(self._writing, expire_on_commit=False) as session, session.begin():

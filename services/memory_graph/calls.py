@@ -1,7 +1,7 @@
 """The Memory-Graph's gRPC operations: each is one transaction, one log line, one status."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from ...schemas import memory_graph_pb2 as pb
 from ...schemas import memory_graph_pb2_grpc as rpc
+from ...tracing.context import TRACEPARENT, context_of, trace_id
+from ...tracing.spans import span
 from ..database.storage import Storage, is_outage
 from ..web.log import LOGGER, log_failure, request_id
 from . import store
@@ -122,11 +124,14 @@ class MemoryGraph(rpc.MemoryGraphServiceServicer):
 
 @contextmanager
 def _logged(operation: str, context: Context) -> Generator[None]:
-    """Turn an error into a status that quotes nothing of the request, and log the call."""
-    started = time.monotonic()
-    facts: dict[str, Any] = {"operation": operation, "status": "OK", "request_id": _request_id(context)}
+    """Turn an error into a status that quotes nothing of the request, log the call, and record it as a span."""
+    started, sent = time.monotonic(), dict(context.invocation_metadata() or ())
+    facts: dict[str, Any] = {"operation": operation, "status": "OK", "request_id": _request_id(sent)}
     try:
-        yield
+        with span(operation, "SERVER", {"rpc.system.name": "grpc"}, parent=context_of(sent.get(TRACEPARENT))):
+            if (current := trace_id()) is not None:
+                facts["trace_id"] = current
+            yield
     except Exception as error:  # noqa: BLE001  a caller gets a status, never the error's text
         code, reason = _status_of(error, facts)
         facts["status"] = code.name
@@ -146,6 +151,6 @@ def _status_of(error: Exception, facts: dict[str, Any]) -> tuple[grpc.StatusCode
     return grpc.StatusCode.INTERNAL, "the service failed"
 
 
-def _request_id(context: Context) -> str:
-    given = dict(context.invocation_metadata() or ()).get("x-request-id")
+def _request_id(sent: Mapping[str, str | bytes]) -> str:
+    given = sent.get("x-request-id")
     return request_id(given if isinstance(given, str) else None)

@@ -21,6 +21,7 @@ from .openapi import VERSION, ServiceInfo
 from .openapi_parts import error_body
 from .paths import AFTER_PATH, IdConverter, RawPath, read_id
 from .request_body import BROKEN_BODY
+from .traced import Traced
 
 HEALTH = "health"
 _MAX_FIELDS = 20
@@ -79,7 +80,7 @@ def make_web_app(
     app = LeanFlask(info.title, static_folder=None)
     app.config.update(openapi.settings(info), MAX_CONTENT_LENGTH=max_body_bytes, PROPAGATE_EXCEPTIONS=False)
     _route_on_raw_paths(app)
-    app.wsgi_app = RawPath(Direct(app.wsgi_app, direct, app.json.dumps, keys, max_body_bytes))
+    app.wsgi_app = Traced(RawPath(Direct(app.wsgi_app, direct, app.json.dumps, keys, max_body_bytes)))
     app.before_request(_start_request)
     app.before_request(_raise_error)
     app.before_request(lambda: _check_key(keys))

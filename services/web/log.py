@@ -10,18 +10,23 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from ...tracing.context import trace_id
+from .traced import describe_response
+
 LOGGER = logging.getLogger("memory_graph_workers.services")
 _VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object; `extra={"facts": {...}}` adds to it."""
+    """A record as one JSON object, with the id of its trace; `extra={"facts": {...}}` adds to it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write the JSON object."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         facts: dict[str, Any] = getattr(record, "facts", {})
-        return json.dumps({"at": at, "level": record.levelname.lower(), "event": record.getMessage(), **facts})
+        said = {"at": at, "level": record.levelname.lower(), "event": record.getMessage(), **facts}
+        current = trace_id()
+        return json.dumps(said if current is None else {"trace_id": current, **said})
 
 
 def log_to_stderr() -> None:
@@ -49,7 +54,8 @@ def log_request(facts: dict[str, Any]) -> None:
 
 
 def log_response(method: str, route: str | None, status: int, started: float, own_id: str) -> None:
-    """Log the response to a request that came at `started`, by the monotonic clock."""
+    """Log the response to a request that came at `started`, by the monotonic clock, and name its span."""
+    describe_response(method, route, status)
     duration_ms = round((time.monotonic() - started) * 1000, 1)
     facts = {"method": method, "route": route, "status": status, "duration_ms": duration_ms, "request_id": own_id}
     log_request(facts)

@@ -15,15 +15,16 @@ SERVICES = {"services", "services.web", "services.database", "services.migration
 # What each layer may import besides itself. The longest name that fits a module is its layer.
 LAYERS = {
     "schemas": set[str](),
+    "tracing": {"schemas"},
     "delivery": set[str](),
-    "clients": {"schemas"},
-    "services.database": {"schemas"},
-    "services.web": {"services.database", "schemas"},
-    **{service: {"services.web", "services.database", "schemas"} for service in DOMAIN},
+    "clients": {"tracing", "schemas"},
+    "services.database": {"tracing", "schemas"},
+    "services.web": {"services.database", "tracing", "schemas"},
+    **{service: {"services.web", "services.database", "tracing", "schemas"} for service in DOMAIN},
     "services.migrations": {"services", "services.database", "schemas"} | DOMAIN,
-    "services": SERVICES | {"schemas"},
+    "services": SERVICES | {"tracing", "schemas"},
     "beat_schedule": {"clients", "schemas"},
-    "tasks": {"beat_schedule", "delivery", "clients", "schemas"},
+    "tasks": {"beat_schedule", "delivery", "clients", "tracing", "schemas"},
     "cli": {"tasks", "beat_schedule", "delivery", "clients", "schemas"} | SERVICES,
     "examples": {"tasks", "beat_schedule", "delivery", "clients", "schemas"},
     "": set[str](),  # the root's __init__.py

@@ -6,7 +6,10 @@ import sys
 HEAVY = {"requests", "pybreaker", "tornado", "grpc", "sqlalchemy", "flask", "flower", "rich", "apispec"}
 OURS = {
     f"memory_graph_workers.{name}"
-    for name in ("schemas.vault", "clients.http", "clients.breaker", "delivery.held_queues.holding")
+    for name in (
+        *("schemas.vault", "clients.http", "clients.breaker", "delivery.held_queues.holding"),
+        *("tasks.tracing", "tracing.recording"),
+    )
 }
 
 

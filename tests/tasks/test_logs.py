@@ -80,6 +80,47 @@ def test_the_last_line_of_a_task_has_its_latest_request_and_no_line_of_the_next(
     assert ends == [("0", "b"), ("1", None), ("2", "c")]
 
 
+SWEEPS = "memory_graph.archival"
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "sweep_id"),
+    [
+        (f"{SWEEPS}.sweep", {}, "1"),
+        (f"{SWEEPS}.archive_batch", {"sweep_id": "s"}, "s"),
+        (f"{SWEEPS}.archive_batch", {"sweep_id": "a b"}, None),
+        (f"{SWEEPS}.archive_batch", {"sweep_id": "s" * 1000}, None),
+        (f"{SWEEPS}.archive_batch", {"sweep_id": ["s"]}, None),
+        ("other", {}, None),
+    ],
+    ids=["begins a sweep", "a step", "no id", "too long", "no text", "another task"],
+)
+def test_every_line_of_a_sweeps_task_names_the_sweep(
+    app: Celery, lines: Lines, name: str, kwargs: dict[str, Any], sweep_id: str | None
+) -> None:
+    @app.task(name=name)
+    def step(**kwargs: Any) -> None:
+        logger.info("at work")
+
+    step.apply((), kwargs, task_id="1")
+    logger.info("after it")
+    *of_task, after = [line for line in lines() if line["logger"] in (__name__, "celery.app.trace")]
+    assert [line.get("sweep_id") for line in of_task] == [sweep_id] * 2
+    assert "sweep_id" not in after
+
+
+def test_every_line_of_a_task_has_the_trace_of_its_message(app: Celery, lines: Lines) -> None:
+    @app.task(name="traced")
+    def traced() -> None:
+        logger.info("at work")
+
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    for named in (f"00-{trace_id}-b7ad6b7169203331-01", "forged", None):
+        traced.apply(headers={"traceparent": named})
+    told = [line.get("trace_id") for line in lines() if line["logger"] in (__name__, "celery.app.trace")]
+    assert told == [trace_id] * 2 + [None] * 4
+
+
 def test_a_line_of_celerys_has_the_id_and_name_of_what_it_is_about_and_nothing_else_of_it(lines: Lines) -> None:
     about = {"id": "1", "name": "n", "args": "private", "kwargs": "private", "eta": None}
     received.info("Task %(name)s[%(id)s] received", about, extra={"data": about})
