@@ -18,8 +18,10 @@ from ..delivery.redaction import redact_logs
 from .failed_items import forget_failed, without_success
 
 # What a log line may carry beside its message. Celery's own `data` is not among it: it holds arguments.
-FACTS = ["task_id", "task_name", "service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"]
-FACTS += ["queue", "user", "reason"]  # what a person did, to what, and why
+FACTS = [
+    *("task_id", "task_name", "service", "method", "route", "status", "duration_ms", "request_id", "sweep_id"),
+    *("queue", "user", "reason"),  # what a person did, to what, and why
+]
 _RECEIVED, _OUTCOME = "celery.worker.strategy", "celery.app.trace"  # Celery's loggers of a task's first and last line
 
 if TYPE_CHECKING:

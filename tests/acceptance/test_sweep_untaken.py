@@ -57,7 +57,7 @@ def test_a_sweep_that_waits_on_a_queue_that_a_person_holds_says_who_and_why(mgw:
     connections.redis().hset(installed(app).keys.by_hand, "memory_graph.archival", DECIDED)
     told = mgw("sweep", "--now")
     assert told.returncode == 1
-    assert "its queue is held until somebody releases it (alice: the vault moves) (see: mgw queues)" in told.stderr
+    assert "its queue is held until a person releases it (alice: the vault moves) (see: mgw queues)" in told.stderr
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])

@@ -192,7 +192,7 @@ def test_what_was_decided_about_a_queue_that_the_app_has_no_more_is_found_and_un
     assert (state, "this app has no such queue" in text) == ("warning", True)
     assert "release 'old queue'" in str(fix)
     assert operator.read("release", "old queue")["changed"] is True
-    assert operator.redis.keys("*") == []
+    assert operator.redis.keys("shop:*") == []
 
 
 def test_a_key_of_another_kind_is_named_by_the_doctor_and_hides_no_queue(operator: Operator) -> None:

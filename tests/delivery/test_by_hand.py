@@ -28,8 +28,8 @@ class Breaker:
 class Fleet:
     """What the leading worker does in its turn, the stores, and what may be taken of each queue."""
 
-    def __init__(self, redis: fakeredis.FakeRedis) -> None:
-        self.redis, self.holds = redis, HoldStore(redis, KEYS, needs=NEEDS)
+    def __init__(self, redis: fakeredis.FakeRedis, needs: dict[str, tuple[str, ...]] = NEEDS) -> None:
+        self.redis, self.holds, self.needs = redis, HoldStore(redis, KEYS, needs=needs), needs
         self.letters = DeadLetters(redis, KEYS, Bounds(most=4))
         self.breakers = {service: Breaker() for service in ("bank", "post")}
         self.before_writing: Callable[[], None] = lambda: None
@@ -39,7 +39,7 @@ class Fleet:
         """Let another worker lead, which knows nothing."""
         by_hand = QueuesByHand(self.holds, self.permit)
         full = FullQueues(self.letters, self.holds, by_hand.limit, wanted=True)
-        holder = Holder(self.holds, NEEDS, self.breakers.__getitem__, lambda _: False, full.limit)
+        holder = Holder(self.holds, self.needs, self.breakers.__getitem__, lambda _: False, full.limit)
         self.steps = [by_hand.turn, full.turn, holder.turn]
 
     def permit(self, queue: str, permits: int | None, *, lasting: bool = False) -> None:
@@ -160,6 +160,15 @@ def test_a_queue_that_is_left_to_the_workers_while_its_service_is_down_stays_hel
 
 
 def test_a_record_that_somebody_deletes_leaves_its_queue_to_the_workers(fleet: Fleet) -> None:
+    fleet.holds.hold_by_hand("orders", "alice", "x")
+    fleet.turn()
+    fleet.redis.hdel(KEYS.by_hand, "orders")
+    fleet.turn()
+    assert fleet.permits("orders") is FREE
+
+
+def test_the_leader_of_an_app_whose_queues_need_no_service_follows_within_a_turn(redis: fakeredis.FakeRedis) -> None:
+    fleet = Fleet(redis, needs={})
     fleet.holds.hold_by_hand("orders", "alice", "x")
     fleet.turn()
     fleet.redis.hdel(KEYS.by_hand, "orders")
