@@ -126,9 +126,14 @@ def _configure(config: FlowerConfig, address: str, port: int) -> None:
 
 
 def _tell(config: FlowerConfig, address: str, port: int) -> None:
-    may = "watch" if config.read_only else "watch, run any task, revoke any task and stop any worker"
+    acts = "run any task, revoke any task, stop any worker, hold queues, and replay or delete dead letters"
+    may = "watch" if config.read_only else f"watch, {acts}"
     logger.info("Listening on http://%s:%d", f"[{address}]" if ":" in address else address, port)
     logger.info("Anyone who has the password may %s", may)
+    if config.show_payloads and not config.read_only:
+        logger.warning(
+            "They may also see payloads of dead letters, which may be conversations: FLOWER_SHOW_PAYLOADS=true"
+        )
 
 
 def _is_well_formed(event: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,15 @@ def test_a_filter_shows_what_fits(flower: Visitor, letters: DeadLetters, query: 
         letters.add(one)
     html = flower.get(f"/dead-letters?{query}").html
     assert {one for one in ("one", "two", "three") if f'href="/dead-letters/letter/{one}">{one}' in html} == found
+
+
+def test_a_group_leads_to_a_filter_that_chooses_it_alone(flower: Visitor, letters: DeadLetters) -> None:
+    letters.add(letter("one", "odd[1]*"))
+    letters.add(letter("two", "odd1x"))
+    href = re.search(r'href="([^"]+)">odd\[1\]\*', flower.get("/dead-letters").html)
+    assert href
+    html = flower.get(unescape(href[1])).html
+    assert [one for one in ("one", "two") if f'href="/dead-letters/letter/{one}">{one}' in html] == ["one"]
 
 
 @pytest.mark.parametrize("query", ["older_than=yesterday", "reason=none", "newer_than=7"])
@@ -253,22 +263,21 @@ def test_old_selections_make_room_for_new_ones(flower: Visitor, letters: DeadLet
     assert [flower.get(path).status for path in paths] == [404, 200, 200, 200, 200]
 
 
-@pytest.fixture
-def many(broker: Broker, letters: DeadLetters) -> DeadLetters:
-    """As many letters as may be kept, of one group."""
+def add_many(broker: Broker) -> None:
+    """Add as many letters as may be kept, of one group."""
     keys, name = KEYS.failures, '["t", "failed", null]'
     names = [
         *(keys.letters, keys.by_time, keys.first_seen, keys.group_of, keys.group(name)),
         *(keys.size_bytes, keys.groups_by_count, keys.groups_by_bytes),
     ]
     broker.redis.eval(ADD_MANY, len(names), *names, MANY, name)
-    return letters
 
 
 def test_a_hundred_thousand_letters_are_listed_selected_and_purged_while_pages_stay_quick(
-    flower: Visitor, many: DeadLetters
+    flower: Visitor, letters: DeadLetters, broker: Broker
 ) -> None:
-    assert many.count() == MANY
+    add_many(broker)
+    assert letters.count() == MANY
     answer = flower.get("/dead-letters?task=t")
     assert answer.status == 200
     assert answer.secs < SOON_SECS
@@ -276,7 +285,7 @@ def test_a_hundred_thousand_letters_are_listed_selected_and_purged_while_pages_s
     path, preview = previewed(flower, action="purge", task="t")
     assert "100,000 dead letters selected." in preview.text
     flower.did(path, action="confirm")
-    until(lambda: many.count() < MANY)
+    until(lambda: letters.count() < MANY)
     assert flower.get("/queues").secs < SOON_SECS
     progress = flower.get(path)
     assert progress.secs < SOON_SECS
@@ -286,4 +295,25 @@ def test_a_hundred_thousand_letters_are_listed_selected_and_purged_while_pages_s
     until(lambda: "Ended:" in flower.get(path).text)
     done = re.search(r"Ended: ([\d,]+) done, 0 left", flower.get(path).text)
     assert done
-    assert many.count() == MANY - int(done[1].replace(",", ""))
+    assert letters.count() == MANY - int(done[1].replace(",", ""))
+
+
+def kept_at(broker: Broker) -> DeadLetters:
+    return DeadLetters(broker.redis, KEYS, Bounds())
+
+
+def test_when_redis_goes_away_meanwhile_the_rest_is_left_and_the_page_and_the_log_say_so(tmp_path: Path) -> None:
+    own = Broker(tmp_path)
+    add_many(own)
+    with console(own.url, tmp_path) as visitor:
+        path, _ = previewed(visitor, action="purge", task="t")
+        visitor.did(path, action="confirm")
+        until(lambda: kept_at(own).count() < MANY)
+        own.stop()
+        until(lambda: "Ended:" in visitor.get(path).text)
+        assert "Redis does not serve this" in visitor.get(path).text
+        assert "Redis does not serve this" in visitor.actions()[-1]["outcome"]
+        own.start()
+    assert 0 < kept_at(own).count() < MANY
+    own.redis.close()
+    own.stop()

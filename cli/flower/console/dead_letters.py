@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from glob import escape
 from http import HTTPStatus
 from json import dumps
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from tornado.web import HTTPError
 
@@ -166,7 +167,13 @@ def _tables(found: Listed) -> list[Table]:
 def _group(one: LetterGroup) -> list[Any]:
     newest = Link("the newest", _path(one.sample)) if one.sample else None
     dropped = f"{one.gave_way:,}" if one.gave_way else None
-    return [one.title, f"{one.count:,}", _age(one.first), _age(one.last), newest, dropped]
+    return [Link(one.title, _filter(one)), f"{one.count:,}", _age(one.first), _age(one.last), newest, dropped]
+
+
+def _filter(one: LetterGroup) -> str:
+    """The page that shows a group alone."""
+    names = {"task": one.task, "reason": str(one.reason), "error": one.error}
+    return f"/dead-letters?{urlencode({name: escape(value) for name, value in names.items() if value})}"
 
 
 def _letter(one: DeadLetter) -> list[Any]:
