@@ -28,10 +28,6 @@ _ON_KEY: dict[str, tuple[str, ...]] = {
     "setex": ("1", "x"),
 }
 _ON_NOTHING = (("ping",), ("time",), ("info",), ("scan", "0"), ("script", "exists", "x"), ("wait", "0", "1"))
-_FIX = (
-    "Give it what docs/redis.md gives to the user of its part, under the key prefix that is used here. Until then what "
-    "needs it waits, or is refused."
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,9 @@ def check_permissions(name: str, url: str, server: "redis.Redis", names: Names) 
     check, user = f"{name}: permissions", urlsplit(server_url(url)).username or "default"
     told = list(_forbidden(server, names))
     if told:
-        yield Finding(check, State.FAILURE, f"user {user} may not {'; may not '.join(told)}", _FIX)
+        fix = "Let it do that (redis-cli ACL SETUSER), as docs/redis.md does for the user of each part, under the key "
+        fix += "prefix that is used here (KEY_PREFIX). Until then, what needs it waits or is refused."
+        yield Finding(check, State.FAILURE, f"user {user} may not {'; may not '.join(told)}", fix)
     else:
         yield Finding(check, State.OK, f"user {user} may do what workers, beat and mgw do")
 
