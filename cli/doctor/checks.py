@@ -38,8 +38,11 @@ def examine_ours() -> list[Finding]:
 
 
 def examine_without_services(target: Target, limit_secs: float) -> list[Finding]:
-    """The same for a program that may not know the services: they are checked only if it has a worker's settings."""
-    checks = {**checks_of(target), "sweeps": check_sweeps}
+    """The same for a program that may not know the services: they are checked only if it has a worker's settings.
+
+    Its user of Redis may have other rights than a worker's, which are not judged.
+    """
+    checks = {**checks_of(target), "redis": partial(check_all, target, as_worker=False), "sweeps": check_sweeps}
     try:
         checks |= _of_services(WorkerConfig.from_env())
     except InvalidConfig:

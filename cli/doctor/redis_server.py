@@ -25,8 +25,11 @@ _OLDEST = (6, 2)
 MOST_SKEW_SECS = 5.0
 
 
-def check_all(target: Target) -> Iterator[Finding]:
-    """Check each server once; its name lists everything that it is used for."""
+def check_all(target: Target, *, as_worker: bool = True) -> Iterator[Finding]:
+    """Check each server once; its name lists everything that it is used for.
+
+    With `as_worker`, its user must be one that may do what workers do.
+    """
     named = {"state": whole(target.delivery.state_url), "broker": target.delivery.url, "results": _results(target)}
     uses = {use: as_one_host(url) for use, url in named.items()}
     wanted = {uses["state"]: target.delivery.min_replicas, uses["broker"]: target.delivery.min_replicas}
@@ -34,7 +37,7 @@ def check_all(target: Target) -> Iterator[Finding]:
         own = [use for use, address in uses.items() if address == url]
         name = f"redis ({', '.join(own)})"
         if is_redis(url):
-            yield from check_server(name, url, wanted.get(url, 0), names_of(target, own))
+            yield from check_server(name, url, wanted.get(url, 0), names_of(target, own) if as_worker else None)
         else:
             yield Finding(
                 name,

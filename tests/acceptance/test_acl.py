@@ -91,7 +91,9 @@ def looks_at_the_console(stack: Stack) -> None:
     for path in ("/queues", "/sweeps", "/dead-letters"):
         assert "Nothing was read before." not in flower(stack, path)
     until(lambda: "Checked at" in flower(stack, "/doctor"))
-    assert "Redis does not serve it" not in flower(stack, "/doctor")
+    examined = flower(stack, "/doctor")
+    assert "Redis does not serve it" not in examined
+    assert "permissions" not in examined
     until(lambda: "mgw_events_connected 1.0" in flower(stack, "/metrics"))
 
 
