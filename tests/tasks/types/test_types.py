@@ -30,7 +30,7 @@ WRONG = {number for number, line in enumerate((HERE / "bad_app.py").read_text().
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's project: modules, and a virtual environment with the wheel, its needs, celery-types, and what a page adds."""
+    """A user's project: modules, and an environment with the wheel, its needs, celery-types, and what a page adds."""
     project = tmp_path_factory.mktemp("project")
     empty_venv(project / ".venv", build_wheel(tmp_path_factory.mktemp("wheel")), "celery-types", "prometheus-client")
     for name in ("good_app.py", "bad_app.py"):
