@@ -1,9 +1,10 @@
 """The connections of one process: made when first used, and made anew in a forked child."""
 
 import os
-from collections.abc import Callable
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import Redis
 
@@ -18,21 +19,47 @@ if TYPE_CHECKING:
     from ..clients.memory_graph import MemoryGraphClient
     from ..clients.vault import VaultClient
 
+T = TypeVar("T")
+_lent: dict[str, Any] = {}
 
-@cache
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """Return a function that makes an object when first called, unless a test lends one."""
+    made = cache(make)
+
+    @wraps(made)
+    def get() -> T:
+        return _lent[make.__name__] if make.__name__ in _lent else made()
+
+    return get
+
+
+@contextmanager
+def lending(**objects: Any) -> Generator[None]:
+    """Use these objects in place of the connections of their names, within the block."""
+    before = dict(_lent)
+    _lent.update(objects)
+    try:
+        yield
+    finally:
+        _lent.clear()
+        _lent.update(before)
+
+
+@_once
 def config() -> WorkerConfig:
     """The worker's settings."""
     return WorkerConfig.from_env()
 
 
-@cache
+@_once
 def redis() -> Redis:
     """The Redis that holds sweeps, breakers and dead letters; answers are bytes."""
     url = BrokerConfig.from_env().state
     return connect(url, timeout_secs=10, connect_timeout_secs=5, health_check_interval=30)
 
 
-@cache
+@_once
 def registry() -> RegistryClient:
     """The Registry; Celery tries again, so the client does not."""
     return RegistryClient(
@@ -40,7 +67,7 @@ def registry() -> RegistryClient:
     )
 
 
-@cache
+@_once
 def vault() -> "VaultClient":
     """The Vault; Celery tries again, so the client does not. Imported here: most producers have nothing for it."""
     from ..clients.vault import VaultClient
@@ -48,7 +75,7 @@ def vault() -> "VaultClient":
     return VaultClient(config().vault, retry_policy=ONCE, breaker=_shared_breaker("vault"), idle_connections=_at_once())
 
 
-@cache
+@_once
 def memory_graph() -> "MemoryGraphClient":
     """The graph; imported here because gRPC must not be there before a fork."""
     from ..clients.memory_graph import MemoryGraphClient
@@ -80,7 +107,7 @@ _MADE: tuple[Callable[[], Any], ...] = (config, redis, registry, vault, memory_g
 def forget() -> None:
     """Make every connection anew when it is next used."""
     for made in _MADE:
-        made.cache_clear()  # type: ignore[attr-defined]
+        made.cache_clear()  # type: ignore[attr-defined]  # pyright: ignore
 
 
 # A socket that two processes share gives each the other's answers.

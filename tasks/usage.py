@@ -25,7 +25,7 @@ from ..schemas.ids import time_ordered_id
 from ..schemas.registry import KeyedUsageReportSchema, UsageReport
 from ..tracing.context import Callers
 from ..tracing.spans import sending
-from .app import mistakes
+from .app import app, mistakes
 from .operation import KEY
 from .usage_batch import track_usage_batch
 
@@ -232,7 +232,9 @@ class UsageReporter:
         """Send reports until the broker has them for certain, always under one id: two copies have one effect."""
         headers = dict[str, Any]()
         with sending(track_usage_batch.name, headers, callers=callers):
-            self._send_on({"reports": [orjson.Fragment(report) for report in reports]}, headers)
+            # A task that runs here and now (task_always_eager) gets its parameters as they are.
+            written = orjson.loads if app.conf.task_always_eager else orjson.Fragment
+            self._send_on({"reports": [written(report) for report in reports]}, headers)
 
     def _send_on(self, checked: dict[str, Any], headers: dict[str, Any]) -> None:
         task_id, pause_secs = time_ordered_id(), 0.1
@@ -272,6 +274,13 @@ def _parts(batch: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 _REPORTERS: "WeakSet[UsageReporter]" = WeakSet()
+
+
+def flush_reporters(timeout_secs: float) -> None:
+    """Send what waits in all reporters of this process, within so many seconds together; raises as `flush` does."""
+    end = time.monotonic() + timeout_secs
+    for reporter in list(_REPORTERS):
+        reporter.flush(max(0.0, end - time.monotonic()))
 
 
 def _begin_in_child() -> None:
