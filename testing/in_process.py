@@ -14,11 +14,12 @@ import urllib3
 from celery import signals
 from redis.exceptions import ConnectionError as RedisAway
 
-from ..clients.config import RegistryConfig, VaultConfig
+from ..clients.config import MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
 from ..clients.vault import VaultClient
 from ..tasks import connections
+from ..tasks.config import BrokerConfig, DeadLetterConfig, TaskConfig, WorkerConfig
 from ..tasks.usage import flush_reporters
 from .takeover import takeover
 
@@ -131,6 +132,15 @@ class _Away:
 
 
 _NO_GRAPH = _Away(NotInline("This task reads Memory-Graph, which inline tasks lack: record it with sent_tasks."))
+_SETTINGS = WorkerConfig(
+    BrokerConfig(),
+    RegistryConfig(),
+    VaultConfig(api_key=_KEY),
+    MemoryGraphConfig(),
+    SchedulerConfig(),
+    TaskConfig(),
+    DeadLetterConfig(),
+)
 _NO_REDIS = _Away(RedisAway("inline tasks have no Redis"))
 
 
@@ -143,7 +153,7 @@ def inline() -> Generator[InlineTasks]:
     Raises: RuntimeError if another block does so, or records.
     """
     with takeover("Tasks run inline", eager=True), TemporaryDirectory() as folder, _services(Path(folder)) as services:
-        lent: dict[str, Any] = {"registry": services.registry, "vault": services.vault}
+        lent: dict[str, Any] = {"config": _SETTINGS, "registry": services.registry, "vault": services.vault}
         signals.task_failure.connect(services.note)
         try:
             with connections.lending(**lent, memory_graph=_NO_GRAPH, redis=_NO_REDIS):
@@ -164,8 +174,8 @@ def _services(folder: Path) -> Generator[InlineTasks]:
     to_registry, to_vault = map(WsgiTransport, apps)
     try:
         yield InlineTasks(
-            RegistryClient(RegistryConfig(), retry_policy=ONCE, transport=to_registry),
-            VaultClient(VaultConfig(api_key=_KEY), retry_policy=ONCE, transport=to_vault),
+            RegistryClient(_SETTINGS.registry, retry_policy=ONCE, transport=to_registry),
+            VaultClient(_SETTINGS.vault, retry_policy=ONCE, transport=to_vault),
         )
     finally:
         for one in apps:

@@ -94,6 +94,7 @@ def test_a_report_that_contradicts_its_key_fails_without_a_dead_letter(inline_ta
 
 
 def test_what_reads_the_graph_says_that_there_is_none(inline_tasks: InlineTasks) -> None:
+    register_session.delay(session_id="s", model_id="m")
     archival.archive_session.delay("s")
     assert "which inline tasks lack" in str(inline_tasks.failed[0].error)
 

@@ -159,7 +159,7 @@ def test_what_was_sent_can_be_forgotten(sent_tasks: SentTasks) -> None:
 
 def test_only_one_block_records() -> None:
     with recording() as first:
-        with pytest.raises(RuntimeError, match="records already"), recording():
+        with pytest.raises(RuntimeError, match="Tasks are recorded already"), recording():
             pass
         get_session.delay("s")
         first.assert_sent(get_session, session_id="s")
