@@ -32,7 +32,7 @@ WRONG = {number for number, line in enumerate((HERE / "bad_app.py").read_text().
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's project: modules, and a virtual environment that has the wheel, what it needs and celery-types."""
     project = tmp_path_factory.mktemp("project")
-    empty_venv(project / ".venv", build_wheel(tmp_path_factory.mktemp("wheel")), "celery-types")
+    empty_venv(project / ".venv", build_wheel(tmp_path_factory.mktemp("wheel")), "celery-types", "prometheus-client")
     for name in ("good_app.py", "bad_app.py"):
         shutil.copyfile(HERE / name, project / name)
     for name, program in PROGRAMS.items():
