@@ -70,7 +70,9 @@ class VaultClient(ServiceClient):
         idle_connections: int = IDLE_CONNECTIONS,
         transport: Exchanges | None = None,
     ) -> None:
-        super().__init__(config, retry_policy or RetryPolicy(initial_delay_secs=0.2), breaker, idle_connections, transport)
+        super().__init__(
+            config, retry_policy or RetryPolicy(initial_delay_secs=0.2), breaker, idle_connections, transport
+        )
         self.config = config
 
     def health_check(self) -> bool:

@@ -9,6 +9,7 @@ from contextvars import copy_context
 from functools import cache, partial
 from typing import Any, Generic, TypeVar
 
+from celery import states
 from celery.result import AsyncResult, EagerResult
 
 R = TypeVar("R")
@@ -43,9 +44,15 @@ class AwaitableResult(Generic[R]):
         """Return the result alone in a tuple, or nothing."""
         if self._task.ignore_result:
             return (None,)  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
-        result: Any = self._done or AsyncResult(self.id, app=self._task.app)
-        waits = result.backend is not None and result.backend.is_async  # a store that never changes says so by `get`
-        return (result.get(),) if not waits or result.ready() else ()
+        if self._done is not None:
+            return (self._done.get(),)
+        backend = self._task.app.backend
+        # A store that cannot tell of a result when it comes has it now, or says by `get` that it never will.
+        if backend.is_async and backend.get_task_meta(self.id)["status"] not in states.READY_STATES:
+            return ()
+        result: Any = AsyncResult(self.id, app=self._task.app)
+        result.ready()  # reads it, so that `get` does not subscribe to it first
+        return (result.get(),)
 
 
 async def send(task: Any, args: Any, kwargs: Any) -> "AwaitableResult[Any]":

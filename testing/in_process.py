@@ -4,7 +4,7 @@ Needs the extra `services`.
 """
 
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ from typing import Any
 
 import urllib3
 from celery import signals
+from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisAway
 
 from ..clients.config import MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
@@ -45,6 +46,12 @@ _THREADS = 4
 
 class NotInline(Exception):
     """A task needs what this process does not have."""
+
+    showable = True
+
+
+class NoRedis(RedisAway):
+    """A task needs the Redis that workers share; what can do without it does, as while Redis is away."""
 
     showable = True
 
@@ -92,6 +99,10 @@ class InlineTasks:
         """The tasks that failed, if the test did not look."""
         return [] if self._looked else list(self._failed)
 
+    def clients(self) -> dict[str, Any]:
+        """Return the clients by the names of their services."""
+        return {"registry": self._registry, "vault": self._vault}
+
     def note(self, sender: Any = None, task_id: str = "", exception: Any = None, **kwargs: Any) -> None:
         """Note a task that failed."""
         self._failed.append(Failure(str(sender.name), task_id, exception))
@@ -124,14 +135,15 @@ class WsgiTransport:
 class _Away:
     """Stands for what this process does not have."""
 
-    def __init__(self, error: Exception) -> None:
-        self._error = error
+    def __init__(self, kind: type[Exception], told: str) -> None:
+        self._kind, self._told = kind, told
 
     def __getattr__(self, name: str) -> Any:
-        raise self._error
+        raise self._kind(self._told)
 
 
-_NO_GRAPH = _Away(NotInline("This task reads Memory-Graph, which inline tasks lack: record it with sent_tasks."))
+_NO_GRAPH = _Away(NotInline, "This task reads Memory-Graph, which inline tasks lack: record it with sent_tasks.")
+_NO_REDIS = _Away(NoRedis, "inline tasks have no Redis: record this task with sent_tasks")
 _SETTINGS = WorkerConfig(
     BrokerConfig(),
     RegistryConfig(),
@@ -141,7 +153,6 @@ _SETTINGS = WorkerConfig(
     TaskConfig(),
     DeadLetterConfig(),
 )
-_NO_REDIS = _Away(RedisAway("inline tasks have no Redis"))
 
 
 @contextmanager
@@ -149,16 +160,19 @@ def inline() -> Generator[InlineTasks]:
     """Run every task of this process where it is sent, within the block; Registry and Vault begin empty.
 
     No setting of a service and no key is read. There is no Memory-Graph and no Redis: a task that reads conversations,
-    and a sweep, fails with NotInline. A task that fails does so at once: nothing is there to wait for.
+    and a sweep, fails and says so. A task that fails does so at once: nothing is there to wait for.
     Raises: RuntimeError if another block does so, or records.
     """
     with takeover("Tasks run inline", eager=True), TemporaryDirectory() as folder, _services(Path(folder)) as services:
-        lent: dict[str, Any] = {"config": _SETTINGS, "registry": services.registry, "vault": services.vault}
+        lent = {**services.clients(), "config": _SETTINGS, "memory_graph": _NO_GRAPH, "redis": _NO_REDIS}
         signals.task_failure.connect(services.note)
         try:
-            with connections.lending(**lent, memory_graph=_NO_GRAPH, redis=_NO_REDIS):
-                yield services
-                flush_reporters(_REPORTS_SECS)  # else they would run in the next test
+            with connections.lending(**lent):
+                try:
+                    yield services
+                finally:
+                    with suppress(OperationalError):
+                        flush_reporters(_REPORTS_SECS)  # else they would run in the next test
         finally:
             signals.task_failure.disconnect(services.note)
 

@@ -99,6 +99,11 @@ def test_what_reads_the_graph_says_that_there_is_none(inline_tasks: InlineTasks)
     assert "which inline tasks lack" in str(inline_tasks.failed[0].error)
 
 
+def test_a_sweep_says_that_there_is_no_redis(inline_tasks: InlineTasks) -> None:
+    archival.sweep.delay()
+    assert "inline tasks have no Redis" in str(inline_tasks.failed[-1].error)
+
+
 def test_one_block_at_a_time() -> None:
     with inline():
         with pytest.raises(RuntimeError, match="Tasks run inline already"), recording():
