@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, overload
 from urllib.parse import quote, urlencode
 
 import marshmallow
@@ -135,6 +135,26 @@ class Requirement:
     instead: str
 
 
+class Exchanges(Protocol):
+    """What a client sends its requests with; `clients.http.Transport` sends them over connections."""
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_secs: float,
+        most_bytes: int | None = None,
+    ) -> "tuple[BaseHTTPResponse, bytes]":
+        """Send a request and return its response with the whole body."""
+        ...
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        ...
+
+
 class Closing:
     """A client that closes its connections at the end of a `with` block."""
 
@@ -165,6 +185,7 @@ class ServiceClient(Closing):
         retry_policy: RetryPolicy,
         breaker: "Breaker | None",
         idle_connections: int,
+        transport: Exchanges | None = None,
     ) -> None:
         # Imported here because a producer calls no service and should not load them.
         from .breaker import Breaker
@@ -173,7 +194,7 @@ class ServiceClient(Closing):
         self._settings = config
         self._retry = retry_policy
         self._breaker = breaker or Breaker(self.service)
-        self._transport = Transport(
+        self._transport: Exchanges = transport or Transport(
             config.base_url,
             {"User-Agent": USER_AGENT, "Accept": "application/json"},
             idle_connections=idle_connections,

@@ -34,7 +34,7 @@ from ..schemas.registry import (
     UsageStats,
     UsageStatsSchema,
 )
-from .base import HEALTH_TIMEOUT_SECS, Call, Extension, Requirement, ServiceClient, located
+from .base import HEALTH_TIMEOUT_SECS, Call, Exchanges, Extension, Requirement, ServiceClient, located
 from .batch_outcome import Errors, errors_of, most_of
 from .capabilities import says_not_here
 from .config import AUTO, IDLE_CONNECTIONS, RegistryConfig, RetryPolicy
@@ -76,9 +76,10 @@ class RegistryClient(ServiceClient):
         retry_policy: RetryPolicy | None = None,
         breaker: "Breaker | None" = None,
         idle_connections: int = IDLE_CONNECTIONS,
+        transport: Exchanges | None = None,
     ) -> None:
         policy = retry_policy or RetryPolicy(max_attempts=config.retry_count, initial_delay_secs=0.1)
-        super().__init__(config, policy, breaker, idle_connections)
+        super().__init__(config, policy, breaker, idle_connections, transport)
         self.config = config
 
     def health_check(self) -> bool:

@@ -27,7 +27,7 @@ from ..schemas.vault import (
     RetrievedArchive,
     RetrievedArchiveSchema,
 )
-from .base import Call, Extension, ServiceClient, encode
+from .base import Call, Exchanges, Extension, ServiceClient, encode
 from .config import IDLE_CONNECTIONS, RetryPolicy, VaultConfig
 from .errors import SerializationError
 
@@ -68,8 +68,11 @@ class VaultClient(ServiceClient):
         retry_policy: RetryPolicy | None = None,
         breaker: "Breaker | None" = None,
         idle_connections: int = IDLE_CONNECTIONS,
+        transport: Exchanges | None = None,
     ) -> None:
-        super().__init__(config, retry_policy or RetryPolicy(initial_delay_secs=0.2), breaker, idle_connections)
+        super().__init__(
+            config, retry_policy or RetryPolicy(initial_delay_secs=0.2), breaker, idle_connections, transport
+        )
         self.config = config
 
     def health_check(self) -> bool:

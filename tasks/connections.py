@@ -1,64 +1,102 @@
 """The connections of one process: made when first used, and made anew in a forked child."""
 
 import os
-from collections.abc import Callable
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import Redis
 
-from ..clients.config import IDLE_CONNECTIONS
+from ..clients.config import IDLE_CONNECTIONS, MemoryGraphConfig, RegistryConfig, VaultConfig
 from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
 from ..delivery.connections.connection import connect
-from .config import BrokerConfig, WorkerConfig
+from .config import BrokerConfig, TaskConfig, WorkerConfig
 
 if TYPE_CHECKING:
     from ..clients.breaker import Breaker, RedisStorage
     from ..clients.memory_graph import MemoryGraphClient
     from ..clients.vault import VaultClient
 
+T = TypeVar("T")
+_lent: dict[str, Any] = {}
 
-@cache
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """Return a function that makes an object when first called, unless a test lends one."""
+    made = cache(make)
+
+    @wraps(made)
+    def get() -> T:
+        return _lent[make.__name__] if make.__name__ in _lent else made()
+
+    get.cache_clear = made.cache_clear  # type: ignore[attr-defined]  # pyright: ignore
+    return get
+
+
+@contextmanager
+def lending(**objects: Any) -> Generator[None]:
+    """Use these objects in place of the connections of their names, within the block."""
+    before = dict(_lent)
+    _lent.update(objects)
+    try:
+        yield
+    finally:
+        _lent.clear()
+        _lent.update(before)
+
+
+@_once
 def config() -> WorkerConfig:
     """The worker's settings."""
     return WorkerConfig.from_env()
 
 
-@cache
+@_once
 def redis() -> Redis:
     """The Redis that holds sweeps, breakers and dead letters; answers are bytes."""
     url = BrokerConfig.from_env().state
     return connect(url, timeout_secs=10, connect_timeout_secs=5, health_check_interval=30)
 
 
-@cache
+@_once
 def registry() -> RegistryClient:
-    """The Registry; Celery tries again, so the client does not."""
+    """The Registry; Celery tries again, so the client does not.
+
+    It reads its own settings alone: a task that runs where it is sent (task_always_eager) needs no key of the Vault.
+    """
     return RegistryClient(
-        config().registry, retry_policy=ONCE, breaker=_shared_breaker("registry"), idle_connections=_at_once()
+        RegistryConfig.from_env(), retry_policy=ONCE, breaker=_shared_breaker("registry"), idle_connections=_at_once()
     )
 
 
-@cache
+@_once
 def vault() -> "VaultClient":
     """The Vault; Celery tries again, so the client does not. Imported here: most producers have nothing for it."""
     from ..clients.vault import VaultClient
 
-    return VaultClient(config().vault, retry_policy=ONCE, breaker=_shared_breaker("vault"), idle_connections=_at_once())
+    settings = VaultConfig.from_env()
+    return VaultClient(settings, retry_policy=ONCE, breaker=_shared_breaker("vault"), idle_connections=_at_once())
 
 
-@cache
+@_once
 def memory_graph() -> "MemoryGraphClient":
     """The graph; imported here because gRPC must not be there before a fork."""
     from ..clients.memory_graph import MemoryGraphClient
 
-    return MemoryGraphClient(config().memory_graph, retry_policy=ONCE, breaker=_shared_breaker("memory_graph"))
+    return MemoryGraphClient(MemoryGraphConfig.from_env(), retry_policy=ONCE, breaker=_shared_breaker("memory_graph"))
+
+
+@_once
+def calls_side_by_side() -> int:
+    """How many calls one task makes at the same time."""
+    return TaskConfig.from_env().calls_side_by_side
 
 
 def _at_once() -> int:
     """How many calls this process makes at the same time; a connection that is not kept costs as much as a call."""
-    return max(IDLE_CONNECTIONS, config().tasks.calls_side_by_side)
+    return max(IDLE_CONNECTIONS, calls_side_by_side())
 
 
 def breaker_state(service: str) -> "RedisStorage":
@@ -74,13 +112,13 @@ def _shared_breaker(service: str) -> "Breaker":
     return Breaker(service, breaker_state(service))
 
 
-_MADE: tuple[Callable[[], Any], ...] = (config, redis, registry, vault, memory_graph)
+_MADE: tuple[Callable[[], Any], ...] = (config, redis, registry, vault, memory_graph, calls_side_by_side)
 
 
 def forget() -> None:
     """Make every connection anew when it is next used."""
     for made in _MADE:
-        made.cache_clear()  # type: ignore[attr-defined]
+        made.cache_clear()  # type: ignore[attr-defined]  # pyright: ignore
 
 
 # A socket that two processes share gives each the other's answers.

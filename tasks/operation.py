@@ -14,7 +14,7 @@ from ..delivery.messages.envelope import is_name
 from ..schemas.base import ValidationError
 from ..schemas.ids import time_ordered_id
 from ..tracing.spans import sending
-from . import connections
+from . import awaiting, connections
 from .app import PREFIX, MemoryGraphTask, app
 from .parameters import Parameters, as_json
 from .repeats import Repeats
@@ -103,6 +103,13 @@ class PlainTask(CheckedTask[R], Generic[P, R]):
         """
         return self.apply_async(args, kwargs)
 
+    async def asend(self, *args: P.args, **kwargs: P.kwargs) -> "awaiting.AwaitableResult[R]":
+        """Send the task from a coroutine without blocking its loop, and return what awaits its result (`aget`).
+
+        Raises: as `delay` does. A coroutine that is cancelled meanwhile may have sent it.
+        """
+        return await awaiting.send(self, args, kwargs)
+
     @overload
     def s(self, *args: P.args, **kwargs: P.kwargs) -> "Signature[R]": ...
     @overload
@@ -132,6 +139,17 @@ class PayloadTask(CheckedTask[R], Generic[P, F, R, D]):
         kombu.exceptions.OperationalError if the broker is away. Nothing was sent then.
         """
         return self.apply_async(args, kwargs)
+
+    @overload
+    async def asend(self, *args: P.args, **kwargs: P.kwargs) -> "awaiting.AwaitableResult[R]": ...
+    @overload
+    async def asend(self, *args: F.args, **kwargs: F.kwargs) -> "awaiting.AwaitableResult[R]": ...
+    async def asend(self, *args: Any, **kwargs: Any) -> Any:
+        """Send the task from a coroutine without blocking its loop, and return what awaits its result (`aget`).
+
+        Raises: as `delay` does. A coroutine that is cancelled meanwhile may have sent it.
+        """
+        return await awaiting.send(self, args, kwargs)
 
     @overload
     def s(self, *args: P.args, **kwargs: P.kwargs) -> "Signature[R]": ...

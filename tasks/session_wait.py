@@ -17,6 +17,8 @@ def wait_for_session(task: Any, error: NotFound) -> None:
 
     Raises: celery's Retry; NotFound, which says how long it waited.
     """
+    if task.request.is_eager:
+        raise error  # it runs where it was sent (task_always_eager): nobody can register the session meanwhile
     began = _began(task)
     waited_secs = max(0.0, time.time() - began)
     left_secs = limits.usage_waits_for_session_secs - waited_secs

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from functools import cache
 from typing import TypeVar
 
-from .connections import config
+from .connections import calls_side_by_side
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -78,7 +78,7 @@ def each(work: Callable[[T], object], items: Iterable[T]) -> None:
 
 
 def _most() -> int:
-    return config().tasks.calls_side_by_side
+    return calls_side_by_side()
 
 
 def _pool() -> ThreadPoolExecutor:

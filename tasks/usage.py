@@ -1,12 +1,13 @@
 """Sends usage reports in batches from a thread: a report costs its caller microseconds, a batch is one message."""
 
+import asyncio
 import atexit
 import logging
+import math
 import os
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import util
 from types import TracebackType
@@ -14,34 +15,29 @@ from typing import Any, Literal, Self, Unpack, cast, overload
 from weakref import WeakSet
 
 import orjson
-from kombu import serialization
 from kombu.exceptions import OperationalError
 
-from ..clients.base import encode
 from ..clients.registry import KEYED_USAGE
 from ..delivery.connections.replies import spoken
 from ..schemas.calls import UsageReportFields
 from ..schemas.ids import time_ordered_id
-from ..schemas.registry import KeyedUsageReportSchema, UsageReport
+from ..schemas.registry import UsageReport
 from ..tracing.context import Callers
 from ..tracing.spans import sending
-from .app import mistakes
+from .app import app, mistakes
 from .operation import KEY
 from .usage_batch import track_usage_batch
+from .written_reports import WRITTEN, parts_of, text_of
 
 BATCH_SIZE = 100
-BATCH_BYTES = 2**20  # of reports in one message, about
 INTERVAL_SECS = 1.0
 MOST_WAITING = 10_000
 LONGEST_BLOCK_SECS = 5.0
 LONGEST_PAUSE_SECS = 5.0
 LONGEST_EXIT_SECS = 10.0
+TELL_EVERY_SECS = 60.0
 
-_SCHEMA = KeyedUsageReportSchema()
-# The serializer of messages whose reports are JSON already; to a worker, the message is JSON as any other.
-WRITTEN = "written-json"
-serialization.register(WRITTEN, cast(Any, orjson.dumps), None, "application/json")
-cast(Any, serialization).registry.type_to_name["application/json"] = "json"  # as before: replies to commands look here
+_WHEN_FULL = ("block", "raise", "drop")
 
 logger = logging.getLogger(__name__)
 
@@ -73,15 +69,17 @@ class UsageReporter:
         batch_size: int = BATCH_SIZE,
         interval_secs: float = INTERVAL_SECS,
         most_waiting: int = MOST_WAITING,
-        when_full: Literal["block", "raise"] = "block",
+        when_full: Literal["block", "raise", "drop"] = "block",
     ) -> None:
         """Raises: InvalidConfig if a setting of the broker is wrong, ValueError if an option is."""
         if mistakes:
             raise mistakes
-        if batch_size < 1 or most_waiting < 1 or interval_secs <= 0 or when_full not in ("block", "raise"):
-            raise ValueError("batch_size and most_waiting from 1, interval_secs over 0, when_full 'block' or 'raise'.")
+        if batch_size < 1 or most_waiting < 1 or interval_secs <= 0 or when_full not in _WHEN_FULL:
+            raise ValueError(
+                f"batch_size and most_waiting from 1, interval_secs over 0, when_full one of {_WHEN_FULL}."
+            )
         self._batch_size, self._interval_secs = batch_size, interval_secs
-        self.most_waiting, self._blocks = most_waiting, when_full == "block"
+        self.most_waiting, self._when_full = most_waiting, when_full
         self._begin()
         _REPORTERS.add(self)
 
@@ -99,7 +97,8 @@ class UsageReporter:
         """Take a report, as a model or as its fields, and return its idempotency key.
 
         With a key of yours, a report that you make twice is the same: without `timestamp`, the Registry sets the time.
-        If 10,000 reports wait, this blocks for up to 5 s; with `when_full="raise"` it raises at once.
+        If 10,000 reports wait, this blocks for up to 5 s. It never blocks with `when_full="raise"`, when it raises at
+        once, nor with "drop", when the report is lost and counted (`dropped`).
         Raises: ValidationError naming each wrong field; BacklogFull, then the report was not taken.
         """
         if report is not None and fields:
@@ -107,7 +106,7 @@ class UsageReporter:
         given = fields if report is None else KEYED_USAGE.given(report)
         key = idempotency_key or given.get(KEY)
         keyed = {**given, KEY: key or time_ordered_id()}
-        self._take(_text(keyed, chosen_key=bool(key)))
+        self._take(text_of(keyed, chosen_key=bool(key)))
         return keyed[KEY]
 
     def flush(self, timeout_secs: float = 10.0) -> None:
@@ -144,6 +143,14 @@ class UsageReporter:
                 raise
             logger.error("%s", unsent)
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.__exit__, kind, error, trace)  # it waits for the broker
+
     def _begin(self) -> None:
         """Start empty, in this process."""
         self._lock = threading.RLock()  # reentrant: a signal's handler may report, too
@@ -151,6 +158,8 @@ class UsageReporter:
         self._waiting = _Batch()
         self._full: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._taken = self._sent = 0
+        self.dropped = 0  # how many reports found no room (`when_full="drop"`), in this process
+        self._tells_again_at = -math.inf
         self._first_at = 0.0
         self._closed = self._sleeps = False
         self._thread: threading.Thread | None = None
@@ -158,8 +167,21 @@ class UsageReporter:
     def _take(self, report: bytes) -> None:
         end = None
         while not self._has_taken(report):
+            if self._when_full == "drop":
+                self._drop()
+                return
             end = end or time.monotonic() + LONGEST_BLOCK_SECS
             self._wait_for_room(end - time.monotonic())
+
+    def _drop(self) -> None:
+        with self._lock:
+            self.dropped += 1
+            tells = time.monotonic() >= self._tells_again_at
+            if tells:
+                self._tells_again_at = time.monotonic() + TELL_EVERY_SECS
+        if tells:
+            told = "%d usage reports dropped so far, for %d wait to be sent: is the broker up?"
+            logger.error(told, self.dropped, self.backlog)
 
     def _has_taken(self, report: bytes) -> bool:
         """Take a report if there is room for it."""
@@ -198,14 +220,16 @@ class UsageReporter:
 
     def _wait_for_room(self, longest_secs: float) -> None:
         with self._done:
-            has_room = self._blocks and self._done.wait_for(lambda: self.backlog < self.most_waiting, longest_secs)
+            has_room = self._when_full == "block" and self._done.wait_for(
+                lambda: self.backlog < self.most_waiting, longest_secs
+            )
         if not has_room:
             raise BacklogFull(f"{self.backlog} usage reports wait to be sent: is the broker up?")
 
     def _run(self) -> None:
         wait_secs: float | None = self._interval_secs
         while (batch := self._next(wait_secs)) is not None:
-            for part in _parts(batch.reports):
+            for part in parts_of(batch.reports):
                 self._send(part, batch.callers)
                 with self._done:
                     self._sent += len(part)
@@ -232,7 +256,9 @@ class UsageReporter:
         """Send reports until the broker has them for certain, always under one id: two copies have one effect."""
         headers = dict[str, Any]()
         with sending(track_usage_batch.name, headers, callers=callers):
-            self._send_on({"reports": [orjson.Fragment(report) for report in reports]}, headers)
+            # A task that runs here and now (task_always_eager) gets its parameters as they are.
+            written = orjson.loads if app.conf.task_always_eager else orjson.Fragment
+            self._send_on({"reports": [written(report) for report in reports]}, headers)
 
     def _send_on(self, checked: dict[str, Any], headers: dict[str, Any]) -> None:
         task_id, pause_secs = time_ordered_id(), 0.1
@@ -246,32 +272,14 @@ class UsageReporter:
                 pause_secs = min(pause_secs * 2, LONGEST_PAUSE_SECS)
 
 
-def _text(keyed: dict[str, Any], *, chosen_key: bool) -> bytes:
-    """Return a report with its key as JSON; under a key that its sender chose, an absent time stays absent.
-
-    Raises: ValidationError naming each wrong field.
-    """
-    text = _SCHEMA.plain_text(keyed) if not chosen_key or "timestamp" in keyed else None
-    if text is not None:
-        return text
-    model = KEYED_USAGE.receive(keyed, keyed[KEY]) if chosen_key else KEYED_USAGE.read(keyed)
-    return encode(KEYED_USAGE.as_json(model))
-
-
-def _parts(batch: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Yield a batch in parts that are not too large; only metadata can make it so."""
-    part, size_bytes = list[bytes](), 0
-    for report in batch:
-        part.append(report)
-        size_bytes += len(report)
-        if size_bytes >= BATCH_BYTES:
-            yield part
-            part, size_bytes = [], 0
-    if part:
-        yield part
-
-
 _REPORTERS: "WeakSet[UsageReporter]" = WeakSet()
+
+
+def flush_reporters(timeout_secs: float) -> None:
+    """Send what waits in all reporters of this process, within so many seconds together; raises as `flush` does."""
+    end = time.monotonic() + timeout_secs
+    for reporter in list(_REPORTERS):
+        reporter.flush(max(0.0, end - time.monotonic()))
 
 
 def _begin_in_child() -> None:

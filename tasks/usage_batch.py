@@ -149,6 +149,8 @@ def _earlier(self: Any, key: str) -> dict[str, Any]:
 
 def _keep_all(self: Any, failed: Sequence[tuple[KeyedUsageReport, IntegrationError]]) -> None:
     """Make a dead letter of each of these reports, and say so in one line."""
+    if failed and self.request.is_eager:
+        raise failed[0][1]  # no worker (task_always_eager): its sender is told, and no letter is kept
     for report, error in failed:
         _keep(self, report, error)
     count(FAILED, len(failed))

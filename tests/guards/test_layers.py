@@ -27,6 +27,7 @@ LAYERS = {
     "tasks": {"beat_schedule", "delivery", "clients", "tracing", "schemas"},
     "cli": {"tasks", "beat_schedule", "delivery", "clients", "schemas"} | SERVICES,
     "examples": {"tasks", "beat_schedule", "delivery", "clients", "schemas"},
+    "testing": {"tasks", "delivery", "clients", "schemas"} | SERVICES,
     "": set[str](),  # the root's __init__.py
 }
 

@@ -169,6 +169,21 @@ def test_at_the_bound_it_raises_or_blocks_until_there_is_room(
     blocks.report(**REPORT)
 
 
+def test_at_the_bound_it_drops_counts_and_says_so_once(
+    reporter: Callable[..., UsageReporter], broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.away = True
+    drops = reporter(most_waiting=2, when_full="drop")
+    keys = [drops.report(**REPORT) for _ in range(5)]
+    assert (drops.dropped, drops.backlog, len(set(keys))) == (3, 2, 5)
+    told = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
+    assert told == ["1 usage reports dropped so far, for 2 wait to be sent: is the broker up?"]
+    broker.away = False
+    drops.flush()
+    drops.report(**REPORT)
+    assert drops.dropped == 3
+
+
 def test_threads_share_a_reporter(reporter: Callable[..., UsageReporter], broker: Broker) -> None:
     one = reporter()
     threads = [threading.Thread(target=lambda: [one.report(**REPORT) for _ in range(500)]) for _ in range(8)]
@@ -276,7 +291,7 @@ def test_a_closed_reporter_leaves_no_thread(broker: Broker) -> None:
     assert sum(broker.sizes) == 5
 
 
-@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"most_waiting": 0}, {"interval_secs": 0}, {"when_full": "drop"}])
+@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"most_waiting": 0}, {"interval_secs": 0}, {"when_full": "lose"}])
 def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="batch_size"):
         UsageReporter(**wrong)

@@ -48,7 +48,17 @@ def test_what_waits_in_all_reporters_is_added_up(
     registry.register(ReporterCollector(*reporters))
     for reporter in (reporters[0], reporters[0], reporters[1]):
         reporter.report(**REPORT)
-    assert [registry.get_sample_value(name) for name in MEANINGS] == [3, 40]
+    assert [registry.get_sample_value(name) for name in MEANINGS] == [3, 40, 0]
     assert promtool(generate_latest(registry).decode()) == ""
     broker.away = False
     until(lambda: registry.get_sample_value("mgw_reporter_backlog") == 0)
+
+
+def test_what_was_dropped_is_counted(broker: Broker) -> None:
+    registry, reporter = CollectorRegistry(), UsageReporter(most_waiting=1, when_full="drop")
+    registry.register(ReporterCollector(reporter))
+    for _ in range(3):
+        reporter.report(**REPORT)
+    assert registry.get_sample_value("mgw_reporter_dropped_total") == 2
+    broker.away = False
+    reporter.close()

@@ -30,6 +30,10 @@ get_session.s(session="s")  # wrong
 vault.batch_archive.delay(ArchiveEntry("s", 1, 365))  # wrong
 vault.archive_session.delay(session_id="s", data={})  # wrong
 archival.archive_session.delay(session="s")  # wrong
+register_session.asend(sesion_id="s", model_id="m")  # wrong
+register_session.asend(UsageReport("s", 1, 2))  # wrong
+get_session.asend()  # wrong
+get_session.asend(5)  # wrong
 enqueue_many(register_session, [{"session_id": "s", "modelid": "m"}])  # wrong
 enqueue_many(register_session, [{"session_id": "s"}])  # wrong
 enqueue_many(register_session, [UsageReport("s", 1, 2)])  # wrong
@@ -37,3 +41,11 @@ enqueue_many(register_session, [SessionRegistration("s")])  # wrong
 reporter.report(session="s", prompt_tokens=1, completion_tokens=2)  # wrong
 reporter.report(session_id="s", prompt_tokens=1)  # wrong
 reporter.report(UsageReport("s", 1, 2), session_id="s")  # wrong
+UsageReporter(when_full="wait")  # wrong
+
+
+async def from_a_coroutine() -> None:
+    """A result is known to its keys here, too."""
+    sent = await get_session.asend("s")
+    (await sent.aget(timeout=1))["statsu"]  # wrong
+    (await (await register_session.asend(session_id="s", model_id="m")).aget())["statsu"]  # wrong

@@ -17,6 +17,7 @@ from memory_graph_workers.tasks.registry import (
     update_session_status,
 )
 from memory_graph_workers.tasks.usage import UsageReporter
+from memory_graph_workers.testing import InlineTasks, SentTasks, recording
 
 
 def register(session_id: str) -> SessionInfoDict:
@@ -76,3 +77,22 @@ def usage() -> str:
         reporter.report(session_id="s", prompt_tokens=1, completion_tokens=2)
         reporter.report(UsageReport("s", 1, 2), idempotency_key="k")
         return reporter.report(session_id="s", prompt_tokens=1, completion_tokens=2, idempotency_key="k")
+
+
+async def from_a_coroutine(session_id: str) -> tuple[SessionInfoDict, str]:
+    """Sent and awaited without blocking the loop."""
+    await register_session.asend(SessionRegistration("s", "m"), idempotency_key="k")
+    by_fields = await register_session.asend(session_id=session_id, model_id="m", tags=["t"])
+    async with UsageReporter(when_full="drop") as reporter:
+        reporter.report(session_id="s", prompt_tokens=1, completion_tokens=2)
+    return await by_fields.aget(timeout=30), (await (await get_session.asend("s")).aget())["status"]
+
+
+def test_registers(sent_tasks: SentTasks, inline_tasks: InlineTasks) -> None:
+    """What a test of an application says."""
+    sent_tasks.returns(get_session, {"status": "active"})
+    assert sent_tasks.assert_sent(register_session, session_id="s").id
+    sent_tasks.assert_not_sent(track_usage)
+    assert inline_tasks.registry.get_session("s").status is SessionStatus.ACTIVE
+    with recording() as sent:
+        assert not sent.calls()
