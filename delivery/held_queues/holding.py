@@ -33,7 +33,7 @@ from redis.exceptions import RedisError
 
 from ..broker.transport import Channel
 from ..celery_types import InFlight, WorkerConsumer
-from ..connections.replies import spoken
+from ..connections.replies import State, spoken, state_of
 from ..moving import OldNames, old_names
 from ..settings import Installed, installed
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
@@ -186,7 +186,7 @@ class HoldQueues(bootsteps.StartStopStep):
             if not self._is_leader(holds):
                 return ""
         except (RedisError, OSError) as error:
-            return spoken(error)
+            return _why(error)
         return take_each(steps)
 
     def _is_leader(self, holds: HoldStore) -> bool:
@@ -255,8 +255,13 @@ def take_each(steps: Sequence[Callable[[], None]]) -> str:
         try:
             step()
         except Exception as error:  # noqa: BLE001  a thread that ended would leave every queue as it is, for ever
-            failed.append(spoken(error))
+            failed.append(_why(error))
     return ", ".join(dict.fromkeys(failed))
+
+
+def _why(error: Exception) -> str:
+    """An error in a few words; the same words for each of those by which a lost server shows itself."""
+    return "it does not answer" if state_of(error) is State.AWAY else spoken(error)
 
 
 def may_start(consumer: WorkerConsumer, request: InFlight) -> bool:

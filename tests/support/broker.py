@@ -25,7 +25,7 @@ class Broker:
         self.port = free_port()
         self.folder = folder
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.redis = Redis.from_url(self.url)
+        self.redis = Redis.from_url(self.url, socket_timeout=LONGEST_SECS)  # a busy machine may need long for a script
         self.dead = DeadLetters(self.redis, KEYS)
         self.start()
 
