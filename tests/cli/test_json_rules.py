@@ -48,6 +48,7 @@ COMMANDS = {
     "dead replay": ["1"],
     "dead purge": ["1", "--yes"],
     "report": ["--month", f"{now():%Y-%m}"],
+    "outbox": ["--once"],
     "doctor": [],
     "migrate": ["vault", "--check"],
     "vault keys": [],

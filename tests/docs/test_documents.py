@@ -78,7 +78,7 @@ def test_no_task_and_no_setting_is_left_out() -> None:
     reference = (ROOT / "docs" / "reference.md").read_text()
     frozen = (ROOT / "tests" / "guards" / "task_names.txt").read_text().splitlines()
     names = {line.partition("(")[0] for line in frozen} - {f"memory_graph.archival.{inner}" for inner in INNER}
-    for module in ("clients.config", "tasks.config", "services.serve", "cli.flower.config"):
+    for module in ("clients.config", "tasks.config", "services.serve", "outbox.config", "cli.flower.config"):
         import_module(f"memory_graph_workers.{module}")  # a group is known when its module is imported
     settings = {setting.name for group in groups(Settings) for _, setting, _ in group.table()}
     assert [name for name in sorted(names | settings) if f"| `{name}` |" not in reference] == []
