@@ -113,6 +113,7 @@ class Relay:
         """Send a batch of which some row cannot be sent: it must not hold up those behind it."""
         for call in calls:
             try:
+                task.checked((), call.parameters, call.row.id)  # which names the fields, and not the call's place
                 _enqueue(task, [call])
                 turn.sent.append(call.row.id)
             except BROKER_AWAY:

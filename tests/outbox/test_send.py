@@ -71,7 +71,7 @@ def test_what_a_worker_would_set_aside_is_refused(database: Database) -> None:
     assert database.count() == 0
 
 
-@pytest.mark.parametrize("text", ["שלום", "\x00", "\ud800", "🐘"])
+@pytest.mark.parametrize("text", ["שלום", "\x00", "🐘"])
 def test_any_text_that_delay_takes_can_be_written(database: Database, text: str) -> None:
     entry = ArchiveEntry("s-1", {"text": text}, 90)
     with database.engine.begin() as connection:
