@@ -43,6 +43,11 @@ class Database:
         self.engine = engine_for(url)
         outbox.create(self.engine)
 
+    @property
+    def name(self) -> str:
+        """The database's name on its server."""
+        return self.engine.url.database or ""
+
     def write(self, count: int = 1, session_id: str = "s-1") -> list[str]:
         """Write so many usage reports in one transaction, and return their ids."""
         with self.engine.begin() as connection:
