@@ -27,8 +27,9 @@ def test_the_table_of_the_document_is_that_of_create(
     with database.engine.begin() as connection:
         connection.exec_driver_sql(statement)
     written = columns(database)
-    kinds = {name: (kind.removesuffix(" WITH TIME ZONE"), nullable) for name, (kind, nullable) in written.items()}
-    assert kinds == {name: (kind.replace("DATETIME", "TIMESTAMP"), nullable) for name, (kind, nullable) in made.items()}
+    if database.engine.dialect.name == "sqlite":  # which takes any type, and keeps none
+        made, written = ({name: ("", null) for name, (_, null) in found.items()} for found in (made, written))
+    assert written == made
     ids = database.write(2)
     assert relay("--once").wait(LONGEST_SECS) == 0
     assert sent(broker) == dict.fromkeys(ids, 1)
