@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +91,10 @@ def test_killed_at_each_step_nothing_is_lost(database: Database, broker: Broker,
 def stopped(broker: Broker) -> Iterator[None]:
     """A broker that takes connections, and does not answer."""
     broker.process.send_signal(signal.SIGSTOP)
-    yield
-    broker.process.send_signal(signal.SIGCONT)
+    try:
+        yield
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
 
 
 def connected(broker: Broker) -> int:
@@ -162,16 +164,22 @@ def test_a_single_run_tells_what_it_did(database: Database, broker: Broker, rela
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("when", ["idle", "away"])
+@pytest.mark.parametrize("when", ["idle", "away", "hung"])
 def test_a_signal_ends_it_in_seconds(
     database: Database, broker: Broker, relay: Begin, number: signal.Signals, when: str
 ) -> None:
-    one = relay(**({"OUTBOX_DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/none"} if when == "away" else {}))
-    until(lambda: one.says("database does not answer" if when == "away" else "Sending what comes"))
-    since = time.monotonic()
-    one.send_signal(number)
-    assert one.wait(LONGEST_SECS) == (130 if number == signal.SIGINT else 0)
-    assert time.monotonic() - since < SOON_SECS
+    if when == "hung":  # the broker takes the connection, and does not answer
+        database.write()
+    nowhere = {"OUTBOX_DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/none"} if when == "away" else {}
+    with stopped(broker) if when == "hung" else nullcontext():
+        before = connected(broker)
+        one = relay(**nowhere)
+        until(lambda: one.says("Sending what comes" if when != "away" else "database does not answer"))
+        until(lambda: when != "hung" or connected(broker) > before)
+        since = time.monotonic()
+        one.send_signal(number)
+        assert one.wait(LONGEST_SECS) == (130 if number == signal.SIGINT else 0)
+    assert time.monotonic() - since < SOON_SECS * (3 if when == "hung" else 1)  # 5 s until a broker counts as away
     assert not one.says("secret")
 
 
