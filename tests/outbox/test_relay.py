@@ -105,7 +105,7 @@ def connected(broker: Broker) -> int:
 
 def test_killed_at_random_moments_nothing_is_lost(database: Database, broker: Broker, relay: Begin) -> None:
     ids: list[str] = []
-    for seed in range(8):
+    for seed in range(5):
         ids += database.write(600)
         one = relay()
         until(lambda one=one: one.says("Sending what comes"))
