@@ -1,7 +1,7 @@
 """The exit codes of every command, in one place; docs/reference.md has both tables."""
 
 CODES = {
-    "0": "It did what you asked. `flower`, `metrics` and `serve` also end with it after TERM.",
+    "0": "It did what you asked. `flower`, `metrics`, `outbox` and `serve` also end with it after TERM.",
     "1": "It failed; the message says why and what to do. The second table says when, for each command.",
     "2": "The call or the settings are wrong; nothing was started or changed.",
     "129, 130, 143": "It was stopped: by HUP, by Ctrl-C (or by no to a question), or by TERM.",
@@ -29,6 +29,7 @@ FAILS_IF = {
     "dead purge": "a letter was left, or there is none of an id",
     "report": "",
     "flower": "",
+    "outbox": "the database has no outbox or, with `--once`, not all was sent",
     "metrics": "",
     "schema": "there is no such task or result, or a file cannot be written",
     "doctor": "a check failed; warnings do not count",

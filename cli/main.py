@@ -26,6 +26,7 @@ COMMANDS = {
     "dead": ("dead.command", "command", "List, show, replay and purge dead letters: what failed for good."),
     "report": ("report.command", "command", "Report a month's sweeps, archives, failures and dead letters."),
     "flower": ("flower.command", "command", "Monitor workers, tasks and queues in a browser, behind a password."),
+    "outbox": ("outbox", "command", "Send the tasks that wait in the outbox of your application's database."),
     "metrics": ("metrics.command", "command", "Serve metrics of queues, workers and services for Prometheus."),
     "schema": ("schema.command", "command", "Print the contract of all tasks: AsyncAPI and JSON Schema."),
     "doctor": ("doctor.command", "command", "Check everything that can lose tasks, and say how to fix it."),

@@ -20,6 +20,7 @@ from memory_graph_workers.cli.flower import config as flower_config
 from memory_graph_workers.cli.main import mgw
 from memory_graph_workers.cli.metrics.families import COUNTERS, GAUGES, HEARD, PREFIX
 from memory_graph_workers.clients import config as clients_config
+from memory_graph_workers.outbox import config as outbox_config
 from memory_graph_workers.schemas.registry import SessionRegistrationSchema, UsageReportSchema
 from memory_graph_workers.schemas.settings import Setting, Settings
 from memory_graph_workers.schemas.vault import ArchiveEntrySchema, RetentionPolicySchema
@@ -44,6 +45,7 @@ FILES = {
 WORDS = f"cli/completion/{FILE}"
 UNITS = {"_SECS": "seconds", "_HOURS": "hours", "_DAYS": "days", "_BYTES": "bytes"}
 TASKS = (registry, vault, archival)
+OUR_SETTINGS = (tasks_config, clients_config, tracing_config, outbox_config, flower_config, doctor_config)
 SERVICE_SETTINGS = (web_config, database_config, registry_config, vault_config, memory_graph_config, tracing_config)
 PAYLOADS = (
     SessionRegistrationSchema(),
@@ -88,7 +90,7 @@ def tables() -> dict[str, str]:
         "operations": table(["task", "parameters", "queue", "result"], operations()),
         "metrics": table(["metric", "labels", "meaning"], metrics()),
         "payloads": table(["payload", "field", "type", "required"], payloads()),
-        "settings": table(settings, rows(tasks_config, clients_config, tracing_config, flower_config, doctor_config)),
+        "settings": table(settings, rows(*OUR_SETTINGS)),
         "service-settings": table(settings, rows(*SERVICE_SETTINGS)),
         "exit-codes": table(["code", "meaning"], map(list, CODES.items())),
         "failures": table(["command", "ends with 1 if"], failures()),

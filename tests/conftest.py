@@ -39,6 +39,7 @@ LONGEST_FIRST = (
     "docs",
     "producers",
     "services",
+    "outbox",
     "cli",
     "tracing",
     "examples",

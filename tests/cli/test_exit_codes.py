@@ -38,6 +38,7 @@ FAILING = {
     "vault rotate": [],
     "vault expire": ["--yes"],
     "vault deletions": [],
+    "outbox": ["--once"],
     "schema": ["registry.nothing"],
     "health": ["registry", "--port", str(free_port())],
 }
@@ -80,6 +81,7 @@ def test_what_does_not_answer_is_a_failure_and_no_traceback(words: str) -> None:
         "VAULT_KEYS": "key",
         "VAULT_ENCRYPTION_KEYS": new_key(),
         "DATABASE_URL": NOWHERE,
+        "OUTBOX_DATABASE_URL": NOWHERE,
     }
     told = forked.mgw(*words.split(), *FAILING[words], environ=environ)
     assert told.returncode == 1, told.stdout + told.stderr

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import pytest
+from memory_graph_workers import outbox
 from memory_graph_workers.cli.main import mgw as root
 from memory_graph_workers.cli.sweep import FIGURES
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, HoldStore, Reason
@@ -17,6 +18,7 @@ from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.services.vault.keys import new_key
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.state import Sweeps
+from sqlalchemy import NullPool, create_engine
 from support.broker import Broker
 from support.forked import mgw
 from support.our_app import KEYS
@@ -48,6 +50,7 @@ COMMANDS = {
     "dead replay": ["1"],
     "dead purge": ["1", "--yes"],
     "report": ["--month", f"{now():%Y-%m}"],
+    "outbox": ["--once"],
     "doctor": [],
     "migrate": ["vault", "--check"],
     "vault keys": [],
@@ -96,6 +99,8 @@ def told(broker: Broker, tmp_path: Path) -> Callable[[str, list[str]], Any]:
     environ = {**os.environ, "REDIS_URL": broker.url, "VAULT_API_KEY": "key", "VAULT_KEYS": "key"}
     environ |= {"VAULT_DATABASE_URL": url, "VAULT_ENCRYPTION_KEYS": f"{new_key()},{OLD_KEY}"}
     environ |= {"REGISTRY_DATABASE_URL": f"sqlite:///{tmp_path}/registry.db"}
+    environ |= {"OUTBOX_DATABASE_URL": f"sqlite:///{tmp_path}/app.db"}
+    outbox.create(create_engine(environ["OUTBOX_DATABASE_URL"], poolclass=NullPool))
 
     def run(words: str, more: list[str]) -> Any:
         done = mgw(*words.split(), *more, "--json", environ=environ)

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from memory_graph_workers import outbox
 from memory_graph_workers.cli.stack.ports import free_port, http_status
 from memory_graph_workers.clients import errors
 from memory_graph_workers.delivery.dead_letters.store import Reason
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.schemas.settings import Settings
 from memory_graph_workers.services.vault.keys import new_key
+from sqlalchemy import NullPool, create_engine
 from support.embedded import Embedded, finished
 from support.waiting import LONGEST_SECS, until
 
@@ -44,6 +46,7 @@ SERVE = [line for line in COMMANDS if re.search("mgw (serve|flower|metrics)", li
 CELERY = [line for line in COMMANDS if re.match(r"([A-Z_]+=\S+ )*celery ", line)]
 MGW = [line for line in COMMANDS if re.match(r"mgw (doctor|queues|status|sweep|sweeps|dead|schema)\b", line)]
 VAULT = [line for line in COMMANDS if "mgw vault " in line]
+OUTBOX = [line for line in COMMANDS if line.startswith("mgw outbox")]
 MIGRATE = [line for line in COMMANDS if line.startswith("mgw migrate")]
 MAKE = [line for line in COMMANDS if re.search(r"(^|\s)make ", line)]
 COMPOSE = [line for line in COMMANDS if line.startswith(("docker compose ", "cp .env.example ", "sh deploy/"))]
@@ -78,7 +81,7 @@ def test_no_task_and_no_setting_is_left_out() -> None:
     reference = (ROOT / "docs" / "reference.md").read_text()
     frozen = (ROOT / "tests" / "guards" / "task_names.txt").read_text().splitlines()
     names = {line.partition("(")[0] for line in frozen} - {f"memory_graph.archival.{inner}" for inner in INNER}
-    for module in ("clients.config", "tasks.config", "services.serve", "cli.flower.config"):
+    for module in ("clients.config", "tasks.config", "services.serve", "outbox.config", "cli.flower.config"):
         import_module(f"memory_graph_workers.{module}")  # a group is known when its module is imported
     settings = {setting.name for group in groups(Settings) for _, setting, _ in group.table()}
     assert [name for name in sorted(names | settings) if f"| `{name}` |" not in reference] == []
@@ -202,6 +205,19 @@ def test_the_audit_counts_what_is_in_the_vault_and_names_what_is_not(stack: Embe
     assert printed.splitlines() == ["missing 1, changed 0", "1 ['archived-by-nobody']"]
 
 
+@pytest.mark.parametrize("command", OUTBOX)
+def test_a_relay_of_the_documents_starts_and_stops(stack: Embedded, command: str, tmp_path: Path) -> None:
+    own = {"OUTBOX_DATABASE_URL": f"sqlite:///{tmp_path}/app.db"}
+    outbox.create(create_engine(own["OUTBOX_DATABASE_URL"], poolclass=NullPool))
+    log = tmp_path / "log"
+    mgw = [sys.executable, "-m", "memory_graph_workers.cli", *command.split()[1:]]
+    with log.open("w") as output:
+        started = subprocess.Popen(mgw, env=stack.environ | own, stdout=output, stderr=output)
+    until(lambda: "Sending what comes" in log.read_text() or started.poll() is not None)
+    started.send_signal(signal.SIGTERM)
+    assert started.wait(LONGEST_SECS) == 0, log.read_text()
+
+
 @pytest.mark.parametrize("command", MAKE)
 def test_a_target_of_the_documents_is_in_the_makefile(command: str) -> None:
     target = command.split("make ")[1].split()[0]
@@ -216,7 +232,7 @@ def test_every_extra_of_the_documents_can_be_installed() -> None:
 
 def test_every_command_of_the_documents_is_tried() -> None:
     known = ("export ", "pip install ")
-    tried = {*CELERY, *SERVE, *MGW, *VAULT, *MIGRATE, *MAKE, *COMPOSE, *KUBERNETES}
+    tried = {*CELERY, *SERVE, *MGW, *VAULT, *MIGRATE, *OUTBOX, *MAKE, *COMPOSE, *KUBERNETES}
     left = [line for line in COMMANDS if line not in tried and not line.startswith(known)]
     assert left == []
 

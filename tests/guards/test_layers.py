@@ -25,7 +25,8 @@ LAYERS = {
     "services": SERVICES | {"tracing", "schemas"},
     "beat_schedule": {"clients", "schemas"},
     "tasks": {"beat_schedule", "delivery", "clients", "tracing", "schemas"},
-    "cli": {"tasks", "beat_schedule", "delivery", "clients", "schemas"} | SERVICES,
+    "outbox": {"tasks", "delivery", "clients", "services.database", "schemas"},
+    "cli": {"outbox", "tasks", "beat_schedule", "delivery", "clients", "schemas"} | SERVICES,
     "examples": {"tasks", "beat_schedule", "delivery", "clients", "schemas"},
     "testing": {"tasks", "delivery", "clients", "schemas"} | SERVICES,
     "": set[str](),  # the root's __init__.py

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-FOLDERS = ("schemas", "delivery", "clients", "tasks", "services", "cli")
+FOLDERS = ("schemas", "delivery", "clients", "tasks", "services", "outbox", "cli")
 FILES = [*ROOT.glob("*.py"), *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))]
 PREFIX = re.compile(r"^memory_graph:")
 OF_DELIVERY = re.compile(r"(?<![\w/])unacked(_index|_mutex)?$|:(dead|hold):")

@@ -1,5 +1,6 @@
 """Mistakes that every type checker finds: each on its line, and nothing else."""
 
+from memory_graph_workers import outbox
 from memory_graph_workers.schemas.registry import SessionRegistration, UsageReport
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks import archival, vault
@@ -38,6 +39,8 @@ enqueue_many(register_session, [{"session_id": "s", "modelid": "m"}])  # wrong
 enqueue_many(register_session, [{"session_id": "s"}])  # wrong
 enqueue_many(register_session, [UsageReport("s", 1, 2)])  # wrong
 enqueue_many(register_session, [SessionRegistration("s")])  # wrong
+outbox.send_with_cursor(None, register_session, sesion_id="s", model_id="m")  # wrong
+outbox.send_with_cursor(None, get_session, 5)  # wrong
 reporter.report(session="s", prompt_tokens=1, completion_tokens=2)  # wrong
 reporter.report(session_id="s", prompt_tokens=1)  # wrong
 reporter.report(UsageReport("s", 1, 2), session_id="s")  # wrong

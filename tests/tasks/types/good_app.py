@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from celery import chain
+from memory_graph_workers import outbox
 from memory_graph_workers.schemas.calls import UsageReportFields
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.schemas.results import SessionInfoDict
@@ -69,6 +70,13 @@ def many(reports: list[UsageReportFields]) -> list[str]:
     enqueue_many(get_session, [("s",), {"session_id": "t"}])
     enqueue_many(track_usage, reports, task_ids=["a"])
     return enqueue_many(register_session, ({"session_id": f"s-{number}", "model_id": "m"} for number in range(9)))
+
+
+def in_a_transaction(cursor: object) -> list[str]:
+    """By a row of one's own database."""
+    first = outbox.send_with_cursor(cursor, register_session, SessionRegistration("s", "m"), idempotency_key="k")
+    second = outbox.send_with_cursor(cursor, register_session, session_id="s", model_id="m")
+    return [first, second, outbox.send_with_cursor(cursor, update_session_status, "s", SessionStatus.COMPLETED)]
 
 
 def usage() -> str:

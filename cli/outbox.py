@@ -1,0 +1,105 @@
+"""`mgw outbox`: send the tasks that wait in an application's own database."""
+
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from .target import target_of
+from .terminal.failure import Failure, Refused
+from .terminal.output import show_json
+
+if TYPE_CHECKING:
+    from ..outbox.relay import Relay
+    from ..outbox.running import Totals
+
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@click.command(name="outbox")
+@click.option("--once", is_flag=True, help="Send what waits now, and end; for cron.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+def command(once: bool, as_json: bool) -> None:
+    """Send the tasks that wait in the outbox of your application's database, until Ctrl-C or TERM.
+
+    Needs OUTBOX_DATABASE_URL and the broker's address. A row is deleted once the broker has its task, which has the
+    row's id; one that cannot be sent becomes a dead letter (mgw dead list). While the database or the broker is away,
+    it waits. Several may run on PostgreSQL at the same time, each with other rows; on SQLite run one.
+
+    \b
+    Example:
+      OUTBOX_DATABASE_URL=postgresql://app@db.example/app mgw outbox
+      mgw outbox --once --json
+    """
+    target_of(None)  # which refuses wrong settings of the broker
+    from ..clients.errors import InvalidConfig
+    from ..outbox.config import OutboxConfig
+    from ..outbox.relay import Relay
+    from ..outbox.rows import outbox_engine
+    from ..outbox.running import Totals
+    from ..tasks.logs import set_up
+
+    try:
+        config = OutboxConfig.from_env()
+    except InvalidConfig as error:
+        raise Refused(str(error)) from error
+    set_up()
+    relay, totals, stop = Relay(outbox_engine(config.database_url)), Totals(), _Stop()
+    try:
+        _run(relay, totals, stop, once=once)
+    finally:
+        _tell(relay, totals, as_json)
+    if stop.by == signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+class _Stop:
+    """Notes the signal that ends the relay, which then finishes its batch; a second one ends it at once."""
+
+    def __init__(self) -> None:
+        self.by = 0
+        for number in _STOPS:
+            signal.signal(number, self._note)
+
+    def is_asked(self) -> bool:
+        """Whether a signal came."""
+        return self.by != 0
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.by:
+            sys.exit(128 + number)
+        self.by = number
+
+
+def _run(relay: "Relay", totals: "Totals", stop: _Stop, *, once: bool) -> None:
+    from ..outbox.running import Away, Running, send_all
+    from ..outbox.table import MissingTable
+
+    try:
+        if once:
+            send_all(relay, totals, stop.is_asked)
+        else:
+            click.echo("Sending what comes into the outbox. Stop it with Ctrl-C or TERM.", err=True)
+            Running(relay, totals, stop.is_asked).until_stopped()
+    except Away as error:
+        raise Failure(f"Not all was sent: {error}. The rows stay: run it again.") from error
+    except MissingTable as error:
+        raise Failure(f"{error} Or is OUTBOX_DATABASE_URL another database?") from error
+
+
+def _tell(relay: "Relay", totals: "Totals", as_json: bool) -> None:
+    from ..outbox.running import backlog_or_none, shown
+    from ..outbox.table import MissingTable
+
+    try:
+        waiting = backlog_or_none(relay)
+    except MissingTable:
+        waiting = None
+    if as_json:
+        rows, oldest_at = waiting or (None, None)
+        show_json({"sent": totals.sent, "dead_letters": totals.buried, "waiting": rows, "oldest_at": oldest_at})
+    else:
+        said = shown(waiting) if waiting else "how many wait is not known"
+        click.echo(f"{totals.sent} sent, {totals.buried} set aside as dead letters; {said}.")
