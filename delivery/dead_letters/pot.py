@@ -117,7 +117,7 @@ class Pot:
             pipe.get(self.keys.size_bytes)
             pipe.zrange(self.keys.groups_by_bytes, 0, -1, withscores=True)
             size_bytes, groups = pipe.execute()
-        if int(size_bytes or 0) != sum(int(size) for _, size in groups):
+        if _text(size_bytes or "0") != f"{sum(size for _, size in groups):.0f}":
             for name, _ in groups:
                 self._run(_RECOUNT, name)
 
@@ -248,7 +248,7 @@ class Pot:
 
 
 def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def slices(values: "Sequence[T]", size: int) -> "Iterator[Sequence[T]]":
