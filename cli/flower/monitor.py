@@ -2,11 +2,12 @@
 
 import hmac
 import logging
-import math
 import signal
 from base64 import b64encode
 from typing import Any, cast
 
+import flower.events  # pyright: ignore[reportMissingTypeStubs]
+from celery.events import EventReceiver
 from flower.app import Flower  # pyright: ignore[reportMissingTypeStubs]
 from flower.events import Events  # pyright: ignore[reportMissingTypeStubs]
 from flower.options import options  # pyright: ignore[reportMissingTypeStubs]
@@ -28,6 +29,12 @@ _OPEN = "/healthcheck"  # it says OK and nothing else
 _COLUMNS = "name,uuid,state,args,runtime,received,worker"
 _NUMBERS = ("timestamp", "local_received", "utcoffset", "clock", "pid", "freq", "active", "processed")
 _NAMES = ("sw_ident", "sw_ver", "sw_sys")
+_TASK_NUMBERS = ("timestamp", "local_received", "utcoffset", "clock", "pid", "retries", "runtime")
+_TASK_TEXTS = (
+    *("name", "root_id", "parent_id", "eta", "expires", "exception", "traceback"),
+    *("queue", "exchange", "routing_key"),
+)
+_LEAST, _MOST = -1e9, 1e11  # of a number: as a time, it has a date
 _TOLD = ("args", "kwargs", "result")  # the parts of an event that may hold content
 
 logger = logging.getLogger(__name__)
@@ -54,14 +61,38 @@ class DiscreetEvents(Events):
     def on_event(self, event: dict[str, Any]) -> None:
         """Pass an event to the loop's thread, keeping only the sizes of arguments and results.
 
-        A worker's event with fields of a wrong kind is dropped: Flower would keep it, and its pages would fail.
+        An event with fields of a wrong kind is dropped: Flower would keep it, and its pages would fail.
         """
         if not _is_well_formed(event):
-            logger.warning("An event about a worker was dropped: its fields are not as workers send them")
+            logger.warning("An event was dropped: its fields are not as workers and producers send them")
             return
         known = event | {name: _size_alone(event[name]) for name in _TOLD if name in event}
+        if _is_of_task(event):  # Flower would make an attribute of the task of any other field
+            known = {name: known[name] for name in _TASK_FIELDS if name in known}
         # Not super(): Flower would hand the event itself to the loop, which logs all of it if it is malformed.
         self.io_loop.add_callback(lambda: cast(Any, self.state).event(known))
+
+
+class Receiver(EventReceiver):
+    """Hears events, and goes on behind what is none: Flower's would end, and connect again."""
+
+    def get_consumers(self, Consumer: Any, channel: Any) -> list[Any]:  # noqa: N803  the library's name
+        """Consume as ever, with our `receive`."""
+        queues, accept = [cast(Any, self).queue], cast(Any, self).accept
+        return [Consumer(queues=queues, callbacks=[self.receive], no_ack=True, accept=accept)]
+
+    def receive(self, body: Any, message: Any) -> None:
+        """Handle an event, or a list of them."""
+        for event in cast("list[Any]", body) if isinstance(body, list) else [body]:
+            try:
+                self.process(*cast(Any, self).event_from_message(event))
+            except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
+                logger.warning("What somebody published is no event, and was dropped")
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Say that a message was dropped, and not what it held."""
+        logger.warning("Events could not be read, and were dropped")
+        message.ack()
 
 
 class Monitor(Flower):
@@ -105,6 +136,7 @@ def run(target: Target, config: FlowerConfig, address: str, port: int) -> None:
     """
     _configure(config, address, port)
     count_for_flower()
+    cast(Any, flower.events).EventReceiver = Receiver
     monitor = Monitor(target, config)
     monitor.start_http_server()
     cast(Any, monitor.io_loop).asyncio_loop.add_signal_handler(signal.SIGTERM, monitor.stop)
@@ -136,13 +168,26 @@ def _tell(config: FlowerConfig, address: str, port: int) -> None:
         )
 
 
+_TASK_FIELDS = ("type", "hostname", "uuid", *_TASK_NUMBERS, *_TASK_TEXTS, *_TOLD)
+
+
+def _is_of_task(event: dict[str, Any]) -> bool:
+    return str(event.get("type")).startswith("task-")
+
+
 def _is_well_formed(event: dict[str, Any]) -> bool:
-    """Whether the fields that Flower shows of a worker are of the kind that workers send."""
-    if not str(event.get("type")).startswith("worker-"):
-        return True
+    """Whether the fields that Flower shows of a worker or a task are of the kind that workers and producers send."""
+    if not isinstance(event.get("type"), str) or not isinstance(event.get("hostname"), str):
+        return False
+    if _is_of_task(event):
+        return (
+            isinstance(event.get("uuid"), str)
+            and all(_is_number(event[name]) for name in _TASK_NUMBERS if name in event)
+            and all(isinstance(event.get(name), str | None) for name in _TASK_TEXTS)
+        )
     load = event.get("loadavg", ())
     return (
-        isinstance(event.get("hostname"), str)
+        event["type"].startswith("worker-")
         and all(_is_number(event[name]) for name in _NUMBERS if name in event)
         and all(isinstance(event[name], str) for name in _NAMES if name in event)
         and isinstance(load, list | tuple)
@@ -151,7 +196,7 @@ def _is_well_formed(event: dict[str, Any]) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and _LEAST < value < _MOST
 
 
 def _size_alone(value: Any) -> str:

@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from ..timestamps import moment_of
 from .pot import Sizes
 from .reasons import NO_TASK, Reason
 
@@ -74,4 +75,4 @@ def group_named(name: str, sizes: Sizes | None, gave_way: tuple[int, float] | No
 
 
 def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return None if seconds is None else moment_of(seconds)

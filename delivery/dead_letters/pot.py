@@ -6,7 +6,7 @@ whole. A letter costs O(log n), however many there are.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ import redis
 from ..connections.replicas import write
 from ..keys import PotKeys
 from ..lua import script
+from ..timestamps import moment_of
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ class Pot:
             pipe.get(self.keys.size_bytes)
             pipe.zrange(self.keys.groups_by_bytes, 0, -1, withscores=True)
             size_bytes, groups = pipe.execute()
-        if int(size_bytes or 0) != sum(int(size) for _, size in groups):
+        if _text(size_bytes or "0") != f"{sum(size for _, size in groups):.0f}":
             for name, _ in groups:
                 self._run(_RECOUNT, name)
 
@@ -142,7 +143,8 @@ class Pot:
             pipe.get(self.keys.size_bytes)
             pipe.zrange(self.keys.by_time, 0, 0, withscores=True)
             count, size, first = pipe.execute()
-        return count, int(size or 0), datetime.fromtimestamp(first[0][1], UTC) if first else None
+        size_bytes = int(size) if size and size.isdigit() else 0
+        return count, size_bytes, moment_of(first[0][1]) if first else None
 
     def times(self, group: str | None = None, most: int | None = None) -> list[tuple[str, float]]:
         """Each letter's id and when its task failed, newest first; of one group, if one is given."""
@@ -248,7 +250,7 @@ class Pot:
 
 
 def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def slices(values: "Sequence[T]", size: int) -> "Iterator[Sequence[T]]":

@@ -27,7 +27,7 @@ from redis.retry import Retry
 from ..bounds import Bounds
 from ..connections.connection import connect
 from ..keys import Keys
-from ..timestamps import format_timestamp, parse_timestamp
+from ..timestamps import format_timestamp, moment_of, parse_timestamp
 from .groups import LetterGroup, group_named, name_of_group
 from .pot import Pot, Written, slices
 from .reasons import JUNK, Reason
@@ -365,7 +365,8 @@ def _cut(letter: DeadLetter) -> DeadLetter:
 
 def _letter_of(written: Written) -> DeadLetter:
     """The letter that is written there; of one that cannot be read, its bytes."""
-    first_seen = format_timestamp(datetime.fromtimestamp(written.first_seen, UTC))
+    first = moment_of(written.first_seen)
+    first_seen = format_timestamp(first) if first else ""
     try:
         kept = _loads(written.text)
         values = {name: value for name, value in kept.items() if name in _NAMES}  # newer releases may say more

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
@@ -52,9 +52,9 @@ def hold_of(service: str, found: Mapping[bytes, bytes]) -> Hold | None:
         if not kept:
             return None
         # One that an older release wrote has no `free_at`.
-        since, free_at = parse_timestamp(kept["since"]), int(kept.get("free_at", LEAST_GROWTH))
+        since, free_at = parse_timestamp(kept["since"]).astimezone(UTC), int(kept.get("free_at", LEAST_GROWTH))
         return Hold(service, int(kept["permits"]), since, kept["why"], free_at)
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, OverflowError):
         return Hold(service, 0, now(), _BROKEN)
 
 
@@ -194,7 +194,12 @@ class HoldStore:
     def full(self, queue: str) -> Hold | None:
         """How a queue is held whose dead letters fill up, or None."""
         since = self._redis.hget(self._keys.full, queue)
-        return Hold(DEAD_LETTERS, 0, parse_timestamp(since.decode()), _FILLED, free_at=0) if since else None
+        if since is None:
+            return None
+        try:
+            return Hold(DEAD_LETTERS, 0, parse_timestamp(since.decode()).astimezone(UTC), _FILLED, free_at=0)
+        except (ValueError, OverflowError):  # it is held all the same
+            return Hold(DEAD_LETTERS, 0, now(), _FILLED, free_at=0)
 
     def note_full(self, queue: str) -> None:
         """Write down that a queue is held because its dead letters fill up."""

@@ -16,7 +16,7 @@ from flower.urls import handlers
 from memory_graph_workers.cli.flower.command import unwanted
 from memory_graph_workers.cli.flower.config import FlowerConfig
 from memory_graph_workers.cli.flower.console.routes import PAGES
-from memory_graph_workers.cli.flower.monitor import DiscreetEvents
+from memory_graph_workers.cli.flower.monitor import DiscreetEvents, Receiver
 from memory_graph_workers.cli.stack.ports import free_port, http_status
 from support.forked import mgw
 from support.waiting import LONGEST_SECS
@@ -24,7 +24,7 @@ from tornado.ioloop import IOLoop
 
 LOGIN = "admin:a-long-password"
 COMMAND = [sys.executable, "-m", "memory_graph_workers.cli", "flower"]
-SENT = {
+SENT: dict[str, object] = {
     "type": "task-sent", "uuid": "1", "name": "n", "hostname": "h", "timestamp": 1.0, "clock": 1, "local_received": 1.0,
 }  # fmt: skip
 BARE = {"PATH": "/usr/bin:/bin"}
@@ -160,7 +160,14 @@ def test_a_broken_event_is_not_logged_with_what_it_holds(caplog: pytest.LogCaptu
     assert "secret" not in caplog.text
 
 
-HEARTBEAT = {"type": "worker-heartbeat", "hostname": "h", "timestamp": 1.0, "freq": 2.0, "active": 0, "processed": 1}
+HEARTBEAT: dict[str, object] = {
+    "type": "worker-heartbeat",
+    "hostname": "h",
+    "timestamp": 1.0,
+    "freq": 2.0,
+    "active": 0,
+    "processed": 1,
+}
 
 
 @pytest.mark.parametrize(
@@ -174,6 +181,8 @@ HEARTBEAT = {"type": "worker-heartbeat", "hostname": "h", "timestamp": 1.0, "fre
         {"processed": {}},
         {"loadavg": "high"},
         {"loadavg": [None, 1, 2]},
+        {"loadavg": [10**400, 1, 2]},
+        {"timestamp": 1e300},
         {"hostname": 5},
         {"hostname": None},
         {"sw_ver": {"a": 1}},
@@ -183,6 +192,60 @@ def test_a_forged_heartbeat_is_dropped(forged: dict[str, object]) -> None:
     told = {**HEARTBEAT, "local_received": 1.0, "clock": 1, "pid": 1, "utcoffset": 0}
     assert list(took(told).workers) == ["h"]
     assert not took({**told, **forged}).workers
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"hostname": None},
+        {"uuid": {"a": 1}},
+        {"name": ["n"]},
+        {"eta": {}},
+        {"runtime": "long"},
+        {"retries": 10**400},
+        {"timestamp": 1e18},
+        {"type": 5},
+        {"type": "rumour"},
+    ],
+)
+def test_a_forged_event_of_a_task_is_dropped(forged: dict[str, object]) -> None:
+    state = took({**SENT, **forged})
+    assert not state.tasks
+    assert not state.workers
+
+
+@pytest.mark.parametrize("name", ["state", "received", "worker", "children", "as_dict"])
+def test_flower_remembers_no_fields_of_a_task_that_nobody_sends(name: str) -> None:
+    state = took({**SENT, name: {"a": 1}})
+    assert state.tasks["1"].as_dict()["state"] == "PENDING"
+    assert getattr(state.tasks["1"], name) != {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "junk", [5, None, "hello", [5, None], {}, {"type": "task-sent", "timestamp": "now", "utcoffset": 0}]
+)
+def test_what_is_no_event_does_not_end_the_hearing_of_events(junk: object) -> None:
+    heard: list[Any] = []
+    app = Celery(set_as_current=False)
+    receiver = Receiver(None, app=app, handlers={"*": heard.append})
+    receiver.receive([junk, dict(SENT)], None)
+    receiver.receive(junk, None)
+    assert [event["uuid"] for event in heard] == ["1"]
+
+
+def test_an_event_that_cannot_be_decoded_is_not_logged_with_what_it_holds(caplog: pytest.LogCaptureFixture) -> None:
+    Receiver(None, app=Celery(set_as_current=False)).on_decode_error(Unreadable(), ValueError("secret"))
+    assert "could not be read" in caplog.text
+    assert "secret" not in caplog.text
+
+
+class Unreadable:
+    """A message, as kombu hands it over."""
+
+    body = b"secret"
+
+    def ack(self) -> None:
+        """Nothing waits for it."""
 
 
 def took(event: dict[str, object]) -> Any:

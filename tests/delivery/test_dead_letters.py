@@ -84,6 +84,24 @@ def test_removes_every_trace_of_a_letter(store: DeadLetters, redis: fakeredis.Fa
     assert redis.keys() == []
 
 
+@pytest.mark.parametrize(
+    "name", ["by_time", "first_seen", "group_of", "groups_by_count", "groups_by_bytes", "size_bytes"]
+)
+def test_junk_among_the_keys_hides_no_letter(store: DeadLetters, redis: fakeredis.FakeRedis, name: str) -> None:
+    store.add(letter())
+    key = getattr(Keys("shop").failures, name)
+    if name == "size_bytes":
+        redis.set(key, "junk")
+    elif name == "group_of":
+        redis.hset(key, b"\xff", b"\xfe")
+    else:
+        redis.zadd(key, {b"\xff": float("inf"), "t0": 1e300})
+    assert letter().id in [entry.id for entry in store.entries()]
+    assert letter().id in [found.id for found in store.read(store.entries())]
+    assert store.groups()
+    DeadLetters(redis, Keys("shop"), Bounds()).warning()
+
+
 def test_counts_losses_by_task_and_not_for_ever(store: DeadLetters, redis: fakeredis.FakeRedis) -> None:
     assert [store.count_loss("a"), store.count_loss("a"), store.count_loss("b")] == [1, 2, 1]
     assert 0 < int(redis.ttl("shop:dead:losses:a")) <= 7 * 86_400

@@ -1,5 +1,6 @@
 """A queue is held, if the app asks for it, while one kind of its dead letters fills a quarter of a bound."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import fakeredis
@@ -46,6 +47,16 @@ def test_a_queue_is_held_until_its_letters_have_room(
     assert scene.holds.full("work") is None
     scene.full.limit("work", 8)
     assert scene.permits == {"work": 8}
+
+
+@pytest.mark.parametrize("since", [b"", b"junk\x1b", b"\xff", b"2026-11-30T00:00:00", b"0001-01-01T00:00:00+23:59"])
+def test_a_broken_record_holds_its_queue(redis: fakeredis.FakeRedis, since: bytes) -> None:
+    redis.hset(KEYS.full, "work", since)
+    redis.hset(KEYS.hold("bank"), mapping={"since": since, "permits": 0, "why": "it is down"})
+    scene = Scene(redis)
+    for hold in (scene.holds.full("work"), scene.holds.get("bank")):
+        assert hold is not None
+        assert hold.since <= datetime.now(UTC)
 
 
 def test_nothing_is_held_unless_the_app_asks_for_it_and_a_hold_ends_with_the_setting(
