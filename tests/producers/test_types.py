@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import NODE, ROOT, installed
+from .conftest import NODE, ROOT
 
 STRICT = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--skipLibCheck"]
 TYPES = "memory-graph.d.mts"
@@ -21,12 +21,10 @@ def typed(node_folder: Path) -> Path:
     return node_folder
 
 
-@pytest.fixture(scope="module")
-def compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def compiler(checks: Path) -> Path:
     """TypeScript's."""
-    return (
-        installed(tmp_path_factory.mktemp("tsc"), Path(__file__).parent) / "node_modules" / "typescript" / "bin" / "tsc"
-    )
+    return checks / "typescript" / "bin" / "tsc"
 
 
 def compiled(compiler: Path, folder: Path, program: str) -> str:
