@@ -3,8 +3,9 @@ BIN = .venv/bin
 STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
 PHOENIX = build/phoenix
+COMPARE = build/compare
 
-.PHONY: help venv demo dev quick quick-tests test servers acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof fleet integration contract compose-check kubernetes-check constraints screenshots proto migration bench bench-listing bench-growth clean
+.PHONY: help venv demo dev quick quick-tests test servers acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof fleet integration contract compose-check kubernetes-check constraints screenshots proto migration bench compare bench-listing bench-growth clean
 
 help:
 	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
@@ -24,12 +25,13 @@ help:
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
 	@echo 'make compose-check start every service as docker-compose.yml says, without Docker'
 	@echo 'make kubernetes-check  check deploy/kubernetes, and start every container as it says, without a cluster'
-	@echo 'make contract     write docs/contract anew: the tasks and both HTTP services'
+	@echo 'make contract     write docs/contract anew: the tasks and both HTTP services; and the types for TypeScript'
 	@echo 'make constraints  resolve the dependencies anew, with hashes'
 	@echo 'make screenshots  take the pictures of the documents anew'
 	@echo 'make proto        generate the gRPC code anew'
 	@echo 'make migration    draft the next revision of tables: SERVICE=registry MESSAGE="Add a column"'
 	@echo 'make bench        measure against Celery, dramatiq, taskiq and Phoenix, and write docs/benchmarks.md (ARGS="enqueue whole")'
+	@echo 'make compare      a killed worker and a service that is away, for ours, Celery, taskiq and Procrastinate (SECS=60)'
 	@echo 'make bench-listing  time pages and sums of a million sessions in both databases'
 	@echo 'make bench-growth   what calls touch among 1 M and 20 M usage reports, and what dropping a month costs'
 	@echo 'make tables       write the tables of the documents, and the dashboard of Grafana, anew'
@@ -145,6 +147,7 @@ contract: $(STAMP)
 	rm -rf docs/contract/tasks
 	$(BIN)/mgw schema --out docs/contract
 	$(BIN)/python docs/contract.py
+	$(BIN)/python docs/node_types.py
 
 # Every version and hash is in constraints.txt: the same tomorrow as today.
 $(STAMP): constraints.txt pyproject.toml | $(BIN)/python
@@ -168,6 +171,9 @@ constraints: $(STAMP)
 	echo 'setuptools>=77' | $(LOCK) - -q -o deploy/build.txt
 	echo 'arize-phoenix[pg]>=20.26,<20.27' | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header -q -o benchmarks/constraints-phoenix.txt
+	for name in celery taskiq procrastinate; do $(BIN)/uv pip compile benchmarks/comparison/$$name.in --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header -q \
+		-o benchmarks/comparison/constraints-$$name.txt || exit 1; done
 
 # What the image installs: the same versions, without the tools of development.
 LOCK = $(BIN)/uv pip compile --constraint constraints.txt --universal --python-version 3.11 --generate-hashes \
@@ -212,6 +218,17 @@ $(PHOENIX)/.installed: benchmarks/constraints-phoenix.txt | $(STAMP)
 	@echo 'Installing Arize Phoenix into $(PHOENIX) (once, some minutes) …' >&2
 	@$(BIN)/python -m venv --clear $(PHOENIX)
 	@$(PHOENIX)/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r $<
+	@touch $@
+
+# Each of the others has an environment of its own: what one asks for contradicts another's versions, sooner or later.
+compare: SECS = 60
+compare: $(STAMP) $(patsubst %,$(COMPARE)/%/.installed,celery taskiq procrastinate)
+	@$(BIN)/python benchmarks/compare.py --secs $(SECS) $(ARGS)
+
+$(COMPARE)/%/.installed: benchmarks/comparison/constraints-%.txt | $(STAMP)
+	@echo 'Installing $* into $(COMPARE)/$* (once) …' >&2
+	@$(BIN)/python -m venv --clear $(COMPARE)/$*
+	@$(COMPARE)/$*/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r $<
 	@touch $@
 
 bench-listing: $(STAMP)

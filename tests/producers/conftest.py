@@ -54,7 +54,12 @@ def found(node: Callable[..., str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def asyncapi_schema(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def checks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What checks our documents and types: packages of npm."""
+    return installed(tmp_path_factory.mktemp("checks"), Path(__file__).parent) / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def asyncapi_schema(checks: Path) -> dict[str, Any]:
     """The schema of AsyncAPI documents, as those who made AsyncAPI publish it."""
-    folder = installed(tmp_path_factory.mktemp("asyncapi"), Path(__file__).parent)
-    return json.loads((folder / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json").read_text())
+    return json.loads((checks / "@asyncapi" / "specs" / "schemas" / "3.0.0.json").read_text())
