@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -13,6 +14,7 @@ from .exporter import Exporter
 
 _MOST_CALLERS = 16
 _SLOW_SECS = 10.0  # whoever sends or reads nothing for so long is dropped
+_LONGEST_SECS = 20.0  # and whoever is not done then, also one who sends a byte now and then
 
 Start = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -56,13 +58,22 @@ class HttpServer(ThreadingMixIn, WSGIServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve a caller, and free the thread."""
+        late = threading.Timer(_LONGEST_SECS, _hang_up, [request])
+        late.daemon = True
+        late.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            late.cancel()
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of callers that hang up."""
+
+
+def _hang_up(request: socket.socket) -> None:
+    with suppress(OSError):  # it is over already
+        request.shutdown(socket.SHUT_RDWR)
 
 
 def _routes(exporter: Exporter) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from memory_graph_workers.cli.metrics import http_server
 from memory_graph_workers.cli.metrics.exporter import Exporter
 from memory_graph_workers.cli.metrics.http_server import HttpServer
 from memory_graph_workers.cli.stack.ports import free_port, http_status
@@ -169,6 +170,25 @@ def test_many_slow_callers_do_not_make_more_threads_than_there_may_be(broker: Br
         for one in slow:
             one.close()
         until(lambda: http_status(port, "/healthz") == 200)
+
+
+def test_a_caller_who_sends_a_byte_now_and_then_is_dropped_all_the_same(
+    broker: Broker, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "_LONGEST_SECS", 0.3)
+    with served(HttpServer("127.0.0.1", 0, exporter)) as port, socket.create_connection(("127.0.0.1", port)) as slow:
+        until(lambda: is_dropped(slow))
+
+
+def is_dropped(caller: socket.socket) -> bool:
+    caller.settimeout(0.05)
+    try:
+        caller.send(b"G")
+        return caller.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 def test_metrics_and_health_are_served_and_nothing_else(broker: Broker, exporter: Exporter) -> None:
