@@ -149,7 +149,9 @@ class Replayed:
 
     def tell(self, what: str) -> None:
         """Say what happens now."""
-        print(json.dumps({"what": what, "at": time.monotonic(), "worker": self.number}), flush=True)
+        said = json.dumps({"what": what, "at": time.monotonic(), "worker": self.number})
+        sys.stdout.write(f"{said}\n")  # in one piece: the others of this process write beside it
+        sys.stdout.flush()
 
 
 def main() -> None:
