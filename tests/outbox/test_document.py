@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from memory_graph_workers import outbox
-from outbox.conftest import Database, Relay, sent
 from sqlalchemy import inspect
 from support.broker import Broker
+from support.outbox import Database, Relay, sent
 from support.waiting import LONGEST_SECS
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "outbox.md").read_text()

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from outbox.conftest import Database, Relay, sent
 from support.broker import Broker
+from support.outbox import Database, Relay, sent
 from support.postgres import Postgres
 from support.postgres import postgres as postgres_server
 from support.replicas import Replica

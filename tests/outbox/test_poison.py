@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from memory_graph_workers.delivery import DeadLetters, Reason
-from outbox.conftest import Database, Relay, sent
 from support.broker import Broker
 from support.forked import mgw
 from support.our_app import KEYS
+from support.outbox import Database, Relay, sent
 from support.waiting import LONGEST_SECS
 
 Begin = Callable[..., Relay]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from memory_graph_workers import outbox
 from memory_graph_workers.tasks.registry import register_session
-from outbox.conftest import Database, Relay, sent
 from support.broker import Broker
+from support.outbox import Database, Relay, sent
 from support.waiting import LONGEST_SECS, SOON_SECS, until
 
 Begin = Callable[..., Relay]

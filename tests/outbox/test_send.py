@@ -14,8 +14,8 @@ from memory_graph_workers.schemas.registry import SessionRegistration, SessionSt
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks.registry import register_session, track_usage, update_session_status
 from memory_graph_workers.tasks.vault import archive_session
-from outbox.conftest import Database, engine_for
 from sqlalchemy.orm import Session
+from support.outbox import Database, engine_for
 
 
 class Cursor:
