@@ -192,6 +192,7 @@ kubernetes-check: $(STAMP)
 # Needs Chromium and its driver.
 screenshots: $(STAMP)
 	$(BIN)/python docs/screenshots.py
+	$(BIN)/python docs/recording.py
 
 # protoc writes below a folder named as the package; the root is that package.
 proto: $(STAMP)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object on standard output.")
 @click.option("--keep-logs", is_flag=True, help="Keep the logs of all programs; after a failure they are always kept.")
 def command(source: Path | None, calm: bool, as_json: bool, keep_logs: bool) -> None:
-    """Watch the whole system archive real conversations while it is broken, and check every word.
+    """Watch the whole system archive real conversations, and check every word.
 
     Starts a broker, the three services, two workers, beat and Flower on free loopback ports. A separate
     producer loads the conversations as aged, fresh and active sessions, and beat sends the sweep. In the

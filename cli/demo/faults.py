@@ -54,7 +54,7 @@ class Faults:
         self._stack.children.kill(victim)
         self._killed_at, self._missing = time.monotonic(), held
         self.damage.killed_workers, self.damage.interrupted_tasks = 1, len(held)
-        work = f"while it ran {counted(len(held), 'task')} of the sweep" if held else "which held no task just then"
+        work = f"while it ran {counted(len(held), 'task')}" if held else "which held no task just then"
         self._story.tell(f"{victim.name} is killed with SIGKILL, {work}")
 
     def take_vault_away(self, progress: Callable[[], str], is_over: Callable[[], bool]) -> None:
