@@ -17,9 +17,9 @@ from ..terminal.wording import counted
 from .story import Story
 
 _CATCH_SECS = 5.0  # so long, the worker is looked at for a moment in which it holds a task
-_HELD_SECS = 10.0  # for the workers to see that the Vault is away
+_HELD_SECS = 8.0  # for the workers to see that the Vault is away
 # The workers must have asked the Vault in vain before it is back, else they believe it to be down for a minute.
-_AWAY_SECS = 3.0
+_AWAY_SECS = 2.0
 _BACK_SECS = 60.0
 
 
@@ -73,7 +73,7 @@ class Faults:
         if not self._story.wait_for(lambda: self.look() or self._stack.serves("vault"), _BACK_SECS):
             raise Failure(f"The Vault does not serve {_BACK_SECS:.0f} s after it was started again. Look at vault.log.")
         self.damage.vault_away_secs = round(time.monotonic() - since, 1)
-        back = "the workers try it carefully, then at full speed" if held else "nothing had to wait for it"
+        back = "the workers try it carefully, then at full speed" if held else "its tasks are tried again"
         self._story.tell(f"The Vault is back after {self.damage.vault_away_secs} s; {back}")
 
     def look(self) -> None:

@@ -27,12 +27,14 @@ from .ledger import AGED_BY, Entry, kind_of, read_ledger
 from .story import Story
 from .verification import Figures, Outcome, Verifier, read_only, sessions_by_id
 
-# Beat asks for a sweep soon, and workers start no second one while the first may last.
-BEAT_EVERY_SECS, SWEEP_EVERY_SECS = 5, 40
-BEAT_SETTINGS = {"ARCHIVAL_INTERVAL_HOURS": f"{BEAT_EVERY_SECS / 3600:.6f}"}
+# Nobody waits a day for beat's first sweep. The interval of the workers stays a day: one sweep has to archive all.
+BEAT_SETTINGS = {"ARCHIVAL_INTERVAL_HOURS": f"{2 / 3600:.6f}"}
 # A killed worker's tasks are back after this: the least that the setting allows.
 VISIBILITY_SECS = 5
-_BATCHES, _LARGEST_BATCH = 14, 20  # so many batches that the faults come between two of them
+_BATCHES, _LARGEST_BATCH = 28, 10  # so many batches that the faults come between two of them
+
+# A line for each request would take a tenth of the time.
+_QUIET = dict.fromkeys(("REGISTRY_LOGGING", "VAULT_LOGGING", "MEMORY_GRAPH_LOGGING"), "false")
 
 _PATIENCE_SECS = 120.0
 _SWEEP_PATIENCE_SECS = 60.0
@@ -44,10 +46,10 @@ def settings(conversations: Sequence[Conversation]) -> dict[str, str]:
     """What every part of the demo's stack is told."""
     due = sum(kind_of(index).is_due for index in range(len(conversations)))
     return {
-        "ARCHIVAL_INTERVAL_HOURS": f"{SWEEP_EVERY_SECS / 3600:.6f}",
         "ARCHIVAL_AFTER_DAYS": "30",
         "ARCHIVAL_BATCH_SIZE": str(max(1, min(due // _BATCHES, _LARGEST_BATCH))),
         "VISIBILITY_TIMEOUT_SECS": str(VISIBILITY_SECS),
+        **_QUIET,
     }
 
 
@@ -76,12 +78,14 @@ class Demo:
         with self._exits:
             self._start()
             self._produce("aged")
+            self._start_second_worker()
             self._wait_until_settled(self._due, f"{self._due} conversations of {AGED_BY.days} days ago")
             self._sweep(calm=calm)
             self._wait_until_settled(len(self._conversations), f"{len(self._conversations) - self._due} of today")
             self._wait_for_redelivery()
             figures = self._verify()
             self._stack.children.check()
+            self._stack.children.kill_all()  # what they keep is deleted with the directory
             return figures
 
     def _start(self) -> None:
@@ -89,9 +93,9 @@ class Demo:
         story.tell("Starting a broker, the Registry, the Vault, the Memory-Graph, two workers and Flower")
         # The Registry dates a session's end by its own clock, so that clock is behind while aged sessions are made.
         stack.start_services(registry_clock_offset_secs=-AGED_BY.total_seconds())
-        self._workers = [stack.start_worker(name, wait=False) for name in ("worker-1", "worker-2")]
+        self._workers = [stack.start_worker("worker-1", wait=False)]
         stack.start_flower(wait=False)
-        environ = stack.environ | dict.fromkeys(("REGISTRY_LOGGING", "VAULT_LOGGING", "MEMORY_GRAPH_LOGGING"), "false")
+        environ = stack.environ
         self._registry = self._exits.enter_context(RegistryClient(RegistryConfig.from_env(environ)))
         self._vault = self._exits.enter_context(VaultClient(VaultConfig.from_env(environ)))
         self._graph = self._exits.enter_context(MemoryGraphClient(MemoryGraphConfig.from_env(environ)))
@@ -99,10 +103,20 @@ class Demo:
             connect(environ["REDIS_URL"], timeout_secs=_REDIS_SECS, connect_timeout_secs=_REDIS_SECS)
         )
         self._sweeps = Sweeps(redis)
-        self._faults = Faults(stack, story, redis, installed(app).keys)
+        self._redis, self._keys = redis, installed(app).keys
+        self._faults = Faults(stack, story, redis, self._keys)
         followed = next(each for index, each in enumerate(self._conversations) if kind_of(index).is_due)
         self._journey = Journey(followed, self._registry, self._is_found, story.tell)
         story.tell(f"The services serve; from here on one conversation is followed: {followed.conversation_id}")
+
+    def _start_second_worker(self) -> None:
+        """Start the worker that is to be killed once the other one leads: a leader has no heir for half a minute.
+
+        Raises: Failure if no worker leads in time.
+        """
+        if not self._story.wait_for(lambda: self._redis.exists(self._keys.leader), _PATIENCE_SECS):
+            raise Failure(f"worker-1 does not lead after {_PATIENCE_SECS:.0f} s. Look at worker-1.log.")
+        self._workers.append(self._stack.start_worker("worker-2", wait=False))
 
     def _produce(self, stage: str) -> None:
         """Start the producer of one stage."""
@@ -125,12 +139,13 @@ class Demo:
     def _sweep(self, *, calm: bool) -> None:
         """Let beat start the sweep while the producer goes on, and wait until everything due is archived."""
         self._stack.wait_for_worker(self._workers[1])
-        self._stack.start_beat(BEAT_SETTINGS)
         self._stack.restart_registry()
+        beat = self._stack.start_beat(BEAT_SETTINGS)
         self._produce("recent")
         self._story.tell("The Registry's clock is set to today; beat runs, and conversations of today follow")
         if not self._story.wait_for(self._has_begun, _PATIENCE_SECS):
             raise Failure(f"No batch of the sweep is done after {_PATIENCE_SECS:.0f} s. Look at the logs.")
+        self._stack.children.kill(beat)  # its next sweeps would only wait in front of this one's batches
         self._story.tell(f"Beat has started the sweep: {self._said_progress()}")
         if not calm:
             self._faults.kill_worker(self._workers[1], self._workers[0], self._is_over)

@@ -110,7 +110,7 @@ class Verifier:
 
     def _compare_content(self, figures: Figures, conversations: list[Conversation], due: list[Entry]) -> None:
         with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
-            found = Counter(pool.map(lambda entry: self.outcome(entry, conversations[entry.index]), due))
+            found = Counter(pool.map(self.outcome, due, [conversations[entry.index] for entry in due]))
         figures.verified, figures.missing, figures.mismatched = (found[outcome] for outcome in Outcome)
 
     def outcome(self, entry: Entry, conversation: Conversation) -> "Outcome":
@@ -122,7 +122,7 @@ class Verifier:
 
     def _compare_usage(self, figures: Figures, ledger: list[Entry]) -> None:
         with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
-            usages = list(pool.map(lambda entry: self._registry.get_session_usage(entry.session_id), ledger))
+            usages = list(pool.map(self._registry.get_session_usage, [entry.session_id for entry in ledger]))
         for entry, usage in zip(ledger, usages, strict=True):
             figures.usage_reports += usage.total_responses
             found = (usage.total_responses, usage.total_prompt_tokens, usage.total_completion_tokens)

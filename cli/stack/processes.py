@@ -122,6 +122,11 @@ class Children:
             if child.has_failed:
                 raise died(child)
 
+    def kill_all(self) -> None:
+        """End all programs at once, the last one that was started first."""
+        while self._running:
+            self.kill(self._running[-1])
+
     def _forget(self, child: Child) -> None:
         self._running.remove(child)
         self._tell(f"-{child.process.pid}")

@@ -12,7 +12,7 @@ from rich.table import Column
 from .failure import Failure
 
 T = TypeVar("T")
-_ASK_EVERY_SECS = 0.3
+_ASK_EVERY_SECS = 0.5
 _PATIENCE_SECS = 2.0
 _WIDE_ENOUGH_FOR_BARS = 90
 
