@@ -1,6 +1,7 @@
 """`mgw demo`: run the whole system on a file of conversations, break it, and check every word of the archives."""
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,13 +43,14 @@ def command(source: Path | None, calm: bool, as_json: bool, keep_logs: bool) -> 
       mgw demo --calm
       mgw demo --conversations mine.jsonl --json
     """
+    began = time.monotonic()
     path = (source or shipped()).resolve()
     conversations = read_conversations(path)
     forget_other_services()
     from .run import Demo, settings  # it reads settings when it is imported
 
     with temporary_directory(keep_logs=keep_logs) as (directory, children):
-        story = Story(_say_beside_json if as_json else click.echo, children.check)
+        story = Story(_say_beside_json if as_json else click.echo, children.check, began)
         demo = Demo(Stack(children, directory, settings(conversations)), story, path, conversations)
         figures = demo.run(calm=calm)
         figures.duration_ms = round(story.secs * 1000)

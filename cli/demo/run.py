@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -37,7 +37,7 @@ _BATCHES, _LARGEST_BATCH = 28, 10  # so many batches that the faults come betwee
 _QUIET = dict.fromkeys(("REGISTRY_LOGGING", "VAULT_LOGGING", "MEMORY_GRAPH_LOGGING"), "false")
 
 _PATIENCE_SECS = 120.0
-_SWEEP_PATIENCE_SECS = 60.0
+_SWEEP_PATIENCE_SECS = 80.0  # more than a circuit breaker's pause
 _REDIS_SECS = 10.0
 _LOOK_EVERY_SECS = 0.25
 
@@ -79,6 +79,7 @@ class Demo:
             self._start()
             self._produce("aged")
             self._start_second_worker()
+            self._show_flower()
             self._wait_until_settled(self._due, f"{self._due} conversations of {AGED_BY.days} days ago")
             self._sweep(calm=calm)
             self._wait_until_settled(len(self._conversations), f"{len(self._conversations) - self._due} of today")
@@ -114,9 +115,17 @@ class Demo:
 
         Raises: Failure if no worker leads in time.
         """
-        if not self._story.wait_for(lambda: self._redis.exists(self._keys.leader), _PATIENCE_SECS):
-            raise Failure(f"worker-1 does not lead after {_PATIENCE_SECS:.0f} s. Look at worker-1.log.")
+        self._wait_for("worker-1", "does not lead", lambda: self._redis.exists(self._keys.leader))
         self._workers.append(self._stack.start_worker("worker-2", wait=False))
+
+    def _wait_for(self, what: str, lacks: str, holds: Callable[[], object]) -> None:
+        if not self._story.wait_for(holds, _PATIENCE_SECS):
+            raise Failure(f"{what} {lacks} after {_PATIENCE_SECS:.0f} s. Look at the logs.")
+
+    def _show_flower(self) -> None:
+        self._wait_for("Flower", "does not serve", lambda: self._stack.serves("flower"))
+        login = f"user mgw, password {self._stack.keys.flower}"
+        self._story.tell(f"Flower shows the workers at {self.flower} until the demo ends ({login})")
 
     def _produce(self, stage: str) -> None:
         """Start the producer of one stage."""
@@ -143,11 +152,11 @@ class Demo:
         beat = self._stack.start_beat(BEAT_SETTINGS)
         self._produce("recent")
         self._story.tell("The Registry's clock is set to today; beat runs, and conversations of today follow")
-        if not self._story.wait_for(self._has_begun, _PATIENCE_SECS):
-            raise Failure(f"No batch of the sweep is done after {_PATIENCE_SECS:.0f} s. Look at the logs.")
+        self._wait_for("The sweep", "has not started", lambda: self._newest_sweep() is not None)
         self._stack.children.kill(beat)  # its next sweeps would only wait in front of this one's batches
-        self._story.tell(f"Beat has started the sweep: {self._said_progress()}")
+        self._story.tell("The sweep that beat sent has started")
         if not calm:
+            self._wait_for("The first batch of the sweep", "is not done", self._has_begun)
             self._faults.kill_worker(self._workers[1], self._workers[0], self._is_over)
             self._faults.take_vault_away(self._said_progress, self._is_over)
         self._story.wait("Archived", self._count_archived, self._due, patience_secs=_SWEEP_PATIENCE_SECS)

@@ -13,10 +13,13 @@ _EVERY_SECS = 0.05
 class Story:
     """Tells events, and waits for them."""
 
-    def __init__(self, say: Callable[[str], None], check: Callable[[], None]) -> None:
-        """`say` gets each line; `check` is called while waiting, and raises if waiting is pointless."""
+    def __init__(self, say: Callable[[str], None], check: Callable[[], None], began: float) -> None:
+        """`say` gets each line; `check` is called while waiting, and raises if waiting is pointless.
+
+        `began` is when the demo began, by the monotonic clock.
+        """
         self._say, self._check = say, check
-        self._began = self._told_at = time.monotonic()
+        self._began = self._told_at = began
 
     @property
     def secs(self) -> float:
