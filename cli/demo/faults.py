@@ -120,6 +120,6 @@ class Faults:
         Workers that had no refusal when a Vault is back do not believe that it was away, and wait for a minute.
         """
         command = [sys.executable, "-m", "memory_graph_workers.tasks.probe", "vault"]
-        with subprocess.Popen(command, env=self._stack.child_environ(), stderr=subprocess.DEVNULL) as probe:  # noqa: S603
+        with subprocess.Popen(command, env=self._stack.child_environ(), stderr=subprocess.DEVNULL) as probe:
             self._story.wait_for(lambda: self.look() or probe.poll() is not None, _ASKED_SECS)
             probe.kill()
