@@ -8,7 +8,7 @@ COMPARE = build/compare
 .PHONY: help venv demo dev quick quick-tests test servers acceptance fuzz test-under-load coverage lint style types format unit chaos chaos-proof fleet integration contract compose-check kubernetes-check constraints screenshots proto migration bench compare bench-listing bench-growth clean
 
 help:
-	@echo 'make demo         watch the whole system archive real conversations (ARGS="--json")'
+	@echo 'make demo         watch the whole system archive real conversations while it is broken (ARGS="--calm")'
 	@echo 'make dev          keep the same stack running'
 	@echo 'make quick        lint, types, and the tests that start no worker (about a minute)'
 	@echo 'make test         lint, types and all tests, in parallel lanes (ARGS="tests/cli -x"; LANES= for one after another)'
@@ -192,6 +192,7 @@ kubernetes-check: $(STAMP)
 # Needs Chromium and its driver.
 screenshots: $(STAMP)
 	$(BIN)/python docs/screenshots.py
+	$(BIN)/python docs/recording.py
 
 # protoc writes below a folder named as the package; the root is that package.
 proto: $(STAMP)

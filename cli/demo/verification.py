@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,21 @@ from .conversations import OPENING, RESPONSE, TOOL, Conversation, Message
 from .ledger import Entry
 
 _NOT_FOUND = 404
+_CALLS_AT_ONCE = 4
 # The lists in an archive, the kind of graph node in each, and the field that holds the text.
 _LISTS = {
     "prompts": ("prompt", "content"),
     "responses": ("response", "content"),
     "tool_invocations": ("tool_invocation", "result"),
 }
+
+
+class Outcome(Enum):
+    """What a session's archive is, compared with the graph and the file."""
+
+    VERIFIED = auto()
+    MISSING = auto()
+    MISMATCHED = auto()
 
 
 @dataclass
@@ -43,8 +54,18 @@ class Figures:
     duplicated: int = 0
     not_due_archived: int = 0
     usage_mismatched: int = 0
+    killed_workers: int = 0
+    interrupted_tasks: int = 0
+    redelivered_tasks: int = 0
+    redelivered_secs: float = 0.0
+    vault_away_secs: float = 0.0
     duration_ms: int = 0
     ok: bool = False
+
+    @property
+    def lost(self) -> int:
+        """How many due sessions have no archive, or none that is as it should be, or are not marked as archived."""
+        return self.due - min(self.archived, self.verified)
 
     def judge(self, usage_reports_sent: int) -> None:
         """Set `ok`: whether everything is as it should be."""
@@ -88,18 +109,21 @@ class Verifier:
         return figures
 
     def _compare_content(self, figures: Figures, conversations: list[Conversation], due: list[Entry]) -> None:
-        for entry in due:
-            archive = self._archived(entry.session_id)
-            if archive is None:
-                figures.missing += 1
-            elif self._is_faithful(archive, entry.session_id, conversations[entry.index]):
-                figures.verified += 1
-            else:
-                figures.mismatched += 1
+        with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
+            found = Counter(pool.map(self.outcome, due, [conversations[entry.index] for entry in due]))
+        figures.verified, figures.missing, figures.mismatched = (found[outcome] for outcome in Outcome)
+
+    def outcome(self, entry: Entry, conversation: Conversation) -> "Outcome":
+        """Compare a session's archive with the graph and the file."""
+        archive = self._archived(entry.session_id)
+        if archive is None:
+            return Outcome.MISSING
+        return Outcome.VERIFIED if self._is_faithful(archive, entry.session_id, conversation) else Outcome.MISMATCHED
 
     def _compare_usage(self, figures: Figures, ledger: list[Entry]) -> None:
-        for entry in ledger:
-            usage = self._registry.get_session_usage(entry.session_id)
+        with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
+            usages = list(pool.map(self._registry.get_session_usage, [entry.session_id for entry in ledger]))
+        for entry, usage in zip(ledger, usages, strict=True):
             figures.usage_reports += usage.total_responses
             found = (usage.total_responses, usage.total_prompt_tokens, usage.total_completion_tokens)
             figures.usage_mismatched += found != (entry.reports, entry.prompt_tokens, entry.completion_tokens)

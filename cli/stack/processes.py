@@ -45,6 +45,19 @@ class Child:
         send(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def kill(self) -> None:
+        """End the whole process group at once, as a lost machine does."""
+        send(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """Stop the whole process group where it is, until `thaw` or `kill`."""
+        send(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the process group go on."""
+        send(self.process.pid, signal.SIGCONT)
+
     def _is_gone(self) -> bool:
         return not self.is_alive and not send(self.process.pid, 0)
 
@@ -89,8 +102,12 @@ class Children:
     def stop(self, child: Child) -> None:
         """Stop one program and everything it started."""
         child.stop(self.grace_secs)
-        self._running.remove(child)
-        self._tell(f"-{child.process.pid}")
+        self._forget(child)
+
+    def kill(self, child: Child) -> None:
+        """End one program and everything it started by SIGKILL; `check` does not count it as failed."""
+        child.kill()
+        self._forget(child)
 
     def delete_in_the_end(self, directory: Path) -> None:
         """Delete a directory (an absolute path) once everything has stopped, however we end."""
@@ -104,6 +121,15 @@ class Children:
         for child in self._running:
             if child.has_failed:
                 raise died(child)
+
+    def kill_all(self) -> None:
+        """End all programs at once, the last one that was started first."""
+        while self._running:
+            self.kill(self._running[-1])
+
+    def _forget(self, child: Child) -> None:
+        self._running.remove(child)
+        self._tell(f"-{child.process.pid}")
 
     def _launch(self, program: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
         """Start a program in a process group of its own."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from . import broker
 from .directory import kept_secret
-from .ports import LOOPBACK, http_status
+from .ports import LOOPBACK, free_port, http_status
 from .processes import Child, Children
 from .servers import Running, Server, launch, start_all, wait_for_child, wait_ready
 
@@ -42,7 +43,7 @@ class Stack:
     """Starts the parts one by one in a private directory; `settings` are added to the environment of each."""
 
     def __init__(self, children: Children, directory: Path, settings: Mapping[str, str]) -> None:
-        _forget_other_services()
+        forget_other_services()
         (directory / "tmp").mkdir(exist_ok=True)
         self.children, self.directory, self.keys = children, directory, Keys()
         self.environ: dict[str, str] = dict(settings)
@@ -69,30 +70,50 @@ class Stack:
         self._running["registry"] = launch(self.children, self._registry(clock_offset_secs), old.port)
         wait_ready(self._running["registry"])
 
-    def start_worker(self) -> Child:
-        """Start a worker and wait until it answers a ping."""
-        worker = self._celery(
-            "worker",
-            "-n",
-            "worker@local",
-            "--pool",
-            "prefork",
-            "-c",
-            str(_WORKER_PROCESSES),
-            "-E",
-            "--loglevel",
-            "INFO",
-        )
-        wait_for_child(worker, self._worker_answers)
+    def kill_server(self, name: str) -> None:
+        """End a server by SIGKILL; `launch_again` starts it again."""
+        self.children.kill(self._running[name].child)
+
+    def launch_again(self, name: str) -> None:
+        """Start a server that was killed on the same port and data, without waiting until it serves."""
+        old = self._running[name]
+        self._running[name] = launch(self.children, old.server, old.port)
+
+    def serves(self, name: str) -> bool:
+        """Whether a server that was started serves."""
+        running = self._running[name]
+        return running.server.is_ready(running.port)
+
+    def start_worker(self, name: str = "worker", *, wait: bool = True) -> Child:
+        """Start a worker and, unless told otherwise, wait until it answers a ping."""
+        options = ["--pool", "prefork", "-c", str(_WORKER_PROCESSES), "-E", "--loglevel", "INFO"]
+        worker = self._celery(name, "worker", "-n", _host(name), *options)
+        if wait:
+            self.wait_for_worker(worker)
         return worker
 
-    def start_beat(self) -> Child:
-        """Start beat."""
-        return self._celery("beat", "--loglevel", "INFO")
+    def wait_for_worker(self, worker: Child) -> None:
+        """Wait until a worker answers a ping.
 
-    def start_flower(self) -> None:
+        Raises: Failure if it exits first, or is not ready in time.
+        """
+        wait_for_child(worker, lambda: bool(self._ask(worker, "ping")))
+
+    def active_tasks(self, worker: Child) -> set[str]:
+        """The ids of the tasks that a worker runs now; none if it does not answer within half a second."""
+        found = [task for reply in self._ask(worker, "active") for task in reply[_host(worker.name)]]
+        return {str(task["id"]) for task in found}
+
+    def start_beat(self, settings: Mapping[str, str] | None = None) -> Child:
+        """Start beat; `settings` count for it alone."""
+        return self._celery("beat", "beat", "--loglevel", "INFO", settings=settings)
+
+    def start_flower(self, *, wait: bool = True) -> None:
         """Start Flower on this machine alone, behind a user and a password."""
-        self._running |= start_all(self.children, [self._flower()])
+        if wait:
+            self._running |= start_all(self.children, [self._flower()])
+        else:
+            self._running["flower"] = launch(self.children, self._flower(), free_port())
 
     def port(self, name: str) -> int:
         """The port of a running part."""
@@ -167,11 +188,12 @@ class Stack:
             lambda port: http_status(port, "/healthcheck") == 200,
         )
 
-    def _celery(self, *arguments: str) -> Child:
+    def _celery(self, name: str, *arguments: str, settings: Mapping[str, str] | None = None) -> Child:
         command = [sys.executable, "-m", "celery", "-A", _APP, *arguments]
-        return self.children.start(arguments[0], command, self.child_environ())
+        return self.children.start(name, command, self.child_environ() | dict(settings or {}))
 
-    def _worker_answers(self) -> bool:
+    def _ask(self, worker: Child, question: str) -> list[dict[str, Any]]:
+        """What a worker answers to a question of remote control; nothing if it is too late or Redis is away."""
         from celery import Celery
 
         from ...delivery.broker.transport import broker_settings
@@ -181,16 +203,21 @@ class Stack:
         with Celery(set_as_current=False) as app:
             broker = BrokerConfig.from_env(self.environ)
             app.conf.update(broker_settings(broker.broker, broker.prefix))
+            control: Any = app.control
             try:
-                return bool(app.control.ping(timeout=0.5))
+                return control.broadcast(question, destination=[_host(worker.name)], reply=True, timeout=0.5) or []
             except AWAY:  # a Redis of somebody else's, which may be replaced meanwhile
-                return False
+                return []
 
     def _redis_url(self, port: int) -> str:
         return f"redis://:{self.keys.broker}@{LOOPBACK}:{port}/0"
 
 
-def _forget_other_services() -> None:
+def _host(name: str) -> str:
+    return f"{name}@local"
+
+
+def forget_other_services() -> None:
     """Drop the settings of other deployments from our environment, and keep loopback calls off proxies."""
     for name in [name for name in os.environ if name.startswith(_DROPPED)]:
         del os.environ[name]

@@ -12,7 +12,7 @@ from rich.table import Column
 from .failure import Failure
 
 T = TypeVar("T")
-_ASK_EVERY_SECS = 0.3
+_ASK_EVERY_SECS = 0.5
 _PATIENCE_SECS = 2.0
 _WIDE_ENOUGH_FOR_BARS = 90
 
@@ -30,6 +30,34 @@ def bar(text: str, pages: Iterable[T], size: Callable[[T], int], total: int) -> 
             yield page
     finally:
         progress.live.stop()
+
+
+def until_all(
+    text: str,
+    count: Callable[[], int],
+    total: int,
+    *,
+    patience_secs: float,
+    check: Callable[[], None],
+    sign: Callable[[], object] = lambda: None,
+    show: Callable[[int], None] = lambda reached: None,
+) -> None:
+    """Wait until `count` reaches `total`, and show each count on the way; `sign` changes with progress not counted yet.
+
+    Raises: Failure if neither changes for `patience_secs`, and what `check` raises.
+    """
+    reached, seen, deadline = -1, None, 0.0
+    while reached < total:
+        before, (reached, seen) = (reached, seen), (count(), sign())
+        if (reached, seen) != before:
+            deadline = time.monotonic() + patience_secs
+        elif time.monotonic() > deadline:
+            raise Failure(
+                f"{text}: stuck at {reached} of {total} for {patience_secs:.0f} s. Look at the logs of the workers."
+            )
+        show(reached)
+        check()
+        time.sleep(_ASK_EVERY_SECS if reached < total else 0)
 
 
 class Steps:
@@ -74,13 +102,12 @@ class Steps:
         Raises: Failure if neither changes for `patience_secs`.
         """
         line = self._progress.add_task(text, total=total)
-        reached, seen, deadline = -1, None, 0.0
-        while reached < total:
-            before, (reached, seen) = (reached, seen), (count(), sign())
-            if (reached, seen) != before:
-                deadline = time.monotonic() + patience_secs
-            elif time.monotonic() > deadline:
-                raise Failure(f"{text}: stuck at {reached} of {total} for {patience_secs:.0f} s. Look at worker.log.")
-            self._progress.update(line, completed=reached)
-            self._check()
-            time.sleep(_ASK_EVERY_SECS if reached < total else 0)
+        until_all(
+            text,
+            count,
+            total,
+            patience_secs=patience_secs,
+            check=self._check,
+            sign=sign,
+            show=lambda reached: self._progress.update(line, completed=reached),
+        )

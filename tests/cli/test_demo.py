@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from contextlib import contextmanager
 
 import pytest
+from redis import Redis
+from support.our_app import KEYS
 from support.waiting import LONGEST_SECS, until
 
 MGW = ("-m", "memory_graph_workers.cli")
@@ -63,7 +66,7 @@ def private(tagged, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("environ_of_a_real_deployment", "private")
-def test_odd_conversations_are_archived_word_for_word_and_nothing_stays_behind(tagged, odd_file):
+def test_odd_conversations_are_archived_word_for_word_in_spite_of_the_faults_and_nothing_stays_behind(tagged, odd_file):
     with tagged.start(*MGW, "demo", "--json", "--conversations", odd_file) as demo:
         printed, complaints = demo.communicate(timeout=LONGEST_SECS)
     assert (demo.returncode, complaints) == (0, "")
@@ -72,7 +75,44 @@ def test_odd_conversations_are_archived_word_for_word_and_nothing_stays_behind(t
     assert figures["due"] == figures["archived"] == figures["verified"] == 16
     names = ("mismatched", "missing", "duplicated", "not_due_archived", "usage_mismatched")
     assert not any(figures[name] for name in names)
+    assert figures["killed_workers"] == 1
+    assert figures["redelivered_tasks"] == figures["interrupted_tasks"]
+    assert figures["vault_away_secs"] > 0
     assert not tagged.alive()
+
+
+@pytest.mark.usefixtures("private")
+def test_a_calm_demo_breaks_nothing_and_tells_the_journey_of_one_conversation_in_order(tagged, odd_file):
+    with tagged.start(*MGW, "demo", "--calm", "--conversations", odd_file) as demo:
+        printed, complaints = demo.communicate(timeout=LONGEST_SECS)
+    assert (demo.returncode, complaints) == (0, "")
+    told = [line.partition(f"{conversation(0)['conversation_id']}: ")[2] for line in printed.splitlines()]
+    stages = [re.match(r"\w+( usage reports counted| back)?", text)[0] for text in told if text]
+    assert stages == ["registered", "4 usage reports counted", "completed", "found", "archived", "read back"]
+    assert "SIGKILL" not in printed
+    assert "taken away" not in printed
+    assert "\n16 archived, 0 lost, 0 duplicated\n" in printed
+
+
+def test_work_of_the_killed_worker_that_never_comes_back_fails_the_demo(tagged, private):
+    with tagged.start(*MGW, "demo") as demo:
+        told = []
+        for line in demo.stdout:
+            told.append(line)
+            if "SIGKILL, while it ran" in line:
+                forget_in_flight(private)
+        assert demo.wait(LONGEST_SECS) == 1, "".join(told)
+        assert "stuck at" in demo.stderr.read()
+    assert not any("archived, 0 lost" in line for line in told)
+
+
+def forget_in_flight(private):
+    """Lose what the dead worker had taken; what the other one has is done all the same."""
+    [config] = private.glob("mgw-*/broker/valkey.conf")
+    words = config.read_text().split()
+    port, password = (words[words.index(name) + 1] for name in ("port", "requirepass"))
+    with Redis(port=int(port), password=password) as redis:
+        assert redis.delete(KEYS.unacked, KEYS.unacked_index)
 
 
 @pytest.fixture
