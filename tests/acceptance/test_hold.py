@@ -66,7 +66,8 @@ class Outage:
         self.bring_back("broker")
 
     def start_second_worker(self) -> None:
-        second = self.stack._celery("worker", "--pool", "prefork", "-c", "1", "-n", "second@%h", "--loglevel", "INFO")
+        options = ["--pool", "prefork", "-c", "1", "-n", "second@%h", "--loglevel", "INFO"]
+        second = self.stack._celery("worker", "worker", *options)  # in the log of the first
         wait_for_child(second, lambda: len(self.app.control.ping(timeout=1)) == 2)
 
     def report(self, session_id: str, number: int, **options: Any) -> None:
