@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from ..bounds import Bounds
 from ..connections.address import FOUND, server_url, shown, veiled, whole
 from ..connections.connection import client_of, made
-from ..connections.places import Place, place_of
+from ..connections.locators import Locator, locator_of
 from ..connections.replies import State, state_of
 from ..dead_letters.store import DeadLetters, dead_letters_at
 from ..keys import DEFAULT_PREFIX, Keys
@@ -106,9 +106,9 @@ class Channel(Taker):
         self._late_pool.disconnect(inuse_connections=False)  # a thread may still use one
 
     def _connparams(self, asynchronous: bool = False) -> Any:
-        with self.connection.as_server() as place:
+        with self.connection.as_server() as locator:
             found = super()._connparams(asynchronous=asynchronous)
-        return {**found, "connection_class": made(found["connection_class"]), "place": place}
+        return {**found, "connection_class": made(found["connection_class"]), "locator": locator}
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         """Return the one client of the pool; kombu makes one for each command, a third of the cost of sending."""
@@ -217,8 +217,8 @@ class Transport(_PlainTransport):
         return self._found_by if include_password else shown(self._found_by)
 
     @contextlib.contextmanager
-    def as_server(self) -> Generator[Place | None]:
-        """Let kombu read the address as if it were a server's; yield who knows where that is, if others do."""
+    def as_server(self) -> Generator[Locator | None]:
+        """Let kombu read the address as if it were a server's; yield its locator, if others know where that is."""
         if not self._found_by:
             yield None
             return
@@ -226,7 +226,7 @@ class Transport(_PlainTransport):
         path = PATHS[url.partition("://")[0]]
         self.client = kombu.Connection(url, ssl=client.ssl, transport=path, transport_options=client.transport_options)
         try:
-            yield place_of(self._found_by)
+            yield locator_of(self._found_by)
         finally:
             self.client = client
 

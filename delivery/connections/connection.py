@@ -10,7 +10,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from .address import server_url, whole
-from .places import Place, place_of
+from .locators import Locator, locator_of
 from .replies import WAITED_FOR, NotNow, name_in
 
 _Base: Any = object
@@ -24,14 +24,14 @@ class Connection(_Base):
 
     _greets = False
 
-    def __init__(self, *args: Any, place: Place | None = None, **kwargs: Any) -> None:
-        """`place` knows where the server is, if host and port do not say it."""
-        self._place = place
+    def __init__(self, *args: Any, locator: Locator | None = None, **kwargs: Any) -> None:
+        """Without a `locator`, host and port say where the server is."""
+        self._locator = locator
         super().__init__(*args, **kwargs)
 
     def _connect(self) -> Any:
-        if self._place:
-            self.host, self.port = self._place.find()
+        if self._locator:
+            self.host, self.port = self._locator.locate()
         connected = super()._connect()
         if connected.family != socket.AF_UNIX:
             for name, value in _GONE_AFTER.items():
@@ -95,7 +95,7 @@ def client_of(pool: Any) -> "redis.Redis":
 def use(pool: Any, url: str) -> Any:
     """Let a pool make connections of ours to the Redis at an address. Returns the pool."""
     pool.connection_class = made(pool.connection_class)
-    place = place_of(url)
-    if place is not None:
-        pool.connection_kwargs["place"] = place
+    locator = locator_of(url)
+    if locator is not None:
+        pool.connection_kwargs["locator"] = locator
     return pool

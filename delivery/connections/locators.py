@@ -18,10 +18,10 @@ from .replies import NoServer, spoken
 _ASK_SECS = 1.0
 
 
-class Place(Protocol):
-    """Somebody who knows where a server is."""
+class Locator(Protocol):
+    """Whoever knows where a server is: asked at each connect."""
 
-    def find(self) -> tuple[str, int]:
+    def locate(self) -> tuple[str, int]:
         """Return the server's host and port.
 
         Raises: redis.ConnectionError if nobody knows it.
@@ -29,13 +29,13 @@ class Place(Protocol):
         ...
 
 
-class PrimaryOf:
-    """The primary that sentinels know by a name."""
+class SentinelLocator:
+    """Finds the primary that sentinels know by a name."""
 
     def __init__(self, seeds: Seeds) -> None:
         self._seeds, self._options = seeds, {**dict(seeds.login), **_options(seeds, ("ssl",))}
 
-    def find(self) -> tuple[str, int]:
+    def locate(self) -> tuple[str, int]:
         """Ask the sentinels, in random order, so that a fleet's workers do not all ask the same one."""
         said: list[str] = []
         for host in _shuffled(self._seeds.hosts):
@@ -55,15 +55,15 @@ class PrimaryOf:
         raise NoServer(f"None of the sentinels {_shown(self._seeds)} knows {wanted}{_and(said)}")
 
 
-class OwnerOf:
-    """The node of a cluster that has the keys with a hash tag."""
+class ClusterLocator:
+    """Finds the node of a cluster that has the keys with a hash tag."""
 
     def __init__(self, seeds: Seeds) -> None:
         self._seeds, self._options = seeds, _options(seeds, ("ssl", "username", "password"))
         self._slot = key_slot(f"{{{seeds.name}}}".encode())
         self._nodes: tuple[tuple[str, int], ...] = ()  # that were seen last: the first ones may be gone for good
 
-    def find(self) -> tuple[str, int]:
+    def locate(self) -> tuple[str, int]:
         """Ask the nodes, in random order."""
         said: list[str] = []
         for host, port in _shuffled({*self._seeds.hosts, *self._nodes}):
@@ -83,12 +83,12 @@ class OwnerOf:
 
 
 @lru_cache(maxsize=16)  # it knows what it saw last
-def place_of(url: str) -> Place | None:
-    """Who knows where an address's server is; None if the address says it."""
+def locator_of(url: str) -> Locator | None:
+    """The locator of an address's server; None if the address itself says where that is."""
     seeds = seeds_of(url)
     if seeds is None:
         return None
-    return PrimaryOf(seeds) if seeds.kind == "sentinel" else OwnerOf(seeds)
+    return SentinelLocator(seeds) if seeds.kind == "sentinel" else ClusterLocator(seeds)
 
 
 def _options(seeds: Seeds, kinds: tuple[str, ...]) -> dict[str, Any]:
