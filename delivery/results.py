@@ -6,7 +6,7 @@ from urllib.parse import unquote
 from celery.backends.redis import RedisBackend
 
 from .connections.address import FOUND, server_url, shown
-from .connections.connection import use
+from .connections.connection import prepare_pool
 
 _PlainBackend: Any = RedisBackend  # what is overridden here is not in the stubs
 
@@ -25,7 +25,7 @@ class Backend(_PlainBackend):
         return super()._params_from_url(server_url(url) if url.startswith(FOUND) else url, defaults)
 
     def _get_pool(self, **params: Any) -> Any:
-        return use(super()._get_pool(**params), self.url or "")
+        return prepare_pool(super()._get_pool(**params), self.url or "")
 
     def get(self, key: Any) -> Any:
         """Read one result; a lost connection is tried again, as Celery does where it writes."""

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from ..bounds import Bounds
 from ..connections.address import FOUND, server_url, shown, veiled, whole
-from ..connections.connection import client_of, made
+from ..connections.connection import client_of, connection_class_for
 from ..connections.locators import Locator, locator_of
 from ..connections.replies import State, state_of
 from ..dead_letters.store import DeadLetters, dead_letters_at
@@ -108,7 +108,7 @@ class Channel(Taker):
     def _connparams(self, asynchronous: bool = False) -> Any:
         with self.connection.as_server() as locator:
             found = super()._connparams(asynchronous=asynchronous)
-        return {**found, "connection_class": made(found["connection_class"]), "locator": locator}
+        return {**found, "connection_class": connection_class_for(found["connection_class"]), "locator": locator}
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         """Return the one client of the pool; kombu makes one for each command, a third of the cost of sending."""

@@ -72,7 +72,7 @@ class Connection(_Base):
         return NotNow(name)
 
 
-def made(kind: Any) -> Any:
+def connection_class_for(kind: Any) -> Any:
     """Our class of connections for one of redis-py's."""
     return kind if issubclass(kind, Connection) else type(kind.__name__, (Connection, kind), {})
 
@@ -83,7 +83,7 @@ def connect(url: str, *, timeout_secs: float, connect_timeout_secs: float, **opt
     client = redis.Redis.from_url(
         server_url(address), socket_timeout=timeout_secs, socket_connect_timeout=connect_timeout_secs, **options
     )
-    use(client.connection_pool, address)
+    prepare_pool(client.connection_pool, address)
     return client
 
 
@@ -92,9 +92,9 @@ def client_of(pool: Any) -> "redis.Redis":
     return redis.Redis(connection_pool=pool)
 
 
-def use(pool: Any, url: str) -> Any:
+def prepare_pool(pool: Any, url: str) -> Any:
     """Let a pool make connections of ours to the Redis at an address. Returns the pool."""
-    pool.connection_class = made(pool.connection_class)
+    pool.connection_class = connection_class_for(pool.connection_class)
     locator = locator_of(url)
     if locator is not None:
         pool.connection_kwargs["locator"] = locator
