@@ -13,12 +13,12 @@ from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, prefixed, transport
 from .connections.address import (
     CLUSTER,
     as_one_host,
-    check,
+    check_address,
+    hide_credentials,
     is_redis,
-    of_fleet,
     refuse_old_prefix,
-    veiled,
     with_checked_tls,
+    with_hash_tag,
 )
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
@@ -83,8 +83,8 @@ def install(
     keys = Keys(_prefix(app, prefix), unacked_key)
     before = _key_prefix(key_prefix or (f"{{{keys.prefix}}}:" if url.startswith(CLUSTER) else ""))
     found = Installed(
-        url=_of_fleet(url, before),
-        state_url=veiled(_of_fleet(state_url or url, before)),
+        url=_address(url, before),
+        state_url=hide_credentials(_address(state_url or url, before)),
         key_prefix=before,
         key_prefix_old=_old_prefix(key_prefix_old, before, (url, state_url or url)),
         bare_keys=keys,
@@ -129,12 +129,12 @@ def _results(url: Any, key_prefix: str) -> Any:
     if not isinstance(url, str) or not is_redis(url):
         return url
     _refuse_other("result_backend", url)
-    return as_one_host(_of_fleet(url, key_prefix))
+    return as_one_host(_address(url, key_prefix))
 
 
-def _of_fleet(url: str, key_prefix: str) -> str:
+def _address(url: str, key_prefix: str) -> str:
     try:
-        return with_checked_tls(of_fleet(url, key_prefix))
+        return with_checked_tls(with_hash_tag(url, key_prefix))
     except ValueError as error:
         raise InvalidConfig(f"key_prefix: {error}") from None
 
@@ -167,7 +167,7 @@ def _use_kept_tasks(app: Any) -> None:
 
 def _refuse_other(argument: str, url: str) -> None:
     try:
-        check(url)
+        check_address(url)
     except ValueError as error:
         raise InvalidConfig(f"{argument}: {error}") from None
 

@@ -21,7 +21,7 @@ from typing import Any
 from uuid import uuid4
 
 from .broker.unacked import PARKED, SLICE, SLICE_BYTES
-from .connections.address import of_fleet, whole, with_checked_tls
+from .connections.address import restore_credentials, with_checked_tls, with_hash_tag
 from .connections.connection import connect
 from .dead_letters.store import DeadLetters
 from .held_queues.holds import HoldStore
@@ -232,6 +232,7 @@ def side_of(found: Installed, key_prefix: str, url: str = "") -> Side:
 
     Raises: ValueError for a cluster and a prefix without hash tag.
     """
-    urls = [with_checked_tls(of_fleet(url or whole(one), key_prefix)) for one in (found.url, found.state_url)]
+    known = [url or restore_credentials(own) for own in (found.url, found.state_url)]
+    urls = [with_checked_tls(with_hash_tag(one, key_prefix)) for one in known]
     broker, state = (connect(one, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS) for one in urls)
     return Side(broker, state, key_prefix, found.bare_keys)

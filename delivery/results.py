@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from celery.backends.redis import RedisBackend
 
-from .connections.address import FOUND, server_url, shown
+from .connections.address import DISCOVERED, server_url, without_credentials
 from .connections.connection import prepare_pool
 
 _PlainBackend: Any = RedisBackend  # what is overridden here is not in the stubs
@@ -19,10 +19,10 @@ class Backend(_PlainBackend):
     def __init__(self, url: str = "", **options: Any) -> None:
         """`url` lacks the first part of a scheme of two, such as redis+cluster."""
         whole = f"{self._scheme}+{url}"
-        super().__init__(url=whole if whole.startswith(FOUND) else url, **options)
+        super().__init__(url=whole if whole.startswith(DISCOVERED) else url, **options)
 
     def _params_from_url(self, url: str, defaults: dict[str, Any]) -> Any:
-        return super()._params_from_url(server_url(url) if url.startswith(FOUND) else url, defaults)
+        return super()._params_from_url(server_url(url) if url.startswith(DISCOVERED) else url, defaults)
 
     def _get_pool(self, **params: Any) -> Any:
         return prepare_pool(super()._get_pool(**params), self.url or "")
@@ -37,9 +37,9 @@ class Backend(_PlainBackend):
 
     def as_uri(self, include_password: bool = False) -> str:
         """Return the address, without its password."""
-        if not self.url.startswith(FOUND):
+        if not self.url.startswith(DISCOVERED):
             return super().as_uri(include_password)
-        return self.url if include_password else unquote(shown(self.url))
+        return self.url if include_password else unquote(without_credentials(self.url))
 
 
 class TlsBackend(Backend):

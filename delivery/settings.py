@@ -10,7 +10,7 @@ import redis
 from celery import Celery
 
 from .bounds import Bounds
-from .connections.address import whole
+from .connections.address import restore_credentials
 from .connections.connection import connect
 from .dead_letters.store import DeadLetters, dead_letters_at
 from .errors import InvalidConfig
@@ -48,7 +48,7 @@ class Installed:
     @cached_property
     def _broker(self) -> redis.Redis:
         """The Redis of queues and their permits."""
-        if whole(self.url) == whole(self.state_url):
+        if restore_credentials(self.url) == restore_credentials(self.state_url):
             return self.redis
         return connect(self.url, timeout_secs=10, connect_timeout_secs=5, health_check_interval=30)
 

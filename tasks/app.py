@@ -10,7 +10,7 @@ from kombu import Exchange, Queue
 from ..beat_schedule import sweep_schedule
 from ..clients.errors import InvalidConfig
 from ..delivery import install
-from ..delivery.connections.address import shown
+from ..delivery.connections.address import without_credentials
 from ..delivery.keys import PLAIN_UNACKED
 from ..tracing.config import TracingConfig
 from .base import MemoryGraphTask, bounds, broker, limits
@@ -59,7 +59,7 @@ app.conf.update(
     worker_hijack_root_logger=True,
     beat_scheduler="memory_graph_workers.tasks.beat:Scheduler",
     beat_max_loop_interval=5,
-    redbeat_redis_url=shown(broker.state),  # only to be shown: Celery tells its settings to whoever asks
+    redbeat_redis_url=without_credentials(broker.state),  # only to be shown: Celery tells its settings to whoever asks
     redbeat_redis_options={},
     redbeat_key_prefix=f"{broker.prefix}{PREFIX}:beat:",
     redbeat_lock_timeout=30,

@@ -13,11 +13,11 @@ from ..delivery import Bounds
 from ..delivery.connections.address import (
     CLUSTER,
     SOCKET,
-    check,
+    check_address,
     is_redis,
-    of_fleet,
     refuse_old_prefix,
     with_checked_tls,
+    with_hash_tag,
 )
 from ..delivery.keys import KEY_PREFIX, KEY_PREFIX_MUST
 from ..schemas.settings import number, read_all, seconds, setting
@@ -38,7 +38,7 @@ class StoreUrl(fields.String):
 
     def _check(self, url: str) -> None:
         try:
-            check(url)
+            check_address(url)
         except ValueError as error:
             raise ValidationError(str(error)) from None
 
@@ -106,7 +106,7 @@ class BrokerConfig(ClientSettings):
         """Refuse a cluster whose nodes would share the keys."""
         try:
             for url in self._urls:
-                of_fleet(url, self.prefix)
+                with_hash_tag(url, self.prefix)
         except ValueError as error:
             yield f"key_prefix (KEY_PREFIX): {error}"
             return
@@ -128,17 +128,17 @@ class BrokerConfig(ClientSettings):
     @property
     def state(self) -> str:
         """The address of the Redis for sweeps, breakers and dead letters."""
-        return of_fleet(self.redis_url, self.prefix)
+        return with_hash_tag(self.redis_url, self.prefix)
 
     @property
     def broker(self) -> str:
         """The broker's address."""
-        return of_fleet(self.broker_url or self.redis_url, self.prefix)
+        return with_hash_tag(self.broker_url or self.redis_url, self.prefix)
 
     @property
     def results(self) -> str:
         """The result store's address."""
-        return of_fleet(self.result_url or self.redis_url, self.prefix)
+        return with_hash_tag(self.result_url or self.redis_url, self.prefix)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import redis
 
 from ...clients.config import is_loopback
-from ...delivery.connections.address import CLUSTER, SENTINEL, as_one_host, is_redis, server_url, whole
+from ...delivery.connections.address import CLUSTER, SENTINEL, as_one_host, is_redis, restore_credentials, server_url
 from ...delivery.connections.connection import connect
 from ...delivery.connections.replies import REFUSES, NoServer, NotNow, spoken
 from ..target import Target
@@ -30,9 +30,10 @@ def check_all(target: Target, *, as_worker: bool = True) -> Iterator[Finding]:
 
     With `as_worker`, its user must be one that may do what workers do.
     """
-    named = {"state": whole(target.delivery.state_url), "broker": target.delivery.url, "results": _results(target)}
+    delivery = target.delivery
+    named = {"state": restore_credentials(delivery.state_url), "broker": delivery.url, "results": _results(target)}
     uses = {use: as_one_host(url) for use, url in named.items()}
-    wanted = {uses["state"]: target.delivery.min_replicas, uses["broker"]: target.delivery.min_replicas}
+    wanted = {uses["state"]: delivery.min_replicas, uses["broker"]: delivery.min_replicas}
     for url in dict.fromkeys(filter(None, uses.values())):
         own = [use for use, address in uses.items() if address == url]
         name = f"redis ({', '.join(own)})"

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from ...delivery.connections.address import check, shown, whole
+from ...delivery.connections.address import check_address, restore_credentials, without_credentials
 from ...delivery.keys import KEY_PREFIX, KEY_PREFIX_MUST
 from ...delivery.moving import Move
 from ..target import Target, target_of
@@ -51,8 +51,8 @@ def move(app_name: str | None, old_prefix: str, old_url: str | None, yes: bool, 
     there = {kind.name: kind.count() for kind in listed}
     total = sum(there.values())
     names = {
-        "from": _where(old_url or whole(target.delivery.url), old_prefix),
-        "to": _where(whole(target.delivery.url), target.delivery.key_prefix),
+        "from": _where(old_url or restore_credentials(target.delivery.url), old_prefix),
+        "to": _where(restore_credentials(target.delivery.url), target.delivery.key_prefix),
     }
     if total:
         ask(f"Move {counted(total, 'item')} from {names['from']} to {names['to']}?", yes)
@@ -72,7 +72,7 @@ def _move_of(target: Target, old_prefix: str, old_url: str | None) -> Move:
         raise click.UsageError(f"--from: {KEY_PREFIX_MUST} Or '' for names without prefix.")
     try:
         if old_url:
-            check(old_url)
+            check_address(old_url)
         found = move_of(target, old_prefix, old_url)
     except ValueError as error:
         raise click.UsageError(f"{'--from-url' if old_url else '--from'}: {error}") from None
@@ -85,7 +85,7 @@ def _move_of(target: Target, old_prefix: str, old_url: str | None) -> Move:
 
 
 def _where(url: str, key_prefix: str) -> str:
-    return f"{key_prefix or 'names without prefix'} at {shown(url)}"
+    return f"{key_prefix or 'names without prefix'} at {without_credentials(url)}"
 
 
 def _moved(kind: Kind, there: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from kombu.utils.json import dumps
 from redis.exceptions import ResponseError
 
 from ..bounds import Bounds
-from ..connections.address import FOUND, server_url, shown, veiled, whole
+from ..connections.address import DISCOVERED, hide_credentials, restore_credentials, server_url, without_credentials
 from ..connections.connection import client_of, connection_class_for
 from ..connections.locators import Locator, locator_of
 from ..connections.replies import State, state_of
@@ -208,25 +208,25 @@ class Transport(_PlainTransport):
     def __init__(self, client: Any, **options: Any) -> None:
         super().__init__(client, **options)
         prefix = client.uri_prefix or ""
-        url = whole(f"{prefix.removeprefix(ALIAS)}+{client.hostname}")
-        self._found_by = url if url.startswith(FOUND) else ""
-        self.can_parse_url = bool(self._found_by)  # so that kombu lets us show the address
+        url = restore_credentials(f"{prefix.removeprefix(ALIAS)}+{client.hostname}")
+        self._discovered_url = url if url.startswith(DISCOVERED) else ""
+        self.can_parse_url = bool(self._discovered_url)  # so that kombu lets us show the address
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """Return the address of a server that others know, without its password."""
-        return self._found_by if include_password else shown(self._found_by)
+        return self._discovered_url if include_password else without_credentials(self._discovered_url)
 
     @contextlib.contextmanager
     def as_server(self) -> Generator[Locator | None]:
         """Let kombu read the address as if it were a server's; yield its locator, if others know where that is."""
-        if not self._found_by:
+        if not self._discovered_url:
             yield None
             return
-        client, url = self.client, server_url(self._found_by)
+        client, url = self.client, server_url(self._discovered_url)
         path = PATHS[url.partition("://")[0]]
         self.client = kombu.Connection(url, ssl=client.ssl, transport=path, transport_options=client.transport_options)
         try:
-            yield locator_of(self._found_by)
+            yield locator_of(self._discovered_url)
         finally:
             self.client = client
 
@@ -249,5 +249,5 @@ def broker_settings(url: str, key_prefix: str = "") -> dict[str, Any]:
     scheme = url.partition("://")[0]
     options = {"broker_transport_options": {"global_keyprefix": key_prefix}} if key_prefix else {}
     if scheme not in PATHS:  # a Unix socket, whose path must stay in the address, or sentinels
-        return {"broker_url": f"{ALIAS}{veiled(url) if url.startswith(FOUND) else url}", **options}
+        return {"broker_url": f"{ALIAS}{hide_credentials(url) if url.startswith(DISCOVERED) else url}", **options}
     return {"broker_url": url, "broker_transport": PATHS[scheme], **options}

@@ -12,8 +12,8 @@ SERVER = ("redis://", "rediss://")
 SOCKET = "redis+socket://"
 SENTINEL = ("redis+sentinel://", "rediss+sentinel://")
 CLUSTER = ("redis+cluster://", "rediss+cluster://")
-FOUND = (*SENTINEL, *CLUSTER)  # addresses of servers that others know
-_REDIS = (*SERVER, SOCKET, *FOUND)
+DISCOVERED = (*SENTINEL, *CLUSTER)  # the server is asked for: of sentinels, or of nodes of its cluster
+_REDIS = (*SERVER, SOCKET, *DISCOVERED)
 _PARTS = re.compile(
     r"(?P<scheme>rediss?)\+(?P<kind>sentinel|cluster)://"
     r"(?:(?P<user>[^/?#\[\]@;\s]*)@)?(?P<hosts>[^/?@]*)/?(?P<path>[^?]*)\??(?P<query>.*)"
@@ -39,7 +39,7 @@ _INSTEAD = {
 }
 _ONE_SERVER = "Use redis://host:port/0 of a Redis or Valkey server, or rediss:// for TLS"
 
-_whole: dict[str, str] = {}  # addresses, by what of them may be shown
+_hidden: dict[str, str] = {}  # addresses with credentials, by what of them may be shown
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def is_redis(url: str) -> bool:
     return url.startswith(_REDIS)
 
 
-def check(url: str) -> None:
+def check_address(url: str) -> None:
     """Refuse what is no address of a Redis that delivery can keep messages in; nothing of it is repeated.
 
     Raises: ValueError, which says what to write.
@@ -138,8 +138,8 @@ def _tag(path: str) -> tuple[str, int]:
     return "", 0
 
 
-def of_fleet(url: str, key_prefix: str) -> str:
-    """The address of the server that has a fleet's keys: in a cluster it depends on their hash tag.
+def with_hash_tag(url: str, key_prefix: str) -> str:
+    """The address; of a cluster, with the hash tag of the key prefix, which decides which node has a fleet's keys.
 
     Raises: ValueError for a cluster and a prefix without a hash tag.
     """
@@ -162,7 +162,7 @@ def refuse_old_prefix(old: str, key_prefix: str, urls: Iterable[str]) -> None:
         raise ValueError("Must not be the prefix of today: there is nothing to bring over. Leave it out.")
     for url in urls:
         try:
-            of_fleet(url, old)
+            with_hash_tag(url, old)
         except ValueError:
             move = "If they are on another server, bring them over with mgw queues move."
             raise ValueError(f"Must have a hash tag: in a cluster no fleet has keys without one. {move}") from None
@@ -193,23 +193,23 @@ def with_checked_tls(url: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
 
-def shown(url: str) -> str:
+def without_credentials(url: str) -> str:
     """An address without user, password and options."""
     return re.sub("//[^/]*@", "//", url).partition("?")[0]
 
 
-def veiled(url: str) -> str:
-    """An address without them that `whole`, and so `connect`, knows in this process.
+def hide_credentials(url: str) -> str:
+    """An address without user, password and options; `connect` in this process finds them again.
 
     A worker tells its settings to everybody who asks, and Flower asks: no password may be in them.
     """
-    name, number = shown(url), 1
-    while _whole.setdefault(name, url) != url:  # the same server, with another user
+    name, number = without_credentials(url), 1
+    while _hidden.setdefault(name, url) != url:  # the same server, with another user
         number += 1
-        name = f"{shown(url)}#{number}"
+        name = f"{without_credentials(url)}#{number}"
     return name
 
 
-def whole(url: str) -> str:
-    """The address with its password, of one that `veiled` gave."""
-    return _whole.get(url, url)
+def restore_credentials(url: str) -> str:
+    """The address with its credentials, of one that `hide_credentials` returned; any other as it is."""
+    return _hidden.get(url, url)

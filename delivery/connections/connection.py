@@ -9,7 +9,7 @@ from typing import Any, cast
 import redis
 from redis.exceptions import ResponseError
 
-from .address import server_url, whole
+from .address import restore_credentials, server_url
 from .locators import Locator, locator_of
 from .replies import WAITED_FOR, NotNow, name_in
 
@@ -78,8 +78,8 @@ def connection_class_for(kind: Any) -> Any:
 
 
 def connect(url: str, *, timeout_secs: float, connect_timeout_secs: float, **options: Any) -> "redis.Redis":
-    """A client of the Redis at an address, also at one that `veiled` gave; it raises NotNow as `replies` says."""
-    address = whole(url)
+    """A client of the Redis at an address, also at one with hidden credentials; it raises NotNow as `replies` says."""
+    address = restore_credentials(url)
     client = redis.Redis.from_url(
         server_url(address), socket_timeout=timeout_secs, socket_connect_timeout=connect_timeout_secs, **options
     )

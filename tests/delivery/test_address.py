@@ -3,14 +3,14 @@
 import pytest
 from memory_graph_workers.delivery.connections.address import (
     as_one_host,
-    check,
+    check_address,
+    hide_credentials,
     is_redis,
-    of_fleet,
+    restore_credentials,
     seeds_of,
     server_url,
-    shown,
-    veiled,
-    whole,
+    with_hash_tag,
+    without_credentials,
 )
 
 URL = "rediss+sentinel://me:p%40ss@a:1,b,[::1]:3/orders/2?ssl_cert_reqs=required&sentinel_password=s%2Fq"
@@ -32,7 +32,7 @@ def test_it_says_the_same_with_its_hosts_as_one() -> None:
 
 
 def test_no_password_is_shown() -> None:
-    assert shown(URL) == "rediss+sentinel://a:1,b,[::1]:3/orders/2"
+    assert without_credentials(URL) == "rediss+sentinel://a:1,b,[::1]:3/orders/2"
     assert "p%40ss" not in repr(seeds_of(URL))
 
 
@@ -78,15 +78,15 @@ def test_what_it_cannot_use(url: str) -> None:
 )
 def test_a_wrong_address_says_how_it_is_written(url: str, says: str) -> None:
     with pytest.raises(ValueError, match=says) as refused:
-        check(url)
+        check_address(url)
     assert "cret" not in str(refused.value)
 
 
 def test_two_users_of_one_server_are_told_apart() -> None:
     one, other = (f"redis://{user}:x@tellapart/0" for user in ("one", "other"))
-    assert veiled(one) == "redis://tellapart/0"
-    assert whole(veiled(other)) == other
-    assert whole(veiled(one)) == one
+    assert hide_credentials(one) == "redis://tellapart/0"
+    assert restore_credentials(hide_credentials(other)) == other
+    assert restore_credentials(hide_credentials(one)) == one
 
 
 def test_over_tls_the_certificate_is_checked() -> None:
@@ -108,11 +108,11 @@ def test_over_tls_the_certificate_is_checked() -> None:
 def test_in_a_cluster_the_address_names_the_fleets_hash_tag(
     url: str, prefix: str, found: str, name: str | None
 ) -> None:
-    assert of_fleet(url, prefix) == found
+    assert with_hash_tag(url, prefix) == found
     assert getattr(seeds_of(found), "name", None) == name
 
 
 @pytest.mark.parametrize("prefix", ["", "blue:", "{}:", "{}{a}:", "a}{:"])
 def test_in_a_cluster_there_is_a_hash_tag(prefix: str) -> None:
     with pytest.raises(ValueError, match="hash tag"):
-        of_fleet("redis+cluster://a", prefix)
+        with_hash_tag("redis+cluster://a", prefix)
