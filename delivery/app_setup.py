@@ -87,7 +87,7 @@ def install(
         state_url=hide_credentials(_address(state_url or url, before)),
         key_prefix=before,
         key_prefix_old=_old_prefix(key_prefix_old, before, (url, state_url or url)),
-        bare_keys=keys,
+        unprefixed_keys=keys,
         visibility_timeout_secs=visibility_timeout_secs,
         grace_secs=grace_secs,
         bounds=bounds or Bounds(),

@@ -48,9 +48,9 @@ def transport_options(found: Installed) -> dict[str, Any]:
     """Return the options of channels; plain values, because remote control shows them to anybody who asks."""
     return {
         "visibility_timeout": found.visibility_timeout_secs,
-        "unacked_key": found.bare_keys.unacked,
-        "unacked_index_key": found.bare_keys.unacked_index,
-        "unacked_mutex_key": found.bare_keys.unacked_mutex,
+        "unacked_key": found.unprefixed_keys.unacked,
+        "unacked_index_key": found.unprefixed_keys.unacked_index,
+        "unacked_mutex_key": found.unprefixed_keys.unacked_mutex,
         "unacked_restore_interval": max(1.0, found.visibility_timeout_secs / 20),
         "unacked_restore_throttle": 1,
         "socket_connect_timeout": SHORT_SECS,
@@ -58,7 +58,7 @@ def transport_options(found: Installed) -> dict[str, Any]:
         "health_check_interval": 25,
         "dead_letters_url": found.state_url,
         "dead_letters_bounds": asdict(found.bounds),
-        "delivery_prefix": found.bare_keys.prefix,
+        "delivery_prefix": found.unprefixed_keys.prefix,
         "message_max_bytes": found.message_max_bytes,
         "min_replicas": found.min_replicas,
         **prefixed(found.key_prefix),

@@ -47,12 +47,12 @@ class Side:
     broker: Any
     state: Any
     key_prefix: str
-    bare_keys: Keys
+    unprefixed_keys: Keys
 
     @property
     def keys(self) -> Keys:
         """The names of delivery's keys there."""
-        return self.bare_keys.under(self.key_prefix)
+        return self.unprefixed_keys.under(self.key_prefix)
 
     @property
     def letters(self) -> DeadLetters:
@@ -119,7 +119,7 @@ class Move:
     def letters(self) -> Iterator[int]:
         """Move the dead letters with their groups, and what is known of those that were dropped."""
         yield from self.target.letters.take_over(self.source.letters)
-        for pot in (self.source.bare_keys.failures, self.source.bare_keys.quarantine):
+        for pot in (self.source.unprefixed_keys.failures, self.source.unprefixed_keys.quarantine):
             self.record(pot.gave_way)
             self.record(pot.gave_way_at)
 
@@ -235,4 +235,4 @@ def side_of(found: Installed, key_prefix: str, url: str = "") -> Side:
     known = [url or restore_credentials(own) for own in (found.url, found.state_url)]
     urls = [with_checked_tls(with_hash_tag(one, key_prefix)) for one in known]
     broker, state = (connect(one, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS) for one in urls)
-    return Side(broker, state, key_prefix, found.bare_keys)
+    return Side(broker, state, key_prefix, found.unprefixed_keys)

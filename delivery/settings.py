@@ -29,7 +29,7 @@ class Installed:
     state_url: str = field(repr=False)
     key_prefix: str  # before the name of every key and channel, also those of kombu and of results
     key_prefix_old: str | None  # from which workers bring over what arrives; "" stands for names without prefix
-    bare_keys: Keys  # as kombu's channels name them, which add the key prefix
+    unprefixed_keys: Keys  # as kombu's channels name them, which add the key prefix
     visibility_timeout_secs: int
     grace_secs: float
     bounds: Bounds
@@ -43,7 +43,7 @@ class Installed:
     @property
     def keys(self) -> Keys:
         """The names of the app's keys in Redis."""
-        return self.bare_keys.under(self.key_prefix)
+        return self.unprefixed_keys.under(self.key_prefix)
 
     @cached_property
     def _broker(self) -> redis.Redis:

@@ -30,7 +30,7 @@ def check_workers(target: Target) -> Iterator[Finding]:
 
 
 def _is_of(target: Target, conf: Settings) -> bool:
-    return _option(conf, "delivery_prefix") == target.delivery.bare_keys.prefix
+    return _option(conf, "delivery_prefix") == target.delivery.unprefixed_keys.prefix
 
 
 def _same_timeout(target: Target, settings: Mapping[str, Settings]) -> Finding:
@@ -66,7 +66,7 @@ def _consumed(target: Target, queues: Mapping[str, list[dict[str, Any]]]) -> Fin
 
 def _others(target: Target, settings: Mapping[str, Settings], queues: Mapping[str, list[dict[str, Any]]]) -> Finding:
     """Workers of other apps harm ours if they take our messages, or restore messages that ours have in flight."""
-    own = target.delivery.bare_keys.unacked
+    own = target.delivery.unprefixed_keys.unacked
     harmful = [
         f"{name} ({_transport(conf)}, visibility timeout {_timeout(conf)} s)"
         for name, conf in settings.items()

@@ -57,7 +57,7 @@ def _of_our_app(move: Move) -> Iterator[Kind]:
 
 
 def _holds(target: Target, move: Move) -> Kind:
-    keys = move.source.bare_keys
+    keys = move.source.unprefixed_keys
     services = sorted({service for services in target.delivery.needs.values() for service in services})
     names = [keys.by_hand, keys.full, *(name(service) for service in services for name in (keys.hold, keys.asked))]
     there = [f"{move.source.key_prefix}{name}" for name in names]

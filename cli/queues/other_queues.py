@@ -52,7 +52,7 @@ def other_queues(target: Target, broker: Any) -> Iterator[OtherQueue]:
 
 def _prefixes(target: Target, broker: Any) -> Iterator[str]:
     """What stands before the keys of the fleets of this app, as far as workers of theirs run."""
-    name = target.delivery.bare_keys.workers
+    name = target.delivery.unprefixed_keys.workers
     for raw in broker.scan_iter(match=f"*{_escaped(name)}", count=_SCANNED, _type="zset"):
         yield _text(raw).removesuffix(name)
 

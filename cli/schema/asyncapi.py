@@ -17,7 +17,7 @@ _QUEUES = {
     HEALTH: "Health checks, which never wait behind work.",
 }
 _DEAD = {
-    "address": installed(app).bare_keys.letters,
+    "address": installed(app).unprefixed_keys.letters,
     "title": "Dead letters",
     "description": "A Redis hash of the messages that failed for good, each under its task's id (HGET).",
     "messages": {"dead_letter": {"$ref": "#/components/messages/dead_letter"}},

@@ -200,7 +200,7 @@ def test_our_messages_under_another_prefix_are_seen_unless_workers_of_theirs_run
         assert (lost.state, lost.found) == (State.WARNING, f"{key}: 1")
         assert "KEY_PREFIX" in lost.fix
         assert other.state is State.OK
-        broker.redis.zadd(f"{theirs}{target.delivery.bare_keys.workers}", {"w": time.time() + 60})
+        broker.redis.zadd(f"{theirs}{target.delivery.unprefixed_keys.workers}", {"w": time.time() + 60})
         assert [one.state for one in check_other_queues(target)] == [State.OK, State.OK]
 
 
