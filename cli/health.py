@@ -87,7 +87,7 @@ def check_worker(name: str) -> None:
     from celery import Celery
 
     from ..delivery.broker.transport import broker_settings
-    from ..delivery.celery_settings import prefixed
+    from ..delivery.keys import prefix_option
     from ..tasks.config import BrokerConfig
 
     config = BrokerConfig.from_env()
@@ -95,7 +95,7 @@ def check_worker(name: str) -> None:
         app.conf.update(
             broker_settings(config.broker),
             broker_transport_options={
-                **prefixed(config.prefix),
+                **prefix_option(config.prefix),
                 "socket_connect_timeout": _ASK_SECS,
                 "socket_timeout": _ASK_SECS,
             },

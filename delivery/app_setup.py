@@ -9,7 +9,7 @@ from kombu.utils.imports import symbol_by_name
 from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
-from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, prefixed, transport_options
+from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
 from .connections.address import (
     CLUSTER,
     as_one_host,
@@ -22,7 +22,7 @@ from .connections.address import (
 )
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
-from .keys import KEY_PREFIX, KEY_PREFIX_MUST, Keys
+from .keys import KEY_PREFIX, KEY_PREFIX_MUST, Keys, prefix_option
 from .messages.envelope import is_name
 from .messages.message import MESSAGE_MAX_BYTES, is_opened
 from .settings import BreakerOf, Installed, Probe, installed_or_none, remember
@@ -109,7 +109,7 @@ def install(
 
 def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.conf.update(
-        broker_settings(found.url, found.key_prefix),
+        broker_settings(found.url),
         result_backend=_results(app.conf.result_backend, found.key_prefix),
         **KEPT,
         **PUBLISHED,
@@ -117,7 +117,7 @@ def _configure(app: "Celery[Any]", found: Installed) -> None:
         result_backend_transport_options={
             **app.conf.result_backend_transport_options,
             **BRIEF_RESULTS,
-            **prefixed(found.key_prefix),
+            **prefix_option(found.key_prefix),
         },
     )
     # By name, and for a Redis only: a producer without results loads no result store.

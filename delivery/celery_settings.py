@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import signals
 
+from .keys import prefix_option
 from .settings import Installed, installed_or_none
 
 # A producer is told within seconds that the broker is away; a worker's retry waits for it (`KeptTask.retry`).
@@ -61,10 +62,5 @@ def transport_options(found: Installed) -> dict[str, Any]:
         "delivery_prefix": found.unprefixed_keys.prefix,
         "message_max_bytes": found.message_max_bytes,
         "min_replicas": found.min_replicas,
-        **prefixed(found.key_prefix),
+        **prefix_option(found.key_prefix),
     }
-
-
-def prefixed(key_prefix: str) -> dict[str, str]:
-    """Return the option that puts something before the name of every key, of channels and of result stores."""
-    return {"global_keyprefix": key_prefix} if key_prefix else {}

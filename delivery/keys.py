@@ -11,6 +11,11 @@ KEY_PREFIX_MUST = "Must be up to 64 letters, digits or characters _.:{}- that en
 DEFAULT_PREFIX = "delivery"  # of a channel that no `install` has set up
 
 
+def prefix_option(key_prefix: str) -> dict[str, str]:
+    """The option that puts a prefix before each key's name: of kombu's channels, and of Celery's result stores."""
+    return {"global_keyprefix": key_prefix} if key_prefix else {}
+
+
 @dataclass(frozen=True)
 class PotKeys:
     """The Redis keys of one pot of dead letters; all begin with its prefix."""

@@ -18,7 +18,7 @@ from ..connections.connection import client_of, connection_class_for
 from ..connections.locators import Locator, locator_of
 from ..connections.replies import State, state_of
 from ..dead_letters.store import DeadLetters, dead_letters_at
-from ..keys import DEFAULT_PREFIX, Keys
+from ..keys import DEFAULT_PREFIX, Keys, prefix_option
 from ..messages.envelope import Malformed, read_envelope
 from ..messages.message import Message, body_of
 from .permits import set_permits
@@ -247,7 +247,7 @@ def _turn() -> None:
 def broker_settings(url: str, key_prefix: str = "") -> dict[str, Any]:
     """Return the settings that make an app use this transport for the Redis at an address."""
     scheme = url.partition("://")[0]
-    options = {"broker_transport_options": {"global_keyprefix": key_prefix}} if key_prefix else {}
+    options = {"broker_transport_options": prefix_option(key_prefix)} if key_prefix else {}
     if scheme not in PATHS:  # a Unix socket, whose path must stay in the address, or sentinels
         return {"broker_url": f"{ALIAS}{hide_credentials(url) if url.startswith(DISCOVERED) else url}", **options}
     return {"broker_url": url, "broker_transport": PATHS[scheme], **options}
