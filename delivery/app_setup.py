@@ -11,9 +11,9 @@ from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
 from .connections.address import (
-    CLUSTER,
     as_one_host,
     check_address,
+    default_key_prefix,
     hide_credentials,
     is_redis,
     refuse_old_prefix,
@@ -81,7 +81,7 @@ def install(
         _refuse_other(argument, address)
     _refuse_compression(app)
     keys = Keys(_prefix(app, prefix), unacked_key)
-    before = _key_prefix(key_prefix or (f"{{{keys.prefix}}}:" if url.startswith(CLUSTER) else ""))
+    before = _key_prefix(key_prefix or default_key_prefix(keys.prefix, [url]))
     found = Installed(
         url=_address(url, before),
         state_url=hide_credentials(_address(state_url or url, before)),

@@ -11,9 +11,9 @@ from ..clients.config import ClientSettings, MemoryGraphConfig, RegistryConfig, 
 from ..clients.errors import InvalidConfig
 from ..delivery import Bounds
 from ..delivery.connections.address import (
-    CLUSTER,
     SOCKET,
     check_address,
+    default_key_prefix,
     is_redis,
     refuse_old_prefix,
     with_checked_tls,
@@ -24,7 +24,7 @@ from ..schemas.settings import number, read_all, seconds, setting
 
 # Its braces are meant as they are: marshmallow takes an error for a template.
 _IS_PREFIX = Regexp(KEY_PREFIX, error=KEY_PREFIX_MUST.replace("{", "{{").replace("}", "}}"))
-_CLUSTER_PREFIX = "{mgw}:"  # a hash tag: one node has all keys
+_HASH_TAG = "mgw"  # of the keys in a cluster
 
 
 class StoreUrl(fields.String):
@@ -119,7 +119,7 @@ class BrokerConfig(ClientSettings):
     @property
     def prefix(self) -> str:
         """What stands before the name of every key."""
-        return self.key_prefix or (_CLUSTER_PREFIX if any(url.startswith(CLUSTER) for url in self._urls) else "")
+        return self.key_prefix or default_key_prefix(_HASH_TAG, self._urls)
 
     @property
     def _urls(self) -> list[str]:

@@ -153,6 +153,11 @@ def with_hash_tag(url: str, key_prefix: str) -> str:
     return f"{url[: parts.end('hosts')]}/{{{tag[1]}}}{end}"
 
 
+def default_key_prefix(name: str, urls: Iterable[str]) -> str:
+    """The key prefix of a fleet that was given none: a hash tag in a cluster, so that one node has all keys."""
+    return f"{{{name}}}:" if any(url.startswith(CLUSTER) for url in urls) else ""
+
+
 def refuse_old_prefix(old: str, key_prefix: str, urls: Iterable[str]) -> None:
     """Refuse an old prefix that is the one of today, or whose keys cannot be brought over where these servers are.
 
