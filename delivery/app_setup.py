@@ -10,22 +10,21 @@ from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
-from .connections.address import (
-    as_one_host,
-    check_address,
-    default_key_prefix,
-    hide_credentials,
-    is_redis,
-    refuse_old_prefix,
-    with_checked_tls,
-    with_hash_tag,
-)
-from .errors import InvalidConfig, unopened_compression
+from .connections.address import as_one_host, default_key_prefix, hide_credentials, is_redis
+from .errors import InvalidConfig
 from .held_queues.probes import command_of
-from .keys import KEY_PREFIX, KEY_PREFIX_MUST, Keys, prefix_option
-from .messages.envelope import is_name
-from .messages.message import MESSAGE_MAX_BYTES, is_opened
-from .settings import BreakerOf, Installed, Probe, installed_or_none, remember
+from .install_checks import (
+    checked_key_prefix,
+    checked_old_prefix,
+    checked_prefix,
+    complete_address,
+    refuse_address,
+    refuse_app,
+    refuse_needs,
+)
+from .keys import Keys, prefix_option
+from .messages.message import MESSAGE_MAX_BYTES
+from .settings import BreakerOf, Installed, Probe, remember
 from .startup_checks import refuse_pool, refuse_setup
 
 # By name: a producer loads none of them.
@@ -75,18 +74,18 @@ def install(
 
     Raises: InvalidConfig.
     """
-    _refuse_second(app)
-    _refuse_late(app)
-    for argument, address in {"url": url, "state_url": state_url or url}.items():
-        _refuse_other(argument, address)
-    _refuse_compression(app)
-    keys = Keys(_prefix(app, prefix), unacked_key)
-    before = _key_prefix(key_prefix or default_key_prefix(keys.prefix, [url]))
+    refuse_app(app)
+    urls = [url, state_url or url]
+    for argument, address in zip(("url", "state_url"), urls, strict=True):
+        refuse_address(argument, address)
+    keys = Keys(checked_prefix(app, prefix), unacked_key)
+    key_prefix = checked_key_prefix("key_prefix", key_prefix or default_key_prefix(keys.prefix, [url]))
+    broker_url, letters_url = (complete_address(one, key_prefix) for one in urls)
     found = Installed(
-        url=_address(url, before),
-        state_url=hide_credentials(_address(state_url or url, before)),
-        key_prefix=before,
-        key_prefix_old=_old_prefix(key_prefix_old, before, (url, state_url or url)),
+        url=broker_url,
+        state_url=hide_credentials(letters_url),
+        key_prefix=key_prefix,
+        key_prefix_old=checked_old_prefix(key_prefix_old, key_prefix, urls),
         unprefixed_keys=keys,
         visibility_timeout_secs=visibility_timeout_secs,
         grace_secs=grace_secs,
@@ -98,7 +97,7 @@ def install(
         message_max_bytes=message_max_bytes,
         min_replicas=min_replicas,
     )
-    _refuse_needs(found)
+    refuse_needs(found)
     if probe:
         command_of(probe)
     _use_kept_tasks(app)
@@ -128,30 +127,8 @@ def _configure(app: "Celery[Any]", found: Installed) -> None:
 def _results(url: Any, key_prefix: str) -> Any:
     if not isinstance(url, str) or not is_redis(url):
         return url
-    _refuse_other("result_backend", url)
-    return as_one_host(_address(url, key_prefix))
-
-
-def _address(url: str, key_prefix: str) -> str:
-    try:
-        return with_checked_tls(with_hash_tag(url, key_prefix))
-    except ValueError as error:
-        raise InvalidConfig(f"key_prefix: {error}") from None
-
-
-def _refuse_second(app: Any) -> None:
-    if installed_or_none(app) is not None:
-        raise InvalidConfig(f"The app {app.main!r} has delivery already: call install once, in the app's own module.")
-
-
-def _refuse_late(app: Any) -> None:
-    """Refuse an app whose tasks were made without KeptTask, or whose worker has started."""
-    made = "Task" in vars(app)
-    if app.finalized or (made and not issubclass(app.Task, KeptTask)):
-        raise InvalidConfig(
-            f"The app {app.main!r} has made its tasks, or started its worker, before install was called: these tasks "
-            "would not be kept. Call install right after Celery(…), before any task is used."
-        )
+    refuse_address("result_backend", url)
+    return as_one_host(complete_address(url, key_prefix))
 
 
 def _use_kept_tasks(app: Any) -> None:
@@ -162,53 +139,4 @@ def _use_kept_tasks(app: Any) -> None:
         raise InvalidConfig(
             f"Tasks of {base.__name__} would not be kept when they fail: let {base.__name__} inherit from "
             "memory_graph_workers.delivery.KeptTask."
-        )
-
-
-def _refuse_other(argument: str, url: str) -> None:
-    try:
-        check_address(url)
-    except ValueError as error:
-        raise InvalidConfig(f"{argument}: {error}") from None
-
-
-def _refuse_compression(app: Any) -> None:
-    if not is_opened(app.conf.task_compression):
-        raise InvalidConfig(unopened_compression("task_compression", app.conf.task_compression))
-
-
-def _prefix(app: Any, prefix: str | None) -> str:
-    found = prefix or app.main or ""
-    if not is_name(found):
-        raise InvalidConfig(
-            f"{found!r} cannot begin the names of keys in Redis: give install a prefix of printable ASCII without "
-            "spaces, one that no other app in this database has."
-        )
-    return found
-
-
-def _key_prefix(text: str) -> str:
-    if not KEY_PREFIX.match(text):
-        raise InvalidConfig(f"key_prefix: {KEY_PREFIX_MUST}")
-    return text
-
-
-def _old_prefix(text: str | None, key_prefix: str, urls: Sequence[str]) -> str | None:
-    if text is None:
-        return None
-    if not KEY_PREFIX.match(text):
-        raise InvalidConfig(f"key_prefix_old: {KEY_PREFIX_MUST}")
-    try:
-        refuse_old_prefix(text, key_prefix, urls)
-    except ValueError as error:
-        raise InvalidConfig(f"key_prefix_old: {error}") from None
-    return text
-
-
-def _refuse_needs(found: Installed) -> None:
-    if found.needs and found.breaker is None:
-        queue, services = next(iter(found.needs.items()))
-        raise InvalidConfig(
-            f"The queue {queue} needs {', '.join(services)}, and nothing says when that is down: give install a "
-            "breaker, a function that returns the state of a service's circuit breaker."
         )
