@@ -34,8 +34,9 @@ from ..schemas.registry import (
     UsageStats,
     UsageStatsSchema,
 )
-from .base import HEALTH_TIMEOUT_SECS, Call, Exchanges, Extension, Requirement, ServiceClient, located
+from .base import HEALTH_TIMEOUT_SECS, Exchanges, ServiceClient
 from .batch_outcome import Errors, errors_of, most_of
+from .call import Call, Extension, Requirement, located
 from .capabilities import says_not_here
 from .config import AUTO, IDLE_CONNECTIONS, RegistryConfig, RetryPolicy
 from .errors import IntegrationError, Refused, SerializationError, ServiceUnavailable

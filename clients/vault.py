@@ -27,7 +27,8 @@ from ..schemas.vault import (
     RetrievedArchive,
     RetrievedArchiveSchema,
 )
-from .base import Call, Exchanges, Extension, ServiceClient, encode
+from .base import Exchanges, ServiceClient
+from .call import Call, Extension, encode
 from .config import IDLE_CONNECTIONS, RetryPolicy, VaultConfig
 from .errors import SerializationError
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 import orjson
 from kombu import serialization
 
-from ..clients.base import encode
+from ..clients.call import encode
 from ..clients.registry import KEYED_USAGE
 from ..schemas.registry import KeyedUsageReportSchema
 from .operation import KEY

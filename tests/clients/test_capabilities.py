@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from memory_graph_workers.clients import capabilities
-from memory_graph_workers.clients.base import Call, Extension
 from memory_graph_workers.clients.breaker import Breaker, MemoryStorage
+from memory_graph_workers.clients.call import Call, Extension
 from memory_graph_workers.clients.capabilities import Capabilities
 from memory_graph_workers.clients.config import RegistryConfig, RetryPolicy
 from memory_graph_workers.clients.errors import ConnectionError, IntegrationError, Timeout

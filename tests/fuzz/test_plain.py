@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema
-from memory_graph_workers.clients.base import encode
+from memory_graph_workers.clients.call import encode
 from memory_graph_workers.schemas.base import ValidationError
 from memory_graph_workers.schemas.registry import KeyedUsageReportSchema
 from support.fuzzing import JSON, TEXT, TIMES, examples, objects

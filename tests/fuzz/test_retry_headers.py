@@ -4,7 +4,7 @@ import re
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from memory_graph_workers.clients.base import header_key
+from memory_graph_workers.clients.call import header_key
 from memory_graph_workers.clients.responses import LONGEST_RETRY_AFTER_SECS, request_id_of, retry_after_secs
 from support.fuzzing import TEXT, examples
 from urllib3 import HTTPHeaderDict, HTTPResponse
