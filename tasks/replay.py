@@ -15,7 +15,7 @@ from ..delivery.dead_letters.store import DeadLetter, DeadLetters, Reason
 from ..delivery.messages.attempts import noting_repeat_needs_keys, repeat_needs_keys, was_lost
 from ..delivery.messages.call_options import kept_options
 from ..schemas.base import ValidationError
-from ..schemas.registry import KeyedUsageReport
+from ..schemas.usage import KeyedUsageReport
 from .app import app
 from .operation import KEY, CheckedTask
 from .registry import track_usage

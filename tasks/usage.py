@@ -21,7 +21,7 @@ from ..clients.registry import KEYED_USAGE
 from ..delivery.connections.replies import spoken
 from ..schemas.calls import UsageReportFields
 from ..schemas.ids import time_ordered_id
-from ..schemas.registry import UsageReport
+from ..schemas.usage import UsageReport
 from ..tracing.context import Callers
 from ..tracing.spans import sending
 from .app import app, mistakes

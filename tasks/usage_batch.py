@@ -17,7 +17,7 @@ from ..delivery.messages.attempts import (
     was_lost,
 )
 from ..delivery.worker.failures import failure
-from ..schemas.registry import KeyedUsageReport
+from ..schemas.usage import KeyedUsageReport
 from ..tracing.context import carried
 from . import connections, side_by_side
 from .app import REGISTRY

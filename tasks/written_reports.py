@@ -8,7 +8,7 @@ from kombu import serialization
 
 from ..clients.call import encode
 from ..clients.registry import KEYED_USAGE
-from ..schemas.registry import KeyedUsageReportSchema
+from ..schemas.usage import KeyedUsageReportSchema
 from .operation import KEY
 
 BATCH_BYTES = 2**20  # of reports in one message, about

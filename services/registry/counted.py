@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ...schemas.registry import TOKEN_KINDS, UsageReport, tokens_by_kind
+from ...schemas.usage import TOKEN_KINDS, UsageReport, tokens_by_kind
 
 SUMS = ("reports", "prompt_tokens", "completion_tokens", "total_tokens", "latency_ms", "timed_reports", *TOKEN_KINDS)
 ROUTE = "POST /api/v1/usage"

@@ -11,7 +11,7 @@ from functools import cache
 import orjson
 
 from ...schemas.base import canonical_json
-from ...schemas.registry import TOKEN_KINDS
+from ...schemas.usage import TOKEN_KINDS
 from ..database.driver import Run
 from .counted import ROUTE, SUMS, Days, Entry, Seen, values
 

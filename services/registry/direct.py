@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...schemas.registry import UsageReportSchema, UsageStatsSchema
+from ...schemas.usage import UsageReportSchema, UsageStatsSchema
 from ..database.storage import Storage
 from ..web.direct import Call, DirectRoute
 from ..web.request_body import parse_json, valid, with_fields_as_sent

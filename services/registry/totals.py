@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from ...schemas.registry import TOKEN_KINDS, UsageStats
+from ...schemas.usage import TOKEN_KINDS, UsageStats
 from ..database.driver import Run
 from .counted import SUMS
 from .records import ModelRecord, ModelUsage, SessionRecord, SessionUsage

@@ -9,7 +9,7 @@ from flask import current_app
 from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.orm import Session
 
-from ...schemas.registry import UsageReport, UsageStats, tokens_by_kind
+from ...schemas.usage import UsageReport, UsageStats, tokens_by_kind
 from ..database.driver import Run, run_in
 from ..database.group_commit import GroupCommit
 from ..database.storage import Storage

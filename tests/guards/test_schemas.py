@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, fields, missing
-from memory_graph_workers.schemas import refusals, registry, rows, vault
+from memory_graph_workers.schemas import refusals, registry, rows, usage, vault
 from memory_graph_workers.schemas.base import Payload, Request, Response, ValidationError
 
-MODULES = (refusals, registry, rows, vault)
+MODULES = (refusals, registry, rows, usage, vault)
 MOMENT = "2026-01-31T12:00:00Z"
 JUNK: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from([None, True, 0, 1, -1, 2**63, 0.5, float("nan"), "", "s", "\ud800", MOMENT, "active", "standard"]),
