@@ -11,14 +11,15 @@ from celery import Celery
 from memory_graph_workers.cli.metrics.events import TaskEvents
 from memory_graph_workers.cli.metrics.exporter import Exporter
 from memory_graph_workers.cli.target import Target
-from memory_graph_workers.delivery import install
+from memory_graph_workers.delivery import installed
 from prometheus_client import CollectorRegistry, generate_latest
 from support.broker import Broker
 from support.broker import broker as broker
 from support.broker import producer as producer
+from support.delivery_producer import app_at
 from support.scraping import by_name, parsed, scraped, target_at
 from support.waiting import until
-from support.worker import Worker
+from support.worker import Worker, ready_worker
 
 EVENT = {"type": "task-succeeded", "uuid": "1", "name": "order", "runtime": 0.2, "hostname": "one", "clock": 5}
 
@@ -116,24 +117,14 @@ def test_events_are_heard_again_after_an_outage(broker: Broker, exporter: Export
 
 @pytest.fixture
 def worker(broker: Broker, tmp_path: Path) -> Iterator[Worker]:
-    worker = Worker(broker, "one", tmp_path / "log")
-    until(lambda: " ready." in worker.text)
-    yield worker
-    worker.stop()
+    with ready_worker(broker, tmp_path / "log") as worker:
+        yield worker
 
 
 def target_of(broker: Broker) -> Target:
     """The app of delivery_app.py, as a tool knows it that runs beside its workers."""
-    app = Celery("delivery", set_as_current=False)
-    app.conf.update(task_default_queue="work")
-    found = install(app, broker.url, unacked_key="unacked", visibility_timeout_secs=3)
-    for name in ("good", "slow", "again"):
-        app.task(name=name)(anything)
-    return Target(app, found, "delivery", is_ours=False)
-
-
-def anything(*values: object) -> None:
-    """A task that only workers run."""
+    app = app_at(broker.url, ("good", "slow", "again"), visibility_timeout_secs=3)
+    return Target(app, installed(app), "delivery", is_ours=False)
 
 
 @pytest.mark.stack

@@ -13,7 +13,6 @@ from support.broker import Broker
 from support.broker import broker as broker
 from support.broker import producer as producer
 from support.broker import wait as wait
-from support.waiting import until
 from support.worker import Events, Worker
 
 
@@ -70,8 +69,7 @@ def start_worker(spawn_worker: Callable[..., Worker]) -> Callable[..., Worker]:
 
     def start(name: str = "one", level: str = "INFO", **options: str) -> Worker:
         worker = spawn_worker(name, level, **options)
-        until(lambda: "ready." in worker.text or not worker.is_alive)
-        assert worker.is_alive, worker.text
+        worker.wait_ready()
         return worker
 
     return start

@@ -7,32 +7,26 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
-from memory_graph_workers.delivery import DeliveryUncertain, install
-from support.broker import close
+from memory_graph_workers.delivery import DeliveryUncertain
 from support.clusters import Cluster
 from support.clusters import cluster as cluster
+from support.delivery_producer import producer_at
 from support.waiting import until
-from support.worker import Worker
+from support.worker import Worker, ready_worker
 
 pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
 def shop(cluster: Cluster) -> Iterator[Celery]:
-    app = Celery("delivery", set_as_current=False)
-    app.conf.update(result_backend=cluster.url, task_default_queue="work")
-    delivery = install(app, cluster.url, unacked_key="unacked")
-    yield app
-    delivery.redis.close()
-    close(app)
+    with producer_at(cluster.url) as app:
+        yield app
 
 
 @pytest.fixture
 def worker(cluster: Cluster, tmp_path: Path) -> Iterator[Worker]:
-    worker = Worker(cluster, "one", tmp_path / "worker.log")
-    until(lambda: "ready." in worker.text or not worker.is_alive)
-    yield worker
-    worker.kill()
+    with ready_worker(cluster, tmp_path / "worker.log") as worker:
+        yield worker
 
 
 def done(cluster: Cluster) -> set[bytes]:
@@ -77,15 +71,11 @@ def test_after_the_node_with_the_keys_was_lost_all_go_on(cluster: Cluster, shop:
 
 
 def test_a_replica_of_the_node_with_the_keys_confirms_or_the_sending_is_uncertain(cluster: Cluster) -> None:
-    shop = Celery("delivery", set_as_current=False)
-    shop.conf.update(result_backend=cluster.url, task_default_queue="work")
-    delivery = install(shop, cluster.url, unacked_key="unacked", min_replicas=1)
-    shop.send_task("good", (1,), ignore_result=True)
-    replica = cluster.nodes[-1].process
-    replica.send_signal(signal.SIGSTOP)
-    with pytest.raises(DeliveryUncertain, match="0 of 1 replicas"):
-        shop.send_task("good", (2,), ignore_result=True)
-    replica.send_signal(signal.SIGCONT)
-    assert cluster.redis.llen("{delivery}:work") == 2
-    delivery.redis.close()
-    close(shop)
+    with producer_at(cluster.url, min_replicas=1) as shop:
+        shop.send_task("good", (1,), ignore_result=True)
+        replica = cluster.nodes[-1].process
+        replica.send_signal(signal.SIGSTOP)
+        with pytest.raises(DeliveryUncertain, match="0 of 1 replicas"):
+            shop.send_task("good", (2,), ignore_result=True)
+        replica.send_signal(signal.SIGCONT)
+        assert cluster.redis.llen("{delivery}:work") == 2

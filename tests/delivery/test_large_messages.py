@@ -21,10 +21,11 @@ import zstandard
 from celery import Celery
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_graph_workers.delivery import DeadLetter, KeptTask, Reason, UnfitMessage, install
+from memory_graph_workers.delivery import DeadLetter, Reason, UnfitMessage
 from memory_graph_workers.delivery.dead_letters.replay import NotReplayable, replay
 from memory_graph_workers.delivery.messages.envelope import Malformed, refuse_expensive
 from memory_graph_workers.delivery.messages.message import MESSAGE_MAX_BYTES, Message, body_of
+from support.delivery_producer import app_at
 
 MIB = 2**20
 MOST_BYTES = 4 * MIB
@@ -179,15 +180,7 @@ UNOPENED = {
 
 
 def shop(url: str, most_bytes: int = MESSAGE_MAX_BYTES) -> Celery:
-    """The app as a command sees it: it knows the tasks, and runs none."""
-    app = Celery("delivery", set_as_current=False)
-    install(app, url, unacked_key="unacked", message_max_bytes=most_bytes)
-    app.task(name="good", base=KeptTask)(_runs_elsewhere)
-    return app
-
-
-def _runs_elsewhere(*args: Any) -> None:
-    """What these tests send runs in a worker."""
+    return app_at(url, ("good",), message_max_bytes=most_bytes)
 
 
 def test_what_a_worker_does_not_open_is_kept_whole_and_runs_when_the_bound_is_larger(

@@ -5,15 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from celery import Celery, chain, chord, group
-from memory_graph_workers.delivery import DeadLetter, KeptTask, Reason, install
+from celery import chain, chord, group
+from memory_graph_workers.delivery import DeadLetter, Reason
 from memory_graph_workers.delivery.dead_letters import replay
 from memory_graph_workers.delivery.dead_letters.replay import NotReplayable, first_done, may_have_happened
 from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT, may_have_taken_effect
 from memory_graph_workers.delivery.messages.call_options import options_of, sending_options
 from memory_graph_workers.delivery.timestamps import format_timestamp, parse_timestamp
 from redis import Redis
-from support.broker import KEYS, Broker, close
+from support.broker import KEYS, Broker
+from support.delivery_producer import producer_at
 from support.waiting import until
 from support.worker import Worker
 
@@ -22,20 +23,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # by
 SOON, PAST = datetime.now(UTC) + timedelta(days=14), datetime.now(UTC) - timedelta(days=1)
 
 
-def _runs_elsewhere(*args: Any) -> None:
-    """What these tests send runs in a worker."""
-
-
 @pytest.fixture
 def shop(broker: Broker) -> Iterator[Any]:
-    """The app as a command sees it: it knows the tasks, and runs none."""
-    app = Celery("delivery", set_as_current=False)
-    app.conf.update(result_backend=broker.url, task_default_queue="work")
-    install(app, broker.url, unacked_key="unacked")
-    for name in ("needs_stock", "sums", "good"):
-        app.task(name=name, base=KeptTask)(_runs_elsewhere)
-    yield app
-    close(app)
+    with producer_at(broker.url, ("needs_stock", "sums", "good")) as app:
+        yield app
 
 
 def payload(**headers: Any) -> dict[str, Any]:

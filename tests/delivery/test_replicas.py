@@ -9,12 +9,13 @@ from typing import Any, cast
 import pytest
 from celery import Celery, chain, chord
 from kombu.exceptions import BatchPublishError, OperationalError
-from memory_graph_workers.delivery import DeadLetter, DeadLetters, DeliveryUncertain, Reason, install
+from memory_graph_workers.delivery import DeadLetter, DeadLetters, DeliveryUncertain, Reason
 from memory_graph_workers.delivery.connections.connection import connect
 from memory_graph_workers.delivery.connections.replicas import write
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
-from support.broker import KEYS, Broker, close
+from support.broker import KEYS, Broker
+from support.delivery_producer import producer_at
 from support.replicas import Replica
 from support.replicas import replica as replica
 from support.waiting import SOON_SECS, until
@@ -23,12 +24,8 @@ from support.waiting import SOON_SECS, until
 @pytest.fixture
 def shop(broker: Broker) -> Iterator[Celery]:
     """An app that wants one replica to have what it sends, and has a prefix."""
-    app = Celery("delivery", set_as_current=False)
-    app.conf.update(result_backend=broker.url, task_default_queue="work")
-    delivery = install(app, broker.url, key_prefix="blue:", min_replicas=1)
-    yield app
-    delivery.redis.close()
-    close(app)
+    with producer_at(broker.url, key_prefix="blue:", min_replicas=1) as app:
+        yield app
 
 
 def waiting(broker: Broker) -> int:

@@ -6,36 +6,29 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
-from memory_graph_workers.delivery import install
 from memory_graph_workers.delivery.connections.connection import connect
 from memory_graph_workers.delivery.connections.replies import NoServer
 from redis import Redis
 from redis.exceptions import RedisError
-from support.broker import close
+from support.delivery_producer import producer_at
 from support.sentinels import PRIMARY, Watched
 from support.sentinels import watched as watched
 from support.waiting import until
-from support.worker import Worker
+from support.worker import Worker, ready_worker
 
 pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
 def shop(watched: Watched) -> Iterator[Celery]:
-    app = Celery("producer", set_as_current=False)
-    app.conf.update(result_backend=watched.url, task_default_queue="work")
-    delivery = install(app, watched.url, unacked_key="unacked")
-    yield app
-    delivery.redis.close()
-    close(app)
+    with producer_at(watched.url) as app:
+        yield app
 
 
 @pytest.fixture
 def worker(watched: Watched, tmp_path: Path) -> Iterator[Worker]:
-    worker = Worker(watched, "one", tmp_path / "worker.log")
-    until(lambda: "ready." in worker.text or not worker.is_alive)
-    yield worker
-    worker.kill()
+    with ready_worker(watched, tmp_path / "worker.log") as worker:
+        yield worker
 
 
 def numbers(watched: Watched) -> set[bytes]:

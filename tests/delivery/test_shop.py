@@ -50,8 +50,7 @@ def start(shop: Any, broker: Broker, tmp_path: Path) -> Iterator[Callable[..., W
     def start(name: str = "one") -> Worker:
         worker = Worker(broker, name, tmp_path / f"{name}.log", app="shop", folder=tmp_path, queues="orders,payments")
         started.append(worker)
-        until(lambda: "ready." in worker.text or not worker.is_alive)
-        assert worker.is_alive, worker.text
+        worker.wait_ready()
         return worker
 
     yield start

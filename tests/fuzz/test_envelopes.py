@@ -19,7 +19,7 @@ from support.broker import producer as producer
 from support.fuzzing import JSON, examples, nested, objects
 from support.lean import MOST_MIB, Peak
 from support.waiting import until
-from support.worker import Worker
+from support.worker import Worker, ready_worker
 
 TASK = {"task": "good", "id": "i-1", "lang": "py", "retries": 0,
         "eta": None, "expires": None, "timelimit": [None, None],
@@ -71,10 +71,8 @@ def test_a_call_is_checked_or_malformed(body: Any, fields: dict[str, Any]) -> No
 
 @pytest.fixture
 def worker(broker: Broker, tmp_path: Path) -> Iterator[Worker]:
-    running = Worker(broker, "fuzzed", tmp_path / "worker.log")
-    until(lambda: "ready." in running.text or not running.is_alive)
-    yield running
-    running.kill()
+    with ready_worker(broker, tmp_path / "worker.log") as worker:
+        yield worker
 
 
 def test_a_worker_takes_or_sets_aside_whatever_is_on_its_queue(

@@ -4,14 +4,14 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from subprocess import TimeoutExpired
 
 from celery import Celery
 from support.broker import Broker
 from support.forked import celery
-from support.waiting import LONGEST_SECS
+from support.waiting import LONGEST_SECS, until
 
 TESTS = Path(__file__).parent.parent
 
@@ -44,6 +44,11 @@ class Worker:
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
+    def wait_ready(self) -> None:
+        """Wait until it takes messages; fail with what it wrote if it ends."""
+        until(lambda: "ready." in self.text or not self.is_alive)
+        assert self.is_alive, self.text
+
     def kill(self) -> None:
         """End the worker and its children at once, as a lost machine does."""
         with contextlib.suppress(ProcessLookupError):
@@ -57,6 +62,17 @@ class Worker:
                 self.process.wait(LONGEST_SECS)
             except TimeoutExpired:
                 self.kill()
+
+
+@contextlib.contextmanager
+def ready_worker(broker: Broker, log: Path, name: str = "one") -> Generator[Worker]:
+    """A worker that takes messages now, killed at the end."""
+    worker = Worker(broker, name, log)
+    try:
+        worker.wait_ready()
+        yield worker
+    finally:
+        worker.kill()
 
 
 class Events:
