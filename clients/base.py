@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeVar, overload
 
 from ..schemas.base import Payload
 from ..schemas.ids import random_id, time_ordered_id
-from ..tracing.context import carried
+from ..tracing.context import trace_headers
 from ..tracing.spans import describe, span
 from .call import Call, encode, header_key, located
 from .capabilities import MOST_BYTES, Capabilities, says_not_here
@@ -249,7 +249,7 @@ class ServiceClient(Closing):
         status: int | None = None
         try:
             sent = None if call.body is None else encode(call.body)
-            headers = {**self._headers(call, key, request_id), **carried(recorded)}
+            headers = {**self._headers(call, key, request_id), **trace_headers(recorded)}
             timeout_secs = self._left_secs(call, end)
             response, body = self._transport.exchange(call.method, call.path, headers, sent, timeout_secs, most_bytes)
             status, request_id = response.status, request_id_of(response) or request_id

@@ -12,7 +12,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from ..schemas import memory_graph_pb2 as pb
 from ..schemas.memory_graph_pb2_grpc import MemoryGraphServiceStub
-from ..tracing.context import carried
+from ..tracing.context import trace_headers
 from ..tracing.spans import span
 from .base import HEALTH_TIMEOUT_SECS, Closing
 from .breaker import Breaker
@@ -229,7 +229,7 @@ class MemoryGraphClient(Closing):
             span(operation, "CLIENT", facts, is_current=False) as recorded,
             self._logged(operation, request, request_id),
         ):
-            yield [("x-request-id", request_id), *carried(recorded).items(), *self._bearer(operation)]
+            yield [("x-request-id", request_id), *trace_headers(recorded).items(), *self._bearer(operation)]
 
     @contextmanager
     def _logged(self, operation: str, request: Any, request_id: str) -> Generator[None]:

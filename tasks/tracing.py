@@ -10,7 +10,7 @@ from ..delivery.redaction import name_of
 from ..tracing import recording
 from ..tracing.config import TracingConfig
 from ..tracing.context import TRACEPARENT, context_of
-from ..tracing.spans import fail, span
+from ..tracing.spans import mark_failed, span
 from .sweep_id import sweep_id_of
 
 
@@ -42,7 +42,7 @@ def end_span(task: Any, state: Any = None, retval: Any = None, **more: Any) -> N
     if request.attempt_span is not None:
         request.attempt_span.set_attribute("celery.state", str(state))
         if state == FAILURE:
-            fail(request.attempt_span, name_of(retval))
+            mark_failed(request.attempt_span, name_of(retval))
         elif isinstance(retval, Retry) and isinstance(retval.exc, BaseException):
             request.attempt_span.set_attribute("error.type", name_of(retval.exc))
     request.attempt.__exit__(None, None, None)

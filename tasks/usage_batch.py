@@ -18,7 +18,7 @@ from ..delivery.messages.attempts import (
 )
 from ..delivery.worker.failures import failure
 from ..schemas.usage import KeyedUsageReport
-from ..tracing.context import carried
+from ..tracing.context import trace_headers
 from . import connections, side_by_side
 from .app import REGISTRY
 from .base import limits
@@ -161,7 +161,7 @@ def _keep_all(self: Any, failed: Sequence[tuple[KeyedUsageReport, IntegrationErr
 def _keep(self: Any, report: KeyedUsageReport, error: IntegrationError) -> None:
     written = KEYED_USAGE.as_json(report)
     key = written.pop(KEY)
-    earlier = {**carried(), **_earlier(self, key)}  # a replay is seen in the trace of this batch
+    earlier = {**trace_headers(), **_earlier(self, key)}  # a replay is seen in the trace of this batch
     reason = Reason.ATTEMPTS_EXHAUSTED if isinstance(error, TransientError) else None
     letter = DeadLetter(
         id=key,

@@ -25,8 +25,8 @@ def opentelemetry() -> Any:
     return None if getattr(api, "_TRACER_PROVIDER", api) is None else api
 
 
-def carried(span: "Span | None" = None) -> dict[str, str]:
-    """Return the header that names a span, else the current one; empty if there is none."""
+def trace_headers(span: "Span | None" = None) -> dict[str, str]:
+    """Return the headers that name a span, else the current one, to whoever gets them; empty if there is none."""
     api = opentelemetry()
     if api is None:
         return {}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 _STOP_SECS = 2.0  # a collector that is away must not hold up the end of a process
+_STOPPING: list[tuple[Event, Thread]] = []  # threads that shut a sender down, and what each waits for
 
 
 def start(config: TracingConfig, service: str) -> None:
@@ -40,9 +41,6 @@ def stop() -> None:
         is_time, stopping = _STOPPING.pop()
         is_time.set()
         stopping.join(_STOP_SECS)
-
-
-_STOPPING: list[tuple[Event, Thread]] = []
 
 
 def _stop_with(shut_down: Callable[[], None]) -> None:

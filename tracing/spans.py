@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .context import TRACEPARENT, Callers, carried, context_of, opentelemetry
+from .context import TRACEPARENT, Callers, context_of, opentelemetry, trace_headers
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _NOTHING = nullcontext[None]()
 _OURS = "memory_graph_workers"
+_SENT = {"messaging.system": "celery", "messaging.operation.type": "send"}
 
 
 def span(
@@ -60,13 +61,10 @@ def describe(recorded: "Span | None", facts: Mapping[str, Any]) -> None:
         recorded.set_attributes({name: value for name, value in facts.items() if value is not None})
 
 
-def fail(recorded: "Span", error_class: str) -> None:
+def mark_failed(recorded: "Span", error_class: str) -> None:
     """Let a span say that what it records failed with an error of this class."""
     recorded.set_attribute("error.type", error_class)
     recorded.set_status(opentelemetry().StatusCode.ERROR)
-
-
-_SENT = {"messaging.system": "celery", "messaging.operation.type": "send"}
 
 
 @contextmanager
@@ -75,7 +73,7 @@ def _recorded(api: Any, begun: "Span", failure: type[BaseException], *, is_curre
         with api.use_span(begun, record_exception=False, set_status_on_exception=False) if is_current else _NOTHING:
             yield begun
     except failure as error:
-        fail(begun, type(error).__name__)
+        mark_failed(begun, type(error).__name__)
         raise
     finally:
         begun.end()
@@ -84,7 +82,7 @@ def _recorded(api: Any, begun: "Span", failure: type[BaseException], *, is_curre
 @contextmanager
 def _named_in(headers: dict[str, Any], sent: "AbstractContextManager[Span | None]") -> "Generator[Span | None]":
     with sent as begun:
-        headers.update(carried(begun))
+        headers.update(trace_headers(begun))
         yield begun
 
 

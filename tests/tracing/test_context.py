@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from memory_graph_workers.delivery.messages.trace import trace_id_of
-from memory_graph_workers.tracing.context import MOST_LINKS, TRACEPARENT, Callers, carried, context_of, trace_id
+from memory_graph_workers.tracing.context import MOST_LINKS, TRACEPARENT, Callers, context_of, trace_headers, trace_id
 from memory_graph_workers.tracing.spans import sending, span
 from opentelemetry import trace
 from support.traces import Recorded
@@ -37,8 +37,8 @@ def short(forged: Any) -> str:
 
 def test_what_is_carried_on_is_read_again(recorded: Recorded) -> None:
     with span("outer", "INTERNAL") as outer:
-        headers = carried()
-        assert headers == carried(outer)
+        headers = trace_headers()
+        assert headers == trace_headers(outer)
         assert trace_id() == trace_id_of(headers)
     assert list(headers) == [TRACEPARENT]
     assert recorded.named("outer")[0].is_named_by(headers)
@@ -46,7 +46,7 @@ def test_what_is_carried_on_is_read_again(recorded: Recorded) -> None:
         pass
     (inner,), (outer,) = recorded.named("inner"), recorded.named("outer")
     assert (inner.trace_id, inner.parent_id) == (outer.trace_id, outer.span_id)
-    assert (carried(), trace_id()) == ({}, None)
+    assert (trace_headers(), trace_id()) == ({}, None)
 
 
 @pytest.mark.parametrize("forged", [*FORGED, f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01"], ids=short)
@@ -65,8 +65,8 @@ def test_delivery_takes_no_trace_from_a_forged_header(forged: Any) -> None:
 
 def test_who_decided_not_to_record_is_believed(recorded: Recorded) -> None:
     with span("work", "INTERNAL", parent=context_of(f"00-{TRACE}-{SPAN}-00")):
-        assert carried()[TRACEPARENT].startswith(f"00-{TRACE}-")
-        assert carried()[TRACEPARENT].endswith("-00")
+        assert trace_headers()[TRACEPARENT].startswith(f"00-{TRACE}-")
+        assert trace_headers()[TRACEPARENT].endswith("-00")
         callers = Callers()
         callers.note_current()
         assert callers.links == []
@@ -124,13 +124,13 @@ def test_without_opentelemetry_nothing_is_recorded_and_nothing_sent_on(
     monkeypatch: pytest.MonkeyPatch, half: Any
 ) -> None:
     with trace.get_tracer("test").start_as_current_span("caller"):
-        assert carried() != {}
+        assert trace_headers() != {}
         monkeypatch.setitem(sys.modules, "opentelemetry.trace", half)
         callers, headers = Callers(), dict[str, Any]()
         callers.note_current()
         with span("work", "INTERNAL") as begun, sending("task", headers, callers=callers) as sent:
             assert (begun, sent) == (None, None)
-        assert (headers, carried(), trace_id(), callers.links, context_of(f"00-{TRACE}-{SPAN}-01")) == (
+        assert (headers, trace_headers(), trace_id(), callers.links, context_of(f"00-{TRACE}-{SPAN}-01")) == (
             {},
             {},
             None,
