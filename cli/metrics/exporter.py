@@ -8,7 +8,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from ..readings.broker import backlogs
-from ..readings.said import Sample
+from ..readings.samples import Sample
 from ..readings.servers import known_tasks, read, servers_of
 from ..target import Target
 from .events import EventStream, TaskEvents

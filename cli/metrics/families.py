@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ..readings.said import Sample
+from ..readings.samples import Sample
 
 PREFIX = "mgw_"
 

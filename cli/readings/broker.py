@@ -7,7 +7,7 @@ from typing import Any
 from ...delivery.broker.load import ask_fleet, ask_waiting, read_fleet, read_waiting
 from ...tasks.operation import SENT_AT
 from ..target import Target
-from .said import Sample
+from .samples import Sample
 
 
 class FleetPart:
@@ -22,7 +22,7 @@ class FleetPart:
         """Ask for all of it in one step of Redis."""
         ask_fleet(pipe, self._delivery.keys, self._queues, self._delivery.visibility_timeout_secs)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Sample]:
         """The workers, and the in-flight messages of each queue."""
         found = read_fleet(replies[0], self._queues)
         yield Sample("workers", found.workers)
@@ -45,7 +45,7 @@ class QueuesPart:
         """Ask for all queues in one step of Redis."""
         ask_waiting(pipe, self._keys, self._lists, SENT_AT)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Sample]:
         """How much waits on each queue that can be read, how long, and what may be taken of it."""
         for queue, found in read_waiting(replies[0], self._lists).items():
             yield Sample("queue_messages_waiting", found.messages, (queue,))

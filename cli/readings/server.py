@@ -14,11 +14,11 @@ from redis.retry import Retry
 from ...delivery.connections.connection import connect
 from ...delivery.connections.replies import NotNow, State, spoken, state_of
 from ..threads import Shared
-from .said import Note, Said, Sample
+from .samples import Fact, Note, Sample
 
 T = TypeVar("T")
 
-_SECS = 1.5  # for a connection, and for a reply
+_TIMEOUT_SECS = 1.5  # for a connection, and for a reply
 _AWAY = (RedisError, OSError, TimeoutError)
 
 
@@ -31,7 +31,7 @@ class Part(Protocol):
         """Add commands to a pipeline."""
         ...
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Said]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Fact]:
         """What their replies say."""
         ...
 
@@ -43,11 +43,11 @@ class Server:
         self.name, self._parts = name, parts
         # One more try: an idle connection may have been closed. Not more, because a scrape waits.
         once = Retry(NoBackoff(), 1)
-        self._redis: Redis = connect(url, timeout_secs=_SECS, connect_timeout_secs=_SECS, retry=once)
+        self._redis: Redis = connect(url, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS, retry=once)
         self._last_read = 0.0
         self.reading, self.ping = Shared(self._read), Shared(self._redis.ping)
 
-    def said(self, reading: "Future[list[Said]]", deadline: float) -> list[Said]:
+    def facts(self, reading: "Future[list[Fact]]", deadline: float) -> list[Fact]:
         """What a reading says by this time of the monotonic clock; that the server is away, if it says nothing."""
         try:
             found = _in_time(reading, deadline)
@@ -65,29 +65,29 @@ class Server:
         if self._last_read:
             yield Sample("last_read_timestamp_seconds", self._last_read, (self.name,))
 
-    def _read(self) -> list[Said]:
+    def _read(self) -> list[Fact]:
         began = time.monotonic()
         try:
-            told = self._read_parts(self._parts)
+            facts = self._read_parts(self._parts)
         except NotNow as refused:
             if state_of(refused) is not State.REFUSED:
                 raise
-            told = [sample for part in self._parts for sample in self._read_alone(part)]
+            facts = [fact for part in self._parts for fact in self._read_alone(part)]
         self._last_read = time.time()
         return [
             Sample("redis_up", 1, (self.name,)),
             Sample("read_seconds", time.monotonic() - began, (self.name,)),
-            *told,
+            *facts,
         ]
 
-    def _read_parts(self, parts: Sequence[Part]) -> list[Said]:
+    def _read_parts(self, parts: Sequence[Part]) -> list[Fact]:
         with self._redis.pipeline(transaction=False) as pipe:
             ends = [_asked(part, pipe) for part in parts]
             replies: list[Any] = pipe.execute(raise_on_error=False)
-        told = zip(parts, _slices(replies, ends), strict=True)
-        return [one for part, own in told for one in self._told(part, own)]
+        answered = zip(parts, _slices(replies, ends), strict=True)
+        return [fact for part, own in answered for fact in self._facts_of(part, own)]
 
-    def _read_alone(self, part: Part) -> list[Said]:
+    def _read_alone(self, part: Part) -> list[Fact]:
         """What a part says; only that it cannot be read, if Redis' user may not: such a reply ends a pipeline."""
         try:
             return self._read_parts([part])
@@ -96,12 +96,12 @@ class Server:
                 raise
             return [Sample("part_readable", 0, (self.name, part.name))]
 
-    def _told(self, part: Part, replies: list[Any]) -> list[Said]:
+    def _facts_of(self, part: Part, replies: list[Any]) -> list[Fact]:
         """What a part says; only that it cannot be read, if Redis refused a command of it or its data are broken."""
         labels = self.name, part.name
         with suppress(ValueError, TypeError, LookupError, AttributeError, OverflowError):
             if not any(isinstance(reply, Exception) for reply in replies):
-                return [Sample("part_readable", 1, labels), *part.told(replies)]
+                return [Sample("part_readable", 1, labels), *part.read(replies)]
         return [Sample("part_readable", 0, labels)]
 
 

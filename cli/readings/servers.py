@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from ..target import Target
 from .broker import FleetPart, QueuesPart
-from .said import Said
+from .samples import Fact
 from .server import Part, Server
 from .state import BeatPart, ByHandPart, LettersPart, RedisPart, ServicesPart, SweepsPart, UsagePart
 
@@ -26,11 +26,11 @@ def known_tasks(target: Target) -> set[str]:
     return {name for name in target.app.tasks if not name.startswith("celery.")}
 
 
-def read(servers: Sequence[Server], within_secs: float) -> dict[str, list[Said]]:
+def read(servers: Sequence[Server], within_secs: float) -> dict[str, list[Fact]]:
     """What each server says, by its name; that it is away, if it says nothing in this time."""
     deadline = time.monotonic() + within_secs
     running = [(server, server.reading.start()) for server in servers]
-    return {server.name: server.said(result, deadline) for server, result in running}
+    return {server.name: server.facts(result, deadline) for server, result in running}
 
 
 def _of_state(target: Target, tasks: Collection[str]) -> list[Part]:

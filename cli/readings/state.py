@@ -18,7 +18,7 @@ from ...tasks.archival.state import Status, Sweep
 from ...tasks.beats import ask_beats
 from ...tasks.usage_counts import ask_counts, read_counts
 from ..target import Target
-from .said import Note, Said, Sample
+from .samples import Fact, Note, Sample
 
 OTHER = "other"  # in the place of a name that this app does not know
 _CAUSES = {DOWN: "down", TRIAL: "trial", GROWING: "growing", ASKED: "asked"}
@@ -41,7 +41,7 @@ class ServicesPart:
             pipe.hgetall(self._keys.hold(service))
         pipe.hkeys(self._keys.full)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Said]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Fact]:
         """How each service is held, and which queues are for their dead letters; then the breakers are asked."""
         *holds, full = replies
         for service, found in zip(self._services, holds, strict=True):
@@ -82,7 +82,7 @@ class ByHandPart:
         """Ask for all of it."""
         pipe.hgetall(self._key)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Said]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Fact]:
         """Which of the app's queues a person holds, and which one keeps free."""
         decided = read_by_hand(replies[0])
         for queue in self._queues:
@@ -108,7 +108,7 @@ class LettersPart:
         pipe.zrevrange(self._keys.groups_by_count, 0, _MOST_GROUPS - 1, withscores=True)
         pipe.hvals(self._keys.gave_way)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Sample]:
         """How many letters there are, of which task and for which reason, and how many were dropped."""
         count, size_bytes, groups, dropped = replies
         counts = Counter[tuple[str, str]]()
@@ -139,7 +139,7 @@ class SweepsPart:
         """Ask for it in one step of Redis."""
         ask_sweeps(pipe)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Said]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Fact]:
         """Whether sweeps are paused, and how far the newest is; nothing of it before the first one."""
         paused, newest = read_sweeps(replies)
         yield Sample("sweeps_paused", paused)
@@ -176,7 +176,7 @@ class BeatPart:
         """Ask for both."""
         ask_beats(pipe)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Sample]:
         """Whether a beat has the lock, and how many beats there are, that one included."""
         is_locked, beats = replies
         yield Sample("beat_lock_held", is_locked)
@@ -192,7 +192,7 @@ class UsagePart:
         """Ask for the counts."""
         ask_counts(pipe)
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Sample]:
         """How many reports workers have sent with success, and how many failed for good."""
         for outcome, count in read_counts(replies).items():
             yield Sample("usage_reports", count, (outcome,))
@@ -211,7 +211,7 @@ class RedisPart:
         pipe.info("memory")
         pipe.info("replication")
 
-    def told(self, replies: Sequence[Any]) -> Iterator[Sample]:
+    def read(self, replies: Sequence[Any]) -> Iterator[Sample]:
         """Its memory, the most that it may have, its role and its replicas."""
         memory, replication = replies
         for name, value in {

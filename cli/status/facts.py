@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from ...schemas.fields import parse_timestamp
-from ..readings.said import Said, Sample
+from ..readings.samples import Fact, Sample
 
 
 class Facts:
     """Numbers and notes of one or more readings."""
 
-    def __init__(self, said: Iterable[Said]) -> None:
+    def __init__(self, said: Iterable[Fact]) -> None:
         self.numbers: dict[tuple[str, ...], float] = {}
         self._notes: dict[tuple[str, ...], str] = {}
         for one in said:

@@ -5,7 +5,7 @@ from typing import Any
 from ...delivery.held_queues.holds import DEAD_LETTERS, PERSON
 from ...schemas.fields import now
 from ..readings.broker import is_held
-from ..readings.said import Said
+from ..readings.samples import Fact
 from ..readings.servers import known_tasks, read, servers_of
 from ..readings.state import OTHER
 from ..target import Target
@@ -24,7 +24,7 @@ class Looks:
     def __init__(self, target: Target) -> None:
         self._target, self._servers = target, servers_of(target, known_tasks(target))
         self._services = sorted({one for needed in target.delivery.needs.values() for one in needed})
-        self._last: dict[str, list[Said]] = {}
+        self._last: dict[str, list[Fact]] = {}
 
     def look(self) -> Values:
         """Everything, as `--json` shows it; None is what nobody knows.
@@ -48,7 +48,7 @@ class Looks:
             "beat": {"has_lock": known.flag("beat_lock_held"), "beats": known.count("beats")} if ours else None,
         }
 
-    def _server(self, name: str, said: list[Said]) -> Values:
+    def _server(self, name: str, said: list[Fact]) -> Values:
         """One server; its last reading is replaced if it has answered."""
         found = Facts(said)
         is_up = bool(found.flag("redis_up", name))

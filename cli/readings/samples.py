@@ -1,4 +1,4 @@
-"""What a reading says: numbers, which are metrics, and notes beside them, which only people read."""
+"""The facts of a reading: samples, which are metrics, and notes beside them, which only people read."""
 
 from typing import NamedTuple
 
@@ -19,4 +19,4 @@ class Note(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-Said = Sample | Note
+Fact = Sample | Note
