@@ -27,7 +27,7 @@ class ByHand:
     since: datetime
 
 
-def written(decided: ByHand) -> bytes:
+def record_of(decided: ByHand) -> bytes:
     """The record of a decision.
 
     Raises: ValueError for words that do not fit on one line of a log or a table.

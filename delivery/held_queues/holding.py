@@ -38,7 +38,7 @@ from ..moving import OldNames, old_names
 from ..settings import Installed, installed
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
 from .holds import ASKED, DOWN, GROWING, LEADER_SECS, LEAST_GROWTH, TRIAL, HoldStore
-from .limits import FREE_SECS, FullQueues, Permit, QueuesByHand
+from .limits import IDLE_LOOK_SECS, FullQueues, Permit, QueuesByHand
 from .probes import Probes, always_up, command_of
 
 TURN_SECS = 1.0
@@ -82,7 +82,7 @@ class Holder:
             allowed = [count for service in services if (count := permits[service]) is not None]
             self._permit(queue, min(allowed) if allowed else None)
         self._seen_down = dict.fromkeys(self._seen_down, False) if are_free else self._seen_down
-        self._free_until = time.monotonic() + FREE_SECS if are_free else 0.0
+        self._free_until = time.monotonic() + IDLE_LOOK_SECS if are_free else 0.0
 
     def measure(self) -> None:
         """Note how many calls of each service succeed now, for the time when it comes back."""

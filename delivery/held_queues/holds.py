@@ -13,7 +13,7 @@ from ..broker.permits import set_permits
 from ..connections.replies import State, state_of
 from ..keys import Keys
 from ..timestamps import format_timestamp, now, parse_timestamp
-from .by_hand import ByHand, read_by_hand, written
+from .by_hand import ByHand, read_by_hand, record_of
 
 LONGEST_COUNTDOWN_SECS = 900.0  # what asks for a longer wait is held
 LEAST_GROWTH = 64  # messages a second that queues come back to, however few they took before
@@ -176,7 +176,7 @@ class HoldStore:
         set_permits(self._broker, self._keys.permits(decided.queue), permits, lasting=decided.is_held)
 
     def _decide(self, decided: ByHand) -> None:
-        record = written(decided)
+        record = record_of(decided)
         try:
             self._redis.hset(self._keys.by_hand, decided.queue, record)
         except ResponseError as error:

@@ -10,7 +10,7 @@ from ..dead_letters.store import DeadLetters
 from .by_hand import ByHand
 from .holds import HoldStore
 
-FREE_SECS = 10.0  # between two looks at everything while nothing is held and nobody asks for a look
+IDLE_LOOK_SECS = 10.0  # between two looks at everything while nothing is held and nobody asks for a look
 
 Permit = Callable[[str, "int | None"], None]
 
@@ -62,7 +62,7 @@ class QueuesByHand:
             if not _is_known(decided, self._decided.get(queue)):
                 _tell(decided)
         self._decided, self._is_current = found, True
-        self._quiet_until = time.monotonic() + FREE_SECS
+        self._quiet_until = time.monotonic() + IDLE_LOOK_SECS
 
     def _found(self) -> dict[str, ByHand]:
         """What people decided; what was known of it, where that cannot be read."""
@@ -85,7 +85,7 @@ class FullQueues:
         """Hold what has filled up, and free what has room again."""
         if not self._wanted and time.monotonic() < self._quiet_until:
             return
-        self._quiet_until = time.monotonic() + FREE_SECS
+        self._quiet_until = time.monotonic() + IDLE_LOOK_SECS
         held = self._letters.full_queues() if self._wanted else set[str]()
         before = self._holds.full_queues()
         for queue in held - before:

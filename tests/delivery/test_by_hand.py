@@ -70,7 +70,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Lets the time pass between two looks at everything."""
 
     def pass_time() -> None:
-        now = limits.time.monotonic() + limits.FREE_SECS
+        now = limits.time.monotonic() + limits.IDLE_LOOK_SECS
         monkeypatch.setattr(limits.time, "monotonic", lambda: now)
 
     return pass_time

@@ -228,7 +228,7 @@ def test_a_breaker_that_no_task_met_is_looked_at_after_ten_seconds(
 ) -> None:
     scene.turn()
     scene.breakers["registry"].state = "open"
-    later = holding.time.monotonic() + holding.FREE_SECS
+    later = holding.time.monotonic() + holding.IDLE_LOOK_SECS
     monkeypatch.setattr(holding.time, "monotonic", lambda: later)
     assert scene.turn()["plain"] == 0
 
