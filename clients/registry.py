@@ -58,7 +58,7 @@ USAGE = UsageReportSchema()
 KEYED_USAGE = cast(Request[KeyedUsageReport], KeyedUsageReportSchema())
 STATS = UsageStatsSchema()
 BATCH = BatchOutcomeSchema()
-FOUND = FoundSessionsSchema()
+FOUND_SESSIONS = FoundSessionsSchema()
 
 
 REOPEN = Requirement("reopen", "the session stays as it is: register what follows as a session of its own")
@@ -165,7 +165,7 @@ class RegistryClient(ServiceClient):
             return {}
         route, subject = "/api/v1/sessions/read", session_ids[0]
         call = Call("get_sessions", "POST", route, body=list(session_ids), subject=subject)
-        found = self._together("session_batch", lambda: self._call(call, FOUND).sessions) or []
+        found = self._together("session_batch", lambda: self._call(call, FOUND_SESSIONS).sessions) or []
         asked = frozenset(session_ids)
         return {session.session_id: session for session in found if session.session_id in asked}
 

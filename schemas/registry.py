@@ -9,7 +9,7 @@ from marshmallow import fields
 
 from .base import Request, Response
 from .fields import Amount, Choice, Id, JsonObject, ReadCount, SentTimestamp, Tags, Text, Timestamp, now
-from .rows import Rows, UnreadableRow, UnreadableRows, settle
+from .rows import Rows, UnreadableRow, UnreadableRows, merge_unreadable
 from .usage import TOKEN_KINDS as TOKEN_KINDS
 from .usage import KeyedUsageReport as KeyedUsageReport
 from .usage import KeyedUsageReportSchema as KeyedUsageReportSchema
@@ -105,7 +105,7 @@ class SessionListSchema(Response[SessionList]):
 
     def check(self, data: dict[str, Any]) -> None:
         """Number the rows that could not be read, here or by the service, by their places on the page."""
-        settle(data, "sessions", _SESSION_FIELDS)
+        merge_unreadable(data, "sessions", _SESSION_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -276,4 +276,4 @@ class ModelListSchema(Response[ModelList]):
 
     def check(self, data: dict[str, Any]) -> None:
         """Number the rows that could not be read, here or by the service, by their places on the page."""
-        settle(data, "models", _MODEL_FIELDS)
+        merge_unreadable(data, "models", _MODEL_FIELDS)

@@ -69,7 +69,7 @@ class UnreadableRows(fields.List[Any]):
         return super()._serialize(value, attr, obj, **kwargs) or None
 
 
-def settle(data: dict[str, Any], name: str, known: frozenset[str]) -> None:
+def merge_unreadable(data: dict[str, Any], name: str, known: frozenset[str]) -> None:
     """Put together which rows of a page the service could not read and which broke their schema.
 
     Both `data["unreadable"]` and the rows themselves, `data[name]`, say so. A field that the service names and that is
