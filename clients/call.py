@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode
 import marshmallow
 import orjson
 
-from ..schemas.base import Payload, ValidationError, derived_id
+from ..schemas.base import Payload, ValidationError
+from ..schemas.canonical import derived_id
 from ..schemas.fields import Id
 from .errors import IntegrationError
 from .repeats import repeat_needs_keys

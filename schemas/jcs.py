@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import orjson
 
-from .base import digest
+from .canonical import digest
 
 FORM = "jcs"  # as `digest_form` of an archive's metadata
 _DEEPEST = 128  # half of what orjson writes in one go

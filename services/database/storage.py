@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-from ...schemas.base import canonical_json
+from ...schemas.canonical import canonical_json
 from ...tracing.context import trace_id
 from ...tracing.spans import span
 from .driver import Driver, Run

@@ -10,7 +10,7 @@ from functools import cache
 
 import orjson
 
-from ...schemas.base import canonical_json
+from ...schemas.canonical import canonical_json
 from ...schemas.usage import TOKEN_KINDS
 from ..database.driver import Run
 from .counted import ROUTE, SUMS, Days, Entry, Seen, values

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.dialects import sqlite
 
-from ...schemas.base import canonical_json
+from ...schemas.canonical import canonical_json
 from ..database.driver import Run
 from ..database.storage import UtcDateTime
 from .counted import ROUTE, SUMS, Days, Entry, Seen, values

@@ -8,7 +8,8 @@ from flask_smorest import abort  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy import Executable, Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from ...schemas.base import ValidationError, canonical_json
+from ...schemas.base import ValidationError
+from ...schemas.canonical import canonical_json
 from ...schemas.refusals import Refusal, RefusalReason
 from ...schemas.registry import (
     FoundSessions,

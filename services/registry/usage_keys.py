@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from ...schemas.base import canonical_json
+from ...schemas.canonical import canonical_json
 from ..web.cleaning import SLICE
 from .counted import Days
 from .records import UsageKey

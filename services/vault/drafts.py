@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, cast
 
-from ...schemas.base import Request, ValidationError, canonical_json
+from ...schemas.base import Request, ValidationError
+from ...schemas.canonical import canonical_json
 from ...schemas.fields import MAX_ID_LENGTH
 from ...schemas.refusals import Refusal
 from ...schemas.vault import ArchiveEntry, ArchiveFailure, PlacedEntry, PlacedEntrySchema

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ...schemas.base import canonical_json
+from ...schemas.canonical import canonical_json
 
 KEY_BYTES = 32
 NONCE_BYTES = 12

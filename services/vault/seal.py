@@ -16,7 +16,7 @@ import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ...schemas.base import canonical_json
+from ...schemas.canonical import canonical_json
 from .keys import KEY_BYTES, NONCE_BYTES, Damaged, KeyRing, WrappedKey
 
 _FORMAT = 1

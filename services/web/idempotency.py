@@ -14,7 +14,7 @@ from marshmallow import Schema
 from sqlalchemy import Boolean, ColumnElement, Connection, String, Text, bindparam, delete, or_, select, tuple_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from ...schemas.base import canonical_json
+from ...schemas.canonical import canonical_json
 from ...schemas.refusals import Refusal, RefusalReason
 from ..database.storage import Storage, UtcDateTime, WriteConflict
 from ..database.upsert import insert_or_replace

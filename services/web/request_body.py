@@ -13,7 +13,8 @@ from gunicorn.http.errors import ParseException  # pyright: ignore[reportMissing
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from werkzeug.exceptions import ClientDisconnected
 
-from ...schemas.base import Payload, Request, digest
+from ...schemas.base import Payload, Request
+from ...schemas.canonical import digest
 from ...schemas.fields import Id
 from .openapi_parts import ERRORS
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ...schemas.base import derived_id
+from ...schemas.canonical import derived_id
 from .. import connections
 from ..app import ARCHIVAL, app
 from .page import Page, Position

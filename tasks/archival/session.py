@@ -12,7 +12,7 @@ from typing import Any
 
 from ...clients.config import SchedulerConfig
 from ...clients.errors import NotArchivable, NothingToArchive, Refused
-from ...schemas.base import derived_id
+from ...schemas.canonical import derived_id
 from ...schemas.fields import format_timestamp
 from ...schemas.jcs import FORM, jcs
 from ...schemas.registry import SessionInfo, SessionStatus

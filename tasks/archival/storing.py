@@ -13,7 +13,7 @@ from ...clients.errors import (
     WentOn,
 )
 from ...clients.vault import safe_reason
-from ...schemas.base import derived_id, digest
+from ...schemas.canonical import derived_id, digest
 from ...schemas.jcs import content_digest
 from ...schemas.registry import SessionInfo, SessionStatus, StatusChange
 from ...schemas.vault import ArchiveEntry, ComplianceLevel, RetentionPolicy, RetrievedArchive

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ...clients.errors import Refused, SerializationError, TransientError
 from ...clients.paging import Cursor, rows_of, say_short_total
-from ...schemas.base import derived_id, digest
+from ...schemas.canonical import derived_id, digest
 from ...schemas.registry import SessionList, SessionStatus
 from .. import connections
 from .page import Page, Position

@@ -2,7 +2,7 @@
 
 from ...beat_schedule import is_overdue
 from ...schemas.archival import BatchResult, Trigger
-from ...schemas.base import derived_id
+from ...schemas.canonical import derived_id
 from ...schemas.fields import now
 from ...schemas.results import SweepAnswerDict
 from .. import connections

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from memory_graph_workers.delivery import installed
 from memory_graph_workers.schemas.archival import Trigger
-from memory_graph_workers.schemas.base import digest
+from memory_graph_workers.schemas.canonical import digest
 from memory_graph_workers.schemas.fields import format_timestamp, now
 from memory_graph_workers.schemas.jcs import content_digest
 from memory_graph_workers.schemas.registry import SessionInfo, SessionStatus

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from memory_graph_workers.clients.errors import NotArchivable
 from memory_graph_workers.schemas import memory_graph_pb2 as pb
-from memory_graph_workers.schemas.base import canonical_json
+from memory_graph_workers.schemas.canonical import canonical_json
 from memory_graph_workers.schemas.vault import ArchiveEntry, ArchiveEntrySchema
 from memory_graph_workers.services.memory_graph.messages import Refused, check_timestamp
 from memory_graph_workers.tasks.archival.session import conversation

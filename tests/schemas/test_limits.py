@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from memory_graph_workers.schemas.base import ValidationError, canonical_json, derived_id, digest
+from memory_graph_workers.schemas.base import ValidationError
+from memory_graph_workers.schemas.canonical import canonical_json, derived_id, digest
 from memory_graph_workers.schemas.fields import format_timestamp, parse_timestamp
 from memory_graph_workers.schemas.registry import (
     KeyedUsageReport,

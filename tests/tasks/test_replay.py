@@ -12,7 +12,7 @@ from memory_graph_workers.clients.errors import UncertainOutcome
 from memory_graph_workers.delivery.dead_letters.replay import NotReplayable
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, Reason
 from memory_graph_workers.delivery.messages.attempts import MAYBE_DONE_AT, REPEAT_NEEDS_KEYS
-from memory_graph_workers.schemas.base import derived_id
+from memory_graph_workers.schemas.canonical import derived_id
 from memory_graph_workers.schemas.fields import format_timestamp
 from memory_graph_workers.tasks import replay
 from memory_graph_workers.tasks.registry import get_session, track_usage

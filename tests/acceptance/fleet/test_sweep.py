@@ -14,7 +14,7 @@ from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.delivery.dead_letters.store import DeadLetters
 from memory_graph_workers.schemas.archival import BatchResult, Trigger
-from memory_graph_workers.schemas.base import digest
+from memory_graph_workers.schemas.canonical import digest
 from memory_graph_workers.schemas.fields import format_timestamp, now
 from memory_graph_workers.schemas.jcs import content_digest
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus

@@ -9,7 +9,7 @@ import zstandard
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_graph_workers.schemas.base import canonical_json
+from memory_graph_workers.schemas.canonical import canonical_json
 from memory_graph_workers.services.vault.keys import Damaged, LostKey, MasterKey, new_key, read_ring
 from memory_graph_workers.services.vault.seal import Ids, Sealed, SealOptions, seal, unseal
 
