@@ -1,25 +1,18 @@
 """The console's page Doctor, and the metrics that Flower serves."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from memory_graph_workers.cli.stack.ports import free_port
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, Reason
 from support.broker import Broker
 from support.console import Visitor, console
+from support.console import flower as flower
 from support.our_app import KEYS
 from support.scraping import parsed
 from support.shared_broker import broker as broker
 from support.shared_broker import running as running
 from support.waiting import SOON_SECS, until
-
-
-@pytest.fixture(scope="module")
-def flower(running: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    with console(running.url, tmp_path_factory.mktemp("flower")) as visitor:
-        yield visitor
 
 
 def test_the_findings_are_shown_with_advice_the_worst_first(flower: Visitor, broker: Broker) -> None:

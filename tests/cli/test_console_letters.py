@@ -1,7 +1,6 @@
 """The console's pages about dead letters: filters, one letter, its payload, and what is done with many of them."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, Reason
 from support.broker import Broker
 from support.console import USER, Answer, Visitor, console
+from support.console import flower as flower
 from support.our_app import KEYS
 from support.servers import PREFIX
 from support.shared_broker import broker as broker
@@ -35,12 +35,6 @@ for number = tonumber(ARGV[1]), tonumber(ARGV[3]) do
     redis.call('ZINCRBY', KEYS[8], #text, ARGV[2])
 end
 """
-
-
-@pytest.fixture(scope="module")
-def flower(running: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    with console(running.url, tmp_path_factory.mktemp("flower")) as visitor:
-        yield visitor
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from memory_graph_workers.cli.flower.console.templates import FLOWERS
 from memory_graph_workers.delivery.held_queues.holds import DOWN, HoldStore
 from support.broker import Broker
 from support.console import USER, Visitor, console
+from support.console import flower as flower
 from support.our_app import KEYS
 from support.servers import PREFIX
 from support.shared_broker import broker as broker
@@ -24,12 +25,6 @@ from support.waiting import SOON_SECS, until
 
 VAULT, REGISTRY = "memory_graph.vault", "memory_graph.registry"
 HOSTILE = "<script>alert(1)</script> \x1b[31mred \u202ethgir"
-
-
-@pytest.fixture(scope="module")
-def flower(running: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    with console(running.url, tmp_path_factory.mktemp("flower")) as visitor:
-        yield visitor
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from memory_graph_workers.tasks.archival.row_faults import UNREADABLE, RowFaults
 from memory_graph_workers.tasks.archival.state import Sweeps
 from support.broker import Broker
 from support.console import USER, Visitor, console
+from support.console import flower as flower
 from support.fakes.archival_server import ArchivalServer
 from support.fakes.graph_server import FakeGraph
 from support.shared_broker import broker as broker
@@ -23,12 +23,6 @@ from support.shared_broker import running as running
 from support.waiting import until
 
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J"
-
-
-@pytest.fixture(scope="module")
-def flower(running: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    with console(running.url, tmp_path_factory.mktemp("flower")) as visitor:
-        yield visitor
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
 from memory_graph_workers.cli.stack.ports import LOOPBACK, free_port, http_status
+from support.broker import Broker
 from support.forked import MGW, Forked
 from support.waiting import LONGEST_SECS, until
 
@@ -111,3 +113,10 @@ def console(url: str, folder: Path, **settings: str) -> Iterator[Visitor]:
     finally:
         flower.terminate()
         assert flower.wait(LONGEST_SECS) == 0, log.read_text()
+
+
+@pytest.fixture(scope="module")
+def flower(running: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """Somebody at a Flower on the file's own Redis."""
+    with console(running.url, tmp_path_factory.mktemp("flower")) as visitor:
+        yield visitor

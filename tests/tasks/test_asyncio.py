@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from memory_graph_workers.tasks.registry import get_session, register_session, t
 from memory_graph_workers.tasks.usage import UsageReporter
 from memory_graph_workers.testing import InlineTasks, NoResult, SentTasks
 from support.broker import Broker
+from support.broker import broker as broker
 from support.waiting import LONGEST_SECS
 
 T = TypeVar("T")
@@ -100,14 +101,6 @@ def test_a_loop_that_ends_while_a_call_is_sent_leaves_nothing_behind(sent_tasks:
 
     asyncio.run(leave())
     asyncio.run(awaiting.in_thread(lambda: None))  # the threads are there for the next loop
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    broker = Broker(tmp_path)
-    yield broker
-    broker.redis.close()
-    broker.stop()
 
 
 def run(broker: Broker, *command: str) -> str:
