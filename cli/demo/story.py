@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
+from ..terminal.failure import Failure
 from ..terminal.plain import plain
-from ..terminal.progress import until_all
 
 _QUIET_SECS = 5.0  # a longer wait says how far it is
-_EVERY_SECS = 0.05
+_COUNT_EVERY_SECS, _EVERY_SECS = 0.5, 0.05
 
 
 class Story:
@@ -42,14 +42,21 @@ class Story:
     ) -> None:
         """Wait until `count` reaches `total`; `sign` changes with progress that is not counted yet.
 
-        Raises: Failure if neither changes for `patience_secs`.
+        Raises: Failure if neither changes for `patience_secs`, and what `check` raises.
         """
-
-        def show(reached: int) -> None:
+        reached, seen, deadline = -1, None, 0.0
+        while reached < total:
+            before, (reached, seen) = (reached, seen), (count(), sign())
+            if (reached, seen) != before:
+                deadline = time.monotonic() + patience_secs
+            elif time.monotonic() > deadline:
+                raise Failure(
+                    f"{text}: stuck at {reached} of {total} for {patience_secs:.0f} s. Look at the logs of the workers."
+                )
             if reached < total and time.monotonic() - self._told_at > _QUIET_SECS:
                 self.tell(f"{text}: {reached} of {total} so far")
-
-        until_all(text, count, total, patience_secs=patience_secs, check=self._check, sign=sign, show=show)
+            self._check()
+            time.sleep(_COUNT_EVERY_SECS if reached < total else 0)
 
     def wait_for(self, holds: Callable[[], object], secs: float) -> bool:
         """Wait until it holds, so many seconds at most; returns whether it does."""

@@ -17,10 +17,10 @@ from fleet_in_a_box import old_release, scenarios  # noqa: E402
 from fleet_in_a_box.box import PLACE, NotPermitted, enter  # noqa: E402
 from fleet_in_a_box.fleet import Fleet  # noqa: E402
 from fleet_in_a_box.row import Row, as_text, lines_of  # noqa: E402
+from fleet_in_a_box.steps import Steps  # noqa: E402
 from fleet_in_a_box.topology import picture  # noqa: E402
 from memory_graph_workers.cli.stack.processes import Children  # noqa: E402
 from memory_graph_workers.cli.terminal.failure import Failure  # noqa: E402
-from memory_graph_workers.cli.terminal.progress import Steps  # noqa: E402
 from support.pages import write_part  # noqa: E402
 
 LONGEST_SECS = 480.0  # after which no row begins
@@ -108,7 +108,7 @@ def play(chosen: Sequence[tuple[Row, Scenario]], patience: float) -> None:
     home = PLACE / "fleet"
     (home / "logs").mkdir(parents=True)
     try:
-        with Children(home / "logs", grace_secs=20) as children, Steps(lambda: None) as steps:
+        with Children(home / "logs", grace_secs=20) as children, Steps() as steps:
             fleet = Fleet(home, children, patience)
             try:
                 steps.do("Starting PostgreSQL, Redis, sentinels and services", fleet.start_servers)
