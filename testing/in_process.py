@@ -22,7 +22,7 @@ from ..clients.vault import VaultClient
 from ..tasks import connections
 from ..tasks.config import BrokerConfig, DeadLetterConfig, TaskConfig, WorkerConfig
 from ..tasks.usage import flush_reporters
-from .takeover import takeover
+from .takeover import REPORTS_SECS, takeover
 
 try:
     from flask import Flask
@@ -40,7 +40,6 @@ except ImportError as missing:
     ) from missing
 
 _KEY = "inline"
-_REPORTS_SECS = 10.0
 _THREADS = 4
 
 
@@ -79,7 +78,7 @@ class InlineTasks:
     @property
     def registry(self) -> RegistryClient:
         """The Registry, once it has the reports that usage reporters hold."""
-        flush_reporters(_REPORTS_SECS)
+        flush_reporters(REPORTS_SECS)
         return self._registry
 
     @property
@@ -90,7 +89,7 @@ class InlineTasks:
     @property
     def failed(self) -> list[Failure]:
         """The tasks that failed; a test that does not look at them fails itself."""
-        flush_reporters(_REPORTS_SECS)
+        flush_reporters(REPORTS_SECS)
         self._looked = True
         return list(self._failed)
 
@@ -172,7 +171,7 @@ def inline() -> Generator[InlineTasks]:
                     yield services
                 finally:
                     with suppress(OperationalError):
-                        flush_reporters(_REPORTS_SECS)  # else they would run in the next test
+                        flush_reporters(REPORTS_SECS)  # else they would run in the next test
         finally:
             signals.task_failure.disconnect(services.note)
 

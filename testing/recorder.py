@@ -16,9 +16,7 @@ from ..tasks.app import app
 from ..tasks.base import broker
 from ..tasks.usage import flush_reporters
 from .sent_tasks import SentTasks
-from .takeover import takeover
-
-_REPORTS_SECS = 10.0
+from .takeover import REPORTS_SECS, takeover
 
 _PlainChannel: Any = virtual.Channel  # what is overridden here is not in the stubs
 _PlainBackend: Any = BaseBackend
@@ -111,6 +109,6 @@ def recording() -> Generator[SentTasks]:
             yield sent
         finally:
             with suppress(OperationalError):
-                flush_reporters(_REPORTS_SECS)  # else they would be the next test's
+                flush_reporters(REPORTS_SECS)  # else they would be the next test's
             here.amqp._producer_pool, here._backend_cache = before
             _Current.sent = None

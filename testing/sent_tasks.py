@@ -12,8 +12,7 @@ from ..tasks.usage import flush_reporters
 from ..tasks.usage_batch import track_usage_batch
 from ..tasks.usage_counts import ONE
 from .sent import Sent, call_text, signatures
-
-_REPORTS_SECS = 10.0  # for what usage reporters hold
+from .takeover import REPORTS_SECS
 
 
 class NoResult(AssertionError):
@@ -68,7 +67,7 @@ class SentTasks:
         name = None if task is None else name_of(task)
         if name is not None:
             _refuse_unknown(name, parameters)
-        flush_reporters(_REPORTS_SECS)
+        flush_reporters(REPORTS_SECS)
         self._looked = True
         with self._lock:
             return [one for one in self._all if name in (None, one.task) and one.matches(parameters)]
@@ -83,7 +82,7 @@ class SentTasks:
 
     def clear(self) -> None:
         """Forget what was sent so far; results stay."""
-        flush_reporters(_REPORTS_SECS)
+        flush_reporters(REPORTS_SECS)
         with self._lock:
             self._all.clear()
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from ..tasks.app import app
 
+REPORTS_SECS = 10.0  # for usage reporters to send what they hold, before a test looks or ends
+
 
 class _Taken:
     by = ""
