@@ -16,12 +16,11 @@ from ....delivery import DeadLetters
 from ....delivery.dead_letters.chords import part_of
 from ....delivery.dead_letters.replay import NotReplayable
 from ....delivery.dead_letters.store import Entry
-from ....delivery.redaction import safe_text
 from ...dead.letters import LEAVES_IT, purged, read_entry
 from ...dead.replaying import Replay, replay_of
 from ...target import Target
 from ...threads import Busy, Shared
-from .reading import problem_of
+from .reading import why_it_broke_off
 
 MOST_LEFT = 100  # of the letters that are left, those whose reasons are kept
 _MOST_KEPT = 4  # selections in memory: one of 100,000 letters takes about 20 MB
@@ -100,7 +99,7 @@ class Bulk:
         try:
             chosen = self.wish.choose(self._target.delivery.dead_letters)
         except Exception as error:  # noqa: BLE001  the page says what went wrong
-            self._end(_said(error))
+            self._end(why_it_broke_off(error))
             return
         self.groups = [(one.title, len(one.entries)) for one in chosen]
         self._entries = [entry for one in chosen for entry in one.entries]
@@ -112,7 +111,7 @@ class Bulk:
         try:
             self._do_all()
         except Exception as error:  # noqa: BLE001  the page says what went wrong
-            problem = _said(error)
+            problem = why_it_broke_off(error)
         if not problem and self._stopped.is_set() and self.done + self.left < self.count:
             problem = "Somebody stopped it."
         self._end(problem)
@@ -185,7 +184,3 @@ def _replayed(letters: DeadLetters, how: Replay, entry: Entry) -> str:
     if part_of(letter.payload) is not None:
         raise NotReplayable(_CHORD)
     return how.as_it_was(letter)
-
-
-def _said(error: Exception) -> str:
-    return problem_of(error) or f"It broke off: {safe_text(error)}"

@@ -14,13 +14,12 @@ from typing import Any, ClassVar, cast
 from tornado.web import HTTPError
 
 from ....clients.errors import InvalidConfig
-from ....delivery.redaction import safe_text
 from ....tasks.archival.preview import Candidate, candidates
 from ....tasks.archival.row_faults import RowFaults
 from ...terminal.wording import counted
 from ...threads import Shared
 from .page import Page
-from .reading import ended, problem_of
+from .reading import ended, why_it_broke_off
 from .tables import Table
 
 LIMIT_SECS = 30.0
@@ -59,7 +58,7 @@ class DryRun:
         except InvalidConfig as error:
             self.problem = f"{_NO_SETTINGS}\n{error}"
         except Exception as error:  # noqa: BLE001  the page says what went wrong
-            self.problem = problem_of(error) or f"It broke off: {safe_text(error)}"
+            self.problem = why_it_broke_off(error)
 
 
 class DryRunPage(Page):

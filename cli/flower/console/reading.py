@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from ....delivery.connections.replies import spoken, state_of
+from ....delivery.redaction import safe_text
 from ...threads import Busy, Threads
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ T = TypeVar("T")
 LIMIT_SECS = 2.5
 _HANGS_SECS = 1.0  # who asks the same after so long waits for the first one's answer, and starts no other thread
 _MOST_KEPT = 50
+_BUSY = "Too many calls of Redis have no answer yet. Look again in half a minute."
 
 
 class NoAnswer(Exception):
@@ -79,9 +81,6 @@ class Reader:
             self._kept.popitem(last=False)
 
 
-_BUSY = "Too many calls of Redis have no answer yet. Look again in half a minute."
-
-
 async def ended(running: "Future[Any]", secs: float) -> bool:
     """Wait so long; whether the result is there."""
     waiter = asyncio.wrap_future(running)
@@ -93,6 +92,11 @@ async def ended(running: "Future[Any]", secs: float) -> bool:
 def problem_of(error: BaseException) -> str | None:
     """What to say of an error of Redis; None of any other."""
     return None if state_of(error) is None else f"Redis does not serve this ({spoken(error)})."
+
+
+def why_it_broke_off(error: Exception) -> str:
+    """What a page says of an error that ended work in a thread, whatever it is; without content."""
+    return problem_of(error) or f"It broke off: {safe_text(error)}"
 
 
 async def _result(running: "Future[T]") -> T:
