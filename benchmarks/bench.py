@@ -1,6 +1,6 @@
 """`make bench`: measure ours and the peers side by side, judge the goals, and write docs/benchmarks.md.
 
-`python benchmarks/bench.py [PART …] [--json]`. A part that is run writes its section anew; the others stay. The first
+`python benchmarks/bench.py [PART …] [--json]`. A part that is run writes its section again; the others stay. The first
 word of a name runs every part that begins with it: `drain`, `whole`.
 """
 

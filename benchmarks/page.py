@@ -1,6 +1,6 @@
 """docs/benchmarks.md and docs/benchmarks.json: what the last run of each part found.
 
-`python benchmarks/page.py` writes the page anew from the data.
+`python benchmarks/page.py` writes the page again from the data.
 """
 
 import json

@@ -182,7 +182,7 @@ class NotArchivable(IntegrationError):
 
 
 class NothingToArchive(NotArchivable):
-    """The session has no conversation: there is nothing to archive, and nothing to mend."""
+    """The session has no conversation: there is nothing to archive, and nothing to repair."""
 
 
 class WentOn(NotArchivable):

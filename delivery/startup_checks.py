@@ -1,4 +1,4 @@
-"""Checks at a worker's start: a setup that would lose tasks is refused, and the message says how to mend it."""
+"""Checks at a worker's start: a setup that would lose tasks is refused, and the message says how to fix it."""
 
 import logging
 import sys
@@ -85,7 +85,7 @@ def _breakers(found: Installed) -> Iterator[str]:
             continue
         except Exception as error:  # noqa: BLE001  the application's own function
             yield (
-                f"There is no breaker for {service} ({name_of(error)}): its queues could not be held. Mend the "
+                f"There is no breaker for {service} ({name_of(error)}): its queues could not be held. Fix the "
                 "function that install was given as breaker."
             )
             continue

@@ -1,4 +1,4 @@
-"""The connections of one process: made when first used, and made anew in a forked child."""
+"""The connections of one process: made when first used, and made again in a forked child."""
 
 import os
 from collections.abc import Callable, Generator
@@ -116,7 +116,7 @@ _MADE: tuple[Callable[[], Any], ...] = (config, redis, registry, vault, memory_g
 
 
 def forget() -> None:
-    """Make every connection anew when it is next used."""
+    """Make every connection again when it is next used."""
     for made in _MADE:
         made.cache_clear()  # type: ignore[attr-defined]  # pyright: ignore
 

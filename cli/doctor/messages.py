@@ -85,7 +85,7 @@ def check_stores(target: Target) -> Iterator[Finding]:
     for group in letters.gave_way():
         found = f"{group.gave_way} of {group.title} were dropped because a bound was reached"
         bounds = " or ".join(names[3:] if group.reason in JUNK else names[:2])
-        fix = f"Raise {bounds}, or mend the cause. To count from zero: {target.mgw('dead purge --all')}"
+        fix = f"Raise {bounds}, or fix the cause. To count from zero: {target.mgw('dead purge --all')}"
         yield Finding("dead letters lost", State.WARNING, found, fix)
 
 

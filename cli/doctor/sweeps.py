@@ -27,4 +27,4 @@ def _listing(faults: RowFaults, fix: str) -> Finding:
     unreadable = counted(faults.unreadable, "row")
     unknown = counted(faults.unknown_statuses, "session")
     found = f"{unreadable} skipped, {unknown} of unknown status" if faults else "every row could be used"
-    return judged("registry: listing", not faults, found, f"{fix}; mend them in the Registry", State.WARNING)
+    return judged("registry: listing", not faults, found, f"{fix}; repair them in the Registry", State.WARNING)

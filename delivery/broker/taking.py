@@ -144,7 +144,7 @@ class Taker(Sender):
         """Read the response to a command that asks for messages."""
         try:
             found = self.client.parse_response(self.client.connection, command, **options)
-        except NoScriptError:  # the server is another one, or was started anew
+        except NoScriptError:  # the server is another one, or was started again
             self._take_is_known = False
             raise Empty from None
         except self.connection_errors:

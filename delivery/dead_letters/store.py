@@ -270,7 +270,7 @@ class DeadLetters:
             return int(pipe.execute()[0])
 
     def forget_losses(self, task_id: str) -> None:
-        """Start the count of a task anew: it ended in an orderly way."""
+        """Start the count of a task again: it ended in an orderly way."""
         self._redis.delete(self._names.losses(task_id))
 
     def _trim(self, pot: Pot, newest: str = "") -> None:

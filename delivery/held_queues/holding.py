@@ -219,7 +219,7 @@ class HoldQueues(bootsteps.StartStopStep):
         while not self._stopped.wait(self._pause_secs):
             failed = self._lead(holds, steps)
             if failed and failed != said:  # once an outage, not once a second
-                logger.warning("Queues stay held or free as they are until Redis is mended (%s)", failed)
+                logger.warning("Queues stay held or free as they are until Redis works again (%s)", failed)
             said = failed
         if probes:
             probes.stop()

@@ -45,7 +45,7 @@ class UnreadableSession(Exception):
     def reason(self) -> str:
         """What is wrong, and what to do."""
         columns = ", ".join(self.columns)
-        return f"the stored session cannot be read ({columns}); mend its row, restore a backup, or delete the session"
+        return f"the stored session cannot be read ({columns}); repair its row, restore a backup, or delete the session"
 
 
 def invalid(reason: str) -> Refused:

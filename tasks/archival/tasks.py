@@ -117,7 +117,7 @@ def archive_sessions(self: Any, session_ids: list[str]) -> ArchivedByHandDict:
     """Archive these sessions now; returns the archive id of each, or why it was not archived."""
     found = _archived_by_hand(self, session_ids, ["manual", "batch"])
     others = f"{len(found['archived'])} archived"
-    tell_failed("session", found["failed"], others, "The task's result names each; archive them again once mended")
+    tell_failed("session", found["failed"], others, "The task's result names each; archive them again once repaired")
     return found
 
 

@@ -73,7 +73,7 @@ def _listed_on(state: Taken, running: Sweep, page: Page, cursor: Cursor, size: i
     is_repeat = following is not None and following.listed == cursor.listed
     faults = RowFaults() if is_repeat else RowFaults.of(listing.sessions, cursor.listed)
     new = [one for one in state.untaken(running.sweep_id, due) if one not in page.carried]
-    # Those in hand may leave the listing before its next page is read, and as many move up, whatever its total says.
+    # Those in flight may leave the listing before its next page is read, and as many move up, whatever its total says.
     least = page.listed + rows + len(due) - len(new) if following else 0
     return replace(
         page,

@@ -143,7 +143,7 @@ def test_an_outage_of_redis_is_said_once_about_held_queues(fleet: Fleet, broker:
     connected = said("Connected to redis")
     broker.stop()
     until(lambda: said("Cannot connect to redis") >= 2)
-    until(lambda: said("Queues stay held or free as they are until Redis is mended"))
+    until(lambda: said("Queues stay held or free as they are until Redis works again"))
     broker.start()
     until(lambda: said("Connected to redis") > connected)
-    assert said("Queues stay held or free as they are until Redis is mended") == 1
+    assert said("Queues stay held or free as they are until Redis works again") == 1

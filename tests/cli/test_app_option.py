@@ -195,7 +195,7 @@ def test_what_gave_way_to_a_bound_is_said_until_all_is_purged(shop: Shop, put: C
     lost = ("warning", f"3 of {group} were dropped because a bound was reached")
     assert examined(shop, 1)["dead letters lost"] == lost
     fixes = {one["check"]: one["fix"] for one in shop.read("doctor", "--app", "shop:app", code=1)["findings"]}
-    assert fixes["dead letters lost"].startswith("Raise most or most_bytes, or mend")
+    assert fixes["dead letters lost"].startswith("Raise most or most_bytes, or fix")
     shop.run("dead", "--app", "shop:app", "purge", "--all", "--yes")
     assert "Dropped" not in shop.run(*LIST).stderr
     assert "dead letters lost" not in examined(shop, 1)

@@ -108,7 +108,7 @@ def test_a_registry_that_loses_and_gains_batches(fleet: Callable[..., Fleet], ro
     one = row(
         "a Registry that takes no batches, then does (an upgrade), then does not (a rollback), under load",
         "each report counted once, and no letter",
-        "the route is hidden and shown by a proxy while reports wait; workers start anew for the upgrade",
+        "the route is hidden and shown by a proxy while reports wait; workers start again for the upgrade",
         48,
     )
     these = without_batches(fleet())

@@ -131,8 +131,8 @@ def test_a_listing_with_broken_rows(fleet: Callable[..., Fleet], row: Callable[.
 def test_a_registry_with_broken_rows_of_its_own(fleet: Callable[..., Fleet], row: Callable[..., Row]) -> None:
     one = row(
         "our Registry with rows in its database that it cannot read",
-        "the others are archived; the sweep counts these; once they are mended the next sweep archives them",
-        "metadata that is no JSON, or no object, and a model id that is no text; then mended and swept again",
+        "the others are archived; the sweep counts these; once they are repaired the next sweep archives them",
+        "metadata that is no JSON, or no object, and a model id that is no text; then repaired and swept again",
         38.5,
     )
     breaks_stored_rows(fleet(), one)

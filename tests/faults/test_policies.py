@@ -60,7 +60,7 @@ def test_a_vault_that_loses_and_gains_policies(fleet: Callable[..., Fleet], row:
     one = row(
         "a Vault that takes no policy with an archive, then does (an upgrade), then does not (a rollback), under load",
         "each session archived once, under its policy, and marked",
-        "a proxy refuses the field and hides it in /health, in turns, during a sweep; workers start anew to upgrade",
+        "a proxy refuses the field and hides it in /health, in turns, during a sweep; workers start again to upgrade",
         49,
     )
     these = fleet(ARCHIVAL_BATCH_SIZE="5", ARCHIVAL_MOST_BATCHES="1")

@@ -92,7 +92,7 @@ def stops_a_worker(fleet: Fleet, row: Row, off: str = "") -> None:
     time.sleep(max(0, STOPPED_SECS - (time.monotonic() - since)))
     fleet.report_usage(200)
     os.killpg(stopped.process.pid, signal.SIGCONT)
-    time.sleep(5)  # what it had in hand when it was stopped comes to its end
+    time.sleep(5)  # what it had in flight when it was stopped comes to its end
     row.judge(fleet)
     row.demand(stopped.is_alive, "the worker did not live on")
 
@@ -165,7 +165,7 @@ def asked_to_go(fleet: Fleet, row: Row, off: str = "") -> None:
 
 
 def held_by(fleet: Fleet, gone: Child) -> set[bytes]:
-    """What is in hand right after a worker went: nothing of it may be its own, and nobody else is ready yet."""
+    """What is in flight right after a worker went: nothing of it may be its own, and nobody else is ready yet."""
     return set() if sum(map(is_ready, fleet.workers)) else fleet.in_hand()
 
 

@@ -57,7 +57,7 @@ def _rewrite_script(part: str, other: str) -> None:
 
 
 def without_lease() -> None:
-    """Work in hand is never renewed."""
+    """Work in flight is never renewed."""
     _replace(Lease, "_renew", lambda self: None)
 
 

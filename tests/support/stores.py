@@ -32,7 +32,7 @@ def store_for(stack: Stack, folder: Path) -> Generator[Store | None]:
 
 
 def lose(store: Store) -> None:
-    """Let the server that has the messages end, and another one, or itself anew, take over."""
+    """Let the server that has the messages end, and another one, or itself again, take over."""
     match store:
         case Watched():
             store.lose_primary()

@@ -123,7 +123,7 @@ class Page(BaseHandler):
         logger.info("%s: %s %s: %s", self.user, action, facts["on"], outcome, extra=facts)
 
     def back(self, path: str, said: str = "") -> None:
-        """After an action: let the browser get a page anew, so that a reload repeats nothing."""
+        """After an action: let the browser get a page again, so that a reload repeats nothing."""
         self.redirect(f"{path}?said={said}" if said else path, status=HTTPStatus.SEE_OTHER)
 
     def show(self, template: str, title: str, reading: "Reading[Any] | None" = None, **values: Any) -> None:

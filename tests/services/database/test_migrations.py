@@ -25,7 +25,7 @@ from support import forked
 NAMES = list(DATABASES)
 HEAD = Migrations("sqlite://", DATABASES["registry"].tables)._wanted()
 LATER = "registry_9999"
-SECOND = f'''"""The revision of a later release, which makes a table anew on SQLite."""
+SECOND = f'''"""The revision of a later release, which makes a table again on SQLite."""
 import sqlalchemy as sa
 from alembic import op
 

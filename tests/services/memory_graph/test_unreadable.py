@@ -67,7 +67,7 @@ def test_a_session_whose_metadata_cannot_be_read_is_listed_without_it(service, s
         assert (found[1].created_at, found[1].is_active) == (broken.created_at, True)
     [line] = told_of(service, broken.id)
     assert line["columns"] == ["details"]
-    assert "mend its row" in line["reason"]
+    assert "repair its row" in line["reason"]
     assert "canary" not in service.logged()
 
 
