@@ -19,7 +19,7 @@ from .config import RegistryConfig, RetryPolicy, VaultConfig
 from .errors import ConnectionError, IntegrationError, Refused, TransientError, UncertainOutcome
 from .request_log import log_request
 from .responses import confirmed, load, refuse, request_id_of
-from .retry import again
+from .retry import with_retries
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -126,7 +126,7 @@ class ServiceClient(Closing):
         longest_wait_secs = self._settings.timeout_secs
         try:
             attempt = partial(self._guarded, call, key, returns)
-            return again(self._retry, longest_wait_secs, attempt, lambda: call.repeatable)
+            return with_retries(self._retry, longest_wait_secs, attempt, lambda: call.repeatable)
         except _MayCountTwice as error:
             raise UncertainOutcome(str(error), self.service, call.operation, keys_believed=True) from error
         except TransientError as error:

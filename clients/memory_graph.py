@@ -23,7 +23,7 @@ from .http import USER_AGENT
 from .memory_graph_pages import PAGE_SIZE, SERVICE, about_session, all_nodes, asks_for_all, whole_conversation
 from .memory_graph_status import MAX_MESSAGE_BYTES, error_of
 from .request_log import log_request
-from .retry import ONCE, again
+from .retry import ONCE, with_retries
 
 T = TypeVar("T")
 
@@ -212,7 +212,7 @@ class MemoryGraphClient(Closing):
         guarded: Callable[[], Any] = lambda: self._breaker.call(  # noqa: E731
             attempt, operation, lambda: _identity(request), is_health_check=operation == "Health"
         )
-        return again(policy or self._retry, self.config.timeout_secs, guarded)
+        return with_retries(policy or self._retry, self.config.timeout_secs, guarded)
 
     def _attempt(self, operation: str, request: Any, timeout_secs: float) -> Any:
         method = getattr(self._stub, operation)

@@ -19,7 +19,7 @@ def always() -> bool:
     return True
 
 
-def again(
+def with_retries(
     policy: RetryPolicy, longest_wait_secs: float, attempt: Callable[[], T], repeatable: Callable[[], bool] = always
 ) -> T:
     """Call `attempt` until it succeeds or the policy ends, and raise the last error.
