@@ -21,6 +21,7 @@ from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters
 from redis import Redis
 from redis.exceptions import RedisError
+from support.forked import ForkedChildren
 from support.our_app import KEYS
 
 from .effects import Effects
@@ -32,6 +33,10 @@ REGISTRY, VAULT, ARCHIVAL, HEALTH = (f"memory_graph.{name}" for name in ("regist
 QUEUES = (REGISTRY, VAULT, ARCHIVAL, HEALTH)
 TIMEOUT_SECS = 5  # the visibility timeout, unless a row says otherwise
 SETTINGS = {"ARCHIVAL_BATCH_SIZE": "20", "VISIBILITY_TIMEOUT_SECS": str(TIMEOUT_SECS), "HEALTH_PROBES_ENABLED": "false"}
+
+
+# The matrix breaks programs that were started as anybody starts them; a test of `make test` spares their imports.
+PROGRAMS: type[Children] = Children if os.environ.get("CHAOS") else ForkedChildren
 
 
 def until(holds: Callable[[], object], secs: float, what: str) -> None:
@@ -247,7 +252,7 @@ def running_fleet(
         _move_databases(home, disk)
     if broker_disk is not None:
         (home / "broker").symlink_to(broker_disk)
-    with Children(home / "logs", grace_secs=3) as children, ExitStack() as exits:
+    with PROGRAMS(home / "logs", grace_secs=3) as children, ExitStack() as exits:
         stack = Stack(children, home, {**SETTINGS, **settings})
         stack.start_services()
         fleet = Fleet(stack, sessions, exits)

@@ -31,4 +31,4 @@ def test_the_node_example_prints_what_its_comments_say(node: Callable[..., str])
 def test_plain_celery_sends_without_a_part_of_our_package(stack: Embedded) -> None:
     (program,) = [block for block in blocks("python") if "import Celery" in block]
     check = "\nimport sys\nassert not [name for name in sys.modules if name.startswith('memory_graph')]\n"
-    assert stack.run("-c", program + check) == "3\n"
+    assert stack.program(program + check) == "3\n"
