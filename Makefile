@@ -19,7 +19,7 @@ help:
 	@echo 'make coverage     all tests, and which lines and branches they reach, child processes included'
 	@echo 'make test-under-load  all tests three times beside eight busy loops (LOAD=8 ROUNDS=3)'
 	@echo 'make format       let ruff format the code'
-	@echo 'make chaos        break everything on purpose, and write docs/faults.md (half an hour)'
+	@echo 'make chaos        break everything on purpose, and write docs/faults.md (half an hour; ARGS="--on sentinel")'
 	@echo 'make chaos-proof  switch each mechanism off, and see that the matrix notices'
 	@echo 'make fleet        a fleet on machines that are network namespaces, broken and upgraded under load (root; ARGS="--json")'
 	@echo 'make integration  client tests against REGISTRY_URL and VAULT_URL'
@@ -131,7 +131,7 @@ coverage: $(STAMP)
 		print(totals["excluded_lines"], "lines are excluded.")'
 
 chaos: $(STAMP)
-	$(BIN)/python tests/faults/chaos.py
+	$(BIN)/python tests/faults/chaos.py $(ARGS)
 
 chaos-proof: $(STAMP)
 	$(BIN)/python tests/faults/chaos.py --proof

@@ -17,6 +17,10 @@ sys.path.insert(0, str(HERE))
 
 import support.servers  # noqa: E402, F401  before our app is imported: it reads the environment
 
+# Where this is set, each of several hundred programs would compile all of our modules again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that starts the tests in its background sets it so,
     signal.signal(signal.SIGINT, signal.default_int_handler)  # and what a test starts would never notice Ctrl-C
 
@@ -70,6 +74,12 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the longest lanes first."""
     items.sort(key=lambda item: place_of(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collections of garbage below what was imported and collected: it lives to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

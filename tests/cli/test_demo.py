@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from redis import Redis
+from support.forked import mgw
 from support.our_app import KEYS
 from support.waiting import LONGEST_SECS, until
 
@@ -94,8 +95,8 @@ def test_a_calm_demo_breaks_nothing_and_tells_the_journey_of_one_conversation_in
     assert "\n16 archived, 0 lost, 0 duplicated\n" in printed
 
 
-def test_work_of_the_killed_worker_that_never_comes_back_fails_the_demo(tagged, private):
-    with tagged.start(*MGW, "demo") as demo:
+def test_work_of_the_killed_worker_that_never_comes_back_fails_the_demo(tagged, private, odd_file):
+    with tagged.start(*MGW, "demo", "--conversations", odd_file) as demo:
         told = []
         for line in demo.stdout:
             told.append(line)
@@ -116,8 +117,8 @@ def forget_in_flight(private):
 
 
 @pytest.fixture
-def running_demo(tagged, private):
-    with tagged.start(*MGW, "demo", stdout=subprocess.DEVNULL) as demo:
+def running_demo(tagged, private, odd_file):
+    with tagged.start(*MGW, "demo", "--conversations", odd_file, stdout=subprocess.DEVNULL) as demo:
         until(lambda: any("producer" in command for command in tagged.alive().values()))
         assert any("valkey" in command or "redis" in command for command in tagged.alive().values())
         yield demo
@@ -139,7 +140,13 @@ def test_a_demo_whose_watcher_was_killed_still_cleans_up(tagged, private, runnin
     assert list(private.iterdir()) == []
 
 
-def test_ctrl_c_ends_a_demo_in_order(tagged, private, running_demo):
+def test_secrets_are_in_the_owners_directory_and_on_no_command_line_and_ctrl_c_ends_all_in_order(
+    tagged, private, running_demo
+):
+    [directory] = private.iterdir()
+    password = (directory / "broker" / "valkey.conf").read_text().partition("requirepass ")[2].split()[0]
+    assert not [command for command in tagged.alive().values() if password in command]
+    assert directory.stat().st_mode & 0o777 == 0o700
     os.killpg(running_demo.pid, signal.SIGINT)
     assert running_demo.wait(LONGEST_SECS) == 130
     assert tagged.all_gone(), tagged.alive()
@@ -153,13 +160,6 @@ def test_a_part_that_dies_ends_the_demo_with_its_last_words(tagged, private, run
     assert "The vault was killed by SIGKILL" in running_demo.stderr.read()
     [logs] = private.iterdir()
     assert (logs / "vault.log").exists()
-
-
-def test_secrets_are_in_the_owners_directory_and_on_no_command_line(tagged, private, running_demo):
-    [directory] = private.iterdir()
-    password = (directory / "broker" / "valkey.conf").read_text().partition("requirepass ")[2].split()[0]
-    assert not [command for command in tagged.alive().values() if password in command]
-    assert directory.stat().st_mode & 0o777 == 0o700
 
 
 @contextmanager
@@ -178,17 +178,13 @@ def shell(command):
     ).stdout
 
 
-def test_what_dev_prints_to_enqueue_works_as_it_is_and_its_data_lasts(tagged, tmp_path):
+def test_what_dev_prints_to_enqueue_works_as_it_is_its_data_lasts_and_a_second_stack_there_is_refused(tagged, tmp_path):
     directory = tmp_path / f"it's in {tagged.tag}"
     with dev(tagged, directory) as enqueue:
         assert "hello-1" in shell(enqueue)
     with dev(tagged, directory) as enqueue:
         environ = enqueue.partition("&&")[0]
         assert "hello-1" in shell(f"{environ} && {shlex.join([sys.executable, '-c', ASK])}")
-
-
-def test_a_second_stack_in_the_same_directory_is_refused(tagged, tmp_path):
-    with dev(tagged, tmp_path):
-        second = subprocess.run([sys.executable, *MGW, "dev", "--data", tmp_path], capture_output=True, text=True)
+        second = mgw("dev", "--data", str(directory), environ=os.environ)
     assert second.returncode == 2
     assert "Another stack runs" in second.stderr

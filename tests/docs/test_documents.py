@@ -22,6 +22,7 @@ from memory_graph_workers.schemas.settings import Settings
 from memory_graph_workers.services.vault.keys import new_key
 from sqlalchemy import NullPool, create_engine
 from support.embedded import Embedded, finished
+from support.forked import mgw
 from support.waiting import LONGEST_SECS, until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -62,14 +63,14 @@ def ids(stack: Embedded) -> dict[str, str]:
     """A sweep and a dead letter, for commands that ask for one."""
     for session in list(stack.registry.iter_sessions()):  # those of the documents are in no graph
         stack.registry.delete_session(session.session_id)
-    sweep = json.loads(stack.run("-m", "memory_graph_workers.cli", "sweep", "--now", "--json"))
+    sweep = json.loads(stack.mgw("sweep", "--now", "--json"))
     code = "from memory_graph_workers.tasks.registry import get_session as t; t.delay('none').get(propagate=False)"
-    stack.run("-c", code)
+    stack.program(code)
     return {"SWEEP_ID": sweep["sweep_id"], "LETTER_ID": letters(stack)[0]["id"]}
 
 
 def letters(stack: Embedded) -> list[dict[str, str]]:
-    return json.loads(stack.run("-m", "memory_graph_workers.cli", "dead", "list", "--all", "--json"))["letters"]
+    return json.loads(stack.mgw("dead", "list", "--all", "--json"))["letters"]
 
 
 def test_the_tables_say_what_the_code_says() -> None:
@@ -122,7 +123,7 @@ def test_every_error_that_a_service_answers_with_is_explained() -> None:
 
 @pytest.mark.parametrize("place", PROGRAMS)
 def test_a_program_of_the_documents_runs_and_prints_what_its_comments_say(stack: Embedded, place: str) -> None:
-    printed = stack.run("-c", PROGRAMS[place]).splitlines()
+    printed = stack.program(PROGRAMS[place]).splitlines()
     promised = re.findall(r"print\(.*\)  # (.*)$", PROGRAMS[place], re.MULTILINE)
     assert len(printed) == len(promised)
     for line, promise in zip(printed, promised, strict=True):
@@ -140,7 +141,7 @@ def test_a_command_of_the_documents_works(stack: Embedded, ids: dict[str, str], 
     for name, value in ids.items():
         command = command.replace(name, value)
     words = command.split("#")[0].split()[1:]
-    assert stack.run("-m", "memory_graph_workers.cli", *words)
+    assert stack.mgw(*words)
 
 
 @pytest.mark.parametrize("command", VAULT)
@@ -150,17 +151,17 @@ def test_a_command_for_the_vault_works(command: str, tmp_path: Path) -> None:
         "VAULT_KEYS": "k",
         "VAULT_ENCRYPTION_KEYS": new_key(),
     }
-    mgw = [sys.executable, "-m", "memory_graph_workers.cli"]
-    finished([*mgw, "migrate", "vault"], os.environ | own, 0)
     words = re.split("[#>]", command.partition("mgw ")[2])[0].split()
-    finished([*mgw, *words], os.environ | own, 0)
+    for each in (["migrate", "vault"], words):
+        done = mgw(*each, environ=os.environ | own)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", MIGRATE)
 def test_a_command_for_the_tables_works(command: str, tmp_path: Path) -> None:
-    mgw = [sys.executable, "-m", "memory_graph_workers.cli", *command.split()[1:]]
     urls = {f"{name}_DATABASE_URL": f"sqlite:///{tmp_path}/{name}.db" for name in ("REGISTRY", "VAULT", "MEMORY_GRAPH")}
-    finished(mgw, os.environ | urls, 1 if "--check" in command else 0)
+    done = mgw(*command.split()[1:], environ=os.environ | urls)
+    assert done.returncode == (1 if "--check" in command else 0), done.stderr
 
 
 @pytest.mark.parametrize("command", [*CELERY, *SERVE])
@@ -200,8 +201,8 @@ def test_the_audit_counts_what_is_in_the_vault_and_names_what_is_not(stack: Embe
         stack.registry.register_session(SessionRegistration(session_id, "gpt-4"))
         stack.registry.update_session_status(session_id, SessionStatus.COMPLETED)
     stack.registry.update_session_status(forged, SessionStatus.ARCHIVED)
-    stack.run("-m", "memory_graph_workers.cli", "sweep", "--now")
-    printed = stack.run("-c", audit + "print(kept, missing)")
+    stack.mgw("sweep", "--now")
+    printed = stack.program(audit + "print(kept, missing)")
     assert printed.splitlines() == ["missing 1, changed 0", "1 ['archived-by-nobody']"]
 
 
@@ -210,9 +211,9 @@ def test_a_relay_of_the_documents_starts_and_stops(stack: Embedded, command: str
     own = {"OUTBOX_DATABASE_URL": f"sqlite:///{tmp_path}/app.db"}
     outbox.create(create_engine(own["OUTBOX_DATABASE_URL"], poolclass=NullPool))
     log = tmp_path / "log"
-    mgw = [sys.executable, "-m", "memory_graph_workers.cli", *command.split()[1:]]
+    relay = [sys.executable, "-m", "memory_graph_workers.cli", *command.split()[1:]]
     with log.open("w") as output:
-        started = subprocess.Popen(mgw, env=stack.environ | own, stdout=output, stderr=output)
+        started = subprocess.Popen(relay, env=stack.environ | own, stdout=output, stderr=output)
     until(lambda: "Sending what comes" in log.read_text() or started.poll() is not None)
     started.send_signal(signal.SIGTERM)
     assert started.wait(LONGEST_SECS) == 0, log.read_text()

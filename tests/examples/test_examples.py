@@ -58,9 +58,9 @@ def test_the_scheduler_example_archives_what_is_due_and_leaves_sweeps_running(st
 
 
 def test_the_scheduler_example_leaves_sweeps_paused_where_they_were(stack: Embedded) -> None:
-    stack.run("-m", "memory_graph_workers.cli", "sweeps", "pause")
+    stack.mgw("sweeps", "pause")
     try:
         assert stack.example("scheduler").endswith("A sweep sent now: paused\n")
-        assert "paused" in stack.run("-m", "memory_graph_workers.cli", "sweeps", "list")
+        assert "paused" in stack.mgw("sweeps", "list")
     finally:
-        stack.run("-m", "memory_graph_workers.cli", "sweeps", "resume")
+        stack.mgw("sweeps", "resume")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,21 @@ def fallen(found: Iterable[dict[str, Any]]) -> list[str]:
     return [f"- {row['fault'] or row['off']}: {row['verdict']}" for row in found if row["verdict"] != "holds"]
 
 
+def summary(found: Collection[dict[str, Any]]) -> list[str]:
+    """The matrix in a few lines: how many rows held, and each that did not."""
+    fell = fallen(found)
+    effects = ", ".join(f"{sum(row[name] or 0 for row in found)} {name}" for name in ("lost", "twice"))
+    slowest = max(row["recovery_secs"] or 0.0 for row in found)
+    return [f"{len(found) - len(fell)} of {len(found)} rows hold: {effects}, the longest recovery {slowest} s.", *fell]
+
+
+def _part(proof: bool, on: str) -> tuple[str, str]:
+    """The part of the page that is written, and the target that writes it."""
+    if proof:
+        return "proof", "chaos-proof"
+    return ("matrix", "chaos") if on == "valkey" else (on, f'chaos ARGS="--on {on}"')
+
+
 def missing() -> list[str]:
     """What this machine lacks, and which rows are not made without it."""
     lacks = [f"{name}, for {rows}" for name, rows in PROGRAMS.items() if shutil.which(name) is None]
@@ -78,8 +93,10 @@ def missing() -> list[str]:
 def main() -> int:
     """Run the matrix, print its table and write it to the page."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--on", choices=["valkey", "sentinel"], default="valkey", help="who knows where Redis is")
     parser.add_argument("--proof", action="store_true", help="switch each mechanism off, and check that its row fails")
-    proof = parser.parse_args().proof
+    told = parser.parse_args()
+    proof, os.environ["ACCEPTANCE_ON"] = told.proof, told.on
     if not proof and (lacks := missing()):
         print("This machine lacks:", *lacks, sep="\n- ", flush=True)  # noqa: T201
     with tempfile.TemporaryDirectory(prefix="mgw-faults-") as folder:
@@ -87,8 +104,9 @@ def main() -> int:
         code = run(PROOF if proof else LANES, results)
         found = rows(results)
     lines = proof_table(found) if proof else matrix_table(found)
+    part, command = _part(told.proof, told.on)
     when = f"{os.cpu_count()} processors, {(time.monotonic() - since) / 60:.0f} minutes in all."
-    write_part(PAGE, "proof" if proof else "matrix", "chaos-proof" if proof else "chaos", [f"{when}", "", *lines])
+    write_part(PAGE, part, command, [when, "", *(lines if told.on == "valkey" else summary(found))])
     print("\n".join(lines))  # noqa: T201
     if not proof:
         print("", "Every row holds." if not (fell := fallen(found)) else "These rows did not hold:", *fell, sep="\n")  # noqa: T201

@@ -21,7 +21,11 @@ from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters
 from redis import Redis
 from redis.exceptions import RedisError
+from support.broker import answers
+from support.forked import ForkedChildren
 from support.our_app import KEYS
+from support.sentinels import address, sentinels
+from support.servers import ON
 
 from .effects import Effects
 from .proxy import Proxy
@@ -32,6 +36,10 @@ REGISTRY, VAULT, ARCHIVAL, HEALTH = (f"memory_graph.{name}" for name in ("regist
 QUEUES = (REGISTRY, VAULT, ARCHIVAL, HEALTH)
 TIMEOUT_SECS = 5  # the visibility timeout, unless a row says otherwise
 SETTINGS = {"ARCHIVAL_BATCH_SIZE": "20", "VISIBILITY_TIMEOUT_SECS": str(TIMEOUT_SECS), "HEALTH_PROBES_ENABLED": "false"}
+
+
+# The matrix breaks programs that were started as anybody starts them; a test of `make test` spares their imports.
+PROGRAMS: type[Children] = Children if os.environ.get("CHAOS") else ForkedChildren
 
 
 def until(holds: Callable[[], object], secs: float, what: str) -> None:
@@ -55,7 +63,8 @@ class Fleet:
             "VAULT_URL": f"http://{LOOPBACK}:{self.vault.port}",
         }
         self._exits = exits
-        self.use_redis(stack.environ["REDIS_URL"])
+        self.redis_url = stack.environ["REDIS_URL"]  # of the server itself, whoever is asked for it
+        self.use_redis(self.redis_url)
         self.workers: list[Child] = []
         self.reports: list[int] = []
         self.sweep_id = ""
@@ -110,6 +119,14 @@ class Fleet:
         self.stack.children.stop(old.child)
         self.stack._running[name] = launch(self.stack.children, old.server, old.port)
         wait_ready(self.part(name))
+
+    def watch_redis(self, home: Path) -> None:
+        """Let three sentinels watch the broker, and every program that starts from now on ask them for it."""
+        asked = sentinels(home, self.stack.port("broker"), self.stack.keys.broker)
+        for one in asked:
+            self._exits.callback(one.stop)
+            until(lambda one=one: answers(one.redis), 60, "a sentinel serves")
+        self.stack.environ["REDIS_URL"] = address(asked, self.stack.keys.broker)
 
     # The work
 
@@ -235,11 +252,13 @@ def running_fleet(
     *,
     disk: Path | None = None,
     broker_disk: Path | None = None,
+    watched: bool = ON == "sentinel",
     **settings: str,
 ) -> Generator[Fleet]:
     """A fleet without workers yet, over a copy of the template; all of it ends with the block.
 
-    The databases of Registry and Vault lie on `disk`, where one is given, and Redis' files on `broker_disk`.
+    The databases of Registry and Vault lie on `disk`, where one is given, and Redis' files on `broker_disk`. A row that
+    makes a failover of its own says that no sentinels watch, which would undo it (`make chaos ARGS="--on sentinel"`).
     """
     (home / "logs").mkdir(parents=True)
     copy_template(template, home)
@@ -247,10 +266,12 @@ def running_fleet(
         _move_databases(home, disk)
     if broker_disk is not None:
         (home / "broker").symlink_to(broker_disk)
-    with Children(home / "logs", grace_secs=3) as children, ExitStack() as exits:
+    with PROGRAMS(home / "logs", grace_secs=3) as children, ExitStack() as exits:
         stack = Stack(children, home, {**SETTINGS, **settings})
         stack.start_services()
         fleet = Fleet(stack, sessions, exits)
+        if watched:
+            fleet.watch_redis(home)
         yield fleet
         for worker in fleet.workers:  # what they still do does not matter
             fleet.kill(worker)

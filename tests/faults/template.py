@@ -4,12 +4,12 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from memory_graph_workers.cli.stack.processes import Children
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
+from support.forked import ForkedChildren
 
 SESSIONS = 400
 AGE_SECS = 40 * 86_400.0
@@ -19,7 +19,7 @@ _SIDE_BY_SIDE = 4
 def make_template(home: Path) -> list[str]:
     """Fill `home` with databases, by the services' own interfaces; returns the sessions' ids."""
     (home / "logs").mkdir(parents=True)
-    with Children(home / "logs") as children:
+    with ForkedChildren(home / "logs") as children:
         stack = Stack(children, home, {})
         stack.start_services(registry_clock_offset_secs=-AGE_SECS)
         with (

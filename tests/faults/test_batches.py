@@ -17,6 +17,7 @@ from faults.proxy import answers, cuts_after, cuts_before, halves
 from memory_graph_workers.cli.stack.processes import Child
 from memory_graph_workers.clients.breaker import FAIL_MAX
 from memory_graph_workers.delivery.dead_letters.store import Reason
+from support.forked import mgw
 
 BATCH, TRACK = "registry.track_usage_batch", "memory_graph.registry.track_usage"
 USAGE, TOGETHER = "POST /api/v1/usage$", "POST /api/v1/usage/batch$"
@@ -268,8 +269,8 @@ def _demand_requests(row: Row, fleet: Fleet, often: dict[int, int]) -> None:
 
 
 def _replay(fleet: Fleet, letter_id: str) -> None:
-    command = [sys.executable, "-m", "memory_graph_workers.cli", "dead", "replay", letter_id, "--yes"]
-    subprocess.run(command, env=fleet.stack.child_environ(), check=True, capture_output=True, timeout=60)
+    done = mgw("dead", "replay", letter_id, "--yes", environ=fleet.stack.child_environ())
+    assert done.returncode == 0, done.stderr
 
 
 PRODUCER = """

@@ -84,7 +84,7 @@ def addresses(fleet: Fleet, host: str, exits: ExitStack) -> dict[str, str]:
     """The addresses of broker, proxies and graph, as somebody on another network has them."""
     found = {"ALLOW_INSECURE_HTTP": "true"}
     for name in PARTS:
-        url = urlsplit(fleet.stack.environ[name])
+        url = urlsplit(fleet.redis_url if name == "REDIS_URL" else fleet.stack.environ[name])
         there = exits.enter_context(Forwarder(url.port or 0, host))
         found[name] = url._replace(netloc=f"{url.netloc.rpartition('@')[0]}@{host}:{there.port}".lstrip("@")).geturl()
     found["NO_PROXY"] = found["no_proxy"] = host

@@ -88,7 +88,7 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
 @pytest.mark.parametrize("sender", SENDERS)
 def test_what_python_sends_follows_the_document(stack: Embedded, queues: Queues, sender: str) -> None:
     program, messages = SENDERS[sender]
-    stack.run("-c", program, REDIS_URL=queues.url)
+    stack.program(program, REDIS_URL=queues.url)
     found = queues.items()
     assert len(found) == messages
     for channel, item in found:
@@ -121,7 +121,7 @@ def test_a_chain_by_hand_goes_on_in_its_order(broker: Any, stack: Embedded) -> N
     first = {"registration": {"session_id": "c-1", "model_id": "gpt-4"}}
     program = BY_HAND.replace("track_usage", "register_session").replace("answer-4712", "register_session-c-1")
     program = re.sub(r"parameters = .*", f"parameters = {first!r}", program)
-    stack.run("-c", program.replace('"chain": None', f'"chain": {chain!r}'))
+    stack.program(program.replace('"chain": None', f'"chain": {chain!r}'))
     until(lambda: broker.get("celery-task-meta-get_session_usage-c-1"))
     assert json.loads(broker.get("celery-task-meta-get_session_usage-c-1"))["result"]["total_tokens"] == 3
 

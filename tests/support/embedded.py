@@ -1,16 +1,17 @@
 """One whole stack for a folder of tests, and programs that run against it."""
 
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from memory_graph_workers.cli.stack.directory import temporary_directory
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.clients.config import MemoryGraphConfig, RegistryConfig, VaultConfig
 from memory_graph_workers.clients.memory_graph import MemoryGraphClient
 from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.clients.vault import VaultClient
+from support import forked
 from support.waiting import LONGEST_SECS
 
 
@@ -27,12 +28,22 @@ class Embedded:
         for client in (self.registry, self.vault, self.graph):
             client.close()
 
-    def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
-        """Run a Python program to its end, and return what it printed."""
-        return finished([sys.executable, *arguments], {**self.environ, **environ}, code).stdout
+    def mgw(self, *arguments: str) -> str:
+        """Run `mgw` to its end, and return what it printed."""
+        return self._printed(forked.MGW, *arguments)
+
+    def program(self, code: str, **environ: str) -> str:
+        """Run a program to its end, and return what it printed."""
+        return self._printed(forked.CODE, code, **environ)
 
     def example(self, name: str) -> str:
-        return self.run("-m", f"memory_graph_workers.examples.{name}")
+        """Run one of the package's examples to its end, and return what it printed."""
+        return self._printed(f"memory_graph_workers.examples.{name}")
+
+    def _printed(self, module: str, *arguments: str, **environ: str) -> str:
+        done = forked.finished(module, arguments, {**self.environ, **environ})
+        assert done.returncode == 0, f"{done.args} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
 
 def finished(command: list[str], environ: Mapping[str, str], code: int) -> subprocess.CompletedProcess[str]:
@@ -43,12 +54,12 @@ def finished(command: list[str], environ: Mapping[str, str], code: int) -> subpr
 
 @contextmanager
 def embedded() -> Iterator[Embedded]:
-    with temporary_directory(keep_logs=False) as (directory, children):
-        stack = Stack(children, directory, {"ARCHIVAL_AFTER_DAYS": "0"})
-        stack.start_services()
-        stack.start_worker()
-        running = Embedded(stack)
-        try:
-            yield running
-        finally:
-            running.close()
+    with TemporaryDirectory() as home:
+        logs = Path(home) / "logs"
+        logs.mkdir()
+        with forked.ForkedChildren(logs) as children:
+            stack = Stack(children, Path(home), {"ARCHIVAL_AFTER_DAYS": "0"})
+            stack.start_services()
+            stack.start_worker()
+            with closing(Embedded(stack)) as running:
+                yield running

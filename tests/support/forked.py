@@ -1,4 +1,6 @@
-"""Celery, `mgw` and the services as real processes, forked from one that has imported them: each start saves a second.
+"""Celery, `mgw`, the services and programs on them as real processes, forked from one that has imported them.
+
+Each start saves a second.
 
 A program gets its environment, its folder and its streams after the fork, and nothing is imported before that reads the
 environment when it is imported.
@@ -23,6 +25,7 @@ from memory_graph_workers.cli.stack.processes import Children
 from support.waiting import LONGEST_SECS
 
 CELERY, MGW, SERVICES = "celery", "memory_graph_workers.cli", "memory_graph_workers.services"
+CODE = "-c"  # instead of a module: the first argument is the program
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload(
     [
@@ -41,7 +44,7 @@ _READS_ENVIRONMENT = "memory_graph_workers.tasks.app"
 
 
 class Forked:
-    """`python -m module` with arguments, in a process that leads a group; used as a `Popen` is."""
+    """`python -m module` or `python -c program`, in a process that leads a group; used as a `Popen` is."""
 
     def __init__(
         self, module: str, arguments: Sequence[str], environ: Mapping[str, str], folder: Path, streams: Sequence[Path]
@@ -107,7 +110,7 @@ class ForkedChildren(Children):
 
     def _launch(self, program: Sequence[str], environ: Mapping[str, str], log: Path) -> Any:
         if list(program[:2]) != [sys.executable, "-m"]:
-            return super()._launch(program, environ, log)
+            return super()._launch(program, environ, log)  # what runs it, or another program than Python
         return Forked(program[2], program[3:], environ, self.logs.parent, (Path(os.devnull), log, log))
 
 
@@ -121,7 +124,7 @@ def mgw(
 def finished(
     module: str, arguments: Sequence[str], environ: Mapping[str, str], cwd: Path | None = None, answer: str = ""
 ) -> CompletedProcess[str]:
-    """Run a module to its end, and return what it wrote."""
+    """Run a module, or a program in `CODE`, to its end, and return what it wrote."""
     with TemporaryDirectory() as folder:
         given, out, err = (Path(folder) / name for name in ("in", "out", "err"))
         given.write_text(answer)
@@ -142,9 +145,14 @@ def _run(module: str, arguments: list[str], environ: dict[str, str], folder: str
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
-    sys.argv, sys.path[0] = [module, *arguments], folder
+    sys.path[:1] = [folder, *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))]
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if module == CODE:
+            sys.argv = [CODE, *arguments[1:]]
+            exec(compile(arguments[0], "<string>", "exec"), {"__name__": "__main__"})
+        else:
+            sys.argv = [module, *arguments]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()  # which multiprocessing leaves out
 

@@ -39,6 +39,28 @@ class Server:
         self.process.wait(LONGEST_SECS)
 
 
+def sentinels(folder: Path, primary: int, password: str = "") -> list[Server]:
+    """Start three sentinels that watch a primary by its port."""
+    return [_sentinel(folder, number, primary, password) for number in range(3)]
+
+
+def address(asked: list[Server], password: str = "") -> str:
+    """What everybody is told who finds the primary through these sentinels."""
+    login = f":{password}@" if password else ""
+    return f"redis+sentinel://{login}{','.join(f'127.0.0.1:{one.port}' for one in asked)}/{PRIMARY}/0"
+
+
+def _sentinel(folder: Path, number: int, primary: int, password: str) -> Server:
+    config = folder / f"sentinel-{number}.conf"
+    config.write_text(
+        f"sentinel monitor {PRIMARY} 127.0.0.1 {primary} 2\n"
+        f"sentinel down-after-milliseconds {PRIMARY} {DOWN_AFTER_MS}\n"
+        f"sentinel failover-timeout {PRIMARY} 10000\n"
+        + (f"sentinel auth-pass {PRIMARY} {password}\n" if password else "")
+    )
+    return Server(folder / f"sentinel-{number}", free_port(), str(config), "--sentinel", "--bind", "127.0.0.1")
+
+
 class Watched:
     """The servers, and the address by which everybody finds the one that is the primary now."""
 
@@ -48,8 +70,8 @@ class Watched:
         self.servers = [Server(folder / "one", first, *data)]
         replicates = ("--replicaof", f"127.0.0.1 {first}")
         self.servers.append(Server(folder / "two", free_port(), *data, *replicates))
-        self.sentinels = [self._sentinel(folder, number, first) for number in range(3)]
-        self.url = f"redis+sentinel://{','.join(f'127.0.0.1:{asked.port}' for asked in self.sentinels)}/{PRIMARY}/0"
+        self.sentinels = sentinels(folder, first)
+        self.url = address(self.sentinels)
 
     def begin(self) -> None:
         """Wait until the sentinels know each other and the replica."""
@@ -57,15 +79,6 @@ class Watched:
         for asked in self.sentinels:  # they look around every ten seconds, unless told otherwise
             asked.redis.execute_command("SENTINEL DEBUG", "info-period", 1000, "publish-period", 300)
         until(self._is_watched)
-
-    def _sentinel(self, folder: Path, number: int, primary: int) -> Server:
-        config = folder / f"sentinel-{number}.conf"
-        config.write_text(
-            f"sentinel monitor {PRIMARY} 127.0.0.1 {primary} 2\n"
-            f"sentinel down-after-milliseconds {PRIMARY} {DOWN_AFTER_MS}\n"
-            f"sentinel failover-timeout {PRIMARY} 10000\n"
-        )
-        return Server(folder / f"sentinel-{number}", free_port(), str(config), "--sentinel", "--bind", "127.0.0.1")
 
     def _is_watched(self) -> bool:
         """Whether each sentinel knows the others and a replica that follows."""

@@ -10,8 +10,7 @@ from typing import Any
 
 from memory_graph_workers.cli.stack.ports import LOOPBACK, free_port, http_status
 from memory_graph_workers.cli.stack.stack import Stack
-from support.embedded import finished
-from support.forked import mgw
+from support.forked import CODE, finished, mgw
 from support.waiting import until
 
 REGISTERS = """
@@ -23,8 +22,8 @@ print(register_session.delay(session_id=sys.argv[1], model_id="acme/model:1").ge
 
 def registers(stack: Stack, session_id: str) -> bool:
     """Whether a producer of its own registers a session, and is told so."""
-    told = finished([sys.executable, "-c", REGISTERS, session_id], stack.child_environ(), 0)
-    return told.stdout.strip() == session_id
+    told = finished(CODE, [REGISTERS, session_id], stack.child_environ())
+    return (told.returncode, told.stdout.strip()) == (0, session_id)
 
 
 def says(stack: Stack, *arguments: str, code: int = 0) -> Any:

@@ -133,6 +133,7 @@ def in_one_line(text):
     return " ".join(text.split())
 
 
+@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True, scope="session")  # whichever it is
 def test_a_browser_shows_every_operation_and_asks_nobody_else(service, contract, tmp_path):
     with chromium(*needed(), tmp_path) as browser:
         browser.get(f"http://127.0.0.1:{service.port}/docs")

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from support.waiting import LONGEST_SECS, SOON_SECS, until
 
+pytestmark = pytest.mark.parametrize("new_database", ["sqlite"], indirect=True, scope="session")  # whichever it is
 NAMES = ["registry", "vault"]
 PATHS = {"registry": ("/api/v1/usage", "/api/v1/sessions"), "vault": ("/api/v1/archive", "/api/v1/archive/none")}
 LARGE = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 60000000\r\n\r\n"

@@ -19,7 +19,9 @@ from memory_graph_workers.clients.registry import RegistryClient
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from redis import Redis
+from support.forked import mgw
 from support.our_app import KEYS
+from support.waiting import LONGEST_SECS
 
 from .places import PAGES, TASK_PAGES, WORKER_PAGES, Events
 from .words import word
@@ -71,14 +73,16 @@ class Fleet:
 
     def produce(self, mode: str, *arguments: str) -> None:
         """Run the producer, and keep what it saw and logged."""
-        done = self._python(str(PRODUCER), mode, self.run, *arguments)
+        command = [sys.executable, str(PRODUCER), mode, self.run, *arguments]
+        environ = self.stack.child_environ()
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST_SECS)
         assert done.returncode == 0, done.stderr
         self.produced[mode] = json.loads(done.stdout)
         self.words |= self.produced[mode].pop("planted")
         self.said.append(done.stderr)
 
     def mgw(self, *arguments: str) -> str:
-        done = self._python("-m", "memory_graph_workers.cli", *arguments)
+        done = mgw(*arguments, environ=self.stack.child_environ())
         self.said.append(done.stdout + done.stderr)
         return done.stdout
 
@@ -92,10 +96,6 @@ class Fleet:
                 break
         newest = json.loads(self.mgw("sweeps", "list", "--json"))["sweeps"][0]
         self.mgw("sweeps", "show", newest["sweep_id"])
-
-    def _python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environ = self.stack.child_environ()
-        return subprocess.run([sys.executable, *arguments], env=environ, capture_output=True, text=True, timeout=240)
 
     def answers(self) -> dict[str, Any]:
         """What the producer was answered, by label."""
