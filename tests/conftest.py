@@ -37,6 +37,7 @@ LONGEST_FIRST = (
     "delivery",
     "monitoring",
     "docs",
+    "tutorial",
     "producers",
     "services",
     "outbox",

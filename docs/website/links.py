@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 _LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
-_UNREAD = re.compile(r"<p>[^<]*\n(- |\d+\. |\| )|\| --- \||^```", re.MULTILINE)
+_AS_IT_IS = re.compile(r"<(pre|script|style|svg)\b.*?</\1>", re.DOTALL)
+_UNREAD = re.compile(r"^(?:- |\* |1\. |\| |```).*", re.MULTILINE)
 _NOT_LOADED = {"canonical", "prev", "next", "alternate"}
 
 
@@ -43,7 +44,7 @@ def problems(site: Path) -> Iterator[str]:
                 yield f"{where} loads {url} from another host."
         for url in [*page.links, *page.loaded]:
             yield from (f"{where} links to {url}: {why}." for why in dead(url, path, site, pages))
-        if found := _UNREAD.search(path.read_text()):
+        if found := _UNREAD.search(_AS_IT_IS.sub("", path.read_text())):
             yield f"{where} shows Markdown as text at {found[0]!r}: put an empty line before it."
     for path in site.rglob("*.css"):
         for url in re.findall(r"(?:url\(|@import )[\"']?((?:https?:)?//[^\"')]+)", path.read_text()):

@@ -57,7 +57,8 @@ def copied(path: Path, copy: Path) -> list[Path]:
         return []
     text = path.read_text()
     write(copy, fitted(shortened(text) if path == RUNBOOK else text, path.parent))
-    return [path.parent / name for name, _ in LINK.findall(FENCE.sub("", text)) if name]
+    linked = [path.parent / name for name, _ in LINK.findall(FENCE.sub("", text)) if name]
+    return [one for one in linked if one.exists()]  # Zensical says which is not there, and where it is linked to
 
 
 def fitted(text: str, folder: Path) -> str:

@@ -70,8 +70,9 @@ def test_the_reference_shows_modules_that_there_are(module: str) -> None:
             "page.html loads https://elsewhere.example/a.js from",
         ),
         ('<img src="//elsewhere.example/a.png">', "page.html loads //elsewhere.example/a.png from another host."),
+        ("<p>Words:</p><pre><code>\n- one\n| --- |</code></pre>", None),
         ("<p>Words:\n- one\n- two</p>", "page.html shows Markdown as text"),
-        ("<p>| a | b |\n| --- | --- |</p>", "page.html shows Markdown as text"),
+        ("<p>Words:\n| a | b |\n| --- | --- |</p>", "page.html shows Markdown as text"),
     ],
 )
 def test_what_is_wrong_with_a_site_is_named(tmp_path: Path, body: str, problem: str | None) -> None:
