@@ -2,6 +2,7 @@
 BIN = .venv/bin
 STAMP = .venv/.installed
 BENCH_STAMP = .venv/.installed-bench
+DOCS_STAMP = .venv/.installed-docs
 PHOENIX = build/phoenix
 COMPARE = build/compare
 
@@ -36,6 +37,7 @@ help:
 	@echo 'make bench-growth   what calls touch among 1 M and 20 M usage reports, and what dropping a month costs'
 	@echo 'make tables       write the tables of the documents, and the dashboard of Grafana, anew'
 	@echo 'make guards       imports, wheel, register and schemas alone'
+	@echo 'make docs         build the site of the documents in build/site, and check its links'
 	@echo 'make build        the sdist and the wheel of what is committed, in dist/'
 	@echo 'make install-check  install that wheel into an empty environment, and run the demo with it'
 	@echo 'make release-check  whether version, tag (TAG=v1.2.3) and changelog agree'
@@ -168,6 +170,7 @@ constraints: $(STAMP)
 	mv constraints.new constraints.txt
 	$(LOCK) pyproject.toml --extra cli --extra graph --extra monitoring --extra services -q -o deploy/runtime.txt
 	$(LOCK) pyproject.toml --extra bench -q -o benchmarks/constraints.txt
+	$(LOCK) docs/website/requirements.in -q -o docs/website/constraints.txt
 	echo 'setuptools>=77' | $(LOCK) - -q -o deploy/build.txt
 	echo 'arize-phoenix[pg]>=20.26,<20.27' | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header -q -o benchmarks/constraints-phoenix.txt
@@ -239,7 +242,7 @@ bench-growth: $(STAMP)
 	@$(BIN)/python benchmarks/growth.py $(ARGS)
 
 # The frame around the code: what the hooks of git and the workflows call.
-.PHONY: guards tables build install-check release-check release-samples
+.PHONY: guards tables docs build install-check release-check release-samples
 
 guards: $(STAMP)
 	$(BIN)/pytest tests/guards $(ARGS)
@@ -247,6 +250,15 @@ guards: $(STAMP)
 tables: $(STAMP)
 	$(BIN)/python docs/tables.py
 	$(BIN)/python deploy/prometheus/dashboard.py
+
+# Once installed it needs no network, and neither do the pages.
+docs: $(DOCS_STAMP)
+	@$(BIN)/python docs/website/build.py
+
+$(DOCS_STAMP): docs/website/constraints.txt $(STAMP)
+	@echo 'Installing what builds the site into .venv …' >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r docs/website/constraints.txt
+	@touch $(DOCS_STAMP)
 
 # From git, because a build beside the sources ships what build/lib still holds of moved modules.
 build: $(STAMP)

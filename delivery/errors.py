@@ -7,13 +7,19 @@ from redis.exceptions import RedisError
 
 
 class InvalidConfig(Exception):
-    """An app cannot be given delivery as it is set up; the message says what is wrong, why, and what to change."""
+    """An app cannot be given delivery as it is set up.
+
+    Change what the message names; it says why.
+    """
 
     showable = True
 
 
 class UnfitMessage(ValueError):
-    """A message was not sent, because every worker would set it aside; the text names the part that is wrong."""
+    """A message was not sent, because every worker would set it aside.
+
+    Correct the part that the message names, and send again.
+    """
 
     showable = True
 
@@ -29,9 +35,10 @@ class UnfitMessage(ValueError):
 class DeliveryUncertain(OperationalError, RedisError):
     """The primary has what was written, and fewer replicas than `wanted` confirmed it: a failover could lose it.
 
-    Nothing was undone, and nothing is sent again by itself: send tasks again under the same `task_ids`. A dead letter
-    and the state of a sweep have none. It is an OperationalError of kombu, so that whoever keeps what could not be sent
-    keeps this, too, and an error of redis-py for whoever writes to Redis.
+    Send tasks again under the same `task_ids`: nothing was undone, and nothing is sent again by itself.
+
+    A dead letter and the state of a sweep have no `task_ids`. It is an OperationalError of kombu, so that whoever keeps
+    what could not be sent keeps this, too, and an error of redis-py for whoever writes to Redis.
     """
 
     showable = True

@@ -1,4 +1,5 @@
-"""The documents' tables: tasks, payloads, settings and exit codes out of the code, capacities out of what was measured.
+"""The documents' tables: tasks, payloads, settings, errors, commands and exit codes out of the code, capacities out of
+what was measured.
 
 It also writes the words that shells complete, which are those of the commands.
 
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import capacity
+import interface
 from marshmallow import fields
 from memory_graph_workers.cli.completion.words import FILE, words_of, written
 from memory_graph_workers.cli.doctor import config as doctor_config
@@ -37,7 +39,8 @@ from memory_graph_workers.tracing import config as tracing_config
 
 ROOT = Path(__file__).parent.parent
 FILES = {
-    "docs/reference.md": ("operations", "settings", "service-settings", "exit-codes", "failures"),
+    "docs/reference.md": ("operations", "settings", "service-settings", "exit-codes", "failures", "errors"),
+    "docs/commands.md": ("commands",),
     "docs/producers.md": ("payloads",),
     "docs/scaling.md": ("capacities",),
     "docs/operations.md": ("metrics",),
@@ -94,6 +97,8 @@ def tables() -> dict[str, str]:
         "service-settings": table(settings, rows(*SERVICE_SETTINGS)),
         "exit-codes": table(["code", "meaning"], map(list, CODES.items())),
         "failures": table(["command", "ends with 1 if"], failures()),
+        "errors": table(["error", "of", "meaning", "what to do"], interface.errors()),
+        "commands": interface.commands(),
         "capacities": table([*capacity.COLUMNS], capacity.capacities()),
     }
 

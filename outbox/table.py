@@ -12,7 +12,10 @@ _POSTGRESQL_SAYS = "42P01"  # undefined_table
 
 
 class MissingTable(Exception):
-    """The database has no outbox; the text says how to create it."""
+    """The database has no outbox.
+
+    Create its table with `memory_graph_workers.outbox.create(engine)`, or in a migration.
+    """
 
     showable = True
 

@@ -20,6 +20,8 @@ _UNWRITTEN: tuple[Any, dict[str, Any]] = None, {}
 class ValidationError(marshmallow.ValidationError):
     """A payload that breaks its schema; `messages` maps each field's name to what is wrong with it.
 
+    Correct the fields that it names, and send again: nothing was sent.
+
     It carries no value of the payload, so it may be logged, pickled and stored (`showable`).
     """
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class BrokenOff(OperationalError):
-    """The connection to the broker broke while calls were sent; some may have been. Send all again under `task_ids`."""
+    """The connection to the broker broke while calls were sent; some may have been.
+
+    Send all again under this error's `task_ids`: that is safe.
+    """
 
     def __init__(self, task_ids: Sequence[str]) -> None:
         super().__init__(

@@ -43,7 +43,10 @@ logger = logging.getLogger(__name__)
 
 
 class BacklogFull(queue.Full):
-    """Too many usage reports wait to be sent; this one was not taken."""
+    """Too many usage reports wait to be sent; this one was not taken.
+
+    Report it again later, or drop it: the broker is away, or reports come faster than it takes them.
+    """
 
 
 @dataclass(slots=True)

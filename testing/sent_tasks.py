@@ -16,11 +16,17 @@ from .takeover import REPORTS_SECS
 
 
 class NoResult(AssertionError):
-    """The code under test waits for a result that the test did not set."""
+    """The code under test waits for a result that the test did not set.
+
+    Set it with `sent_tasks.returns(task, result)` before the code runs.
+    """
 
 
 class UnknownTask(LookupError):
-    """No task has this name."""
+    """No task has this name.
+
+    Correct the name; docs/reference.md lists all tasks.
+    """
 
 
 class SentTasks:

@@ -41,6 +41,7 @@ LONGEST_FIRST = (
     "delivery",
     "monitoring",
     "docs",
+    "tutorial",
     "producers",
     "services",
     "outbox",

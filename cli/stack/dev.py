@@ -9,6 +9,7 @@ from shlex import quote
 import click
 
 from .directory import lasting_directory, temporary_directory
+from .outages import Outages
 from .ports import LOOPBACK
 from .processes import Children
 from .stack import Stack
@@ -35,6 +36,9 @@ def command(data: Path | None, keep_logs: bool) -> None:
     with its own keys. Prints each address and how to enqueue; Ctrl-C stops everything. The sweep runs on
     its default schedule: settings such as ARCHIVAL_INTERVAL_HOURS in your environment are ignored.
 
+    To see what happens without a service, create an empty file named registry, vault or memory-graph in
+    the directory `away` of the stack: the service is killed, and starts again when you delete the file.
+
     \b
     Example:
       mgw dev --data ./stack
@@ -46,15 +50,16 @@ def command(data: Path | None, keep_logs: bool) -> None:
         stack.start_worker()
         stack.start_flower()
         stack.start_beat()
-        _tell(stack, stack.write_env_file())
-        _stay(children)
+        outages = Outages(stack)
+        _tell(stack, stack.write_env_file(), outages)
+        _stay(children, outages)
 
 
 def _opened(data: Path | None, keep_logs: bool) -> AbstractContextManager[tuple[Path, Children]]:
     return lasting_directory(data) if data else temporary_directory(keep_logs=keep_logs)
 
 
-def _tell(stack: Stack, env_file: Path) -> None:
+def _tell(stack: Stack, env_file: Path, outages: Outages) -> None:
     rows = {
         "Registry": stack.environ["REGISTRY_URL"],
         "Vault": stack.environ["VAULT_URL"],
@@ -63,6 +68,7 @@ def _tell(stack: Stack, env_file: Path) -> None:
         "Flower": f"http://{LOOPBACK}:{stack.port('flower')} (user mgw, password {stack.keys.flower})",
         "Logs": str(stack.children.logs),
         "Environment": f". {quote(str(env_file))}",
+        "Outage": f"touch {quote(str(outages.directory / 'registry'))}, and rm to end it",
     }
     click.echo("\n".join(f"{name + ':':<14}{value}" for name, value in rows.items()))
     enqueue = f". {quote(str(env_file))} && {quote(sys.executable)} -c {quote(_PRODUCER)}"
@@ -71,7 +77,8 @@ def _tell(stack: Stack, env_file: Path) -> None:
     sys.stdout.flush()
 
 
-def _stay(children: Children) -> None:
+def _stay(children: Children, outages: Outages) -> None:
     while True:
+        outages.follow()
         children.check()
         time.sleep(_LOOK_EVERY_SECS)

@@ -67,7 +67,10 @@ AWAY = (
 
 
 class NotNow(RedisConnectionError):
-    """Redis is reachable and refuses commands for now; the connection has been dropped."""
+    """Redis is reachable and refuses commands for now; the connection has been dropped.
+
+    Try again later. The message names the state of Redis, such as READONLY for a replica.
+    """
 
     showable = True
 
