@@ -1,6 +1,7 @@
 """What a test sent, and what it says of that."""
 
 import difflib
+import json
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from ..tasks.parameters import PAYLOADS
 from ..tasks.usage import flush_reporters
 from ..tasks.usage_batch import track_usage_batch
 from ..tasks.usage_counts import ONE
-from .sent import Sent, call_text, signatures
+from .sent import Sent, call_text, plain, signatures
 
 _REPORTS_SECS = 10.0  # for what usage reporters hold
 
@@ -74,11 +75,23 @@ class SentTasks:
             return [one for one in self._all if name in (None, one.task) and one.matches(parameters)]
 
     def returns(self, task: Any, value: Any) -> None:
-        """Let every call of a task return a value, those that were sent already too."""
-        self._results[name_of(task)] = (True, value)
+        """Let every call of a task return a value, those that were sent already too; a model becomes a dict.
+
+        Raises: TypeError for a value that no task can return, or for a task that never has a result.
+        """
+        found, result = task_of(task), plain(value)
+        if found.ignore_result and result is not None:
+            raise TypeError(f"{found.name} has no result: its .get() returns None.")
+        json.dumps(result)  # as a result store holds it
+        self._results[found.name] = (True, result)
 
     def raises(self, task: Any, error: BaseException) -> None:
-        """Let every call of a task fail with an error, those that were sent already too."""
+        """Let every call of a task fail with an error, those that were sent already too.
+
+        Raises: TypeError for what is no error, such as a class of errors.
+        """
+        if not isinstance(error, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"Give an error, such as NotFound('no session has this id'), not {error!r}.")
         self._results[name_of(task)] = (False, error)
 
     def clear(self) -> None:

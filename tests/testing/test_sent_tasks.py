@@ -7,7 +7,7 @@ import pytest
 from celery import chain, chord, group
 from memory_graph_workers.clients.errors import NotFound
 from memory_graph_workers.schemas.base import ValidationError
-from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
+from memory_graph_workers.schemas.registry import SessionInfo, SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.tasks import archival, vault
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.bulk import enqueue_many
@@ -120,6 +120,21 @@ def test_results_are_those_that_the_test_sets(sent_tasks: SentTasks) -> None:
     assert failed.state == "FAILURE"
     with pytest.raises(NotFound, match="no archive"):
         failed.get(timeout=1)
+
+
+def test_a_model_is_returned_as_the_dict_that_production_returns(sent_tasks: SentTasks) -> None:
+    sent_tasks.returns(get_session, SessionInfo("s-1", "gpt-4", STARTED, SessionStatus.ACTIVE))
+    found = get_session.delay("s-1").get(timeout=1)
+    assert (found["status"], found["started_at"]) == ("active", "2026-01-31T12:00:00Z")
+
+
+def test_a_result_that_no_task_can_have_is_refused(sent_tasks: SentTasks) -> None:
+    for task, value in ((get_session, {"status": object()}), (get_session, {1, 2}), (track_usage, {"counted": True})):
+        with pytest.raises(TypeError):
+            sent_tasks.returns(task, value)
+    sent_tasks.returns(track_usage, None)
+    with pytest.raises(TypeError, match="Give an error"):
+        sent_tasks.raises(get_session, NotFound)  # pyright: ignore[reportArgumentType]
 
 
 def test_waiting_for_a_result_that_was_not_set_fails_at_once(sent_tasks: SentTasks) -> None:
