@@ -31,8 +31,20 @@ POISON = {
     ),
     "0-list": ("memory_graph.registry.track_usage", "[1]", Reason.INVALID_MESSAGE),
     "0-text": ("memory_graph.registry.track_usage", "no JSON", Reason.INVALID_MESSAGE),
+    "0-digits": ("memory_graph.registry.track_usage", '{"a": ' + "9" * 5000 + "}", Reason.INVALID_MESSAGE),
+    "0-nan": (
+        "memory_graph.registry.track_usage",
+        '{"report": {"session_id": "s", "prompt_tokens": NaN, "completion_tokens": 1e999}}',
+        Reason.INVALID_PAYLOAD,
+    ),
+    "0-surrogate": (
+        "memory_graph.registry.get_session",
+        '{"session_id": "\\ud800"}',
+        Reason.INVALID_PAYLOAD,
+    ),
     "0-deep": ("memory_graph.registry.track_usage", "[" * 100_000, Reason.INVALID_MESSAGE),
     "0 spaces": ("memory_graph.registry.track_usage", json.dumps(USAGE), Reason.INVALID_MESSAGE),
+    "1 spaces": ("memory_graph.registry.track_usage", json.dumps(USAGE), Reason.INVALID_MESSAGE),
 }
 
 
@@ -53,7 +65,27 @@ def test_every_such_row_is_a_dead_letter_and_the_others_are_sent(
         **{name: reason for name, (_, _, reason) in POISON.items() if " " not in name},
         **dict.fromkeys(by_bytes, Reason.INVALID_MESSAGE),
     }
-    assert len(by_bytes) == 1
+    assert len(by_bytes) == 2
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_bytes_that_sqlite_takes_for_text_hold_up_no_row(
+    database: Database, broker: Broker, dead: DeadLetters, relay: Begin
+) -> None:
+    texts = ["x'ff'", "CAST(x'30ff' AS TEXT)", "CAST(x'3000' AS TEXT)"]
+    with database.engine.begin() as connection:
+        for text in texts:
+            for row_id, task in ((text, "'t'"), (f"'id-' || hex({text})", text)):
+                connection.exec_driver_sql(
+                    f"INSERT INTO memory_graph_outbox (id, task, parameters, created_at) "
+                    f"VALUES ({row_id}, {task}, {text}, {text})"
+                )
+    ids = database.write(3)
+    one = relay("--once", "--json")
+    assert one.wait(LONGEST_SECS) == 0, one.err.read_text()
+    assert json.loads(one.out.read_text()) == {"sent": 3, "dead_letters": 6, "waiting": 0, "oldest_at": None}
+    assert sent(broker) == dict.fromkeys(ids, 1)
+    assert {letter.reason for letter in dead.all()} == {Reason.INVALID_MESSAGE}
 
 
 def test_a_letter_says_what_is_wrong_and_quotes_nothing(database: Database, dead: DeadLetters, relay: Begin) -> None:

@@ -12,9 +12,15 @@ from typing import Any
 
 import pytest
 from memory_graph_workers import outbox
+from memory_graph_workers.cli.stack.ports import free_port, http_status
+from memory_graph_workers.outbox.metrics import BURIED, OLDEST, READABLE, SENT, WAITING, RelayMetrics
+from memory_graph_workers.outbox.running import Totals
 from memory_graph_workers.tasks.registry import register_session
+from prometheus_client import generate_latest
 from support.broker import Broker
 from support.outbox import Database, Relay, sent
+from support.promtool import promtool as promtool
+from support.scraping import parsed, scrape
 from support.waiting import LONGEST_SECS, SOON_SECS, until
 
 Begin = Callable[..., Relay]
@@ -143,6 +149,71 @@ def test_it_goes_on_after_the_broker_was_away_and_says_so_once(
     assert set(sent(broker)) == set(ids)
     assert one.err.read_text().count("the broker does not take tasks") == 1
     assert one.says("The outbox is sent again")
+
+
+def test_a_broker_that_is_away_when_it_starts_keeps_rows_waiting_and_its_metrics_say_so(
+    database: Database, broker: Broker, relay: Begin
+) -> None:
+    port = free_port()
+    broker.stop()
+    try:
+        ids = database.write(3)
+        one = relay("--metrics-port", str(port))
+        until(lambda: one.says("the broker does not take tasks"), one.err.read_text)
+        told = scrape(port)
+        assert told[(OLDEST,)] > 0
+        assert [told[(name,)] for name in (READABLE, WAITING, SENT, BURIED)] == [1, 3, 0, 0]
+        assert http_status(port, "/healthz") == 200
+    finally:
+        broker.start()
+    until(lambda: not database.count(), one.err.read_text)
+    until(lambda: scrape(port)[(SENT,)] == 3)
+    assert (scrape(port)[(WAITING,)], scrape(port)[(OLDEST,)]) == (0, 0)
+    assert sent(broker) == dict.fromkeys(ids, 1)
+    assert one.stop() == 0
+
+
+def test_metrics_that_nobody_could_ask_for_are_refused(database: Database, broker: Broker, relay: Begin) -> None:
+    taken = str(broker.port)
+    for arguments, says in ((["--once", "--metrics-port", taken], "contradict"), (["--metrics-port", taken], "listen")):
+        one = relay(*arguments)
+        assert one.wait(LONGEST_SECS) == 2
+        assert one.says(says)
+
+
+def test_an_outbox_that_cannot_be_read_is_told_as_that(promtool: Callable[[str], str], tmp_path: Path) -> None:
+    metrics = RelayMetrics(f"sqlite:///{tmp_path}/no/folder/app.db", Totals(sent=2, buried=1))
+    text = generate_latest(metrics.registry).decode()
+    assert parsed(text) == {(READABLE,): 0, (SENT,): 2, (BURIED,): 1}
+    assert not metrics.can_read()
+    assert promtool(text) == ""
+
+
+def test_a_relay_that_is_stopped_in_a_batch_finishes_it_and_begins_no_other(
+    database: Database, broker: Broker, relay: Begin
+) -> None:
+    database.write(510)
+    with database.holding("deleting"):
+        one = relay()
+        until(lambda: sent(broker).total() == 500, one.err.read_text)
+        one.terminate()
+    assert one.wait(LONGEST_SECS) == 0
+    rows = {row.id for row in database.rows()}
+    assert (len(rows), sent(broker).total()) == (10, 500)
+    assert rows.isdisjoint(sent(broker))
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_table_in_another_schema_is_found_by_the_search_path(
+    database: Database, broker: Broker, relay: Begin
+) -> None:
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA app")
+        connection.exec_driver_sql("ALTER TABLE memory_graph_outbox SET SCHEMA app")
+        connection.exec_driver_sql(f"ALTER DATABASE {database.name} SET search_path = app")
+    ids = database.write(2)
+    assert relay("--once").wait(LONGEST_SECS) == 0
+    assert sent(broker) == dict.fromkeys(ids, 1)
 
 
 def test_a_broker_that_is_away_fails_a_single_run(database: Database, broker: Broker, relay: Begin) -> None:
