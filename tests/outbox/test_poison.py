@@ -26,7 +26,7 @@ POISON = {
     "0-parameter": ("memory_graph.registry.get_session", json.dumps({"session": "s"}), Reason.INVALID_PAYLOAD),
     "0-large": (
         "memory_graph.registry.register_session",
-        json.dumps({"registration": {"session_id": "s", "model_id": "m", "metadata": {"t": "x" * 33 * 2**20}}}),
+        json.dumps({"registration": {"session_id": "s", "model_id": "m", "metadata": {"t": "x" * 2**20}}}),
         Reason.INVALID_PAYLOAD,
     ),
     "0-list": ("memory_graph.registry.track_usage", "[1]", Reason.INVALID_MESSAGE),
@@ -54,7 +54,7 @@ def test_every_such_row_is_a_dead_letter_and_the_others_are_sent(
     for row_id, (task, parameters, _) in POISON.items():
         database.put(row_id, task, parameters)
     ids = database.write(20)
-    one = relay("--once", "--json")
+    one = relay("--once", "--json", MESSAGE_MAX_BYTES=str(2**20))
     assert one.wait(LONGEST_SECS) == 0, one.err.read_text()
     assert json.loads(one.out.read_text())["dead_letters"] == len(POISON)
     assert database.count() == 0

@@ -66,6 +66,7 @@ def test_a_wrong_call_is_refused_as_delay_refuses_it(
     assert database.count() == 0
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_what_a_worker_would_set_aside_is_refused(database: Database) -> None:
     large = {"session_id": "s", "model_id": "m", "metadata": {"text": "x" * 33 * 2**20}}
     with pytest.raises(ValidationError, match="larger than"), database.engine.begin() as connection:

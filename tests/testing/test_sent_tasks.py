@@ -49,7 +49,10 @@ def test_nothing_sent_is_said_so(sent_tasks: SentTasks) -> None:
     [
         (lambda: register_session.delay(session_id="", model_id="m"), ValidationError),
         (lambda: register_session.delay(sesion_id="s", model_id="m"), ValidationError),
-        (lambda: register_session.delay(session_id="s", model_id="m", metadata={"a": "x" * 2**27}), ValidationError),
+        (
+            lambda: register_session.delay(session_id="s", model_id="m", metadata={"a": "x" * 33 * 2**20}),
+            ValidationError,
+        ),
         (lambda: track_usage.si(session_id="s", prompt_tokens=-1, completion_tokens=1), ValidationError),
         (lambda: enqueue_many(get_session, ["s", ""]), ValidationError),
         (lambda: update_session_status.delay("s"), TypeError),
