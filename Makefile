@@ -131,7 +131,7 @@ coverage: $(STAMP)
 		print(totals["excluded_lines"], "lines are excluded.")'
 
 chaos: $(STAMP)
-	$(BIN)/python tests/faults/chaos.py
+	$(BIN)/python tests/faults/chaos.py $(ARGS)
 
 chaos-proof: $(STAMP)
 	$(BIN)/python tests/faults/chaos.py --proof
