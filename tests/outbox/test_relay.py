@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from memory_graph_workers import outbox
 from memory_graph_workers.cli.stack.ports import free_port, http_status
 from memory_graph_workers.outbox.metrics import BURIED, OLDEST, READABLE, SENT, WAITING, RelayMetrics
-from memory_graph_workers.outbox.running import Totals
+from memory_graph_workers.outbox.rows import Backlog
+from memory_graph_workers.outbox.running import Totals, shown
 from memory_graph_workers.tasks.registry import register_session
 from prometheus_client import generate_latest
 from support.broker import Broker
@@ -187,6 +189,11 @@ def test_an_outbox_that_cannot_be_read_is_told_as_that(promtool: Callable[[str],
     assert parsed(text) == {(READABLE,): 0, (SENT,): 2, (BURIED,): 1}
     assert not metrics.can_read()
     assert promtool(text) == ""
+
+
+def test_a_row_of_a_clock_that_is_ahead_waits_for_no_time() -> None:
+    ahead = Backlog(1, datetime.now(UTC) + timedelta(hours=1))
+    assert (ahead.oldest_secs, shown(ahead)) == (0, "1 wait, the oldest for 0 s")
 
 
 def test_a_relay_that_is_stopped_in_a_batch_finishes_it_and_begins_no_other(
