@@ -55,6 +55,7 @@ class Relay:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._sent: set[str] = set()  # by this process, and not deleted: the database refused, or was away
         self._letters = installed(app).dead_letters
         app.loader.import_default_modules()  # so that every task is known by its name
 
@@ -67,7 +68,9 @@ class Relay:
             with self.engine.connect() as connection:
                 rows = take(connection)
                 turn = self._send(rows)
+                self._sent.update(turn.sent)
                 forget(connection, [*turn.sent, *turn.buried])
+                self._sent.clear()
                 return turn
         except SQLAlchemyError as error:
             raise _told(error) from None
@@ -90,6 +93,8 @@ class Relay:
             for call in calls:
                 self._bury(_letter(call, reason=Reason.UNKNOWN_TASK), call.id, turn)
             return
+        turn.sent += [call.id for call in calls if call.id in self._sent]
+        calls = [call for call in calls if call.id not in self._sent]
         try:
             _enqueue(task, calls)
             turn.sent += [call.id for call in calls]
