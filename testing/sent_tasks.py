@@ -3,7 +3,7 @@
 import difflib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..tasks.app import app
@@ -43,9 +43,10 @@ class SentTasks:
         Raises: AssertionError that shows what was sent; UnknownTask; TypeError for a parameter that the task lacks.
         """
         __tracebackhide__ = True
-        found = self.calls(task, **parameters)
+        name = name_of(task)
+        found = self.calls(name, **parameters)
         if not found:
-            raise AssertionError(f"Not sent: {call_text(name_of(task), parameters)}\n{self.shown()}")
+            raise AssertionError(f"Not sent: {call_text(name, parameters)}\n{self.shown()}")
         return found[0]
 
     def assert_not_sent(self, task: Any = None, /, **parameters: Any) -> None:
@@ -113,8 +114,9 @@ class SentTasks:
 
     def record(self, headers: Mapping[str, Any], body: Any, queue: str) -> None:
         """Note a message, and what is chained to it."""
-        _, kwargs, embedded = body
-        first = _sent(headers["task"], str(headers["id"]), kwargs, queue=queue, options=_options(headers))
+        args, kwargs, embedded = body
+        named = _named(headers["task"], args, kwargs)
+        first = _sent(headers["task"], str(headers["id"]), named, queue=queue, options=_options(headers))
         found = [first, *_reports(first)]
         for signature in signatures(embedded):
             task_id = str(signature.get("options", {}).get("task_id") or "")
@@ -157,6 +159,11 @@ def task_of(task: Any) -> "CheckedTask[Any]":
     close = difflib.get_close_matches(str(name), known, 3)
     hint = f"Did you mean {' or '.join(close)}?" if close else "Its module must be imported before it is sent."
     raise UnknownTask(f"{task!r} is not a task of memory-graph-workers. {hint}")
+
+
+def _named(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a message by their names: whoever sends by a task's name may give them by position."""
+    return {**dict(zip(task_of(name).parameters.signature.parameters, args, strict=False)), **kwargs}
 
 
 def _sent(name: str, task_id: str, kwargs: Mapping[str, Any], **facts: Any) -> Sent:

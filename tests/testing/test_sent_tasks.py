@@ -160,6 +160,16 @@ def test_a_task_that_nobody_registered_is_named(sent_tasks: SentTasks) -> None:
     with pytest.raises(UnknownTask, match="'nobody' is not a task of"):
         app.send_task("nobody", queue="memory_graph.registry")
     assert sent_tasks.calls("memory_graph.registry.get_session") == []
+    get_session.delay("s")
+    with pytest.raises(UnknownTask, match="None is not a task of"):
+        sent_tasks.assert_sent(None)
+
+
+def test_a_task_that_is_sent_by_its_name_is_recorded_by_the_names_of_its_parameters(sent_tasks: SentTasks) -> None:
+    app.send_task(get_session.name, args=("s-1",), queue="memory_graph.registry")
+    app.send_task(track_usage.name, args=({"session_id": "s-2"},), queue="memory_graph.registry")
+    sent_tasks.assert_sent(get_session, session_id="s-1")
+    sent_tasks.assert_sent(track_usage, session_id="s-2")
 
 
 def test_a_parameter_that_the_task_lacks_is_refused(sent_tasks: SentTasks) -> None:
