@@ -16,7 +16,6 @@ from sqlalchemy import (
     make_url,
     or_,
     select,
-    type_coerce,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,7 +24,8 @@ from .table import outbox_table
 _BATCH_ROWS = 500
 _BATCH_CHARACTERS = 16 * 2**20  # one row may be larger
 _SQLITE_WAITS_SECS = 5
-_COUNT_LIMIT = "SET LOCAL statement_timeout = '2s'"  # who counts millions of rows must not hold up a relay
+# Who counts millions of rows must not hold up a relay; a time is read as text, because it may be infinite.
+_COUNTING = "SET LOCAL statement_timeout = '2s'; SET LOCAL DateStyle = 'ISO'"
 # A relay that vanishes with its machine holds its rows no longer than this; sending a batch takes seconds at most.
 _LIMITS = (
     "SET LOCAL statement_timeout = '8s'; SET LOCAL lock_timeout = '5s'; "
@@ -119,8 +119,8 @@ def can_read(engine: Engine) -> bool:
 def _backlog(connection: Connection) -> Backlog:
     table = outbox_table()
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_COUNT_LIMIT)
-    oldest = type_coerce(func.min(table.c.created_at), String)  # SQLite has texts, and anybody may have written them
+        connection.exec_driver_sql(_COUNTING)
+    oldest = cast(func.min(table.c.created_at), String)  # in SQLite a text anyway, that anybody may have written
     rows, since = connection.execute(select(func.count(), oldest).select_from(table)).one()
     connection.commit()
     return Backlog(rows, _time(since))

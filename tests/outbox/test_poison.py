@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from memory_graph_workers.delivery import DeadLetters, Reason
+from memory_graph_workers.outbox.rows import Backlog, backlog_of
 from support.broker import Broker
 from support.forked import mgw
 from support.our_app import KEYS
@@ -133,15 +135,28 @@ def test_a_task_that_a_later_release_has_is_replayed_under_the_rows_id(
     assert sent(broker) == {"early": 1}
 
 
-@pytest.mark.parametrize("age", ["2015-01-01 00:00:00", "2015-01-01T00:00:00Z"])
-def test_a_row_that_is_years_old_is_sent(database: Database, broker: Broker, relay: Begin, age: str) -> None:
+LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("database", "age", "oldest_at"),
+    [
+        ("sqlite", "2015-01-01 00:00:00", LONG_AGO),
+        ("sqlite", "2015-01-01T00:00:00Z", LONG_AGO),
+        ("sqlite", "yesterday", None),
+        ("postgresql", "2015-01-01 03:00:00+03", LONG_AGO),
+        ("postgresql", "-infinity", None),
+    ],
+    indirect=["database"],
+)
+def test_a_row_of_any_age_is_counted_and_sent(
+    database: Database, broker: Broker, relay: Begin, age: str, oldest_at: datetime | None
+) -> None:
     report = {**USAGE["report"], "timestamp": "2015-01-01T00:00:00Z"}
     database.put("old", "memory_graph.registry.track_usage", json.dumps({"report": report}))
     with database.engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE memory_graph_outbox SET created_at = '{age}'")
-    away = relay("--once", "--json", REDIS_URL="redis://127.0.0.1:1/0")
-    assert away.wait(LONGEST_SECS) == 1
-    assert json.loads(away.out.read_text())["oldest_at"] == "2015-01-01T00:00:00Z"
+    assert backlog_of(database.engine) == Backlog(1, oldest_at)
     assert relay("--once").wait(LONGEST_SECS) == 0
     assert sent(broker) == {"old": 1}
 

@@ -229,6 +229,8 @@ def test_a_broker_that_is_away_fails_a_single_run(database: Database, broker: Br
     assert one.wait(LONGEST_SECS) == 1
     told = json.loads(one.out.read_text())
     assert (told["sent"], told["dead_letters"], told["waiting"]) == (0, 0, 2)
+    assert datetime.now(UTC) - datetime.fromisoformat(told["oldest_at"]) < timedelta(minutes=5)
+    assert told["oldest_at"].endswith("Z")
     assert one.says("The rows stay: run it again")
     assert "Traceback" not in one.err.read_text()
 
