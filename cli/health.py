@@ -20,19 +20,22 @@ _PAGES = {
     "vault": (9000, "/health"),
     "flower": (5555, "/healthcheck"),
     "metrics": (9540, "/healthz"),
+    "outbox": (9541, "/healthz"),
 }
+_PARTS = ["registry", "vault", "memory-graph", "worker", "beat", "flower", "metrics", "outbox"]
 
 
 @click.command(name="health")
-@click.argument("part", type=click.Choice(["registry", "vault", "memory-graph", "worker", "beat", "flower", "metrics"]))
-@click.option("--port", type=click.IntRange(1, 65535), help="Port; default: 8080, 9000, 50051, 5555 and 9540.")
+@click.argument("part", type=click.Choice(_PARTS))
+@click.option("--port", type=click.IntRange(1, 65535), help="Port; default: 8080, 9000, 50051, 5555, 9540 and 9541.")
 @click.option("--name", help="Node name of the worker; default: celery@HOSTNAME.")
 def command(part: str, port: int | None, name: str | None) -> None:
     """Check one part on this host: exit with 0 if it is healthy, with 1 and a one-line reason if not.
 
-    registry, vault, memory-graph, flower and metrics are asked on their ports. A worker must respond to a ping through
-    the broker. Beat must have renewed its lock in Redis within the last 30 seconds. Worker and beat need REDIS_URL (the
-    worker: or CELERY_BROKER_URL) and are not healthy while Redis is down. The check takes at most 8 seconds.
+    registry, vault, memory-graph, flower, metrics and outbox (its --metrics-port) are asked on their ports. A worker
+    must respond to a ping through the broker. Beat must have renewed its lock in Redis within the last 30 seconds.
+    Worker and beat need REDIS_URL (the worker: or CELERY_BROKER_URL) and are not healthy while Redis is down. The check
+    takes at most 8 seconds.
 
     \b
     Example:

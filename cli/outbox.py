@@ -2,11 +2,13 @@
 
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from .extras import install_hint
 from .target import target_of
 from .terminal.failure import Failure, Refused
 from .terminal.output import show_json
@@ -21,18 +23,24 @@ _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 @click.command(name="outbox")
 @click.option("--once", is_flag=True, help="Send what waits now, and end; for cron.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
-def command(once: bool, as_json: bool) -> None:
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Port for /metrics and /healthz; without it, none.")
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="Address to listen on for them.")
+def command(once: bool, as_json: bool, metrics_port: int | None, metrics_host: str) -> None:
     """Send the tasks that wait in the outbox of your application's database, until Ctrl-C or TERM.
 
     Needs OUTBOX_DATABASE_URL and the broker's address. A row is deleted once the broker has its task, which has the
     row's id; one that cannot be sent becomes a dead letter (mgw dead list). While the database or the broker is away,
-    it waits. Several may run on PostgreSQL at the same time, each with other rows; on SQLite run one.
+    it waits. Several may run on PostgreSQL at the same time, each with other rows; on SQLite run one. With
+    --metrics-port, Prometheus may ask it how many rows wait and for how long, and /healthz is 200 while the database
+    says so, and 503 else.
 
     \b
     Example:
-      OUTBOX_DATABASE_URL=postgresql://app@db.example/app mgw outbox
+      OUTBOX_DATABASE_URL=postgresql://app@db.example/app mgw outbox --metrics-port 9541
       mgw outbox --once --json
     """
+    if once and metrics_port:
+        raise click.UsageError("--once and --metrics-port contradict each other: nobody could ask in time.")
     target_of(None)  # which refuses wrong settings of the broker
     from ..clients.errors import InvalidConfig
     from ..outbox.config import OutboxConfig
@@ -47,6 +55,8 @@ def command(once: bool, as_json: bool) -> None:
         raise Refused(str(error)) from error
     set_up()
     relay, totals, stop = Relay(outbox_engine(config.database_url)), Totals(), _Stop()
+    if metrics_port:
+        _serve_metrics(config.database_url, totals, metrics_host, metrics_port)
     try:
         _run(relay, totals, stop, once=once)
     finally:
@@ -73,6 +83,19 @@ class _Stop:
         self.by = number
 
 
+def _serve_metrics(url: str, totals: "Totals", host: str, port: int) -> None:
+    try:
+        from ..outbox.metrics import RelayMetrics
+        from .metrics.http_server import HttpServer
+    except ImportError as missing:
+        raise Refused(f"Metrics need {missing.name}: {install_hint('monitoring')}") from missing
+    try:
+        server = HttpServer(host, port, RelayMetrics(url, totals))
+    except OSError as error:
+        raise Refused(f"Cannot listen on {host}, port {port}: {error.strerror}. Try another port.") from error
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
 def _run(relay: "Relay", totals: "Totals", stop: _Stop, *, once: bool) -> None:
     from ..outbox.running import Away, Running, send_all
     from ..outbox.table import MissingTable
@@ -90,16 +113,12 @@ def _run(relay: "Relay", totals: "Totals", stop: _Stop, *, once: bool) -> None:
 
 
 def _tell(relay: "Relay", totals: "Totals", as_json: bool) -> None:
-    from ..outbox.running import backlog_or_none, shown
-    from ..outbox.table import MissingTable
+    from ..outbox.rows import backlog_of
+    from ..outbox.running import shown
 
-    try:
-        waiting = backlog_or_none(relay)
-    except MissingTable:
-        waiting = None
+    waiting = backlog_of(relay.engine)
     if as_json:
         rows, oldest_at = waiting or (None, None)
         show_json({"sent": totals.sent, "dead_letters": totals.buried, "waiting": rows, "oldest_at": oldest_at})
     else:
-        said = shown(waiting) if waiting else "how many wait is not known"
-        click.echo(f"{totals.sent} sent, {totals.buried} set aside as dead letters; {said}.")
+        click.echo(f"{totals.sent} sent, {totals.buried} set aside as dead letters; {shown(waiting)}.")

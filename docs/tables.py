@@ -23,6 +23,7 @@ from memory_graph_workers.cli.main import mgw
 from memory_graph_workers.cli.metrics.families import COUNTERS, GAUGES, HEARD, PREFIX
 from memory_graph_workers.clients import config as clients_config
 from memory_graph_workers.outbox import config as outbox_config
+from memory_graph_workers.outbox.metrics import MEANINGS
 from memory_graph_workers.schemas.registry import SessionRegistrationSchema, UsageReportSchema
 from memory_graph_workers.schemas.settings import Setting, Settings
 from memory_graph_workers.schemas.vault import ArchiveEntrySchema, RetentionPolicySchema
@@ -44,6 +45,7 @@ FILES = {
     "docs/producers.md": ("payloads",),
     "docs/scaling.md": ("capacities",),
     "docs/operations.md": ("metrics",),
+    "docs/outbox.md": ("outbox-metrics",),
 }
 WORDS = f"cli/completion/{FILE}"
 UNITS = {"_SECS": "seconds", "_HOURS": "hours", "_DAYS": "days", "_BYTES": "bytes"}
@@ -92,6 +94,7 @@ def tables() -> dict[str, str]:
     return {
         "operations": table(["task", "parameters", "queue", "result"], operations()),
         "metrics": table(["metric", "labels", "meaning"], metrics()),
+        "outbox-metrics": table(["metric", "meaning"], ([f"`{name}`", said] for name, said in MEANINGS.items())),
         "payloads": table(["payload", "field", "type", "required"], payloads()),
         "settings": table(settings, rows(*OUR_SETTINGS)),
         "service-settings": table(settings, rows(*SERVICE_SETTINGS)),

@@ -24,7 +24,7 @@ from ..schemas.base import ValidationError
 from ..tasks.app import app
 from ..tasks.bulk import enqueue_many
 from ..tasks.operation import CheckedTask
-from .rows import Backlog, Row, backlog, forget, take
+from .rows import Row, forget, take
 from .table import TABLE, MissingTable, is_missing_table
 
 logger = logging.getLogger(__name__)
@@ -33,9 +33,10 @@ BROKER_AWAY = (RedisError, OSError, *AWAY)
 
 
 class Call(NamedTuple):
-    """A row whose parameters were read."""
+    """What a row that can be read holds."""
 
-    row: Row
+    id: str
+    task: str
     parameters: dict[str, Any]
 
 
@@ -45,7 +46,7 @@ class Turn:
 
     read: int = 0
     sent: list[str] = field(default_factory=list[str])
-    buried: list[str] = field(default_factory=list[str])
+    buried: list[str | bytes] = field(default_factory=list[str | bytes])
     away: Exception | None = None
 
 
@@ -53,7 +54,8 @@ class Relay:
     """Sends the outbox of one database to the broker."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
+        self._sent: set[str] = set()  # by this process, and not deleted: the database refused, or was away
         self._letters = installed(app).dead_letters
         app.loader.import_default_modules()  # so that every task is known by its name
 
@@ -63,47 +65,39 @@ class Relay:
         Raises: MissingTable; SQLAlchemyError if the database does not answer, then rows may be sent again.
         """
         try:
-            with self._engine.connect() as connection:
+            with self.engine.connect() as connection:
                 rows = take(connection)
                 turn = self._send(rows)
-                forget(connection, turn.sent + turn.buried)
+                self._sent.update(turn.sent)
+                forget(connection, [*turn.sent, *turn.buried])
+                self._sent.clear()
                 return turn
-        except SQLAlchemyError as error:
-            raise _told(error) from None
-
-    def backlog(self) -> Backlog:
-        """Count what waits.
-
-        Raises: as `turn` does.
-        """
-        try:
-            with self._engine.connect() as connection:
-                return backlog(connection)
         except SQLAlchemyError as error:
             raise _told(error) from None
 
     def _send(self, rows: Sequence[Row]) -> Turn:
         turn = Turn(read=len(rows))
-        by_task: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            by_task[row.task].append(row)
+        by_task: dict[str, list[Call]] = defaultdict(list)
         try:
-            for name, those in by_task.items():
-                self._send_those(name, those, turn)
+            for call in self._readable(rows, turn):
+                by_task[call.task].append(call)
+            for name, calls in by_task.items():
+                self._send_those(name, calls, turn)
         except BROKER_AWAY as error:
             turn.away = error
         return turn
 
-    def _send_those(self, name: str, rows: Sequence[Row], turn: Turn) -> None:
-        calls = list(self._readable(rows, turn))
+    def _send_those(self, name: str, calls: Sequence[Call], turn: Turn) -> None:
         task: Any = app.tasks.get(name)
         if not isinstance(task, CheckedTask):
             for call in calls:
-                self._bury(_letter(call, reason=Reason.UNKNOWN_TASK), call.row, turn)
+                self._bury(_letter(call, reason=Reason.UNKNOWN_TASK), call.id, turn)
             return
+        turn.sent += [call.id for call in calls if call.id in self._sent]
+        calls = [call for call in calls if call.id not in self._sent]
         try:
             _enqueue(task, calls)
-            turn.sent += [call.row.id for call in calls]
+            turn.sent += [call.id for call in calls]
         except BROKER_AWAY:
             raise
         except Exception:  # noqa: BLE001  which row it is about shows when each is sent by itself
@@ -113,25 +107,25 @@ class Relay:
         """Send a batch of which some row cannot be sent: it must not hold up those behind it."""
         for call in calls:
             try:
-                task.checked((), call.parameters, call.row.id)  # which names the fields, and not the call's place
+                task.checked((), call.parameters, call.id)  # which names the fields, and not the call's place
                 _enqueue(task, [call])
-                turn.sent.append(call.row.id)
+                turn.sent.append(call.id)
             except BROKER_AWAY:
                 raise
             except Exception as error:  # noqa: BLE001  whatever it is, the rows behind it must be sent
-                self._bury(_failed(call, task, error), call.row, turn)
+                self._bury(_failed(call, task, error), call.id, turn)
 
     def _readable(self, rows: Sequence[Row], turn: Turn) -> Iterator[Call]:
         for row in rows:
-            parameters = _parameters(row)
-            if parameters is None:
-                self._bury(_unreadable(row), row, turn)
+            call = _read(row)
+            if call is None:
+                self._bury(_unreadable(row), row.id, turn)
             else:
-                yield Call(row, parameters)
+                yield call
 
-    def _bury(self, letter: DeadLetter, row: Row, turn: Turn) -> None:
+    def _bury(self, letter: DeadLetter, row_id: str | bytes, turn: Turn) -> None:
         self._letters.add(letter)
-        turn.buried.append(row.id)
+        turn.buried.append(row_id)
         logger.error(
             "A row of the outbox is dead letter %s: %s. Look at it: mgw dead show %s",
             letter.id,
@@ -142,24 +136,24 @@ class Relay:
 
 def _enqueue(task: CheckedTask[Any], calls: Sequence[Call]) -> None:
     with denied_join_result():  # nobody waits for results here; Celery would subscribe to each, and keep that
-        enqueue_many(cast(Any, task), [call.parameters for call in calls], task_ids=[call.row.id for call in calls])
+        enqueue_many(cast(Any, task), [call.parameters for call in calls], task_ids=[call.id for call in calls])
 
 
-def _parameters(row: Row) -> dict[str, Any] | None:
-    """Return a row's parameters; None if they are not a JSON object, or its id or name cannot be that of a task."""
+def _read(row: Row) -> Call | None:
+    """Return a row's call; None if its parameters are no JSON object, or its id or name cannot be that of a task."""
     if not (is_name(row.id) and is_name(row.task)) or is_too_deep(row.parameters):
         return None
     try:
         found = json.loads(row.parameters)
     except ValueError:
         return None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+    return Call(str(row.id), str(row.task), cast("dict[str, Any]", found)) if isinstance(found, dict) else None
 
 
 def _letter(call: Call, queue: str = "", **facts: Any) -> DeadLetter:
     """Return a row's letter; one without a queue is replayed to where the release of then sends its task."""
     payload = {"args": [], "kwargs": call.parameters}
-    return DeadLetter(id=call.row.id, queue=queue, task=call.row.task, payload=payload, **facts)
+    return DeadLetter(id=call.id, queue=queue, task=call.task, payload=payload, **facts)
 
 
 def _failed(call: Call, task: CheckedTask[Any], error: Exception) -> DeadLetter:
@@ -170,11 +164,12 @@ def _failed(call: Call, task: CheckedTask[Any], error: Exception) -> DeadLetter:
 
 def _unreadable(row: Row) -> DeadLetter:
     raw = row.parameters.encode("utf-8", "surrogateescape")
+    whole = repr(row.id).encode() + raw  # two rows of the same parameters are two letters
     return DeadLetter(
-        id=row.id if is_name(row.id) else quarantine_id(raw, TABLE),
+        id=str(row.id) if is_name(row.id) else quarantine_id(whole, TABLE),
         reason=Reason.INVALID_MESSAGE,
         queue="",
-        task=row.task if is_name(row.task) else None,
+        task=str(row.task) if is_name(row.task) else None,
         message=f"A row of {TABLE} whose parameters are no JSON object",
         payload=as_base64(raw),
     )

@@ -4,13 +4,28 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, String, create_engine, event, func, make_url, select, type_coerce
+from sqlalchemy import (
+    Connection,
+    Engine,
+    LargeBinary,
+    String,
+    cast,
+    create_engine,
+    event,
+    func,
+    make_url,
+    or_,
+    select,
+)
+from sqlalchemy.exc import SQLAlchemyError
 
 from .table import outbox_table
 
 _BATCH_ROWS = 500
 _BATCH_CHARACTERS = 16 * 2**20  # one row may be larger
 _SQLITE_WAITS_SECS = 5
+# Who counts millions of rows must not hold up a relay; a time is read as text, because it may be infinite.
+_COUNTING = "SET LOCAL statement_timeout = '2s'; SET LOCAL DateStyle = 'ISO'"
 # A relay that vanishes with its machine holds its rows no longer than this; sending a batch takes seconds at most.
 _LIMITS = (
     "SET LOCAL statement_timeout = '8s'; SET LOCAL lock_timeout = '5s'; "
@@ -19,10 +34,13 @@ _LIMITS = (
 
 
 class Row(NamedTuple):
-    """A task that waits; its parameters are JSON, if its writer kept to the rules."""
+    """A task that waits; its parameters are JSON, if its writer kept to the rules.
 
-    id: str
-    task: str
+    SQLite takes any bytes for an id or a name: those that are no text stay bytes here.
+    """
+
+    id: str | bytes
+    task: str | bytes
     parameters: str
 
 
@@ -31,6 +49,11 @@ class Backlog(NamedTuple):
 
     rows: int
     oldest_at: datetime | None
+
+    @property
+    def oldest_secs(self) -> float:
+        """How long the first row waits; 0 if none does, or if the database's clock is ahead of ours."""
+        return max(0.0, (datetime.now(UTC) - self.oldest_at).total_seconds()) if self.oldest_at else 0.0
 
 
 def outbox_engine(url: str) -> Engine:
@@ -59,32 +82,60 @@ def take(connection: Connection) -> list[Row]:
     size: Any = func.octet_length if locks else func.length
     first = select(table.c.id, size(table.c.parameters)).order_by(table.c.id).limit(_BATCH_ROWS)
     ids = _as_many_as_fit(connection.execute(first.with_for_update(skip_locked=True)).all())
-    wanted = select(table.c.id, table.c.task, table.c.parameters).where(table.c.id.in_(ids)).order_by(table.c.id)
+    wanted = select(table.c.id, table.c.task, table.c.parameters).where(_is_one_of(ids)).order_by(table.c.id)
     rows = [Row(row.id, row.task, _text(row.parameters)) for row in connection.execute(wanted)] if ids else []
     if not locks:
         connection.commit()
     return rows
 
 
-def forget(connection: Connection, ids: Sequence[str]) -> None:
+def forget(connection: Connection, ids: Sequence[str | bytes]) -> None:
     """Delete rows, and commit."""
     table = outbox_table()
     if ids:
-        connection.execute(table.delete().where(table.c.id.in_(ids)))
+        connection.execute(table.delete().where(_is_one_of(ids)))
     connection.commit()
 
 
-def backlog(connection: Connection) -> Backlog:
-    """Count what waits, the rows of other relays included."""
+def backlog_of(engine: Engine) -> Backlog | None:
+    """Count what waits, the rows of other relays included; None if the database does not say so within seconds."""
+    try:
+        with engine.connect() as connection:
+            return _backlog(connection)
+    except SQLAlchemyError:
+        return None
+
+
+def can_read(engine: Engine) -> bool:
+    """Whether the database has an outbox, and lets it be read now."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(select(outbox_table().c.id).limit(1)).all()
+    except SQLAlchemyError:
+        return False
+    return True
+
+
+def _backlog(connection: Connection) -> Backlog:
     table = outbox_table()
-    oldest = type_coerce(func.min(table.c.created_at), String)  # SQLite has texts, and anybody may have written them
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_COUNTING)
+    oldest = cast(func.min(table.c.created_at), String)  # in SQLite a text anyway, that anybody may have written
     rows, since = connection.execute(select(func.count(), oldest).select_from(table)).one()
     connection.commit()
     return Backlog(rows, _time(since))
 
 
-def _as_many_as_fit(sizes: Sequence[Any]) -> list[str]:
-    found: list[str] = []
+def _is_one_of(ids: Sequence[str | bytes]) -> Any:
+    """Return the condition that a row has one of these ids."""
+    known, texts = outbox_table().c.id, [one for one in ids if isinstance(one, str)]
+    other = [one for one in ids if isinstance(one, bytes)]
+    as_bytes = cast(known, LargeBinary)  # which no index has, so it is asked for only where it must be
+    return or_(known.in_(texts), as_bytes.in_(other)) if other else known.in_(texts)
+
+
+def _as_many_as_fit(sizes: Sequence[Any]) -> list[str | bytes]:
+    found: list[str | bytes] = []
     left = _BATCH_CHARACTERS
     for row_id, size in sizes:
         left -= size
@@ -106,8 +157,15 @@ def _text(stored: Any) -> str:
     return stored.decode("utf-8", "surrogateescape") if isinstance(stored, bytes) else str(stored)
 
 
+def _text_or_bytes(stored: bytes) -> str | bytes:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
+
+
 def _read_any_text(connection: Any, record: Any) -> None:
-    connection.text_factory = _text  # the driver would take what is no UTF-8 for an outage
+    connection.text_factory = _text_or_bytes  # the driver would take what is no UTF-8 for an outage
 
 
 def _connect(dialect: Any, record: Any, arguments: Any, named: Any) -> Any:

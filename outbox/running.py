@@ -4,14 +4,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..delivery.connections.replies import spoken
 from .relay import Relay, Turn
-from .rows import Backlog
+from .rows import Backlog, backlog_of
 
 T = TypeVar("T")
 
@@ -89,8 +88,8 @@ class Running:
         self._told_at = time.monotonic()
         sent, buried = self._totals.sent - self._told.sent, self._totals.buried - self._told.buried
         self._told = Totals(self._totals.sent, self._totals.buried)
-        waiting = _reached(self._relay.backlog)
-        if sent or buried or waiting.rows:
+        waiting = backlog_of(self._relay.engine)
+        if sent or buried or waiting is None or waiting.rows:
             logger.info("Outbox: %d sent, %d set aside since the last such line, %s", sent, buried, shown(waiting))
 
     def _sleep(self, secs: float) -> None:
@@ -100,19 +99,13 @@ class Running:
             time.sleep(min(left, _SLICE_SECS))
 
 
-def shown(waiting: Backlog) -> str:
+def shown(waiting: Backlog | None) -> str:
     """Say how many rows wait, and for how long the first has."""
+    if waiting is None:
+        return "how many wait is not known"
     if waiting.oldest_at is None:
         return f"{waiting.rows} wait"
-    return f"{waiting.rows} wait, the oldest for {(datetime.now(UTC) - waiting.oldest_at).total_seconds():.0f} s"
-
-
-def backlog_or_none(relay: Relay) -> Backlog | None:
-    """What waits; None where the database does not say."""
-    try:
-        return _reached(relay.backlog)
-    except Away:
-        return None
+    return f"{waiting.rows} wait, the oldest for {waiting.oldest_secs:.0f} s"
 
 
 def _turn(relay: Relay, totals: Totals) -> Turn:

@@ -1,5 +1,6 @@
 """What producers call: a task is checked as `.delay` does, and written into the outbox in place of being sent."""
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
@@ -48,8 +49,12 @@ def send(connection: "Connection | Session", task: CheckedTask[Any], /, *args: A
     """Write a task into the outbox within the transaction of an SQLAlchemy connection or session.
 
     It is sent after the commit, and never if the transaction is rolled back. Returns the id that the task will have.
+    From asyncio: `await session.run_sync(outbox.send, task, …)`.
     Raises: ValidationError and TypeError as `delay` does, then nothing was written; MissingTable.
     """
+    _refuse_other(
+        connection, "a session or connection of SQLAlchemy; from asyncio, await session.run_sync(outbox.send, task, …)"
+    )
     call = _checked(task, args, kwargs)
     try:
         connection.execute(outbox_table().insert(), call._asdict())
@@ -70,6 +75,7 @@ def send_with_cursor(cursor: Any, task: CheckedTask[Any], /, *args: Any, **kwarg
 
     It needs no SQLAlchemy. The transaction is that of the cursor's connection. Raises the same.
     """
+    _refuse_other(cursor, "a cursor that writes when it is called")
     call = _checked(task, args, kwargs)
     try:
         cursor.execute(_INSERT, call)
@@ -79,13 +85,15 @@ def send_with_cursor(cursor: Any, task: CheckedTask[Any], /, *args: Any, **kwarg
     return call.id
 
 
-def _checked(task: CheckedTask[Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> _Call:
+def _checked(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> _Call:
     """Check a call as if it were sent now.
 
     Raises: InvalidConfig; ValidationError, TypeError.
     """
     if mistakes:
         raise mistakes
+    if not isinstance(task, CheckedTask):
+        raise TypeError(f"An outbox takes a task like tasks.registry.register_session, not {type(task).__name__}.")
     parameters, task_id = task.checked(args, kwargs), time_ordered_id()
     _, _, body = dumps(((), parameters, _NOTHING_FOLLOWS), serializer=app.conf.task_serializer)
     try:
@@ -93,6 +101,13 @@ def _checked(task: CheckedTask[Any], args: Sequence[Any], kwargs: Mapping[str, A
     except UnfitMessage as error:
         raise ValidationError({"message": [str(error)]}) from error
     return _Call(task_id, task.name, json.dumps(parameters))
+
+
+def _refuse_other(writer: Any, wanted: str) -> None:
+    """Refuse what cannot write, or returns a coroutine in place of writing: the task would be lost without an error."""
+    execute = getattr(writer, "execute", None)
+    if execute is None or inspect.iscoroutinefunction(execute):
+        raise TypeError(f"{type(writer).__name__} cannot write a task here. Give {wanted}: see docs/outbox.md.")
 
 
 def _refuse_missing_table(error: Exception) -> None:

@@ -44,10 +44,12 @@ def create(bind: "Engine | Connection") -> None:
 
 
 def is_missing_table(error: BaseException) -> bool:
-    """Whether a database, through any driver, says that it has no outbox."""
-    causes: Any = (error, getattr(error, "orig", None), error.__cause__)
-    return any(
-        _POSTGRESQL_SAYS in (getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None))
-        or f"no such table: {TABLE}" in str(cause)
-        for cause in causes
-    )
+    """Whether a database, through any driver, says that it has no outbox, and means that of no other table."""
+    return any(_says_so(cause) for cause in (getattr(error, "orig", error), error.__cause__))
+
+
+def _says_so(cause: Any) -> bool:
+    said = str(cause)
+    if _POSTGRESQL_SAYS in (getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None)):
+        return TABLE in said
+    return f"no such table: {TABLE}" in said

@@ -1,6 +1,7 @@
 """Sending from asyncio: threads send and look for results, so that the event loop never waits for the broker."""
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ T = TypeVar("T")
 
 THREADS = 10  # as many as the app has connections for sending
 _FIRST_PAUSE_SECS, _LONGEST_PAUSE_SECS = 0.02, 0.5
+_ONE_LOOK_SECS = 0.5  # even with a timeout of 0, a result that is there is found
 
 
 class AwaitableResult(Generic[R]):
@@ -31,14 +33,25 @@ class AwaitableResult(Generic[R]):
 
         Raises: TimeoutError after `timeout` seconds. The task goes on.
         """
-        end = None if timeout is None else time.monotonic() + timeout
+        found: tuple[R, ...] = ()
+        limit = asyncio.timeout(None if timeout is None else max(timeout, _ONE_LOOK_SECS))
+        try:
+            async with limit:  # a broker that hangs keeps a thread for longer
+                found = await self._found(math.inf if timeout is None else time.monotonic() + timeout)
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the task's own
+        if not found:
+            raise TimeoutError(f"{self._task.name} ({self.id}) has no result after {timeout:g} s.")
+        return found[0]
+
+    async def _found(self, end: float) -> tuple[R, ...]:
+        """Look until there is a result; return nothing if there is none when the next look would be too late."""
         pause_secs = _FIRST_PAUSE_SECS
-        while not (found := await in_thread(self._look)):
-            if end is not None and time.monotonic() + pause_secs > end:
-                raise TimeoutError(f"{self._task.name} ({self.id}) has no result after {timeout:g} s.")
+        while not (found := await in_thread(self._look)) and time.monotonic() + pause_secs <= end:
             await asyncio.sleep(pause_secs)
             pause_secs = min(pause_secs * 1.5, _LONGEST_PAUSE_SECS)
-        return found[0]
+        return found
 
     def _look(self) -> tuple[R, ...]:
         """Return the result alone in a tuple, or nothing."""

@@ -11,8 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import urllib3
-from celery import signals
+from celery import signals, states
+from celery.backends.base import KeyValueStoreBackend
 from kombu.exceptions import OperationalError
+from kombu.transport import virtual
 from redis.exceptions import ConnectionError as RedisAway
 
 from ..clients.config import MemoryGraphConfig, RegistryConfig, SchedulerConfig, VaultConfig
@@ -20,6 +22,7 @@ from ..clients.registry import RegistryClient
 from ..clients.retry import ONCE
 from ..clients.vault import VaultClient
 from ..tasks import connections
+from ..tasks.app import app
 from ..tasks.config import BrokerConfig, DeadLetterConfig, TaskConfig, WorkerConfig
 from ..tasks.usage import flush_reporters
 from .takeover import REPORTS_SECS, takeover
@@ -38,6 +41,9 @@ except ImportError as missing:
         f"Inline tasks run against the reference services, and {missing.name} is not installed: "
         "pip install 'memory-graph-workers[services]'"
     ) from missing
+
+_PlainChannel: Any = virtual.Channel  # what is overridden here is not in the stubs
+_PlainBackend: Any = KeyValueStoreBackend
 
 _KEY = "inline"
 _THREADS = 4
@@ -131,6 +137,64 @@ class WsgiTransport:
         """Nothing is open."""
 
 
+class _NoChannel(_PlainChannel):
+    def basic_publish(self, *args: Any, **options: Any) -> None:
+        raise NotInline(
+            "A task that is sent by its name does not run inline: send the task itself (.delay), or record it with "
+            "sent_tasks."
+        )
+
+
+class _NoBroker(virtual.Transport):
+    """A broker that takes nothing: what runs inline is not sent."""
+
+    Channel = _NoChannel
+    driver_type = driver_name = "inline"
+
+
+class _Results(_PlainBackend):
+    """The results of tasks that ran, as JSON, for whoever asks by a task's id."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(app)
+        self._kept: dict[Any, Any] = {}
+
+    def get(self, key: Any) -> Any:
+        return self._kept.get(key)
+
+    def mget(self, keys: Any) -> Any:
+        return [self._kept.get(key) for key in keys]
+
+    def set(self, key: Any, value: Any) -> None:
+        self._kept[key] = value
+
+    def delete(self, key: Any) -> None:
+        self._kept.pop(key, None)
+
+    def _ensure_not_eager(self) -> None:
+        """Results are kept here, in spite of Celery's setting."""
+
+    def succeeded(self, sender: Any = None, result: Any = None, **kwargs: Any) -> None:
+        """Keep what a task returned."""
+        if not sender.ignore_result:
+            self.store_result(sender.request.id, result, states.SUCCESS)
+
+    def failed(self, sender: Any = None, task_id: str = "", exception: Any = None, **kwargs: Any) -> None:
+        """Keep why a task failed."""
+        if not sender.ignore_result:
+            self.store_result(task_id, exception, states.FAILURE)
+
+    def wait_for(self, task_id: str, *args: Any, **options: Any) -> Any:
+        """Return a result at once.
+
+        Raises: NotInline if there is none: nothing will bring it.
+        """
+        meta = self.get_task_meta(task_id)
+        if meta["status"] not in states.READY_STATES:
+            raise NotInline(f"No task with the id {task_id} and a result ran here.")
+        return meta
+
+
 class _Away:
     """Stands for what this process does not have."""
 
@@ -162,18 +226,33 @@ def inline() -> Generator[InlineTasks]:
     and a sweep, fails and says so. A task that fails does so at once: nothing is there to wait for.
     Raises: RuntimeError if another block does so, or records.
     """
-    with takeover("Tasks run inline", eager=True), TemporaryDirectory() as folder, _services(Path(folder)) as services:
+    results = _Results(app)
+    taken = takeover("Tasks run inline", eager=True, transport=_NoBroker, results=results)
+    with taken, TemporaryDirectory() as folder, _services(Path(folder)) as services:
         lent = {**services.clients(), "config": _SETTINGS, "memory_graph": _NO_GRAPH, "redis": _NO_REDIS}
-        signals.task_failure.connect(services.note)
-        try:
-            with connections.lending(**lent):
-                try:
-                    yield services
-                finally:
-                    with suppress(OperationalError):
-                        flush_reporters(REPORTS_SECS)  # else they would run in the next test
-        finally:
-            signals.task_failure.disconnect(services.note)
+        with _hearing(results, services), connections.lending(**lent):
+            try:
+                yield services
+            finally:
+                with suppress(OperationalError):
+                    flush_reporters(REPORTS_SECS)  # else they would run in the next test
+
+
+@contextmanager
+def _hearing(results: _Results, services: InlineTasks) -> Generator[None]:
+    """Let both hear how tasks end."""
+    heard = [
+        (signals.task_success, results.succeeded),
+        (signals.task_failure, results.failed),
+        (signals.task_failure, services.note),
+    ]
+    for signal, hears in heard:
+        signal.connect(hears)
+    try:
+        yield
+    finally:
+        for signal, hears in heard:
+            signal.disconnect(hears)
 
 
 @contextmanager

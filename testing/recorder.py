@@ -2,11 +2,11 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import Any, cast
+from typing import Any
 
 from celery import states
 from celery.backends.base import BaseBackend
-from kombu import Connection, pools, serialization
+from kombu import serialization
 from kombu.compression import decompress
 from kombu.exceptions import OperationalError
 from kombu.transport import virtual
@@ -99,16 +99,12 @@ def recording() -> Generator[SentTasks]:
 
     `task_always_eager` is off meanwhile. Raises: RuntimeError if another block records, or runs tasks inline.
     """
-    with takeover("Tasks are recorded", eager=False):
-        _Current.sent = sent = SentTasks()
-        here = cast(Any, app)
-        before = here.amqp._producer_pool, here._backend_cache
-        here.amqp._producer_pool = pools.producers[Connection(transport=Transport)]
-        here._backend_cache = Results(sent)
+    sent = SentTasks()
+    with takeover("Tasks are recorded", eager=False, transport=Transport, results=Results(sent)):
+        _Current.sent = sent
         try:
             yield sent
         finally:
             with suppress(OperationalError):
                 flush_reporters(REPORTS_SECS)  # else they would be the next test's
-            here.amqp._producer_pool, here._backend_cache = before
             _Current.sent = None

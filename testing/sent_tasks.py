@@ -1,8 +1,9 @@
 """What a test sent, and what it says of that."""
 
 import difflib
+import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..tasks.app import app
@@ -11,7 +12,7 @@ from ..tasks.parameters import PAYLOADS
 from ..tasks.usage import flush_reporters
 from ..tasks.usage_batch import track_usage_batch
 from ..tasks.usage_counts import ONE
-from .sent import Sent, call_text, signatures
+from .sent import Sent, call_text, plain, signatures
 from .takeover import REPORTS_SECS
 
 
@@ -47,9 +48,10 @@ class SentTasks:
         Raises: AssertionError that shows what was sent; UnknownTask; TypeError for a parameter that the task lacks.
         """
         __tracebackhide__ = True
-        found = self.calls(task, **parameters)
+        name = name_of(task)
+        found = self.calls(name, **parameters)
         if not found:
-            raise AssertionError(f"Not sent: {call_text(name_of(task), parameters)}\n{self.shown()}")
+            raise AssertionError(f"Not sent: {call_text(name, parameters)}\n{self.shown()}")
         return found[0]
 
     def assert_not_sent(self, task: Any = None, /, **parameters: Any) -> None:
@@ -79,11 +81,23 @@ class SentTasks:
             return [one for one in self._all if name in (None, one.task) and one.matches(parameters)]
 
     def returns(self, task: Any, value: Any) -> None:
-        """Let every call of a task return a value, those that were sent already too."""
-        self._results[name_of(task)] = (True, value)
+        """Let every call of a task return a value, those that were sent already too; a model becomes a dict.
+
+        Raises: TypeError for a value that no task can return, or for a task that never has a result.
+        """
+        found, result = task_of(task), plain(value)
+        if found.ignore_result and result is not None:
+            raise TypeError(f"{found.name} has no result: its .get() returns None.")
+        json.dumps(result)  # as a result store holds it
+        self._results[found.name] = (True, result)
 
     def raises(self, task: Any, error: BaseException) -> None:
-        """Let every call of a task fail with an error, those that were sent already too."""
+        """Let every call of a task fail with an error, those that were sent already too.
+
+        Raises: TypeError for what is no error, such as a class of errors.
+        """
+        if not isinstance(error, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"Give an error, such as NotFound('no session has this id'), not {error!r}.")
         self._results[name_of(task)] = (False, error)
 
     def clear(self) -> None:
@@ -105,8 +119,9 @@ class SentTasks:
 
     def record(self, headers: Mapping[str, Any], body: Any, queue: str) -> None:
         """Note a message, and what is chained to it."""
-        _, kwargs, embedded = body
-        first = _sent(headers["task"], str(headers["id"]), kwargs, queue=queue, options=_options(headers))
+        args, kwargs, embedded = body
+        named = _named(headers["task"], args, kwargs)
+        first = _sent(headers["task"], str(headers["id"]), named, queue=queue, options=_options(headers))
         found = [first, *_reports(first)]
         for signature in signatures(embedded):
             task_id = str(signature.get("options", {}).get("task_id") or "")
@@ -149,6 +164,11 @@ def task_of(task: Any) -> "CheckedTask[Any]":
     close = difflib.get_close_matches(str(name), known, 3)
     hint = f"Did you mean {' or '.join(close)}?" if close else "Its module must be imported before it is sent."
     raise UnknownTask(f"{task!r} is not a task of memory-graph-workers. {hint}")
+
+
+def _named(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a message by their names: whoever sends by a task's name may give them by position."""
+    return {**dict(zip(task_of(name).parameters.signature.parameters, args, strict=False)), **kwargs}
 
 
 def _sent(name: str, task_id: str, kwargs: Mapping[str, Any], **facts: Any) -> Sent:

@@ -2,6 +2,9 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any, cast
+
+from kombu import Connection, pools
 
 from ..tasks.app import app
 
@@ -13,16 +16,21 @@ class _Taken:
 
 
 @contextmanager
-def takeover(what: str, *, eager: bool) -> Generator[None]:
-    """Let one block say what happens to tasks; Celery's `task_always_eager` is as it says within.
+def takeover(what: str, *, eager: bool, transport: type[Any], results: Any) -> Generator[None]:
+    """Let one block say what happens to tasks: where messages go, and who has the results.
 
-    Raises: RuntimeError if another block does already.
+    Celery's `task_always_eager` is as `eager` says within. Raises: RuntimeError if another block does so already.
     """
     if _Taken.by:
         raise RuntimeError(f"{_Taken.by} already: a test takes either `sent_tasks` or `inline_tasks`, and once.")
-    before = app.conf.task_always_eager
+    here = cast(Any, app)
+    before = here.amqp._producer_pool, here._backend_cache
+    was_eager = app.conf.task_always_eager
+    here.amqp._producer_pool = pools.producers[Connection(transport=transport)]
+    here._backend_cache = results
     _Taken.by, app.conf.task_always_eager = what, eager
     try:
         yield
     finally:
-        _Taken.by, app.conf.task_always_eager = "", before
+        _Taken.by, app.conf.task_always_eager = "", was_eager
+        here.amqp._producer_pool, here._backend_cache = before

@@ -20,6 +20,8 @@ _LONGEST_SECS = 3.0  # Prometheus waits 10 seconds for a scrape, KEDA 3 for a nu
 class Exporter(Collector):
     """Reads Redis when Prometheus asks. What was read before is not told again, except when that was."""
 
+    away = "Redis does not answer. Is it up, and is its address (REDIS_URL) right?"
+
     def __init__(self, target: Target) -> None:
         tasks = known_tasks(target)  # no other name is a label
         self._needs = target.delivery.needs

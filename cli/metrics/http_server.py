@@ -1,22 +1,34 @@
-"""The exporter's HTTP server: `/metrics` and `/healthz`, for a few callers at a time, none of which can hold it up."""
+"""The HTTP server that Prometheus asks for `/metrics`, and others for `/healthz`: a few callers at a time.
+
+None of them can hold it up.
+"""
 
 import socket
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from socketserver import TCPServer, ThreadingMixIn
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import make_wsgi_app
-
-from .exporter import Exporter
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
 _MOST_CALLERS = 16
 _SLOW_SECS = 10.0  # whoever sends or reads nothing for so long is dropped
 _LONGEST_SECS = 20.0  # and whoever is not done then, also one who sends a byte now and then
 
 Start = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Source(Protocol):
+    """What is served: metrics, and whether what they are about can be read; `away` says what to do if it cannot."""
+
+    registry: CollectorRegistry
+    away: str
+
+    def can_read(self) -> bool:
+        """Whether it can be read now."""
+        ...
 
 
 class Handler(WSGIRequestHandler):
@@ -33,7 +45,7 @@ class HttpServer(ThreadingMixIn, WSGIServer):
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, exporter: Exporter) -> None:
+    def __init__(self, host: str, port: int, source: Source) -> None:
         """Listen.
 
         Raises: OSError.
@@ -41,7 +53,7 @@ class HttpServer(ThreadingMixIn, WSGIServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._free = threading.BoundedSemaphore(_MOST_CALLERS)
         super().__init__((host, port), Handler)
-        self.set_app(_routes(exporter))
+        self.set_app(_routes(source))
 
     def server_bind(self) -> None:
         """Bind, without asking a name server for this host's name."""
@@ -76,21 +88,18 @@ def _hang_up(request: socket.socket) -> None:
         request.shutdown(socket.SHUT_RDWR)
 
 
-def _routes(exporter: Exporter) -> Any:
-    metrics: Any = make_wsgi_app(exporter.registry)
+def _routes(source: Source) -> Any:
+    metrics: Any = make_wsgi_app(source.registry)
 
     def app(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
             return metrics(environ, start)
         if path == "/healthz":
-            return _plain(start, *(("200 OK", "ok") if exporter.can_read() else ("503 Service Unavailable", _AWAY)))
+            return _plain(start, *(("200 OK", "ok") if source.can_read() else ("503 Service Unavailable", source.away)))
         return _plain(start, "404 Not Found", "There are /metrics and /healthz here.")
 
     return app
-
-
-_AWAY = "Redis does not answer. Is it up, and is its address (REDIS_URL) right?"
 
 
 def _plain(start: Start, status: str, text: str) -> Iterable[bytes]:

@@ -3,7 +3,7 @@
 import re
 import string
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,15 +24,15 @@ _ID_DIGITS = 4
 Values = dict[str, Any]
 
 
-def gather(month: Month, letters: DeadLetters, bounds: Bounds) -> Values:
+def gather(month: Month, letters: DeadLetters, bounds: Bounds, clock: Callable[[], datetime] = now) -> Values:
     """Everything about a month. A number is None if nothing is known; `is_complete` says whether one can be trusted.
 
     Beside the ids of sweeps there are no ids in it, and no content.
     """
-    made_at, state = now().replace(microsecond=0), Sweeps(connections.redis())
+    made_at, state = clock().replace(microsecond=0), Sweeps(connections.redis())
     found = list(sweeps_between(connections.redis(), month.start, month.end))
     swept = _Swept(month, made_at, [one for one in found if one is not None], found.count(None))
-    dead = _dead_letters(month, letters, bounds)
+    dead = _dead_letters(month, made_at, letters, bounds)
     return {
         "month": month.name,
         "starts_at": month.start,
@@ -51,7 +51,7 @@ class _Swept:
 
     def __init__(self, month: Month, made_at: datetime, sweeps: Sequence[Sweep], lost: int) -> None:
         self._month, self._made_at, self.sweeps, self._lost = month, made_at, sweeps, lost
-        self._known_from = known_from().replace(microsecond=0)
+        self._known_from = known_from(made_at)
         self._running = sum(sweep.status is Status.RUNNING for sweep in sweeps)
 
     @property
@@ -137,9 +137,9 @@ def _without_id(word: str) -> str:
     return word.replace(core, "…") if is_id else word
 
 
-def _dead_letters(month: Month, letters: DeadLetters, bounds: Bounds) -> Values:
+def _dead_letters(month: Month, made_at: datetime, letters: DeadLetters, bounds: Bounds) -> Values:
     """The letters of the month that are still there, and how many of any time were dropped at a bound."""
-    first = now().replace(microsecond=0) - timedelta(days=bounds.kept_days)
+    first = made_at - timedelta(days=bounds.kept_days)
     pots = dict(zip(("failures", "quarantine"), letters.failed_between(month.start, month.end), strict=True))
     groups = [_group(pot, group) for pot, found in pots.items() for group in found]
     still_there = sum(group["letters"] for group in groups)

@@ -23,7 +23,10 @@ API = {
         "The clients of the services. A task has the parameters of the method that has its name.",
         ("clients.registry", "clients.vault", "clients.memory_graph", "clients.config", "clients.errors"),
     ),
-    "schemas": ("Payloads, and what services respond.", ("schemas.registry", "schemas.usage", "schemas.vault", "schemas.base")),
+    "schemas": (
+        "Payloads, and what services respond.",
+        ("schemas.registry", "schemas.usage", "schemas.vault", "schemas.base"),
+    ),
     "delivery": ("Delivery for any Celery app.", ("delivery",)),
     "outbox": ("Tasks that are sent once your own transaction is committed.", ("outbox",)),
     "testing": ("A test kit for applications that enqueue.", ("testing",)),

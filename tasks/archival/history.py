@@ -6,7 +6,6 @@ from typing import Any
 
 from redis import Redis
 
-from ...schemas.fields import now
 from .keys import INDEX, key
 from .state import KEPT_SECS, Sweep
 
@@ -14,9 +13,9 @@ _READ_AT_ONCE = 200
 _SKEW_SECS = 60  # the index and the record of a sweep are stamped one after the other
 
 
-def known_from() -> datetime:
-    """The time from which on Redis has sweeps by now; of those that began earlier it says nothing."""
-    return now() - timedelta(seconds=KEPT_SECS)
+def known_from(time: datetime) -> datetime:
+    """The time from which on Redis has sweeps at `time`; of those that began earlier it says nothing."""
+    return time - timedelta(seconds=KEPT_SECS)
 
 
 def sweeps_between(redis: Redis, start: datetime, end: datetime) -> Iterator[Sweep | None]:

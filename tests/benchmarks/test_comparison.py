@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import subprocess
 import sys
 import time
@@ -123,6 +124,20 @@ def test_the_page_has_a_row_for_each_system_and_every_setting() -> None:
         assert block[0] == "| " + " | ".join(["system", *page.COLUMNS, *extra]) + " |"
         assert [line.split(" | ")[0].removeprefix("| ") for line in block[2:]] == [one.name for one in CONTENDERS]
     assert all(one.settings in text for one in CONTENDERS)
+
+
+def test_the_page_was_run_with_the_versions_that_are_pinned_and_nothing_is_left_out() -> None:
+    text = page.PAGE.read_text()
+    for name in ("celery", "taskiq", "procrastinate"):
+        pinned = (BENCHMARKS / "comparison" / f"constraints-{name}.txt").read_text()
+        (one,) = [one for one in CONTENDERS if one.python.parts[-3] == name]
+        shown = ", ".join(f"{package} {version_in(pinned, package)}" for package in one.packages)
+        assert f"| {one.name} | {shown} | {one.settings} |" in text
+    assert not re.search(r"\|\s*(-|n/a|\?|not run)?\s*\|$", text.partition("<!-- killed -->")[2], re.MULTILINE)
+
+
+def version_in(pinned: str, package: str) -> str:
+    return re.findall(rf"^{package}==(\S+)", pinned, re.MULTILINE)[0]
 
 
 def test_a_missing_mark_is_named() -> None:

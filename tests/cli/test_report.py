@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from memory_graph_workers.cli.report.as_csv import COLUMNS
+from memory_graph_workers.cli.report.as_markdown import markdown
 from memory_graph_workers.cli.report.command import command
-from memory_graph_workers.cli.report.gathering import without_ids
+from memory_graph_workers.cli.report.gathering import gather, without_ids
 from memory_graph_workers.cli.report.month import MonthType
-from memory_graph_workers.delivery import DeadLetter, DeadLetters, Reason
+from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, Reason
 from memory_graph_workers.delivery.dead_letters.groups import name_of_group
 from memory_graph_workers.schemas.archival import BatchResult, Trigger
 from memory_graph_workers.schemas.fields import format_timestamp, now
+from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.archival.keys import INDEX, key
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.state import KEPT_SECS, Sweeps
@@ -41,8 +43,7 @@ def before(name: str, months: int = 1) -> str:
 
 
 LAST = before(month_of(datetime.now(UTC)))
-PARTLY = month_of(datetime.now(UTC) - timedelta(seconds=KEPT_SECS))
-GONE = before(PARTLY, 2)
+GONE = before(month_of(datetime.now(UTC) - timedelta(seconds=KEPT_SECS)), 2)
 
 
 def swept(
@@ -132,16 +133,29 @@ def test_a_month_of_which_nothing_is_left_has_no_numbers(broker: Broker) -> None
     assert not [line for line in text.splitlines() if line.startswith("| ") and line.rstrip("| ").endswith(" 0")]
 
 
+def gathered(broker: Broker, month: str, at: datetime) -> dict[str, Any]:
+    """What is known of a month at that time."""
+    with connections.lending(redis=broker.redis):
+        letters = DeadLetters(broker.redis, KEYS)
+        return gather(PARAMETERS.convert(month, None, None), letters, Bounds(), clock=lambda: at)
+
+
 def test_a_month_that_is_partly_gone_says_at_least(broker: Broker) -> None:
-    if start_of(PARTLY) > datetime.now(UTC) - timedelta(seconds=KEPT_SECS - 60):
-        pytest.skip("on this day the month of 90 days ago begins with what is known")
-    swept(broker, "one", end_of(PARTLY) - timedelta(seconds=1), BatchResult(3))
-    assert read(broker, PARTLY)["sweeps"]["is_complete"] is False
-    text = reported(broker, PARTLY)
-    assert "| sessions archived by them | at least 3 |" in text
-    assert "Redis keeps a sweep for 90 days: those that began before" in text
+    at = datetime(2026, 8, 15, 12, tzinfo=UTC)  # 90 days after the 17th of May
+    swept(broker, "one", end_of("2026-05") - timedelta(seconds=1), BatchResult(3))
+    found = gathered(broker, "2026-05", at)
+    assert found["sweeps"]["is_complete"] is False
+    assert "| sessions archived by them | at least 3 |" in markdown(found)
+    assert "Redis keeps a sweep for 90 days: those that began before 2026-05-17T12:00:00Z are gone" in markdown(found)
     broker.redis.delete(INDEX)
-    assert "| sessions archived by them | unknown |" in reported(broker, PARTLY)
+    assert "| sessions archived by them | unknown |" in markdown(gathered(broker, "2026-05", at))
+
+
+@pytest.mark.parametrize(("day", "whole"), [(29, True), (30, False)])
+def test_a_month_is_known_whole_until_its_first_sweep_may_be_gone(broker: Broker, day: int, whole: bool) -> None:
+    swept(broker, "one", start_of("2026-05"), BatchResult(3))
+    found = gathered(broker, "2026-05", datetime(2026, 7, day, tzinfo=UTC) + timedelta(seconds=1))
+    assert found["sweeps"]["is_complete"] is whole
 
 
 def test_this_month_is_not_over_and_a_running_sweep_counts_on(broker: Broker) -> None:

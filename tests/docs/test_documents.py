@@ -240,8 +240,9 @@ def test_every_command_of_the_documents_is_tried() -> None:
 
 @pytest.mark.parametrize("command", COMPOSE)
 def test_a_command_of_the_deployment_names_what_is_there(command: str) -> None:
-    services = set(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"])
     words = command.split()
+    files = {"docker-compose.yml", *re.findall(r"--file (\S+)", command)}
+    services = {name for file in files for name in yaml.safe_load((ROOT / file).read_text())["services"]}
     if words[0] == "docker":
         assert words[2] in ("build", "up", "ps", "logs", "stop", "down") or services & set(words)
     else:

@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from memory_graph_workers.delivery import DeadLetters, Reason
+from memory_graph_workers.outbox.rows import Backlog, backlog_of
 from support.broker import Broker
 from support.forked import mgw
 from support.our_app import KEYS
@@ -26,13 +28,25 @@ POISON = {
     "0-parameter": ("memory_graph.registry.get_session", json.dumps({"session": "s"}), Reason.INVALID_PAYLOAD),
     "0-large": (
         "memory_graph.registry.register_session",
-        json.dumps({"registration": {"session_id": "s", "model_id": "m", "metadata": {"t": "x" * 33 * 2**20}}}),
+        json.dumps({"registration": {"session_id": "s", "model_id": "m", "metadata": {"t": "x" * 2**20}}}),
         Reason.INVALID_PAYLOAD,
     ),
     "0-list": ("memory_graph.registry.track_usage", "[1]", Reason.INVALID_MESSAGE),
     "0-text": ("memory_graph.registry.track_usage", "no JSON", Reason.INVALID_MESSAGE),
+    "0-digits": ("memory_graph.registry.track_usage", '{"a": ' + "9" * 5000 + "}", Reason.INVALID_MESSAGE),
+    "0-nan": (
+        "memory_graph.registry.track_usage",
+        '{"report": {"session_id": "s", "prompt_tokens": NaN, "completion_tokens": 1e999}}',
+        Reason.INVALID_PAYLOAD,
+    ),
+    "0-surrogate": (
+        "memory_graph.registry.get_session",
+        '{"session_id": "\\ud800"}',
+        Reason.INVALID_PAYLOAD,
+    ),
     "0-deep": ("memory_graph.registry.track_usage", "[" * 100_000, Reason.INVALID_MESSAGE),
     "0 spaces": ("memory_graph.registry.track_usage", json.dumps(USAGE), Reason.INVALID_MESSAGE),
+    "1 spaces": ("memory_graph.registry.track_usage", json.dumps(USAGE), Reason.INVALID_MESSAGE),
 }
 
 
@@ -42,7 +56,7 @@ def test_every_such_row_is_a_dead_letter_and_the_others_are_sent(
     for row_id, (task, parameters, _) in POISON.items():
         database.put(row_id, task, parameters)
     ids = database.write(20)
-    one = relay("--once", "--json")
+    one = relay("--once", "--json", MESSAGE_MAX_BYTES=str(2**20))
     assert one.wait(LONGEST_SECS) == 0, one.err.read_text()
     assert json.loads(one.out.read_text())["dead_letters"] == len(POISON)
     assert database.count() == 0
@@ -53,7 +67,27 @@ def test_every_such_row_is_a_dead_letter_and_the_others_are_sent(
         **{name: reason for name, (_, _, reason) in POISON.items() if " " not in name},
         **dict.fromkeys(by_bytes, Reason.INVALID_MESSAGE),
     }
-    assert len(by_bytes) == 1
+    assert len(by_bytes) == 2
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_bytes_that_sqlite_takes_for_text_hold_up_no_row(
+    database: Database, broker: Broker, dead: DeadLetters, relay: Begin
+) -> None:
+    texts = ["x'ff'", "CAST(x'30ff' AS TEXT)", "CAST(x'3000' AS TEXT)"]
+    with database.engine.begin() as connection:
+        for text in texts:
+            for row_id, task in ((text, "'t'"), (f"'id-' || hex({text})", text)):
+                connection.exec_driver_sql(
+                    f"INSERT INTO memory_graph_outbox (id, task, parameters, created_at) "
+                    f"VALUES ({row_id}, {task}, {text}, {text})"
+                )
+    ids = database.write(3)
+    one = relay("--once", "--json")
+    assert one.wait(LONGEST_SECS) == 0, one.err.read_text()
+    assert json.loads(one.out.read_text()) == {"sent": 3, "dead_letters": 6, "waiting": 0, "oldest_at": None}
+    assert sent(broker) == dict.fromkeys(ids, 1)
+    assert {letter.reason for letter in dead.all()} == {Reason.INVALID_MESSAGE}
 
 
 def test_a_letter_says_what_is_wrong_and_quotes_nothing(database: Database, dead: DeadLetters, relay: Begin) -> None:
@@ -101,15 +135,28 @@ def test_a_task_that_a_later_release_has_is_replayed_under_the_rows_id(
     assert sent(broker) == {"early": 1}
 
 
-@pytest.mark.parametrize("age", ["2015-01-01 00:00:00", "2015-01-01T00:00:00Z"])
-def test_a_row_that_is_years_old_is_sent(database: Database, broker: Broker, relay: Begin, age: str) -> None:
+LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("database", "age", "oldest_at"),
+    [
+        ("sqlite", "2015-01-01 00:00:00", LONG_AGO),
+        ("sqlite", "2015-01-01T00:00:00Z", LONG_AGO),
+        ("sqlite", "yesterday", None),
+        ("postgresql", "2015-01-01 03:00:00+03", LONG_AGO),
+        ("postgresql", "-infinity", None),
+    ],
+    indirect=["database"],
+)
+def test_a_row_of_any_age_is_counted_and_sent(
+    database: Database, broker: Broker, relay: Begin, age: str, oldest_at: datetime | None
+) -> None:
     report = {**USAGE["report"], "timestamp": "2015-01-01T00:00:00Z"}
     database.put("old", "memory_graph.registry.track_usage", json.dumps({"report": report}))
     with database.engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE memory_graph_outbox SET created_at = '{age}'")
-    away = relay("--once", "--json", REDIS_URL="redis://127.0.0.1:1/0")
-    assert away.wait(LONGEST_SECS) == 1
-    assert json.loads(away.out.read_text())["oldest_at"] == "2015-01-01T00:00:00Z"
+    assert backlog_of(database.engine) == Backlog(1, oldest_at)
     assert relay("--once").wait(LONGEST_SECS) == 0
     assert sent(broker) == {"old": 1}
 

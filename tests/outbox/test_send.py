@@ -14,7 +14,9 @@ from memory_graph_workers.schemas.registry import SessionRegistration, SessionSt
 from memory_graph_workers.schemas.vault import ArchiveEntry
 from memory_graph_workers.tasks.registry import register_session, track_usage, update_session_status
 from memory_graph_workers.tasks.vault import archive_session
-from sqlalchemy.orm import Session
+from sqlalchemy import Column, Integer, MetaData, Table
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, registry
 from support.outbox import Database, engine_for
 
 
@@ -64,6 +66,7 @@ def test_a_wrong_call_is_refused_as_delay_refuses_it(
     assert database.count() == 0
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_what_a_worker_would_set_aside_is_refused(database: Database) -> None:
     large = {"session_id": "s", "model_id": "m", "metadata": {"text": "x" * 33 * 2**20}}
     with pytest.raises(ValidationError, match="larger than"), database.engine.begin() as connection:
@@ -109,6 +112,57 @@ def test_another_mistake_of_the_database_is_told_as_it_is(tmp_path: Path) -> Non
     engine = engine_for(f"sqlite:///{tmp_path}/no/folder/app.db")
     with pytest.raises(Exception, match="unable to open"), engine.connect() as connection:
         outbox.send(connection, register_session, session_id="s", model_id="m")
+
+
+NOWHERE = "postgresql+psycopg://127.0.0.1:1/none"
+
+
+class AsyncSession:
+    """SQLAlchemy's, which needs greenlet: its `execute` is a coroutine, and whoever calls it has written nothing."""
+
+    async def execute(self, statement: Any, values: Any) -> None:
+        raise AssertionError("nobody waits for it")
+
+
+@pytest.mark.parametrize("writer", [AsyncSession(), engine_for(NOWHERE), "outbox"])
+def test_what_would_write_nothing_is_refused(writer: Any) -> None:
+    with pytest.raises(TypeError, match=r"await session\.run_sync\(outbox\.send, task, …\)"):
+        outbox.send(writer, register_session, session_id="s", model_id="m")
+
+
+def test_a_cursor_that_would_write_nothing_is_refused() -> None:
+    with pytest.raises(TypeError, match="AsyncCursor cannot write a task here"):
+        outbox.send_with_cursor(
+            psycopg.AsyncCursor.__new__(psycopg.AsyncCursor), register_session, session_id="s", model_id="m"
+        )
+
+
+@pytest.mark.parametrize("task", ["memory_graph.registry.register_session", print])
+def test_what_is_no_task_of_ours_is_refused(database: Database, task: Any) -> None:
+    with pytest.raises(TypeError, match=r"like tasks\.registry\.register_session"), database.engine.begin() as one:
+        outbox.send(one, task, session_id="s", model_id="m")
+
+
+def test_another_table_that_is_missing_is_told_as_it_is(database: Database) -> None:
+    own = Table("orders", MetaData(), Column("id", Integer, primary_key=True))
+
+    class Order:
+        id: int
+
+    registry().map_imperatively(Order, own)
+    with Session(database.engine) as session:
+        session.add(Order())
+        with pytest.raises(DBAPIError, match="orders"):
+            outbox.send(session, register_session, session_id="s", model_id="m")
+
+
+def test_a_savepoint_that_rolls_back_takes_its_tasks_along(database: Database) -> None:
+    with Session(database.engine) as session, session.begin():
+        kept = outbox.send(session, register_session, session_id="kept", model_id="m")
+        inner = session.begin_nested()
+        outbox.send(session, register_session, session_id="never", model_id="m")
+        inner.rollback()
+    assert [row.id for row in database.rows()] == [kept]
 
 
 def test_creating_it_twice_changes_nothing(database: Database) -> None:

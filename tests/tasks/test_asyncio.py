@@ -119,7 +119,7 @@ def test_the_loop_does_not_stall_while_the_broker_is_stopped(broker: Broker) -> 
 
 
 AWAITS = """
-import asyncio
+import asyncio, os, signal, sys, time
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.registry import get_session
 
@@ -133,16 +133,25 @@ async def main():
     await asyncio.sleep(0.1)
     await asyncio.to_thread(app.backend.store_result, sent.id, {"status": "active"}, "SUCCESS")
     print(await waiting)
+    print(await sent.aget(timeout=0))
+    os.kill(int(sys.argv[1]), signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        await sent.aget(timeout=0.1)
+    except TimeoutError as error:
+        print(time.monotonic() - began < 2, error)
+    os.kill(int(sys.argv[1]), signal.SIGCONT)
 
 asyncio.run(main())
 """
 
 
-def test_a_result_is_found_when_it_comes(broker: Broker) -> None:
-    late, result = run(broker, "-c", AWAITS).splitlines()
+def test_a_result_is_found_when_it_comes_and_waited_for_no_longer_than_asked(broker: Broker) -> None:
+    late, result, at_once, hung = run(broker, "-c", AWAITS, str(broker.process.pid)).splitlines()
     assert late.startswith("memory_graph.registry.get_session (")
     assert late.endswith("has no result after 0.1 s.")
-    assert result == "{'status': 'active'}"
+    assert result == at_once == "{'status': 'active'}"
+    assert hung == f"True {late}"
 
 
 AWAY = """

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from celery import chain
+from celery.exceptions import AlwaysEagerIgnored
 from memory_graph_workers.clients.errors import NotFound, Refused
 from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus
 from memory_graph_workers.tasks import archival, vault
+from memory_graph_workers.tasks.app import app
+from memory_graph_workers.tasks.bulk import enqueue_many
 from memory_graph_workers.tasks.registry import (
     get_session,
     get_session_usage,
@@ -19,6 +22,7 @@ from memory_graph_workers.tasks.registry import (
 )
 from memory_graph_workers.tasks.usage import UsageReporter
 from memory_graph_workers.testing import InlineTasks, inline, recording
+from memory_graph_workers.testing.in_process import NotInline
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +106,27 @@ def test_what_reads_the_graph_says_that_there_is_none(inline_tasks: InlineTasks)
 def test_a_sweep_says_that_there_is_no_redis(inline_tasks: InlineTasks) -> None:
     archival.sweep.delay()
     assert "inline tasks have no Redis" in str(inline_tasks.failed[-1].error)
+
+
+def test_many_calls_run_where_they_are_sent(inline_tasks: InlineTasks) -> None:
+    enqueue_many(register_session, [{"session_id": f"s-{number}", "model_id": "m"} for number in range(3)])
+    assert inline_tasks.registry.list_sessions().total == 3
+
+
+def test_a_result_is_found_by_the_id_of_its_task(inline_tasks: InlineTasks) -> None:
+    sent = register_session.delay(session_id="s", model_id="m")
+    assert register_session.AsyncResult(sent.id).get(timeout=1)["session_id"] == "s"
+    failed = get_session.delay("none")
+    with pytest.raises(NotFound):
+        get_session.AsyncResult(failed.id).get(timeout=1)
+    assert (get_session.AsyncResult("nobody").state, len(inline_tasks.failed)) == ("PENDING", 1)
+    with pytest.raises(NotInline, match="No task with the id nobody"):
+        get_session.AsyncResult("nobody").get(timeout=1)
+
+
+def test_a_task_that_is_sent_by_its_name_reaches_no_broker(inline_tasks: InlineTasks) -> None:
+    with pytest.warns(AlwaysEagerIgnored), pytest.raises(NotInline, match="record it with sent_tasks"):
+        app.send_task("memory_graph.registry.get_session", kwargs={"session_id": "s"})
 
 
 def test_one_block_at_a_time() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["pytester"]
+
 FORGETS = """
 from memory_graph_workers.tasks.registry import get_session
 
@@ -41,14 +43,25 @@ def test_nothing_of_ours_is_loaded():
 """
 
 
+OTHERS = ("-p", "no:schemathesis", "-p", "no:hypothesispytest")
+
+
 def run(folder: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one file of tests as its project does; no plugin is named, it is found."""
     (folder / "test_app.py").write_text(code)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:schemathesis", "-p", "no:hypothesispytest", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", *OTHERS, *arguments]
     # With CI set, pytest would tell each failure whole in its summary, too.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_") and name != "CI"}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+
+
+def run_here(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, code: str, *arguments: str) -> str:
+    """Run one file of tests in this process, which has loaded what they need; return what pytest says."""
+    monkeypatch.delenv("CI", raising=False)
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(test_app=code)
+    return pytester.runpytest_inprocess("-q", *OTHERS, *arguments).stdout.str()
 
 
 def test_a_project_that_does_not_use_it_pays_nothing(tmp_path: Path) -> None:
@@ -57,19 +70,20 @@ def test_a_project_that_does_not_use_it_pays_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "failed"), [((), 0), (("-o", "sent_tasks_strict=true"), 1)])
-def test_a_test_that_forgets_to_look_can_be_caught(tmp_path: Path, arguments: tuple[str, ...], failed: int) -> None:
-    done = run(tmp_path, FORGETS, *arguments)
-    assert done.returncode == failed, done.stdout
-    assert ("ERROR test_app.py::test_forgets - Failed: This test sent tasks" in done.stdout) == bool(failed)
-    assert done.stdout.count("get_session(session_id='s-1')") == failed
-    assert "3 passed" in done.stdout
+def test_a_test_that_forgets_to_look_can_be_caught(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], failed: int
+) -> None:
+    said = run_here(pytester, monkeypatch, FORGETS, *arguments)
+    assert ("ERROR test_app.py::test_forgets - Failed: This test sent tasks" in said) == bool(failed)
+    assert said.count("get_session(session_id='s-1')") == failed
+    assert f"3 passed{', 1 error' * failed}" in said
 
 
-def test_a_task_that_failed_unseen_fails_the_test(tmp_path: Path) -> None:
-    done = run(tmp_path, FAILS)
-    assert "2 passed, 1 error" in done.stdout, done.stdout
-    assert "ERROR test_app.py::test_does_not_look" in done.stdout
-    assert "memory_graph.registry.get_session (" in done.stdout
+def test_a_task_that_failed_unseen_fails_the_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = run_here(pytester, monkeypatch, FAILS)
+    assert "2 passed, 1 error" in said, said
+    assert "ERROR test_app.py::test_does_not_look" in said
+    assert "memory_graph.registry.get_session (" in said
 
 
 def test_inline_tasks_say_what_is_not_installed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from celery import chain, chord, group
 from memory_graph_workers.clients.errors import NotFound
 from memory_graph_workers.schemas.base import ValidationError
-from memory_graph_workers.schemas.registry import SessionRegistration, SessionStatus, UsageReport
+from memory_graph_workers.schemas.registry import SessionInfo, SessionRegistration, SessionStatus, UsageReport
 from memory_graph_workers.tasks import archival, vault
 from memory_graph_workers.tasks.app import app
 from memory_graph_workers.tasks.bulk import enqueue_many
@@ -49,7 +49,10 @@ def test_nothing_sent_is_said_so(sent_tasks: SentTasks) -> None:
     [
         (lambda: register_session.delay(session_id="", model_id="m"), ValidationError),
         (lambda: register_session.delay(sesion_id="s", model_id="m"), ValidationError),
-        (lambda: register_session.delay(session_id="s", model_id="m", metadata={"a": "x" * 2**27}), ValidationError),
+        (
+            lambda: register_session.delay(session_id="s", model_id="m", metadata={"a": "x" * 33 * 2**20}),
+            ValidationError,
+        ),
         (lambda: track_usage.si(session_id="s", prompt_tokens=-1, completion_tokens=1), ValidationError),
         (lambda: enqueue_many(get_session, ["s", ""]), ValidationError),
         (lambda: update_session_status.delay("s"), TypeError),
@@ -122,6 +125,21 @@ def test_results_are_those_that_the_test_sets(sent_tasks: SentTasks) -> None:
         failed.get(timeout=1)
 
 
+def test_a_model_is_returned_as_the_dict_that_production_returns(sent_tasks: SentTasks) -> None:
+    sent_tasks.returns(get_session, SessionInfo("s-1", "gpt-4", STARTED, SessionStatus.ACTIVE))
+    found = get_session.delay("s-1").get(timeout=1)
+    assert (found["status"], found["started_at"]) == ("active", "2026-01-31T12:00:00Z")
+
+
+def test_a_result_that_no_task_can_have_is_refused(sent_tasks: SentTasks) -> None:
+    for task, value in ((get_session, {"status": object()}), (get_session, {1, 2}), (track_usage, {"counted": True})):
+        with pytest.raises(TypeError):
+            sent_tasks.returns(task, value)
+    sent_tasks.returns(track_usage, None)
+    with pytest.raises(TypeError, match="Give an error"):
+        sent_tasks.raises(get_session, NotFound)  # pyright: ignore[reportArgumentType]
+
+
 def test_waiting_for_a_result_that_was_not_set_fails_at_once(sent_tasks: SentTasks) -> None:
     waiting = get_session.delay("s-1")
     assert not waiting.ready()
@@ -142,6 +160,16 @@ def test_a_task_that_nobody_registered_is_named(sent_tasks: SentTasks) -> None:
     with pytest.raises(UnknownTask, match="'nobody' is not a task of"):
         app.send_task("nobody", queue="memory_graph.registry")
     assert sent_tasks.calls("memory_graph.registry.get_session") == []
+    get_session.delay("s")
+    with pytest.raises(UnknownTask, match="None is not a task of"):
+        sent_tasks.assert_sent(None)
+
+
+def test_a_task_that_is_sent_by_its_name_is_recorded_by_the_names_of_its_parameters(sent_tasks: SentTasks) -> None:
+    app.send_task(get_session.name, args=("s-1",), queue="memory_graph.registry")
+    app.send_task(track_usage.name, args=({"session_id": "s-2"},), queue="memory_graph.registry")
+    sent_tasks.assert_sent(get_session, session_id="s-1")
+    sent_tasks.assert_sent(track_usage, session_id="s-2")
 
 
 def test_a_parameter_that_the_task_lacks_is_refused(sent_tasks: SentTasks) -> None:
