@@ -21,6 +21,7 @@ from ...tasks.logs import set_up
 from ..target import Target
 from .config import FlowerConfig
 from .console.console import Console
+from .console.metrics import Uncounted
 from .console.routes import routes
 from .console.templates import Templates
 from .queues import count_for_flower
@@ -57,6 +58,10 @@ class Denied(RequestHandler):
 
 class DiscreetEvents(Events):
     """The events of workers and producers, stripped of content that a foreign producer may have added."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(Any, self.state).metrics = Uncounted()
 
     def on_event(self, event: dict[str, Any]) -> None:
         """Pass an event to the loop's thread, keeping only the sizes of arguments and results.
