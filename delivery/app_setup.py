@@ -19,6 +19,7 @@ from .connections.address import (
     refuse_old_prefix,
     veiled,
     with_checked_tls,
+    with_tls,
 )
 from .errors import InvalidConfig, unopened_compression
 from .held_queues.probes import command_of
@@ -59,7 +60,8 @@ def install(
 
     docs/delivery.md says more about each argument. Give all producers and workers the same ones.
 
-    - `url`, `state_url`: the broker, and the Redis of dead letters and holds if it is another.
+    - `url`, `state_url`: the broker, and the Redis of dead letters and holds if it is another. `broker_use_ssl` counts
+      for both, and for sentinels and nodes.
     - `prefix`: how delivery's keys in Redis begin; the default is the app's name. Each app on a database needs its own.
     - `key_prefix`: what stands before the name of every key and channel, queues and results included, so that two
       fleets of the same app can share a database.
@@ -80,13 +82,14 @@ def install(
     for argument, address in {"url": url, "state_url": state_url or url}.items():
         _refuse_other(argument, address)
     _refuse_compression(app)
+    url, state_url = with_tls(url, app.conf.broker_use_ssl), with_tls(state_url or url, app.conf.broker_use_ssl)
     keys = Keys(_prefix(app, prefix), unacked_key)
     before = _key_prefix(key_prefix or (f"{{{keys.prefix}}}:" if url.startswith(CLUSTER) else ""))
     found = Installed(
         url=_of_fleet(url, before),
-        state_url=veiled(_of_fleet(state_url or url, before)),
+        state_url=veiled(_of_fleet(state_url, before)),
         key_prefix=before,
-        key_prefix_old=_old_prefix(key_prefix_old, before, (url, state_url or url)),
+        key_prefix_old=_old_prefix(key_prefix_old, before, (url, state_url)),
         bare_keys=keys,
         visibility_timeout_secs=visibility_timeout_secs,
         grace_secs=grace_secs,
@@ -110,7 +113,9 @@ def install(
 def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.conf.update(
         broker_settings(found.url, found.key_prefix),
-        result_backend=_results(app.conf.result_backend, found.key_prefix),
+        result_backend=_results(app, found.key_prefix),
+        broker_use_ssl=False,  # the addresses say it
+        redis_backend_use_ssl=None,
         **KEPT,
         **PUBLISHED,
         broker_transport_options={**app.conf.broker_transport_options, **transport_options(found)},
@@ -125,11 +130,12 @@ def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.steps["consumer"].update(f"{__package__}.{step}" for step in _STEPS)
 
 
-def _results(url: Any, key_prefix: str) -> Any:
+def _results(app: Any, key_prefix: str) -> Any:
+    url = app.conf.result_backend
     if not isinstance(url, str) or not is_redis(url):
         return url
     _refuse_other("result_backend", url)
-    return as_one_host(_of_fleet(url, key_prefix))
+    return as_one_host(_of_fleet(with_tls(url, app.conf.redis_backend_use_ssl), key_prefix))
 
 
 def _of_fleet(url: str, key_prefix: str) -> str:

@@ -4,10 +4,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from celery.backends.redis import RedisBackend
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 
 from .connections.address import FOUND, server_url, shown
 from .connections.connection import use
 
+_PARSERS: dict[str, Any] = {
+    name: parse for name, parse in URL_QUERY_ARGUMENT_PARSERS.items() if name.startswith("ssl_")
+}
 _PlainBackend: Any = RedisBackend  # what is overridden here is not in the stubs
 
 
@@ -22,7 +26,11 @@ class Backend(_PlainBackend):
         super().__init__(url=whole if whole.startswith(FOUND) else url, **options)
 
     def _params_from_url(self, url: str, defaults: dict[str, Any]) -> Any:
-        return super()._params_from_url(server_url(url) if url.startswith(FOUND) else url, defaults)
+        found = super()._params_from_url(server_url(url) if url.startswith(FOUND) else url, defaults)
+        for name, parse in _PARSERS.items():  # Celery leaves them texts, and "false" counts as true
+            if isinstance(found.get(name), str):
+                found[name] = parse(found[name])
+        return found
 
     def _get_pool(self, **params: Any) -> Any:
         return use(super()._get_pool(**params), self.url or "")
