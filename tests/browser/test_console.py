@@ -8,13 +8,13 @@ import pytest
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, Reason
 from memory_graph_workers.delivery.held_queues.holds import DOWN, HoldStore
 from redis import Redis
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver import Keys as Pressed
 from selenium.webdriver.common.by import By
 from support.canaries.words import found_in
-from support.chromium import ELSEWHERE, chromium, needed
+from support.chromium import needed
 from support.our_app import KEYS
+from support.person import Person
+from support.person import person as person
 from support.showcase import Showcase, showcase
 from support.waiting import until
 
@@ -36,51 +36,6 @@ return [...document.querySelectorAll('.console input:not([type=hidden]), .consol
 """
 
 
-class Person:
-    """Somebody at a browser who has logged in."""
-
-    def __init__(self, browser: Chrome, origin: str) -> None:
-        self.browser, self.origin = browser, origin
-
-    def visit(self, path: str, *awaited: str) -> str:
-        self.browser.get(self.origin + path)
-        return self.read(*awaited)
-
-    def read(self, *awaited: str) -> str:
-        until(lambda: all(text in self.text for text in awaited), lambda: f"{awaited} not in {self.text}")
-        assert self.browser.execute_script(ELSEWHERE) == []
-        return self.text
-
-    @property
-    def text(self) -> str:
-        try:
-            return self.browser.find_element(By.TAG_NAME, "body").text
-        except StaleElementReferenceException:  # the page looked again by itself
-            return ""
-
-    def width(self, pixels: int) -> None:
-        view = {"width": pixels, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
-
-    def tab_to(self, element_id: str) -> None:
-        """Press Tab until an element has the focus."""
-        for _ in range(60):
-            focused = self.browser.switch_to.active_element
-            if focused.get_attribute("id") == element_id:
-                return
-            self.press(Pressed.TAB)
-        pytest.fail(f"No Tab leads to {element_id}")
-
-    def click(self, by: str, value: str) -> None:
-        """Click an element, in the middle of the window: Flower's navigation bar stays on top of the page."""
-        element = self.browser.find_element(by, value)
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-        element.click()
-
-    def press(self, *keys: str) -> None:
-        ActionChains(self.browser).send_keys(*keys).perform()
-
-
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
     needed()
@@ -90,14 +45,6 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
             letters = DeadLetters(redis, KEYS, Bounds())
             letters.add(DeadLetter(HOSTILE, Reason.UNKNOWN_TASK, HOSTILE, HOSTILE, HOSTILE, HOSTILE))
         yield shown
-
-
-@pytest.fixture(scope="module")
-def person(shown: Showcase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
-    with chromium(*needed(), tmp_path_factory.mktemp("profile")) as browser:
-        host = f"127.0.0.1:{shown.stack.port('flower')}"
-        browser.get(f"http://mgw:{shown.stack.keys.flower}@{host}/")
-        yield Person(browser, f"http://{host}")
 
 
 @pytest.fixture

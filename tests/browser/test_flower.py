@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from support.canaries.words import found_in
-from support.chromium import ELSEWHERE, chromium, needed
+from support.chromium import chromium, needed
+from support.person import Person
+from support.person import person as person
 from support.showcase import LARGE, WORKER, Showcase, showcase
 from support.waiting import until
 
@@ -16,31 +17,6 @@ TABS = {
     "pool": "Max concurrency", "broker": "redis", "queues": "memory_graph.vault", "tasks": "memory_graph.registry",
     "limits": "memory_graph.vault.archive_session", "config": "task_acks_late", "system": "utime",
 }  # fmt: skip
-
-
-class Person:
-    """Somebody at a browser, who notes all that it shows."""
-
-    def __init__(self, browser: Chrome, origin: str) -> None:
-        self.browser, self.origin, self.seen = browser, origin, ""
-
-    def visit(self, path: str, *awaited: str) -> str:
-        """Go to a page, wait for these texts, and answer what is readable."""
-        self.browser.get(self.origin + path)
-        return self.read(*awaited)
-
-    def read(self, *awaited: str) -> str:
-        until(lambda: all(text in self.text for text in awaited), lambda: f"{awaited} not in {self.text}")
-        assert self.browser.execute_script(ELSEWHERE) == []
-        self.seen += self.text + self.browser.page_source
-        return self.text
-
-    @property
-    def text(self) -> str:
-        return self.browser.find_element(By.TAG_NAME, "body").text
-
-    def click(self, name: str) -> None:
-        self.browser.find_element(By.ID, name).click()
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +27,6 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
         yield shown
 
 
-@pytest.fixture(scope="module")
-def person(shown: Showcase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
-    """Somebody who has logged in with the password."""
-    with chromium(*needed(), tmp_path_factory.mktemp("profile")) as browser:
-        host = f"127.0.0.1:{shown.stack.port('flower')}"
-        browser.get(f"http://mgw:{shown.stack.keys.flower}@{host}/")
-        yield Person(browser, f"http://{host}")
-
-
 def test_the_workers_are_listed(person: Person) -> None:
     text = person.visit("/workers", WORKER, "Online")
     assert re.search(rf"{WORKER}\s+Online\s+0 6 3 3", text)
@@ -68,7 +35,7 @@ def test_the_workers_are_listed(person: Person) -> None:
 def test_every_tab_of_a_worker_is_readable(person: Person) -> None:
     person.visit(f"/worker/{WORKER}", WORKER)
     for tab, text in TABS.items():
-        person.click(f"worker-tab-{tab}")
+        person.click(By.ID, f"worker-tab-{tab}")
         person.read(text)
 
 
