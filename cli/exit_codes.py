@@ -2,7 +2,8 @@
 
 CODES = {
     "0": "It did what you asked. `flower`, `metrics`, `outbox` and `serve` also end with it after TERM.",
-    "1": "It failed; the message says why and what to do. The second table says when, for each command.",
+    "1": "It failed; the message says why and what to do. The second table says when, for each command. A Redis that "
+    "hangs is named after three seconds.",
     "2": "The call or the settings are wrong; nothing was started or changed.",
     "129, 130, 143": "It was stopped: by HUP, by Ctrl-C (or by no to a question), or by TERM.",
 }

@@ -15,6 +15,7 @@ from ..tasks.archival.preview import Candidate, candidates
 from ..tasks.archival.row_faults import RowFaults
 from ..tasks.archival.state import Status, sweeps
 from ..tasks.archival.tasks import sweep
+from .answering import answering_target
 from .target import target_of
 from .terminal.failure import Failure
 from .terminal.output import or_null, show_json, show_table
@@ -82,6 +83,7 @@ def preview(as_json: bool) -> None:
 
 def start(wait: bool, as_json: bool) -> None:
     """Send a sweep, and wait until it ends."""
+    answering_target(None)
     sweeps().paused()  # fails at once if Redis is down; Celery alone would try for 20 seconds
     sent = sweep.delay()
     if not wait:

@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from ..schemas.fields import parse_timestamp
-from ..tasks.archival.state import sweeps
+from ..tasks.archival.state import Sweeps, sweeps
+from .answering import answering_target
 from .sweep import summary
 from .terminal.failure import Failure
 from .terminal.group import Group
@@ -37,7 +38,7 @@ def list_(limit: int, as_json: bool) -> None:
     Example:
       mgw sweeps list --limit 5
     """
-    state = sweeps()
+    state = _state()
     found = [summary(sweep.sweep_id) for sweep in state.newest(limit)]
     if as_json:
         show_json({"paused": state.paused(), "sweeps": found})
@@ -57,7 +58,7 @@ def show(sweep_id: str, as_json: bool) -> None:
     Example:
       mgw sweeps show 5f0c…
     """
-    state = sweeps()
+    state = _state()
     try:
         values = summary(sweep_id)
     except KeyError as error:
@@ -83,7 +84,7 @@ def pause() -> None:
     Example:
       mgw sweeps pause
     """
-    sweeps().pause()
+    _state().pause()
     click.echo("Sweeps are paused. To resume them: mgw sweeps resume")
 
 
@@ -95,7 +96,7 @@ def resume() -> None:
     Example:
       mgw sweeps resume
     """
-    sweeps().resume()
+    _state().resume()
     click.echo("Sweeps are resumed; the next one starts when it is due.")
 
 
@@ -115,3 +116,8 @@ def _tell_the_rest(failed: int, skipped: int) -> None:
         click.echo(
             f"Not listed: {failed} more that failed and {skipped} more that were skipped; their reasons were not kept."
         )
+
+
+def _state() -> Sweeps:
+    answering_target(None)
+    return sweeps()

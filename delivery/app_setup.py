@@ -10,7 +10,7 @@ from .base import KeptTask
 from .bounds import Bounds
 from .broker.transport import broker_settings
 from .celery_settings import BRIEF_RESULTS, KEPT, PUBLISHED, transport_options
-from .connections.address import as_one_host, default_key_prefix, hide_credentials, is_redis
+from .connections.address import as_one_host, default_key_prefix, hide_credentials, is_redis, with_tls
 from .errors import InvalidConfig
 from .held_queues.probes import command_of
 from .install_checks import (
@@ -58,7 +58,8 @@ def install(
 
     docs/delivery.md says more about each argument. Give all producers and workers the same ones.
 
-    - `url`, `state_url`: the broker, and the Redis of dead letters and holds if it is another.
+    - `url`, `state_url`: the broker, and the Redis of dead letters and holds if it is another. `broker_use_ssl` counts
+      for both, and for sentinels and nodes.
     - `prefix`: how delivery's keys in Redis begin; the default is the app's name. Each app on a database needs its own.
     - `key_prefix`: what stands before the name of every key and channel, queues and results included, so that two
       fleets of the same app can share a database.
@@ -75,9 +76,9 @@ def install(
     Raises: InvalidConfig.
     """
     refuse_app(app)
-    urls = [url, state_url or url]
-    for argument, address in zip(("url", "state_url"), urls, strict=True):
+    for argument, address in {"url": url, "state_url": state_url or url}.items():
         refuse_address(argument, address)
+    urls = [with_tls(address, app.conf.broker_use_ssl) for address in (url, state_url or url)]
     keys = Keys(checked_prefix(app, prefix), unacked_key)
     key_prefix = checked_key_prefix("key_prefix", key_prefix or default_key_prefix(keys.prefix, [url]))
     broker_url, letters_url = (complete_address(one, key_prefix) for one in urls)
@@ -109,7 +110,9 @@ def install(
 def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.conf.update(
         broker_settings(found.url),
-        result_backend=_results(app.conf.result_backend, found.key_prefix),
+        result_backend=_results(app, found.key_prefix),
+        broker_use_ssl=False,  # the addresses say it
+        redis_backend_use_ssl=None,
         **KEPT,
         **PUBLISHED,
         broker_transport_options={**app.conf.broker_transport_options, **transport_options(found)},
@@ -124,11 +127,12 @@ def _configure(app: "Celery[Any]", found: Installed) -> None:
     app.steps["consumer"].update(f"{__package__}.{step}" for step in _STEPS)
 
 
-def _results(url: Any, key_prefix: str) -> Any:
+def _results(app: Any, key_prefix: str) -> Any:
+    url = app.conf.result_backend
     if not isinstance(url, str) or not is_redis(url):
         return url
     refuse_address("result_backend", url)
-    return as_one_host(complete_address(url, key_prefix))
+    return as_one_host(complete_address(with_tls(url, app.conf.redis_backend_use_ssl), key_prefix))
 
 
 def _use_kept_tasks(app: Any) -> None:

@@ -77,6 +77,14 @@ class PotKeys:
         return f"{self.prefix}:group:{name}"
 
     @property
+    def types(self) -> dict[str, str]:
+        """The type of each key, as Redis calls it."""
+        strings = {self.size_bytes: "string"}
+        hashes = dict.fromkeys((self.letters, self.group_of, self.group_queues, self.gave_way), "hash")
+        sets = (self.by_time, self.first_seen, self.groups_by_count, self.groups_by_bytes, self.gave_way_at)
+        return {**strings, **hashes, **dict.fromkeys(sets, "zset")}
+
+    @property
     def of_scripts(self) -> list[str]:
         """The keys in the order in which scripts/letters.lua takes them."""
         return [

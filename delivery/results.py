@@ -4,10 +4,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from celery.backends.redis import RedisBackend
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 
 from .connections.address import DISCOVERED, server_url, without_credentials
 from .connections.connection import prepare_pool
 
+_PARSERS: dict[str, Any] = {
+    name: parse for name, parse in URL_QUERY_ARGUMENT_PARSERS.items() if name.startswith("ssl_")
+}
 _PlainBackend: Any = RedisBackend  # what is overridden here is not in the stubs
 
 
@@ -22,7 +26,11 @@ class Backend(_PlainBackend):
         super().__init__(url=whole if whole.startswith(DISCOVERED) else url, **options)
 
     def _params_from_url(self, url: str, defaults: dict[str, Any]) -> Any:
-        return super()._params_from_url(server_url(url) if url.startswith(DISCOVERED) else url, defaults)
+        found = super()._params_from_url(server_url(url) if url.startswith(DISCOVERED) else url, defaults)
+        for name, parse in _PARSERS.items():  # Celery leaves them texts, and "false" counts as true
+            if isinstance(found.get(name), str):
+                found[name] = parse(found[name])
+        return found
 
     def _get_pool(self, **params: Any) -> Any:
         return prepare_pool(super()._get_pool(**params), self.url or "")

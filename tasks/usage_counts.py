@@ -7,13 +7,14 @@ from typing import Any
 from celery import signals, states
 from redis.exceptions import RedisError
 
+from ..delivery.counts import count_in_hash, number_of
 from . import connections
 from .app import PREFIX
 from .base import broker
 
 ONE = f"{PREFIX}.registry.track_usage"
 ACCEPTED, FAILED = "accepted", "failed"
-_KEY = f"{broker.prefix}memory_graph:usage"
+KEY = f"{broker.prefix}memory_graph:usage"  # a hash
 _OUTCOMES = {states.SUCCESS: ACCEPTED, states.FAILURE: FAILED}
 
 
@@ -21,18 +22,18 @@ def count(outcome: str, reports: int) -> None:
     """Add reports to a count, about: a worker may be killed before, and while Redis is away nothing is counted."""
     if reports:
         with suppress(RedisError):
-            connections.redis().hincrby(_KEY, outcome, reports)
+            count_in_hash(connections.redis(), KEY, outcome, reports)
 
 
 def ask_counts(pipe: Any) -> None:
     """Add to a pipeline what `read_counts` understands the reply of."""
-    pipe.hmget(_KEY, [ACCEPTED, FAILED])
+    pipe.hmget(KEY, [ACCEPTED, FAILED])
 
 
 def read_counts(replies: Sequence[Any]) -> dict[str, int]:
     """Return each count."""
     accepted, failed = replies[0]
-    return {ACCEPTED: int(accepted or 0), FAILED: int(failed or 0)}
+    return {ACCEPTED: number_of(accepted), FAILED: number_of(failed)}
 
 
 @signals.task_postrun.connect

@@ -14,7 +14,8 @@ from ...delivery import DeadLetter, DeadLetters, LetterGroup
 from ...delivery.dead_letters.groups import title_of
 from ...delivery.dead_letters.store import Entry
 from ...schemas.fields import parse_timestamp
-from ..target import Target, app_option, target_of
+from ..answering import answering_target
+from ..target import Target, app_option
 from ..terminal.failure import Failure
 from ..terminal.group import Group
 from ..terminal.output import ask, show_json, show_table
@@ -65,7 +66,7 @@ def list_(app_name: str | None, selection: Selection, limit: int, as_json: bool)
       mgw dead list
       mgw dead list --all --task 'memory_graph.registry.*' --newer-than 12h
     """
-    target = target_of(app_name)
+    target = answering_target(app_name)
     letters = target.delivery.dead_letters
     warning = letters.warning()
     if selection.everything or selection.ids:
@@ -90,8 +91,9 @@ def show(app_name: str | None, letter_id: str, payload: bool, as_json: bool) -> 
     Example:
       mgw dead show LETTER_ID --payload
     """
-    letter = _letter(target_of(app_name), letter_id)
-    values = {**(all_facts(letter) if payload else facts(letter)), **how_it_runs(target_of(app_name), letter)}
+    target = answering_target(app_name)
+    letter = _letter(target, letter_id)
+    values = {**(all_facts(letter) if payload else facts(letter)), **how_it_runs(target, letter)}
     if as_json:
         show_json(values)
     else:
@@ -130,7 +132,7 @@ def replay(
     """
     if even_if_done and app_name:
         raise click.UsageError("--even-if-done is only for this package's own usage reports. Leave it out.")
-    target = target_of(app_name)
+    target = answering_target(app_name)
     kwargs = _parameters(corrected) if corrected else None
     found = _chosen(target, selection, one=corrected is not None)
     if not selection.ids:
@@ -153,7 +155,7 @@ def purge(app_name: str | None, selection: Selection, yes: bool, as_json: bool) 
       mgw dead purge LETTER_ID
       mgw dead purge --reason broken_envelope --older-than 30d
     """
-    target = target_of(app_name)
+    target = answering_target(app_name)
     found = _chosen(target, selection)
     ask(f"Purge {counted(len(found), 'dead letter')} for good?", yes)
     _each(found, lambda one: purged(target.delivery.dead_letters, one), as_json)

@@ -10,11 +10,13 @@ from redis.exceptions import RedisError
 
 from ...clients.errors import InvalidConfig
 from ...tasks.config import WorkerConfig
+from ..answering import FIX, no_answer, silent
 from ..target import Target, target_of
 from ..threads import Shared
 from .finding import Check, Finding, State
 from .held import check_held
-from .messages import check_keys, check_other_queues, check_stores, check_timeout, check_waiting
+from .keys import check_keys
+from .messages import check_other_queues, check_stores, check_timeout, check_waiting
 from .redis_server import check_all
 from .services import check_memory_graph, check_registry, check_vault
 from .sweeps import check_sweeps
@@ -34,7 +36,7 @@ def examine_ours() -> list[Finding]:
         )
         return [Finding("settings", State.FAILURE, line, fix) for line in error.message.splitlines()]
     limit = Finding("time limit", State.OK, f"{config.tasks.time_limit_secs:g} s; the lease is renewed meanwhile")
-    return [limit, *examine({**checks_of(target), **_of_services(config), "sweeps": check_sweeps})]
+    return [limit, *examine({**checks_of(target), **_of_services(config)})]
 
 
 def examine_without_services(target: Target, limit_secs: float) -> list[Finding]:
@@ -42,7 +44,7 @@ def examine_without_services(target: Target, limit_secs: float) -> list[Finding]
 
     Its user of Redis may have other rights than a worker's, which are not judged.
     """
-    checks = {**checks_of(target), "redis": partial(check_all, target, as_worker=False), "sweeps": check_sweeps}
+    checks = checks_of(target, as_worker=False)
     try:
         checks |= _of_services(WorkerConfig.from_env())
     except InvalidConfig:
@@ -62,20 +64,30 @@ def _not_known() -> Iterator[Finding]:
     yield Finding("services", State.SKIPPED, "not checked: this program has no settings of them. Run mgw doctor")
 
 
-def checks_of(target: Target) -> dict[str, Check]:
-    """The checks that make sense for any app, by name."""
+def checks_of(target: Target, *, as_worker: bool = True) -> dict[str, Check]:
+    """The checks that make sense for an app, by name; with `as_worker`, the user of Redis must be one of workers'."""
     _ = target.queues  # looked up now: that adds to the app's queues, and the checks run in threads beside each other
+    checks: dict[str, Check] = {"versions": check_versions, "timeout": partial(check_timeout, target)}
+    silent_ones = silent((target.delivery.url, target.delivery.state_url))
+    if silent_ones:  # one finding, and no wait of each check that needs Redis
+        return {**checks, "redis": partial(_say_silent, silent_ones)}
     return {
-        "versions": check_versions,
-        "timeout": partial(check_timeout, target),
-        "redis": partial(check_all, target),
+        **checks,
+        "redis": partial(check_all, target, as_worker=as_worker),
         "workers": partial(check_workers, target),
         "keys": partial(check_keys, target),
         "other queues": partial(check_other_queues, target),
         "waiting": partial(check_waiting, target),
         "stores": partial(check_stores, target),
         "held": partial(check_held, target),
+        **({"sweeps": check_sweeps} if target.is_ours else {}),
     }
+
+
+def _say_silent(addresses: list[str]) -> Iterator[Finding]:
+    for address in addresses:
+        yield Finding("redis", State.FAILURE, no_answer(address), FIX)
+    yield Finding("what is in Redis", State.SKIPPED, "not checked: Redis does not answer")
 
 
 def examine(checks: Mapping[str, Check], limit_secs: float = LIMIT_SECS) -> list[Finding]:
@@ -99,5 +111,5 @@ def _made(name: str, check: Check) -> list[Finding]:
     except (RedisError, OperationalError) as error:
         return [Finding(name, State.SKIPPED, f"not checked: Redis does not serve it ({type(error).__name__})")]
     except Exception as error:  # noqa: BLE001  a check that breaks must not hide the others
-        fix = "Mend what is found about Redis and the services, then run mgw doctor again."
+        fix = "Repair what is found about Redis and the services, then run mgw doctor again."
         return [Finding(name, State.FAILURE, f"could not be checked ({type(error).__name__})", fix)]

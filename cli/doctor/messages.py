@@ -38,28 +38,6 @@ def check_waiting(target: Target) -> Iterator[Finding]:
         yield from _kombus_own(target, broker)
 
 
-def check_keys(target: Target) -> Iterator[Finding]:
-    """Keys that hold data of another type than they should: each holds up what it is for."""
-    keys = target.delivery.keys
-    with target.broker() as broker:
-        wrong = _wrong(broker, _types(target))
-    wrong += _wrong(target.delivery.redis, {keys.by_hand: "hash", keys.full: "hash"})
-    fix = "Look at each (redis-cli --scan, TYPE), then rename or delete it: until then what it is for stands still."
-    yield judged("types of keys", not wrong, "; ".join(wrong) or "as they should be", fix)
-
-
-def _wrong(redis: Any, kinds: dict[str, str]) -> list[str]:
-    found = {key: redis.type(key).decode() for key in kinds}
-    return [f"{key} is a {found[key]}, not a {kind}" for key, kind in kinds.items() if found[key] not in (kind, "none")]
-
-
-def _types(target: Target) -> dict[str, str]:
-    keys = target.delivery.keys
-    lists = {key: "list" for queue in target.queues for key in target.lists(queue)}
-    permits = {keys.permits(queue): "string" for queue in target.queues}
-    return {**lists, **permits, keys.unacked: "hash", keys.unacked_index: "zset"}
-
-
 def check_other_queues(target: Target) -> Iterator[Finding]:
     """Messages that nobody takes, and other apps on the same database."""
     with target.broker() as broker:

@@ -21,6 +21,7 @@ from ...tasks.logs import set_up
 from ..target import Target
 from .config import FlowerConfig
 from .console.console import Console
+from .console.metrics import Uncounted
 from .console.routes import routes
 from .console.templates import Templates
 from .queues import count_for_flower
@@ -58,6 +59,10 @@ class Denied(RequestHandler):
 class DiscreetEvents(Events):
     """The events of workers and producers, stripped of content that a foreign producer may have added."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(Any, self.state).metrics = Uncounted()
+
     def on_event(self, event: dict[str, Any]) -> None:
         """Pass an event to the loop's thread, keeping only the sizes of arguments and results.
 
@@ -70,7 +75,15 @@ class DiscreetEvents(Events):
         if _is_of_task(event):  # Flower would make an attribute of the task of any other field
             known = {name: known[name] for name in _TASK_FIELDS if name in known}
         # Not super(): Flower would hand the event itself to the loop, which logs all of it if it is malformed.
-        self.io_loop.add_callback(lambda: cast(Any, self.state).event(known))
+        self.io_loop.add_callback(lambda: self._take(known))
+
+    def _take(self, event: dict[str, Any]) -> None:
+        """Keep an event, and no counts of workers that Flower has forgotten: anybody can invent names of workers."""
+        state = cast(Any, self.state)
+        state.event(event)
+        if len(state.counter) > 2 * state.max_workers_in_memory:
+            for name in state.counter.keys() - set(state.workers):
+                del state.counter[name]
 
 
 class Receiver(EventReceiver):
@@ -171,8 +184,15 @@ def _tell(config: FlowerConfig, address: str, port: int) -> None:
 _TASK_FIELDS = ("type", "hostname", "uuid", *_TASK_NUMBERS, *_TASK_TEXTS, *_TOLD)
 
 
+_TASK_TYPES = {
+    f"task-{state}"
+    for state in ("sent", "received", "started", "succeeded", "failed", "rejected", "revoked", "retried")
+}
+_WORKER_TYPES = {"worker-online", "worker-heartbeat", "worker-offline"}
+
+
 def _is_of_task(event: dict[str, Any]) -> bool:
-    return str(event.get("type")).startswith("task-")
+    return event.get("type") in _TASK_TYPES
 
 
 def _is_well_formed(event: dict[str, Any]) -> bool:
@@ -187,7 +207,7 @@ def _is_well_formed(event: dict[str, Any]) -> bool:
         )
     load = event.get("loadavg", ())
     return (
-        event["type"].startswith("worker-")
+        event["type"] in _WORKER_TYPES
         and all(_is_number(event[name]) for name in _NUMBERS if name in event)
         and all(isinstance(event[name], str) for name in _NAMES if name in event)
         and isinstance(load, list | tuple)

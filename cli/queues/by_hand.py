@@ -8,7 +8,8 @@ from shlex import quote
 
 import click
 
-from ..target import Target, target_of
+from ..answering import answering_target
+from ..target import Target
 from ..terminal.output import show_json
 from ..terminal.plain import plain
 from .rows import row_of
@@ -96,7 +97,7 @@ def auto(app_name: str | None, queue: str, by: str | None, as_json: bool) -> Non
 
 def _checked(app_name: str | None, queue: str, *, known_by_hand: bool = False) -> Target:
     """The app, if it has this queue; with `known_by_hand`, also if somebody decided about a queue that it had once."""
-    target = target_of(app_name)
+    target = answering_target(app_name)
     if queue in target.queues or (known_by_hand and queue in target.delivery.holds.by_hand()):
         return target
     raise click.UsageError(f"There is no queue {plain(queue)}. Queues: {', '.join(map(plain, target.queues))}.")

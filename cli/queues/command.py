@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from ...schemas.fields import parse_timestamp
-from ..target import app_option, target_of
+from ..answering import answering_target
+from ..target import app_option
 from ..terminal.group import Group
 from ..terminal.output import show_json, show_table
 from ..terminal.plain import plain
@@ -40,7 +41,7 @@ def command(context: click.Context, app_name: str | None, as_json: bool) -> None
     context.obj = app_name
     if context.invoked_subcommand is not None:
         return
-    found = list(rows(target_of(app_name)))
+    found = list(rows(answering_target(app_name)))
     if as_json:
         show_json({"queues": found})
     else:
@@ -60,7 +61,7 @@ def try_(app_name: str | None, service: str) -> None:
       mgw queues try registry
       mgw queues --app shop:app try bank
     """
-    target = target_of(app_name)
+    target = answering_target(app_name)
     holds, services = (
         target.delivery.holds,
         sorted({one for needed in target.delivery.needs.values() for one in needed}),

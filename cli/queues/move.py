@@ -7,7 +7,8 @@ import click
 from ...delivery.connections.address import check_address, restore_credentials, without_credentials
 from ...delivery.keys import KEY_PREFIX, KEY_PREFIX_MUST
 from ...delivery.moving import Move
-from ..target import Target, target_of
+from ..answering import answering_target, must_answer
+from ..target import Target
 from ..terminal.output import ask, show_json, show_table
 from ..terminal.progress import bar
 from ..terminal.wording import counted
@@ -45,8 +46,9 @@ def move(app_name: str | None, old_prefix: str, old_url: str | None, yes: bool, 
       KEY_PREFIX=blue: mgw queues move --from ''
       MOVE_FROM_URL=redis://old:6379/0 REDIS_URL=redis+cluster://new:6379 mgw queues move --from ''
     """
-    target = target_of(app_name)
+    target = answering_target(app_name)
     found = _move_of(target, old_prefix, old_url)
+    must_answer([old_url] if old_url else ())
     listed = list(kinds(target, found))
     there = {kind.name: kind.count() for kind in listed}
     total = sum(there.values())

@@ -32,14 +32,14 @@ def command(month: "Month", form: str | None, as_json: bool) -> None:
         raise click.UsageError("--format and --json contradict each other: pass one of them.")
     from rich.console import Console
 
-    from ..target import target_of
+    from ..answering import answering_target
     from ..terminal.output import show_json
     from .as_csv import as_csv
     from .as_markdown import markdown
     from .gathering import gather
 
-    delivery = target_of(None).delivery
     with Console(stderr=True).status("Reading …"):
+        delivery = answering_target(None).delivery
         found = gather(month, delivery.dead_letters, delivery.bounds)
     if as_json:
         show_json(found)

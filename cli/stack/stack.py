@@ -74,10 +74,12 @@ class Stack:
         """End a server by SIGKILL; `launch_again` starts it again."""
         self.children.kill(self._running[name].child)
 
-    def launch_again(self, name: str) -> None:
-        """Start a server that was killed on the same port and data, without waiting until it serves."""
+    def launch_again(self, name: str, *, wait: bool = False) -> None:
+        """Start a server that was killed on the same port and data; with `wait`, wait until it serves."""
         old = self._running[name]
         self._running[name] = launch(self.children, old.server, old.port)
+        if wait:
+            wait_ready(self._running[name])
 
     def serves(self, name: str) -> bool:
         """Whether a server that was started serves."""

@@ -1,5 +1,6 @@
 """`mgw status`: everything that an operator looks at first, on one screen."""
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _WIDE = 220  # of what is no terminal
 _USUAL_SECS, _MOST_SECS = 2, 3600
+_PLAIN = ("dumb", "unknown")  # terminals on which nothing can be drawn over
 
 
 @click.command(name="status")
@@ -50,7 +52,7 @@ def command(app_name: str | None, every_secs: int | None, as_json: bool) -> None
         _show(found, as_json)
         if not found["ok"]:
             raise SystemExit(1)
-    elif as_json or not sys.stdout.isatty():
+    elif as_json or not sys.stdout.isatty() or os.environ.get("TERM", "").lower() in _PLAIN:
         _print(looks, every_secs, as_json)
     else:
         _redraw(looks, every_secs)
@@ -60,12 +62,12 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
     from rich.console import Console
 
     from ..terminal.output import show_json
-    from .screen import screen
+    from .fitted import Fitted
 
     if as_json:
         show_json(found)
     else:
-        Console(width=None if sys.stdout.isatty() else _WIDE).print(screen(found))
+        Console(width=None if sys.stdout.isatty() else _WIDE).print(Fitted(found))
 
 
 def _print(looks: "Looks", every_secs: int, as_json: bool) -> None:
@@ -83,10 +85,10 @@ def _redraw(looks: "Looks", every_secs: int) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from .screen import screen
+    from .fitted import Fitted
 
-    first = screen(looks.look())  # before the other screen is there, which is empty
+    first = Fitted(looks.look(), is_cropped=True)  # before the other screen is there, which is empty
     with Live(first, console=Console(), screen=True, auto_refresh=False) as live:
         while True:
             time.sleep(every_secs)
-            live.update(screen(looks.look()), refresh=True)
+            live.update(Fitted(looks.look(), is_cropped=True), refresh=True)

@@ -4,8 +4,10 @@ An address names one server, or whoever knows the server to use now: the sentine
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ssl import VerifyMode
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 SERVER = ("redis://", "rediss://")
@@ -196,6 +198,30 @@ def with_checked_tls(url: str) -> str:
     if not url.startswith(("rediss://", "rediss+")) or "ssl_cert_reqs=" in url:
         return url
     return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
+
+
+def with_tls(url: str, given: Any) -> str:
+    """The address with what Celery was told of TLS (`broker_use_ssl`, `redis_backend_use_ssl`): True, or a dictionary.
+
+    So sentinels, nodes of a cluster, dead letters and holds are reached as the broker is. What the address itself says
+    stays.
+    """
+    if not given or url.startswith(SOCKET):
+        return url
+    address, _, query = re.sub("^redis(?=[:+])", "rediss", url).partition("?")
+    known = dict(parse_qsl(query, keep_blank_values=True))
+    told = {name: _text_of(name, value) for name, value in (given if isinstance(given, Mapping) else {}).items()}
+    added = urlencode({name: value for name, value in told.items() if value is not None and name not in known})
+    return "?".join(filter(None, (address, "&".join(filter(None, (query, added))))))
+
+
+def _text_of(name: str, value: Any) -> str | None:
+    if name == "ssl_cert_reqs":  # a constant of the module ssl or its name
+        reqs = VerifyMode(value) if isinstance(value, int) else str(value).upper()
+        return (reqs.name if isinstance(reqs, VerifyMode) else reqs).removeprefix("CERT_").lower()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return None if value is None else str(int(value) if isinstance(value, int) else value)
 
 
 def without_credentials(url: str) -> str:

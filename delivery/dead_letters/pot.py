@@ -11,8 +11,11 @@ from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 import redis
+from redis.exceptions import ResponseError
 
 from ..connections.replicas import write
+from ..connections.replies import State, state_of
+from ..counts import number_of
 from ..keys import PotKeys
 from ..lua import script
 from ..timestamps import moment_of
@@ -31,6 +34,7 @@ _GROUP = _LETTERS + script("group_letters")
 _RECOUNT = _LETTERS + script("recount_group")
 _REMOVE = _LETTERS + script("remove_letter")
 _STRAYS = script("stray_letters")
+_SUM = _LETTERS + script("sum_letters")
 _LIST = script("list_letters")
 _IDS = script("list_ids")
 _NOTES = script("notes")
@@ -113,14 +117,12 @@ class Pot:
             self.regroup((letter_id, _GONE, "", "") for letter_id in some)
 
     def recount(self) -> None:
-        """Add up the groups again if together they do not have the bytes that all letters have."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.get(self.keys.size_bytes)
-            pipe.zrange(self.keys.groups_by_bytes, 0, -1, withscores=True)
-            size_bytes, groups = pipe.execute()
-        if _text(size_bytes or "0") != f"{sum(size for _, size in groups):.0f}":
+        """Add up the groups again, and all letters, if together the groups do not have the bytes of all letters."""
+        groups = self._redis.zrange(self.keys.groups_by_bytes, 0, -1, withscores=True)
+        if self._size_bytes() != sum(size for _, size in groups):
             for name, _ in groups:
                 self._run(_RECOUNT, name)
+            self._run(_SUM)
 
     def remove(self, letter_id: str, failed_at: float | None, losses: str) -> bool:
         """Forget a letter and its losses; with `failed_at` only where it is still the letter of that failure."""
@@ -140,11 +142,9 @@ class Pot:
         """How many letters there are, how many bytes they have together, and when the oldest failed."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.zcard(self.keys.by_time)
-            pipe.get(self.keys.size_bytes)
             pipe.zrange(self.keys.by_time, 0, 0, withscores=True)
-            count, size, first = pipe.execute()
-        size_bytes = int(size) if size and size.isdigit() else 0
-        return count, size_bytes, moment_of(first[0][1]) if first else None
+            count, first = pipe.execute()
+        return count, self._size_bytes(), moment_of(first[0][1]) if first else None
 
     def times(self, group: str | None = None, most: int | None = None) -> list[tuple[str, float]]:
         """Each letter's id and when its task failed, newest first; of one group, if one is given."""
@@ -239,11 +239,20 @@ class Pot:
             pipe.zrange(self.keys.gave_way_at, 0, -1, withscores=True)
             counts, times = pipe.execute()
         at = dict(times)
-        return {_text(name): (int(count), at.get(name, 0.0)) for name, count in counts.items()}
+        return {_text(name): (number_of(count), at.get(name, 0.0)) for name, count in counts.items()}
 
     def forget_gave_way(self) -> None:
         """Count from zero again what gives way."""
         self._redis.delete(self.keys.gave_way, self.keys.gave_way_at)
+
+    def _size_bytes(self) -> int:
+        """How many bytes all letters have together; 0 if the key holds no number, which `mgw doctor` names."""
+        try:
+            return number_of(self._redis.get(self.keys.size_bytes))
+        except ResponseError as error:
+            if state_of(error) is not State.CORRUPT_KEY:
+                raise
+            return 0
 
     def _run(self, text: str, *arguments: Any) -> Any:
         return self._redis.eval(text, 11, *self.keys.of_scripts, *arguments)

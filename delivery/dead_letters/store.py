@@ -27,6 +27,7 @@ from redis.retry import Retry
 from ..bounds import Bounds
 from ..connections.connection import connect
 from ..keys import Keys
+from ..lua import script
 from ..timestamps import format_timestamp, moment_of, parse_timestamp
 from .groups import LetterGroup, group_named, name_of_group
 from .pot import Pot, Written, slices
@@ -44,6 +45,7 @@ _FULL = 0.25  # of a bound: from there on a group may hold its queue
 _READ_AT_ONCE = 200
 _REPLAY_SECS = 60
 _LOSSES_KEPT_SECS = 7 * 86_400
+_COUNT_UP = script("count_up")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,11 +265,8 @@ class DeadLetters:
 
     def count_loss(self, task_id: str) -> int:
         """Count that a task took its pool child down, and return how often it has."""
-        key = self._names.losses(task_id)
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.incr(key)
-            pipe.expire(key, _LOSSES_KEPT_SECS)
-            return int(pipe.execute()[0])
+        counted: Any = self._redis.eval(_COUNT_UP, 1, self._names.losses(task_id), _LOSSES_KEPT_SECS)
+        return int(counted)
 
     def forget_losses(self, task_id: str) -> None:
         """Start the count of a task again: it ended in an orderly way."""

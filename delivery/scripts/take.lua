@@ -12,7 +12,7 @@ local broken = false
 for i = 3, last do
     local permits = KEYS[last + i - 2]
     local left, item = redis.pcall('GET', permits), false
-    if is_broken(left) or (left and not is_error(left) and not tonumber(left)) then
+    if is_broken(left) or (left and not is_error(left) and not string.match(left, '^%-?%d+$')) then
         broken = permits
     elseif is_error(left) then
         return left
@@ -34,7 +34,7 @@ for i = 3, last do
             local failed = is_error(stamped) and stamped or noted
             return is_broken(failed) and {-1, is_error(stamped) and KEYS[1] or KEYS[2]} or failed
         end
-        if left then redis.call('DECR', permits) end
+        if left then redis.pcall('DECR', permits) end  -- more than Redis counts to stays as it is
         local more = not left or tonumber(left) > 1
         if channel ~= '' and more and redis.call('EXISTS', KEYS[i]) == 1 then
             local is_first = redis.pcall('SET', KEYS[#KEYS], '', 'NX', 'PX', 250)

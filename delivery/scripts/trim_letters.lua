@@ -15,7 +15,7 @@ local function next_one()
     if not first[1] then return nil end
     if tonumber(first[2]) < tonumber(ARGV[4]) then return first[1], false end
     if redis.call('ZCARD', KEYS[2]) > most then return first_of_largest(KEYS[6], first[1]), true end
-    if tonumber(redis.call('GET', KEYS[4]) or 0) > most_bytes then return first_of_largest(KEYS[7], first[1]), true end
+    if bytes_of_all() > most_bytes then return first_of_largest(KEYS[7], first[1]), true end
     return nil
 end
 
@@ -25,7 +25,8 @@ while #dropped < 3 * tonumber(ARGV[5]) do
     if not id or id == newest then break end
     local group = drop(id)
     if gave_way then
-        redis.call('HINCRBY', KEYS[9], group, 1)
+        local count = redis.pcall('HINCRBY', KEYS[9], group, 1)
+        if is_error(count) and not is_broken(count) then redis.call('HSET', KEYS[9], group, 1) end
         redis.call('ZADD', KEYS[10], ARGV[6], group)
     end
     for _, value in ipairs({id, group, gave_way and '1' or ''}) do table.insert(dropped, value) end

@@ -25,11 +25,17 @@ def ask_sweeps(pipe: Any) -> None:
 
 
 def read_sweeps(replies: Sequence[Any]) -> tuple[bool, Newest | None]:
-    """Return whether sweeps are paused, and the newest one, if there is any."""
+    """Return whether sweeps are paused, and the newest one, if there is any.
+
+    Raises: ValueError, LookupError if its record cannot be read.
+    """
     paused, found = replies
     if not found or not found[1]:
         return bool(paused), None
     sweep_id, state, batches, sessions = found
     texts = [part.decode() for part in state]
     values = dict(zip(texts[::2], texts[1::2], strict=True))
-    return bool(paused), Newest(Sweep.read(sweep_id.decode(), values), batches, sessions)
+    sweep = Sweep.read(sweep_id.decode(), values)
+    if sweep.broken:
+        raise ValueError(sweep.broken)
+    return bool(paused), Newest(sweep, batches, sessions)

@@ -35,6 +35,7 @@ def sweeps_between(redis: Redis, start: datetime, end: datetime) -> Iterator[Swe
 
 def _read(sweep_id: bytes, record: dict[bytes, bytes]) -> Sweep | None:
     try:
-        return Sweep.found(sweep_id.decode(), record)
+        sweep = Sweep.found(sweep_id.decode(), record)
     except (ValueError, TypeError, LookupError):
         return None
+    return None if sweep is None or sweep.broken else sweep

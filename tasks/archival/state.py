@@ -18,6 +18,7 @@ from typing import Any, cast
 from redis import Redis
 
 from ...delivery.connections.replicas import write
+from ...delivery.counts import count_in_hash, is_number, number_of
 from ...schemas.archival import ArchivalStats, BatchResult, Trigger
 from ...schemas.fields import format_timestamp, now, parse_timestamp
 from .. import connections
@@ -30,6 +31,7 @@ from .row_faults import RowFaults
 KEPT_SECS = 90 * 86_400
 MAX_RESUMES = 3
 MOST_REASONS = 1000
+COUNTS = ("archived", "failed", "skipped")
 
 
 class Status(StrEnum):
@@ -54,6 +56,7 @@ class Sweep:
     reason: str = ""
     counts: tuple[int, int, int] = (0, 0, 0)
     row_faults: RowFaults = field(default_factory=RowFaults)
+    broken: tuple[str, ...] = ()  # its counts that hold no number, and so count from zero
 
     @property
     def age_secs(self) -> float:
@@ -79,8 +82,9 @@ class Sweep:
             parse_timestamp(finished) if finished else None,
             walked="walked" in values,
             reason=values.get("reason", ""),
-            counts=(int(values.get("archived", 0)), int(values.get("failed", 0)), int(values.get("skipped", 0))),
+            counts=(_count(values, "archived"), _count(values, "failed"), _count(values, "skipped")),
             row_faults=RowFaults.read(values.get("rows", "")),
+            broken=tuple(name for name in COUNTS if name in values and not is_number(values[name].encode())),
         )
 
 
@@ -264,7 +268,7 @@ class Sweeps:
 
     def count_resume(self, sweep_id: str) -> int:
         """Count that a stalled sweep is resumed; any progress sets the count back to zero."""
-        return int(self._redis.hincrby(key(sweep_id), "resumes", 1))
+        return count_in_hash(self._redis, key(sweep_id), "resumes")
 
     # Reading
 
@@ -342,6 +346,10 @@ class Sweeps:
 def sweeps() -> Sweeps:
     """Return the state of sweeps in this process's Redis."""
     return Sweeps(connections.redis(), broker.min_replicas)
+
+
+def _count(values: dict[str, str], name: str) -> int:
+    return number_of(values.get(name, "0").encode())
 
 
 @cache

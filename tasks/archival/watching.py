@@ -25,7 +25,7 @@ def took_too_long() -> str:
 
 
 def look_after(state: Sweeps, held_for: str | None) -> SweepAnswerDict:
-    """Mend what is wrong with the sweeps; `held_for` is the service that their queue is held for, if it is.
+    """Repair what is wrong with the sweeps; `held_for` is the service that their queue is held for, if it is.
 
     Returns what was done.
     """

@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery, chord
 from memory_graph_workers.cli.stack.ports import LOOPBACK
 from memory_graph_workers.cli.stack.stack import Stack
+from memory_graph_workers.delivery import install
 from redis import Redis
 from redis.exceptions import NoPermissionError, ResponseError
-from support.broker import Broker
+from support.broker import Broker, close
 from support.console import Visitor
 from support.forked import ForkedChildren
 from support.scraping import scrape
 from support.using_stack import flower, metrics, registers, says
-from support.waiting import until
+from support.waiting import LONGEST_SECS, until
+from support.worker import Worker
 
 pytestmark = pytest.mark.stack
 
@@ -145,3 +148,32 @@ def test_what_may_only_show_changes_nothing_by_a_script_either(broker: Broker) -
         with pytest.raises(ResponseError, match="ermission"):
             client.eval("return redis.call('LPUSH', KEYS[1], 'x')", 1, "blue:memory_graph.vault")
         assert client.eval("return redis.call('LLEN', KEYS[1])", 1, "blue:memory_graph.vault") == 0
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # by Celery, for a chord
+def test_a_producer_sends_a_chord_and_reads_the_results_of_its_parts_and_its_body(
+    broker: Broker, tmp_path: Path
+) -> None:
+    for user in USERS:
+        broker.redis.execute_command("ACL SETUSER", *user.split())
+    at = {name: f"redis://{name}:PASSWORD@127.0.0.1:{broker.port}/0" for name in ("producer", "worker")}
+    app = Celery("producer", set_as_current=False)
+    app.conf.update(result_backend=at["producer"], task_default_queue="work")
+    delivery = install(app, at["producer"], key_prefix="blue:", unacked_key="unacked")
+    environ = {"DELIVERY_URL": at["worker"], "DELIVERY_KEY_PREFIX": "blue:"}
+    worker = Worker(broker, "one", tmp_path / "worker.log", environ)
+    try:
+        assert results_of_a_chord(app) == ["a b", "a", "b"]
+        refused: Any = broker.redis.execute_command("ACL LOG")
+        assert refused == [], refused
+    finally:
+        worker.kill()
+        delivery.redis.close()
+        close(app)
+
+
+def results_of_a_chord(app: Celery) -> list[str]:
+    """What its sender reads of its body and its parts."""
+    parts = [app.signature("answers", (text,), queue="work") for text in ("a", "b")]
+    body = chord(parts, app=app)(app.signature("joins", queue="work"))
+    return [result.get(timeout=LONGEST_SECS) for result in (body, *body.parent)]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from memory_graph_workers.cli.doctor.finding import State
-from memory_graph_workers.cli.doctor.messages import check_keys, check_other_queues, check_waiting
+from memory_graph_workers.cli.doctor.keys import check_keys
+from memory_graph_workers.cli.doctor.messages import check_other_queues, check_waiting
 from memory_graph_workers.cli.doctor.redis_server import check_address, check_server, judged_clock
 from memory_graph_workers.cli.queues.rows import rows
 from memory_graph_workers.cli.target import Target, target_of
@@ -154,7 +155,8 @@ def test_what_dead_workers_hold_is_seen(broker: Any, target: Target) -> None:
 )
 def test_a_key_of_another_type_is_named_and_hides_nothing_else(broker: Any, target: Target, key: str) -> None:
     broker.redis.pfadd(key, "a") if "hold" not in key else broker.redis.lpush(key, "a")
-    (found,) = check_keys(target)
+    found, counters = check_keys(target)
+    assert counters.state is State.OK
     assert found.state is State.FAILURE
     assert f"{key} is a " in found.found
     broker.redis.lpush("memory_graph.archival", "junk" + "[" * 100_000)

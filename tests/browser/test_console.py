@@ -8,13 +8,13 @@ import pytest
 from memory_graph_workers.delivery import Bounds, DeadLetter, DeadLetters, Reason
 from memory_graph_workers.delivery.held_queues.holds import DOWN, HoldStore
 from redis import Redis
-from selenium.webdriver import ActionChains
 from selenium.webdriver import Keys as Pressed
 from selenium.webdriver.common.by import By
 from support.canaries.words import found_in
 from support.chromium import needed
 from support.our_app import KEYS
-from support.person import Person, logged_in
+from support.person import Person
+from support.person import person as person
 from support.showcase import Showcase, showcase
 from support.waiting import until
 
@@ -36,32 +36,6 @@ return [...document.querySelectorAll('.console input:not([type=hidden]), .consol
 """
 
 
-class Operator(Person):
-    """A person who also uses the keyboard, and a window of any width."""
-
-    def width(self, pixels: int) -> None:
-        view = {"width": pixels, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
-
-    def tab_to(self, element_id: str) -> None:
-        """Press Tab until an element has the focus."""
-        for _ in range(60):
-            focused = self.browser.switch_to.active_element
-            if focused.get_attribute("id") == element_id:
-                return
-            self.press(Pressed.TAB)
-        pytest.fail(f"No Tab leads to {element_id}")
-
-    def click(self, by: str, value: str) -> None:
-        """Click an element, in the middle of the window: Flower's navigation bar stays on top of the page."""
-        element = self.browser.find_element(by, value)
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-        element.click()
-
-    def press(self, *keys: str) -> None:
-        ActionChains(self.browser).send_keys(*keys).perform()
-
-
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
     needed()
@@ -73,19 +47,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
         yield shown
 
 
-@pytest.fixture(scope="module")
-def person(shown: Showcase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    with logged_in(Operator, shown, tmp_path_factory.mktemp("profile")) as person:
-        yield person
-
-
 @pytest.fixture
 def redis(shown: Showcase) -> Iterator[Redis]:
     with Redis.from_url(shown.stack.environ["REDIS_URL"]) as redis:
         yield redis
 
 
-def test_every_page_is_reached_from_flowers_own(person: Operator) -> None:
+def test_every_page_is_reached_from_flowers_own(person: Person) -> None:
     person.width(1280)
     for name in ("Queues", "Sweeps", "Dead letters", "Doctor"):
         person.visit("/workers", "Workers")
@@ -96,9 +64,7 @@ def test_every_page_is_reached_from_flowers_own(person: Operator) -> None:
 
 @pytest.mark.parametrize("pixels", [400, 1280])
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_needs_no_scrolling_sideways_and_each_control_has_a_name(
-    person: Operator, path: str, pixels: int
-) -> None:
+def test_a_page_needs_no_scrolling_sideways_and_each_control_has_a_name(person: Person, path: str, pixels: int) -> None:
     person.width(pixels)
     person.visit(path)
     if path == "/doctor":
@@ -112,7 +78,7 @@ def test_a_page_needs_no_scrolling_sideways_and_each_control_has_a_name(
         assert table.find_elements(By.CSS_SELECTOR, "th[scope=col]")
 
 
-def test_in_a_narrow_window_each_cell_names_its_column(person: Operator) -> None:
+def test_in_a_narrow_window_each_cell_names_its_column(person: Person) -> None:
     person.width(400)
     person.visit("/queues", VAULT)
     before = "return getComputedStyle(document.querySelector('td[data-label=Waiting]'), '::before').content"
@@ -121,7 +87,7 @@ def test_in_a_narrow_window_each_cell_names_its_column(person: Operator) -> None
     assert person.browser.execute_script(before) == "none"
 
 
-def test_a_queue_is_held_and_released_by_keyboard_alone(person: Operator, redis: Redis) -> None:
+def test_a_queue_is_held_and_released_by_keyboard_alone(person: Person, redis: Redis) -> None:
     person.width(400)
     person.visit("/queues", VAULT)
     person.tab_to("queue")
@@ -143,14 +109,14 @@ def test_a_queue_is_held_and_released_by_keyboard_alone(person: Operator, redis:
     assert HoldStore(redis, KEYS).by_hand() == {}
 
 
-def test_without_a_choice_the_browser_sends_no_form(person: Operator, redis: Redis) -> None:
+def test_without_a_choice_the_browser_sends_no_form(person: Person, redis: Redis) -> None:
     person.visit("/queues", VAULT)
     person.browser.find_element(By.ID, "reason").send_keys("why", Pressed.ENTER)
     assert "said=" not in person.browser.current_url
     assert HoldStore(redis, KEYS).by_hand() == {}
 
 
-def test_letters_are_purged_in_two_steps(person: Operator, redis: Redis) -> None:
+def test_letters_are_purged_in_two_steps(person: Person, redis: Redis) -> None:
     letters = DeadLetters(redis, KEYS, Bounds())
     for number in range(3):
         letters.add(DeadLetter(f"old-{number}", Reason.EXPIRED, VAULT, "memory_graph.vault.archive_session"))
@@ -167,11 +133,11 @@ def test_letters_are_purged_in_two_steps(person: Operator, redis: Redis) -> None
     assert not any(letters.has(f"old-{number}") for number in range(3))
 
 
-def click(person: Operator, text: str) -> None:
+def click(person: Person, text: str) -> None:
     person.click(By.XPATH, f"//button[normalize-space()='{text}']")
 
 
-def test_sweeps_are_paused_and_resumed(person: Operator) -> None:
+def test_sweeps_are_paused_and_resumed(person: Person) -> None:
     person.visit("/sweeps", "Sweeps")
     click(person, "Pause sweeps")
     person.read("Sweeps are paused: none starts.")
@@ -179,7 +145,7 @@ def test_sweeps_are_paused_and_resumed(person: Operator) -> None:
     person.read("Sweeps are resumed")
 
 
-def test_names_that_anybody_chose_are_text(person: Operator) -> None:
+def test_names_that_anybody_chose_are_text(person: Person) -> None:
     text = person.visit("/dead-letters", "<img src=x")
     assert r"\x1b[31m" in text
     assert person.browser.title == "Dead letters · Flower"
@@ -188,14 +154,14 @@ def test_names_that_anybody_chose_are_text(person: Operator) -> None:
     assert person.browser.title == "Dead letter · Flower"
 
 
-def test_a_held_service_is_offered_for_a_trial(person: Operator, redis: Redis) -> None:
+def test_a_held_service_is_offered_for_a_trial(person: Person, redis: Redis) -> None:
     HoldStore(redis, KEYS).put("vault", 0, DOWN)
     assert re.search(rf"{VAULT} 0 0 for vault, \d+ s ago", person.visit("/queues", "Try a service now"))
     HoldStore(redis, KEYS).release("vault")
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_can_be_read_and_used_without_scripts(person: Operator, path: str) -> None:
+def test_a_page_can_be_read_and_used_without_scripts(person: Person, path: str) -> None:
     person.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         person.browser.get(person.origin + path)
@@ -206,9 +172,7 @@ def test_a_page_can_be_read_and_used_without_scripts(person: Operator, path: str
         person.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-def test_nothing_that_was_seen_holds_a_word_or_a_key_and_no_policy_was_broken(
-    person: Operator, shown: Showcase
-) -> None:
+def test_nothing_that_was_seen_holds_a_word_or_a_key_and_no_policy_was_broken(person: Person, shown: Showcase) -> None:
     for path in PAGES:
         person.visit(path)
         assert found_in(person.browser.page_source, shown.secrets) == set()

@@ -8,7 +8,8 @@ import pytest
 from selenium.webdriver.common.by import By
 from support.canaries.words import found_in
 from support.chromium import chromium, needed
-from support.person import Person, logged_in
+from support.person import Person
+from support.person import person as person
 from support.showcase import LARGE, WORKER, Showcase, showcase
 from support.waiting import until
 
@@ -16,20 +17,6 @@ TABS = {
     "pool": "Max concurrency", "broker": "redis", "queues": "memory_graph.vault", "tasks": "memory_graph.registry",
     "limits": "memory_graph.vault.archive_session", "config": "task_acks_late", "system": "utime",
 }  # fmt: skip
-
-
-class Witness(Person):
-    """A person who remembers all that the browser shows."""
-
-    seen = ""
-
-    def read(self, *awaited: str) -> str:
-        text = super().read(*awaited)
-        self.seen += self.text + self.browser.page_source
-        return text
-
-    def click(self, name: str) -> None:
-        self.browser.find_element(By.ID, name).click()
 
 
 @pytest.fixture(scope="module")
@@ -40,25 +27,19 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
         yield shown
 
 
-@pytest.fixture(scope="module")
-def person(shown: Showcase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
-    with logged_in(Witness, shown, tmp_path_factory.mktemp("profile")) as person:
-        yield person
-
-
-def test_the_workers_are_listed(person: Witness) -> None:
+def test_the_workers_are_listed(person: Person) -> None:
     text = person.visit("/workers", WORKER, "Online")
     assert re.search(rf"{WORKER}\s+Online\s+0 6 3 3", text)
 
 
-def test_every_tab_of_a_worker_is_readable(person: Witness) -> None:
+def test_every_tab_of_a_worker_is_readable(person: Person) -> None:
     person.visit(f"/worker/{WORKER}", WORKER)
     for tab, text in TABS.items():
-        person.click(f"worker-tab-{tab}")
+        person.click(By.ID, f"worker-tab-{tab}")
         person.read(text)
 
 
-def test_the_tasks_are_listed_with_names_ids_states_and_sizes(person: Witness, shown: Showcase) -> None:
+def test_the_tasks_are_listed_with_names_ids_states_and_sizes(person: Person, shown: Showcase) -> None:
     text = person.visit("/tasks", *shown.ids.values())
     rows = {name: next(line for line in text.splitlines() if task_id in line) for name, task_id in shown.ids.items()}
     assert all(
@@ -72,14 +53,14 @@ def size(text: str) -> int:
     return int(re.search(r"([\d,]+) bytes in all", text)[1].replace(",", ""))
 
 
-def test_the_failed_ones_can_be_picked_out(person: Witness, shown: Showcase) -> None:
+def test_the_failed_ones_can_be_picked_out(person: Person, shown: Showcase) -> None:
     person.visit("/tasks", shown.ids["read"])
     person.browser.find_element(By.CSS_SELECTOR, "[data-task-state=FAILURE]").click()
     until(lambda: shown.ids["read"] not in person.text, lambda: person.text)
     assert all(shown.ids[name] in person.read() for name in ("conflict", "missing", "wrong"))
 
 
-def test_a_task_that_succeeded_says_what_it_was_and_how_large(person: Witness, shown: Showcase) -> None:
+def test_a_task_that_succeeded_says_what_it_was_and_how_large(person: Person, shown: Showcase) -> None:
     text = person.visit(f"/task/{shown.ids['archived']}", "memory_graph.vault.archive_session", "SUCCESS", WORKER)
     assert size(text) > LARGE
 
@@ -88,15 +69,15 @@ def test_a_task_that_succeeded_says_what_it_was_and_how_large(person: Witness, s
     ("name", "why"),
     [("conflict", "Refused"), ("missing", "404"), ("wrong", "prompt_tokens")],
 )
-def test_a_task_that_failed_says_why(person: Witness, shown: Showcase, name: str, why: str) -> None:
+def test_a_task_that_failed_says_why(person: Person, shown: Showcase, name: str, why: str) -> None:
     person.visit(f"/task/{shown.ids[name]}", shown.ids[name], "FAILURE", why, "bytes in all")
 
 
-def test_the_queues_are_listed(person: Witness) -> None:
+def test_the_queues_are_listed(person: Person) -> None:
     person.visit("/broker", *(f"memory_graph.{name}" for name in ("registry", "vault", "archival", "health")))
 
 
-def test_nothing_that_was_seen_holds_a_word_or_a_key_and_no_script_broke(person: Witness, shown: Showcase) -> None:
+def test_nothing_that_was_seen_holds_a_word_or_a_key_and_no_script_broke(person: Person, shown: Showcase) -> None:
     assert all(task_id in person.seen for task_id in shown.ids.values())
     assert found_in(person.seen, shown.secrets) == set()
     assert [entry for entry in person.browser.get_log("browser") if entry["level"] == "SEVERE"] == []

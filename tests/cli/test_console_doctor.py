@@ -9,6 +9,7 @@ from support.broker import Broker
 from support.console import Visitor, console
 from support.console import flower as flower
 from support.our_app import KEYS
+from support.published import published
 from support.scraping import parsed
 from support.shared_broker import broker as broker
 from support.shared_broker import running as running
@@ -41,7 +42,7 @@ def test_without_redis_it_says_what_could_not_be_checked(tmp_path: Path) -> None
         assert "not checked: Redis does not serve it" in visitor.get("/doctor").text
 
 
-def test_metrics_are_ours_and_flowers_without_the_one_that_misleads(flower: Visitor, broker: Broker) -> None:
+def test_metrics_are_ours_and_no_event_adds_a_series(flower: Visitor, broker: Broker) -> None:
     until(lambda: parsed(flower.get("/metrics").html)[("mgw_events_connected",)] == 1)
     answer = flower.get("/metrics")
     assert answer.status == 200
@@ -49,8 +50,18 @@ def test_metrics_are_ours_and_flowers_without_the_one_that_misleads(flower: Visi
     found = parsed(answer.html)
     assert found["mgw_queue_messages_waiting", "memory_graph.vault"] == 0
     assert found["mgw_redis_up", "broker"] == 1
-    assert "# TYPE flower_task_runtime_seconds histogram" in answer.html
-    assert "flower_worker_online" not in answer.html
+    assert "process_resident_memory_bytes" in answer.html
+    broker.redis.publish("/0.celeryev/task.multi", published([forged(number) for number in range(50)]))
+    until(lambda: 'mgw_task_starts_total{task="other"} 50.0' in flower.get("/metrics").html)
+    after = flower.get("/metrics").html
+    assert parsed(after).keys() == found.keys()
+    assert "flower_" not in after
+
+
+def forged(number: int) -> dict[str, object]:
+    """An event of a worker and of a task that nobody knows."""
+    times = {"timestamp": 1.0, "clock": number, "local_received": 1.0, "utcoffset": 0, "pid": 1}
+    return {**times, "type": "task-started", "uuid": f"u{number}", "name": f"n{number}", "hostname": f"h{number}"}
 
 
 def test_metrics_come_in_time_though_redis_is_away(tmp_path: Path) -> None:

@@ -206,6 +206,8 @@ def test_a_forged_heartbeat_is_dropped(forged: dict[str, object]) -> None:
         {"timestamp": 1e18},
         {"type": 5},
         {"type": "rumour"},
+        {"type": "task-rumour"},
+        {"type": "worker-rumour"},
     ],
 )
 def test_a_forged_event_of_a_task_is_dropped(forged: dict[str, object]) -> None:
@@ -248,11 +250,21 @@ class Unreadable:
         """Nothing waits for it."""
 
 
-def took(event: dict[str, object]) -> Any:
-    """What Flower knows after an event."""
+def test_of_invented_workers_flower_remembers_no_more_than_it_may() -> None:
+    state = took(
+        *({**SENT, "type": "task-started", "uuid": f"u{number}", "hostname": f"h{number}"} for number in range(99))
+    )
+    assert len(state.workers) == 5
+    assert len(state.counter) <= 10
+    assert state.counter["h98"] == {"task-started": 1}
+
+
+def took(*sent: dict[str, object]) -> Any:
+    """What Flower knows after some events."""
     loop = IOLoop(make_current=False)
-    events = DiscreetEvents(Celery(set_as_current=False), loop, max_tasks_in_memory=10)
-    events.on_event(event)
+    events = DiscreetEvents(Celery(set_as_current=False), loop, max_tasks_in_memory=10, max_workers_in_memory=5)
+    for event in sent:
+        events.on_event(event)
     loop.add_callback(loop.stop)
     loop.start()
     loop.close()

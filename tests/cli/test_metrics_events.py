@@ -1,7 +1,5 @@
 """`mgw metrics`: what is counted of the events of workers, and what forged ones cannot do."""
 
-import base64
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,23 +15,12 @@ from support.broker import Broker
 from support.broker import broker as broker
 from support.broker import producer as producer
 from support.delivery_producer import app_at
+from support.published import published
 from support.scraping import by_name, parsed, scraped, target_at
 from support.waiting import until
 from support.worker import Worker, ready_worker
 
 EVENT = {"type": "task-succeeded", "uuid": "1", "name": "order", "runtime": 0.2, "hostname": "one", "clock": 5}
-
-
-def published(body: object) -> bytes:
-    text = body if isinstance(body, str) else json.dumps(body)
-    envelope = {
-        "body": base64.b64encode(text.encode()).decode(),
-        "content-type": "application/json",
-        "content-encoding": "utf-8",
-        "headers": {},
-        "properties": {"body_encoding": "base64", "delivery_tag": "t", "delivery_info": {}},
-    }
-    return json.dumps(envelope).encode()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from memory_graph_workers.cli.status.fitted import Fitted
 from memory_graph_workers.cli.status.screen import screen
 from memory_graph_workers.cli.status.snapshot import Looks
 from memory_graph_workers.clients.paging import Cursor
@@ -25,7 +26,9 @@ from memory_graph_workers.schemas.archival import BatchResult, Trigger
 from memory_graph_workers.schemas.fields import now
 from memory_graph_workers.tasks.archival.page import Page, Position
 from memory_graph_workers.tasks.archival.state import Sweeps
+from rich.cells import cell_len
 from rich.console import Console
+from rich.screen import Screen
 from support.broker import Broker
 from support.forked import Forked, mgw
 from support.scraping import target_at
@@ -306,9 +309,9 @@ def test_where_there_is_no_terminal_a_watch_is_plain_text(broker: Broker, tmp_pa
 class Terminal:
     """`mgw status --watch` on a terminal of 80 columns, and everything that it wrote there."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **changes: str) -> None:
         self._ours, theirs = pty.openpty()
-        environ = {**environ_of(url), "TERM": "xterm", "COLUMNS": "80", "LINES": "50", "PYTHONUTF8": "1"}
+        environ = {**environ_of(url), "TERM": "xterm", "COLUMNS": "80", "LINES": "50", "PYTHONUTF8": "1", **changes}
         command = [sys.executable, "-m", "memory_graph_workers.cli", "status", "--watch", "1"]
         self.process = subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environ)
         os.close(theirs)
@@ -367,3 +370,66 @@ def test_a_terminal_shows_that_redis_went_away_and_came_back(tmp_path: Path) -> 
         terminal.process.kill()
         broker.redis.close()
         broker.stop()
+
+
+@pytest.fixture(scope="module")
+def away() -> dict[str, Any]:
+    """A look while Redis is away."""
+    return Looks(target_at("redis://127.0.0.1:1/0")).look()
+
+
+def fitted(found: dict[str, Any], width: int, height: int) -> list[str]:
+    """The lines that a watch draws on a terminal of this size."""
+    text = io.StringIO()
+    console = Console(file=text, width=width, height=height)
+    console.print(Screen(Fitted(found, is_cropped=True)))
+    lines = text.getvalue().removesuffix("\n").split("\n")
+    assert len(lines) <= height
+    assert all(cell_len(line) <= width for line in lines)
+    return [line.rstrip() for line in lines]
+
+
+def test_a_tiny_terminal_gets_the_most_urgent_words(broker: Broker, away: dict[str, Any]) -> None:
+    broker.redis.lpush("orders", LINE % time.time())
+    HoldStore(broker.redis, KEYS).put("bank", 0, "it is down")
+    found = Looks(target_at(broker.url)).look()
+    first, second, third = fitted(found, 20, 3)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d all read", first)
+    assert (second, third) == ("1 wait, 2 held", "0 workers")
+    assert fitted(found, 20, 5)[3] == "0 dead letters"
+    assert fitted(found, 200, 1) == [first]
+    assert fitted(away, 20, 4)[1:] == ["broker away", "state away", "? wait, ? held"]
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 20, 39, 40, 80, 300])
+@pytest.mark.parametrize("height", [1, 2, 3, 7, 8, 12, 24, 100])
+def test_any_terminal_shows_what_fits(away: dict[str, Any], width: int, height: int) -> None:
+    lines = fitted(away, width, height)
+    assert lines[0]
+
+
+def test_a_low_terminal_says_how_much_it_leaves_out(away: dict[str, Any]) -> None:
+    whole = fitted(away, 80, 100)
+    count = max(number for number, line in enumerate(whole, 1) if line)
+    shown = fitted(away, 80, 12)
+    assert shown[:11] == whole[:11]
+    assert shown[11] == f"… {count - 11} more lines: make the window higher"
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "20", "wide", ""])
+def test_one_look_needs_no_room(columns: str) -> None:
+    told = mgw("status", environ={**environ_of("redis://127.0.0.1:1/0"), "COLUMNS": columns, "LINES": "0"})
+    assert told.returncode == 1
+    assert "Traceback" not in told.stderr
+    assert "does not answer" in told.stdout
+
+
+def test_a_terminal_on_which_nothing_can_be_drawn_over_gets_one_look_after_another(broker: Broker) -> None:
+    terminal = Terminal(broker.url, TERM="dumb", COLUMNS="20", LINES="3")
+    try:
+        until(lambda: terminal.text.count(b"all read") >= 2)
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.ended() == 130
+        assert b"\x1b" not in terminal.text
+    finally:
+        terminal.process.kill()

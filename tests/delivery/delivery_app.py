@@ -176,3 +176,8 @@ def answers(text: str) -> str:
 @app.task(name="counts")
 def counts(texts: list[str]) -> None:
     done.rpush("counts", len(texts))
+
+
+@app.task(name="joins", ignore_result=False)
+def joins(texts: list[str]) -> str:
+    return " ".join(texts)

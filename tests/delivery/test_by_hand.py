@@ -289,7 +289,7 @@ def test_a_key_of_another_kind_leaves_what_was_known_of_it_and_all_else_goes_on(
     fleet.elect()  # nobody knows what was decided
     fleet.turn(3)
     assert (fleet.permits("payments"), fleet.permits("mails")) == (FREE, HELD)
-    fleet.holds.release_by_hand("mails", "bob", "y")  # which mends it
+    fleet.holds.release_by_hand("mails", "bob", "y")  # which repairs it
     fleet.turn()
     assert (fleet.permits("payments"), fleet.permits("mails")) == (FREE, FREE)
     assert set(fleet.holds.by_hand()) == {"mails"}

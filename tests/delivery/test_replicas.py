@@ -1,5 +1,6 @@
 """What counts as written once replicas have it: tasks, batches of them, dead letters, retries."""
 
+import json
 import pickle
 import threading
 import time
@@ -154,15 +155,22 @@ def test_a_chain_goes_on_once_a_replica_has_its_next_task(
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # by Celery, for a chord
-def test_the_body_of_a_chord_runs_though_no_replica_has_it(
+def test_the_body_of_a_chord_runs_though_no_replica_has_it_and_its_result_may_first_say_that_it_failed(
     broker: Broker, producer: Celery, replica: Replica, start_worker: Any
 ) -> None:
     start_worker("one", DELIVERY_MIN_REPLICAS="1")
     parts = [producer.signature("answers", (text,), queue="work") for text in ("a", "b")]
-    result = chord(parts, app=producer)(producer.signature("counts", queue="work"))
-    until(lambda: broker.redis.lrange("counts", 0, -1) == [b"2"])
-    until(lambda: not broker.redis.exists("unacked", "work"))
-    assert result.id
+    key = f"celery-task-meta-{chord(parts, app=producer)(producer.signature('counts', queue='later')).id}"
+    until(lambda: state_in(broker, key) == "FAILURE")  # it waits on a queue that nobody takes from
+    broker.redis.lmove("later", "work")
+    until(lambda: state_in(broker, key) == "SUCCESS")
+    until(lambda: not broker.redis.exists("unacked", "work", "later"))
+    assert broker.redis.lrange("counts", 0, -1) == [b"2"]
+
+
+def state_in(broker: Broker, key: str) -> str | None:
+    """What a result says."""
+    return json.loads(broker.redis.get(key) or b"{}").get("status")
 
 
 def test_the_error_says_what_happened_and_what_to_do() -> None:

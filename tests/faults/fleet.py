@@ -15,7 +15,7 @@ from uuid import uuid4
 from celery import Celery
 from memory_graph_workers.cli.stack.ports import LOOPBACK
 from memory_graph_workers.cli.stack.processes import Child, Children
-from memory_graph_workers.cli.stack.servers import Running, launch, wait_for_child, wait_ready
+from memory_graph_workers.cli.stack.servers import Running, wait_for_child
 from memory_graph_workers.cli.stack.stack import Stack
 from memory_graph_workers.delivery.broker.transport import broker_settings
 from memory_graph_workers.delivery.dead_letters.store import DeadLetter, DeadLetters
@@ -108,17 +108,6 @@ class Fleet:
     def part(self, name: str) -> Running:
         """A server of the stack: broker, registry, vault, memory-graph."""
         return self.stack._running[name]
-
-    def kill_part(self, name: str) -> None:
-        """End a server at once; `revive` starts it again on the same port and data."""
-        self.kill(self.part(name).child)
-
-    def revive(self, name: str) -> None:
-        """Start a server again, and wait until it serves."""
-        old = self.part(name)
-        self.stack.children.stop(old.child)
-        self.stack._running[name] = launch(self.stack.children, old.server, old.port)
-        wait_ready(self.part(name))
 
     def watch_redis(self, home: Path) -> None:
         """Let three sentinels watch the broker, and every program that starts from now on ask them for it."""

@@ -23,9 +23,9 @@ def takes_redis_away_from_retries(fleet: Fleet, row: Row, off: str = "") -> None
     fleet.work()
     until(lambda: fleet.registry.played()["busy"] > 50, 60, "tasks being retried")
     before = fleet.registry.played()["busy"]
-    fleet.kill_part("broker")
+    fleet.stack.kill_server("broker")
     time.sleep(AWAY_SECS)
-    fleet.revive("broker")
+    fleet.stack.launch_again("broker", wait=True)
     since = time.monotonic()
     row.recovered(_first_effect(fleet, since), BACK_SECS)
     until(lambda: fleet.registry.played()["busy"] > before + 20, 60, "tasks retried again")
@@ -79,9 +79,9 @@ def _outlasts_the_timeout(fleet: Fleet, row: Row) -> None:
 
 
 def _restart(fleet: Fleet, secs: float) -> None:
-    fleet.kill_part("broker")
+    fleet.stack.kill_server("broker")
     time.sleep(secs)
-    fleet.revive("broker")
+    fleet.stack.launch_again("broker", wait=True)
 
 
 def _first_effect(fleet: Fleet, since: float) -> float:

@@ -35,7 +35,7 @@ def spoils_rows(fleet: Fleet, row: Row, off: str = "") -> None:
 
 
 def breaks_stored_rows(fleet: Fleet, row: Row, off: str = "") -> None:
-    """Break three rows in the Registry's own database, each in its way, and then mend them."""
+    """Break three rows in the Registry's own database, each in its way, and then repair them."""
     broken = {
         fleet.sessions[3]: "details = '{'",
         fleet.sessions[5]: "details = '[\"canary\"]'",

@@ -92,7 +92,7 @@ def takes_down(fleet: Fleet, row: Row, name: str, off: str = "") -> None:
     since = time.monotonic()
     if proxy:
         proxy.refuse()
-    fleet.kill_part(name)
+    fleet.stack.kill_server(name)
     time.sleep(SETTLING_SECS)
     spent, memory = fleet.attempts_spent(), [fleet.memory_bytes(worker) for worker in workers]
     time.sleep(since + DOWN_SECS - time.monotonic())
@@ -104,7 +104,7 @@ def takes_down(fleet: Fleet, row: Row, name: str, off: str = "") -> None:
     if name != "registry":
         left = len(fleet.reports) - fleet.effects().usage.total()
         row.demand(not left, f"{left} reports of another queue were not done meanwhile")
-    fleet.revive(name)
+    fleet.stack.launch_again(name, wait=True)
     if proxy:
         proxy.accept()
     back = time.monotonic()

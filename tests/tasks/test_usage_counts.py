@@ -7,7 +7,7 @@ from celery import states
 from memory_graph_workers.tasks import connections
 from memory_graph_workers.tasks.registry import track_usage
 from memory_graph_workers.tasks.usage_batch import track_usage_batch
-from memory_graph_workers.tasks.usage_counts import ask_counts, count_single, read_counts
+from memory_graph_workers.tasks.usage_counts import KEY, ask_counts, count_single, read_counts
 from support.broker import Broker
 from support.broker import broker as broker
 from support.fakes.http_server import answer
@@ -45,3 +45,11 @@ def test_reports_that_were_accepted_and_that_failed_for_good_are_counted(
         count_single(track_usage, state=state)
     count_single(track_usage_batch, state=states.SUCCESS)
     assert counts() == {"accepted": 3, "failed": 2}
+
+
+def test_a_count_that_is_no_number_begins_from_zero_again(counts: Callable[[], dict[str, int]]) -> None:
+    connections.redis().hset(KEY, "accepted", "junk")
+    assert counts() == {"accepted": 0, "failed": 0}
+    count_single(track_usage, state=states.SUCCESS)
+    count_single(track_usage, state=states.SUCCESS)
+    assert counts() == {"accepted": 2, "failed": 0}

@@ -60,7 +60,7 @@ class DeadLettersPage(Page):
 
     async def get(self) -> None:
         """Show groups and letters."""
-        given = {name: self.get_query_argument(name, "")[:200] for name in FILTERS}
+        given = {name: self.asked(name) for name in FILTERS}
         try:
             selection = selection_of(given)
         except ValueError as error:

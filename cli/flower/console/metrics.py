@@ -1,7 +1,8 @@
-"""`/metrics`: those of `mgw metrics` and Flower's own in one response, but for the one that misleads."""
+"""`/metrics`: those of `mgw metrics`, and how Flower's own process is; none of Flower's, whose labels are anybody's."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 from flower.views import BaseHandler  # pyright: ignore[reportMissingTypeStubs]
 from prometheus_client import REGISTRY, CollectorRegistry, disable_created_metrics, generate_latest
@@ -15,7 +16,21 @@ from ...threads import Shared
 from .reading import ended
 
 _LIMIT_SECS = 6.0  # the exporter itself waits three seconds for Redis
-_MISLEADING = "flower_worker_online"  # stays 1 for minutes after a worker was killed: mgw_workers is right
+_FLOWERS = "flower_"  # how the names of Flower's own metrics begin
+
+
+class Uncounted:
+    """In the place of Flower's metrics: each event could add a label to them, and anybody can publish events."""
+
+    def observe_task(self, worker: str, event: Any, task: Any) -> None:
+        """Count nothing: `mgw_task_runs_total` and its like do, by the names of the app's own tasks."""
+
+    def observe_worker(self, worker: str, event: Any) -> None:
+        """Count nothing: `mgw_workers` is what Redis says, and a worker that was killed is not there for minutes."""
+
+    def remove_workers(self, worker_names: Any) -> int:
+        """Forget nothing: return that none was known."""
+        return 0
 
 
 class Scrape(Collector):
@@ -33,9 +48,9 @@ class Scrape(Collector):
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        """All of both."""
+        """Ours, and those of the process."""
         yield from self._ours.registry.collect()
-        yield from (metric for metric in REGISTRY.collect() if metric.name != _MISLEADING)
+        yield from (metric for metric in REGISTRY.collect() if not metric.name.startswith(_FLOWERS))
 
     def hear(self) -> None:
         """Begin to count the events of tasks."""

@@ -54,12 +54,27 @@ class Page(BaseHandler):
         RequestHandler.check_xsrf_cookie(self)
 
     def prepare(self) -> None:
-        """Refuse every action where Flower only shows.
+        """Refuse every action where Flower only shows, and bytes that are no text.
 
-        Raises: HTTPError (403).
+        Raises: HTTPError (403, 400).
         """
         if self.request.method == "POST" and not self.may_act:
             raise HTTPError(HTTPStatus.FORBIDDEN, _READ_ONLY)
+        for name, values in self.request.arguments.items():
+            for value in values:
+                self.decode_argument(value, name)
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """The text of an argument, or of a part of the path.
+
+        Raises: HTTPError (400) if the bytes are no UTF-8.
+        """
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            what = f"What was sent as {name[:_LONGEST]}" if name else "The address of this page"
+            text = f"{what} is no UTF-8 text. Go back to the page before, and type it or follow the link again."
+            raise HTTPError(HTTPStatus.BAD_REQUEST, text) from None
 
     @property
     def may_act(self) -> bool:
@@ -77,10 +92,14 @@ class Page(BaseHandler):
 
         Raises: HTTPError (400) if it is too long.
         """
-        text = self.get_body_argument(name, "").strip()
-        if len(text) > _LONGEST:
-            raise HTTPError(HTTPStatus.BAD_REQUEST, f"{name} is longer than {_LONGEST} characters. Write less.")
-        return text
+        return _short(name, self.get_body_argument(name, ""))
+
+    def asked(self, name: str) -> str:
+        """What the address says, in the same way.
+
+        Raises: HTTPError (400) if it is too long.
+        """
+        return _short(name, self.get_query_argument(name, ""))
 
     def one_of(self, name: str, known: Mapping[str, T]) -> T:
         """What a form chooses.
@@ -128,7 +147,8 @@ class Page(BaseHandler):
 
     def show(self, template: str, title: str, reading: "Reading[Any] | None" = None, **values: Any) -> None:
         """Render a page; what is stale of it is said to be, with its time."""
-        said = self.said.get(self.get_query_argument("said", ""), "")
+        words = self.request.query_arguments.get("said", [b""])  # read here, as a page that says what is wrong has them
+        said = self.said.get(words[-1].decode(errors="replace"), "")
         self.render(template, title=title, reading=reading, said=said, **values)
 
     def get_template_namespace(self) -> dict[str, Any]:
@@ -141,3 +161,9 @@ class Page(BaseHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]
         text = error.get_message() if isinstance(error, HTTPError) else "Unexpected. The log of mgw flower says more."
         self.show("problem.html", HTTPStatus(status_code).phrase, text=text or "There is no such page.")
+
+
+def _short(name: str, text: str) -> str:
+    if len(text.strip()) > _LONGEST:
+        raise HTTPError(HTTPStatus.BAD_REQUEST, f"{name} is longer than {_LONGEST} characters. Write less.")
+    return text.strip()

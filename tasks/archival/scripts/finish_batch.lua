@@ -5,6 +5,11 @@
 -- archived ones.
 local state, batches, over, failed, skipped, stored, marked = unpack(KEYS)
 local most_reasons, failures, skips = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+-- One that is no number counts from zero again: else the batch could never be counted, and its sweep never ended.
+local function add(count, number)
+    local found = redis.pcall('HINCRBY', state, count, number)
+    if type(found) == 'table' then redis.call('HSET', state, count, number) end
+end
 local function note(reasons, first, number)
     for at = first, first + 2 * number - 1, 2 do
         if redis.call('HLEN', reasons) < most_reasons then redis.call('HSET', reasons, ARGV[at], ARGV[at + 1]) end
@@ -12,9 +17,9 @@ local function note(reasons, first, number)
 end
 if redis.call('HDEL', batches, ARGV[1]) == 1 then
     local first_archived = 7 + 2 * failures + 2 * skips
-    redis.call('HINCRBY', state, 'archived', ARGV[6])
-    redis.call('HINCRBY', state, 'failed', failures)
-    redis.call('HINCRBY', state, 'skipped', skips)
+    add('archived', ARGV[6])
+    add('failed', failures)
+    add('skipped', skips)
     note(failed, 7, failures)
     note(skipped, 7 + 2 * failures, skips)
     for at = first_archived, #ARGV do redis.call('SADD', over, ARGV[at]) end

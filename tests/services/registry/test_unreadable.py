@@ -108,8 +108,8 @@ def test_a_listing_names_the_sessions_that_it_cannot_read(start):
         if field != "session_id":
             assert registry.get("/api/v1/sessions/b").status == 500, change
         columns = ("session_id", "model_id", "started_at", "ended_at", "status", "details")
-        mended = ", ".join(f"{name} = (SELECT {name} FROM kept)" for name in columns)
-        run(registry, f"UPDATE sessions SET {mended} WHERE number = {number}")
+        repaired = ", ".join(f"{name} = (SELECT {name} FROM kept)" for name in columns)
+        run(registry, f"UPDATE sessions SET {repaired} WHERE number = {number}")
     assert listed_by(registry) == (["a", "b", "c"], None, 3)
     assert "canary" not in registry.logged()
 

@@ -233,6 +233,19 @@ def test_progress_starts_the_count_of_resumes_anew(state: Sweeps) -> None:
     assert state.count_resume("one") == 1
 
 
+def test_a_count_that_is_no_number_ends_no_sweep_and_is_named(state: Sweeps) -> None:
+    begun(state)
+    state.keep_page("one", page(0, "a"))
+    state._redis.hset("memory_graph:sweep:one", mapping={"archived": "junk", "resumes": "junk"})
+    found = state.progress("one")
+    assert found
+    assert (found.counts, found.broken) == ((0, 0, 0), ("archived",))
+    assert state.count_resume("one") == 1
+    _finish(state, 0)
+    assert state.get("one").counts == (1, 0, 0)
+    assert state.get("one").broken == ()
+
+
 def test_what_a_batch_has_marked_is_forgotten_with_its_result(state: Sweeps) -> None:
     begun(state)
     state.keep_page("one", page(0, "a"))
