@@ -111,6 +111,7 @@ class ForkedChildren(Children):
     def _launch(self, program: Sequence[str], environ: Mapping[str, str], log: Path) -> Any:
         if list(program[:2]) != [sys.executable, "-m"]:
             return super()._launch(program, environ, log)  # what runs it, or another program than Python
+        log.touch()  # a watcher may read it before the program writes
         return Forked(program[2], program[3:], environ, self.logs.parent, (Path(os.devnull), log, log))
 
 
