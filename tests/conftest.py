@@ -37,8 +37,11 @@ APART = (
 # What takes longest starts first, and what is short fills the gaps at the end.
 LONGEST_FIRST = (
     "deployment",
+    "faults",
+    "cli/test_demo.py",
     "acceptance",
     "delivery",
+    "benchmarks/test_comparison.py",
     "monitoring",
     "docs",
     "tutorial",
@@ -48,7 +51,6 @@ LONGEST_FIRST = (
     "cli",
     "tracing",
     "examples",
-    "faults",
     "browser",
 )
 
@@ -103,8 +105,8 @@ def lane_of(nodeid: str) -> str:
 
 def place_of(nodeid: str) -> int:
     """When a test's lane starts."""
-    folder = _path(nodeid).parts[0]
-    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+    path = str(_path(nodeid))
+    return next((place for place, start in enumerate(LONGEST_FIRST) if path.startswith(start)), len(LONGEST_FIRST))
 
 
 def _path(nodeid: str) -> PurePosixPath:
