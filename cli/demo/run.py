@@ -28,7 +28,7 @@ from .story import Story
 from .verification import Figures, Outcome, Verifier, read_only, sessions_by_id
 
 # Nobody waits a day for beat's first sweep. The interval of the workers stays a day: one sweep has to archive all.
-BEAT_SETTINGS = {"ARCHIVAL_INTERVAL_HOURS": f"{2 / 3600:.6f}"}
+BEAT_SETTINGS = {"ARCHIVAL_INTERVAL_HOURS": f"{1 / 3600:.6f}"}
 # A killed worker's tasks are back after this: the least that the setting allows.
 VISIBILITY_SECS = 5
 _BATCHES, _LARGEST_BATCH = 28, 10  # so many batches that the faults come between two of them
