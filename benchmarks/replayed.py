@@ -48,7 +48,7 @@ class Replayed:
     """One worker, as Redis sees it."""
 
     def __init__(self, number: int, secs: float) -> None:
-        self.number, self.secs, self.is_up = number, secs, False
+        self.number, self.secs, self.is_up, self.connects = number, secs, False, 0
         self.kind: Any = type("ReplayedChannel", (Channel,), {"pace": Pace()})
         self.parent: Any = SimpleNamespace(app=app, hostname=f"replayed-{number}@bench", timer=TIMER, heart=None)
         self.steps: list[Any] = [Lease(self.parent), Presence(self.parent), HoldQueues(self.parent)]
@@ -61,6 +61,9 @@ class Replayed:
         self.connection.transport.Channel = self.kind
         self.connection.transport.in_loop = True
         plain = self.connection.ensure_connection
+        Channel.pace = self.kind.pace  # which the consumer asks how many workers come back with it
+        before = SimpleNamespace(restart_count=self.connects)
+        self.connects += 1
 
         def tried(**options: Any) -> Any:
             self.tell("tried")
@@ -69,7 +72,7 @@ class Replayed:
         self.connection.ensure_connection = tried
 
         def run() -> None:
-            Consumer.ensure_connected(SimpleNamespace(), self.connection)
+            Consumer.ensure_connected(before, self.connection)
             CONNECTED.put(self)
 
         threading.Thread(target=run, daemon=True).start()
