@@ -70,7 +70,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes | None
 
 def pytest_xdist_auto_num_workers() -> int:
     """More processes than processors (`-n auto`): most of these tests wait for other programs."""
-    return min(4 * (os.cpu_count() or 2), 12)
+    return min(3 * (os.cpu_count() or 2), 12)
 
 
 @pytest.hookimpl(trylast=True)

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
+@cache
 def pyright(project: Path) -> str:
     """Pyright's report, strict."""
     settings = {"typeCheckingMode": "strict", "include": ["*_app.py"], "venvPath": ".", "venv": ".venv"}
