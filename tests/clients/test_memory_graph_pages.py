@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
+from memory_graph_workers.clients import memory_graph
 from memory_graph_workers.clients.errors import (
     ChangedMeanwhile,
     ResponseTooLarge,
@@ -25,20 +26,28 @@ def sized(session_id: str, sizes: Sequence[int]) -> list[pb.Node]:
 MIB = 2**20
 
 
+@pytest.fixture
+def at_most_64_kib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's limit in KiB instead of MiB: else gigabytes would be carried."""
+    options = [(name, 64 * 2**10 if "receive" in str(name) else value) for name, value in memory_graph._OPTIONS]
+    monkeypatch.setattr(memory_graph, "_OPTIONS", options)
+
+
+@pytest.mark.usefixtures("at_most_64_kib")
 @pytest.mark.parametrize(
-    ("sizes", "limits"),
+    ("kib", "limits"),
     [
-        ([1, 1, 1], [500]),
-        ([7 * MIB] * 11, [500, 250, 125, 62, 31, 15, 7, 7]),
-        ([50 * MIB] * 3, [500, 250, 125, 62, 31, 15, 7, 3, 1, 1, 1, 1]),
-        ([1] * 20 + [40 * MIB, 40 * MIB, 1], [500, 250, 125, 62, 31, 15, 15, 7, 3, 3, 3]),
+        ([0, 0, 0], [500]),
+        ([7] * 11, [500, 250, 125, 62, 31, 15, 7, 7]),
+        ([50] * 3, [500, 250, 125, 62, 31, 15, 7, 3, 1, 1, 1, 1]),
+        ([0] * 20 + [40, 40, 0], [500, 250, 125, 62, 31, 15, 15, 7, 3, 3, 3]),
     ],
 )
-def test_a_page_over_64_mib_is_asked_for_in_halves_and_their_size_is_kept(
-    graph: Graph, client: MemoryGraphClient, sizes: list[int], limits: list[int]
+def test_a_page_over_the_limit_is_asked_for_in_halves_and_their_size_is_kept(
+    graph: Graph, client: MemoryGraphClient, kib: list[int], limits: list[int]
 ) -> None:
-    graph.nodes = sized("s", sizes)
-    assert [len(node.prompt.content) for node in client.iter_nodes("s")] == sizes
+    graph.nodes = sized("s", [size * 2**10 for size in kib])
+    assert [len(node.prompt.content) // 2**10 for node in client.iter_nodes("s")] == kib
     assert [request.limit for _, request in graph.asked] == limits
 
 
