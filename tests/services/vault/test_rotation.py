@@ -59,7 +59,7 @@ def test_an_archive_that_is_deleted_or_rotated_meanwhile_is_left_alone(database)
 
 
 def test_a_rotation_that_is_killed_goes_on_where_it_was(database):
-    many, first = 20_000, database.ring.first
+    many, first = 8_000, database.ring.first
     database.fill(many)
     keys = {"VAULT_KEYS": "k", "VAULT_ENCRYPTION_KEYS": f"{NEW_KEY},{OLD_KEY}", "VAULT_DATABASE_URL": database.url}
     environ = {"PATH": os.environ["PATH"], **keys}
