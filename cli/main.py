@@ -115,14 +115,14 @@ def guarded(run: Callable[[], Any]) -> NoReturn:
 
 
 def _about_redis(error: Exception) -> str:
-    from ..delivery.connections.replies import State, spoken, state_of
+    from ..delivery.connections.replies import State, state_of, summary_of
     from ..delivery.errors import DeliveryUncertain
 
     if isinstance(error, DeliveryUncertain):
         return str(error)
     if state_of(error) in (None, State.AWAY):
         return f"Redis does not answer ({type(error).__name__}). Is it up, and is its address (REDIS_URL) right?"
-    return f"Redis refuses ({spoken(error)}). See docs/troubleshooting.md, and try again."
+    return f"Redis refuses ({summary_of(error)}). See docs/troubleshooting.md, and try again."
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..delivery.connections.replies import spoken
+from ..delivery.connections.replies import summary_of
 from .relay import Relay, Turn
 from .rows import Backlog, backlog_of
 
@@ -112,7 +112,7 @@ def _turn(relay: Relay, totals: Totals) -> Turn:
     turn = _reached(relay.turn)
     totals.count(turn)
     if turn.away is not None:
-        raise Away(f"the broker does not take tasks ({spoken(turn.away)})") from turn.away
+        raise Away(f"the broker does not take tasks ({summary_of(turn.away)})") from turn.away
     return turn
 
 

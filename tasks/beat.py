@@ -18,7 +18,7 @@ from ..beat_schedule import entries
 from ..clients.config import SchedulerConfig
 from ..clients.errors import InvalidConfig
 from ..delivery.connections.connection import connect
-from ..delivery.connections.replies import State, spoken, state_of
+from ..delivery.connections.replies import State, state_of, summary_of
 from .beats import Presence
 from .config import BrokerConfig
 
@@ -116,13 +116,13 @@ def _unless_away(otherwise: str) -> Generator[None]:
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
-        logger.warning("Redis is away (%s): %s", spoken(error), otherwise)
+        logger.warning("Redis is away (%s): %s", summary_of(error), otherwise)
     except ResponseError as error:
         if state_of(error) is not State.CORRUPT_KEY:
             raise
         logger.error(
             "Beat cannot use its keys in Redis (%s): %s. Look for a key of another type among memory_graph:beat:*, and "
             "rename or delete it",
-            spoken(error),
+            summary_of(error),
             otherwise,
         )

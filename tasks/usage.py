@@ -18,7 +18,7 @@ import orjson
 from kombu.exceptions import OperationalError
 
 from ..clients.registry import KEYED_USAGE
-from ..delivery.connections.replies import spoken
+from ..delivery.connections.replies import summary_of
 from ..schemas.calls import UsageReportFields
 from ..schemas.ids import time_ordered_id
 from ..schemas.usage import UsageReport
@@ -270,7 +270,9 @@ class UsageReporter:
                 track_usage_batch.send_checked(checked, task_id=task_id, headers=headers, serializer=WRITTEN)
                 return
             except Exception as error:  # noqa: BLE001  no error may end this thread: its reports would be lost
-                logger.warning("%d usage reports not sent yet, or not for certain (%s)", self.backlog, spoken(error))
+                logger.warning(
+                    "%d usage reports not sent yet, or not for certain (%s)", self.backlog, summary_of(error)
+                )
                 time.sleep(pause_secs)
                 pause_secs = min(pause_secs * 2, LONGEST_PAUSE_SECS)
 

@@ -10,7 +10,7 @@ import redis
 from ...clients.config import is_loopback
 from ...delivery.connections.address import CLUSTER, SENTINEL, as_one_host, is_redis, restore_credentials, server_url
 from ...delivery.connections.connection import connect
-from ...delivery.connections.replies import REFUSES, NoServer, NotNow, spoken
+from ...delivery.connections.replies import REFUSES, NoServer, NotNow, summary_of
 from ..target import Target
 from .config import MANAGED, DoctorConfig
 from .finding import Finding, State, judged
@@ -70,7 +70,7 @@ def check_server(name: str, url: str, min_replicas: int = 0, names: Names | None
         fix = "Is it up, and are its address and password right (REDIS_URL)?"
         if isinstance(error, NoServer):
             fix = _NO_PRIMARY if url.startswith(SENTINEL) else _NO_OWNER
-        yield Finding(name, State.FAILURE, f"does not answer ({spoken(error)})", fix)
+        yield Finding(name, State.FAILURE, f"does not answer ({summary_of(error)})", fix)
 
 
 def check_address(name: str, url: str) -> Finding:

@@ -15,7 +15,7 @@ import orjson
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ...delivery.connections.connection import connect
-from ...delivery.connections.replies import spoken
+from ...delivery.connections.replies import summary_of
 from ...delivery.messages.envelope import Malformed, read_envelope
 from ...delivery.messages.message import body_of, refuse_large
 from ..readings.state import OTHER
@@ -96,8 +96,8 @@ class EventStream:
                     self._events.hear(message)
             except Exception as error:  # noqa: BLE001  a thread that ended would count nothing any more
                 self.is_connected = False
-                if spoken(error) != said:  # once an outage
-                    said = spoken(error)
+                if summary_of(error) != said:  # once an outage
+                    said = summary_of(error)
                     logger.warning("Events of workers are not heard, and not counted, until Redis is back (%s)", said)
                 time.sleep(_PAUSE_SECS)
 

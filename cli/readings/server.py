@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from ...delivery.connections.connection import connect
-from ...delivery.connections.replies import NotNow, State, spoken, state_of
+from ...delivery.connections.replies import NotNow, State, state_of, summary_of
 from ..threads import Shared
 from .samples import Fact, Note, Sample
 
@@ -52,7 +52,7 @@ class Server:
         try:
             found = _in_time(reading, deadline)
         except _AWAY as error:
-            found = [Sample("redis_up", 0, (self.name,)), Note("redis_error", spoken(error), (self.name,))]
+            found = [Sample("redis_up", 0, (self.name,)), Note("redis_error", summary_of(error), (self.name,))]
         return [*found, *self._when_read()]
 
     def answers(self, ping: "Future[bool]", deadline: float) -> bool:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from redis.exceptions import NoScriptError, RedisError
 
-from ..connections.replies import spoken
+from ..connections.replies import summary_of
 from ..messages.envelope import Malformed, read_envelope
 from ..messages.message import WHOLE_UP_TO, refuse_large
 from .pace import Pace
@@ -196,7 +196,7 @@ class Taker(Sender):
             if taken:
                 self.qos.forget(taken)
         except RedisError as away:
-            logger.error("Broken message on %s could not be set aside (%s)", queue, spoken(away))
+            logger.error("Broken message on %s could not be set aside (%s)", queue, summary_of(away))
             if taken:  # it is in-flight and nobody renews it: whoever restores it tries again
                 return
             # Only this process has the item: put it back at the end of the queue, at most once a second.

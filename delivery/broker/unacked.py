@@ -17,7 +17,7 @@ from kombu.transport import redis as plain
 from kombu.utils.json import dumps
 from redis.exceptions import RedisError, ResponseError
 
-from ..connections.replies import spoken
+from ..connections.replies import summary_of
 from ..lua import script
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class QoS(_PlainQoS):
         try:
             super().ack(delivery_tag)
         except ResponseError as error:  # a broken key, or Redis is full
-            logger.warning("A message could not be acknowledged yet (%s)", spoken(error))
+            logger.warning("A message could not be acknowledged yet (%s)", summary_of(error))
             self._owed.add(delivery_tag)
             self._quick_ack(delivery_tag)
         except (RedisError, OSError):
@@ -82,7 +82,7 @@ class QoS(_PlainQoS):
         try:
             super().reject(delivery_tag, requeue=requeue)
         except ResponseError as error:
-            logger.warning("A message could not be put back at once (%s)", spoken(error))
+            logger.warning("A message could not be put back at once (%s)", summary_of(error))
             self.abandon(delivery_tag)
 
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
@@ -95,7 +95,7 @@ class QoS(_PlainQoS):
             for tags in _slices(list(self._delivered)):
                 self._hand_back(tags, "RPUSH")
         except ResponseError as error:  # the visibility timeout brings them back
-            logger.warning("Messages could not be put back at once (%s)", spoken(error))
+            logger.warning("Messages could not be put back at once (%s)", summary_of(error))
         self._delivered.clear()
 
     def _hand_back(self, tags: list[str], push: str) -> None:
@@ -189,7 +189,7 @@ class QoS(_PlainQoS):
             for tags in _slices([tag.decode() if isinstance(tag, bytes) else tag for tag in found]):
                 self._take_back(tags)
         except ResponseError as error:  # a broken key: whoever takes messages names it
-            logger.warning("Abandoned messages were not put back (%s)", spoken(error))
+            logger.warning("Abandoned messages were not put back (%s)", summary_of(error))
 
     def _take_back(self, tags: list[str]) -> None:
         prefix = self.channel.global_keyprefix
@@ -199,7 +199,7 @@ class QoS(_PlainQoS):
                     keys = [prefix + key for key in (self.unacked_index_key, self.unacked_key, *queues)]
                     pipe.eval(_TAKE_BACK, len(keys), *keys, tag, self.visibility_timeout, payload)
                 for error in filter(_is_error, pipe.execute(raise_on_error=False)):
-                    logger.warning("A message could not be put back (%s)", spoken(error))
+                    logger.warning("A message could not be put back (%s)", summary_of(error))
 
     def _to_restore(self, kept: Iterable[tuple[str, bytes | None]]) -> Iterator[tuple[str, list[str], bytes]]:
         for tag, noted in kept:
@@ -208,7 +208,7 @@ class QoS(_PlainQoS):
                 queues, payload = destination(noted) if noted else ([], b"")
                 yield tag, queues, payload
             except Exception as error:  # noqa: BLE001  whatever is wrong with one message, the others go back
-                logger.warning("A message could not be put back (%s)", spoken(error))
+                logger.warning("A message could not be put back (%s)", summary_of(error))
 
     def _noted(self, tags: list[str]) -> Iterator[list[tuple[str, bytes | None]]]:
         """What is noted of messages, each with its tag, in slices that fit in memory however large a message is."""

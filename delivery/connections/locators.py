@@ -13,7 +13,7 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from .address import Seeds, seeds_of
-from .replies import NoServer, spoken
+from .replies import NoServer, summary_of
 
 _ASK_SECS = 1.0
 
@@ -109,7 +109,7 @@ def _shown(seeds: Seeds) -> str:
 
 
 def _told(host: tuple[str, int], error: RedisError) -> str:
-    return f"{host[0]}:{host[1]}: {spoken(error)}"
+    return f"{host[0]}:{host[1]}: {summary_of(error)}"
 
 
 def _and(said: list[str]) -> str:

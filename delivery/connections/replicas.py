@@ -11,7 +11,7 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 
 from ..errors import DeliveryUncertain
-from .replies import spoken
+from .replies import summary_of
 
 _OF_READ_TIMEOUT = 2 / 3  # a replica is waited for so long: WAIT must respond before its connection gives up
 _READ_TIMEOUT_SECS = 3.0  # where a connection has none
@@ -44,7 +44,7 @@ def write(pipe: Any, min_replicas: int, task_ids: Sequence[str] = ()) -> list[An
     if pipe.transaction:
         _raise_first(replies := replies[-1])
     if isinstance(confirmed, Exception):
-        raise DeliveryUncertain(0, min_replicas, task_ids, spoken(confirmed)) from confirmed
+        raise DeliveryUncertain(0, min_replicas, task_ids, summary_of(confirmed)) from confirmed
     if confirmed < min_replicas:
         raise DeliveryUncertain(confirmed, min_replicas, task_ids)
     return replies

@@ -99,7 +99,7 @@ def state_of(error: BaseException) -> State | None:
     return State.REFUSED if isinstance(error, RedisError) else None
 
 
-def spoken(error: BaseException) -> str:
+def summary_of(error: BaseException) -> str:
     """An error of Redis in a few words that quote no content: its state's name, else its class."""
     if isinstance(error, NoServer):
         return str(error)

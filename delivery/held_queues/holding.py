@@ -33,7 +33,7 @@ from redis.exceptions import RedisError
 
 from ..broker.transport import Channel
 from ..celery_types import InFlight, WorkerConsumer
-from ..connections.replies import State, spoken, state_of
+from ..connections.replies import State, state_of, summary_of
 from ..moving import OldNames, old_names
 from ..settings import Installed, installed
 from .breakers import CLOSED, HALF_OPEN, OPEN, SharedBreaker, breaker_of
@@ -228,7 +228,7 @@ class HoldQueues(bootsteps.StartStopStep):
         except (RedisError, OSError) as error:
             logger.warning(
                 "Leadership of held queues not given up; another worker takes it in half a minute (%s)",
-                spoken(error),
+                summary_of(error),
             )
 
 
@@ -261,7 +261,7 @@ def take_each(steps: Sequence[Callable[[], None]]) -> str:
 
 def _why(error: Exception) -> str:
     """An error in a few words; the same words for each of those by which a lost server shows itself."""
-    return "it does not answer" if state_of(error) is State.AWAY else spoken(error)
+    return "it does not answer" if state_of(error) is State.AWAY else summary_of(error)
 
 
 def may_start(consumer: WorkerConsumer, request: InFlight) -> bool:

@@ -13,7 +13,7 @@ from celery.utils.log import get_logger
 from redis.exceptions import RedisError
 
 from ..celery_types import WorkerConsumer
-from ..connections.replies import spoken
+from ..connections.replies import summary_of
 
 BEAT_SECS, _BEATS_PER_SEC = 4.0, 25.0  # of one worker, and of all together
 SILENT_BEATS = 2.25  # one that was killed counts for so long: among a hundred, for less than ten seconds
@@ -72,12 +72,12 @@ class Presence(bootsteps.StartStopStep):
                 said = ""
             except (RedisError, OSError) as error:
                 self._channel.doubt()
-                if spoken(error) != said:  # once an outage
-                    said = spoken(error)
+                if summary_of(error) != said:  # once an outage
+                    said = summary_of(error)
                     logger.warning("How many workers there are is not known (%s)", said)
             if self._stopped.wait(secs):
                 break
         try:
             self._channel.say_gone(self._name)
         except (RedisError, OSError) as error:
-            logger.warning("The fleet is told later that this worker is gone (%s)", spoken(error))
+            logger.warning("The fleet is told later that this worker is gone (%s)", summary_of(error))

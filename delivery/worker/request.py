@@ -16,7 +16,7 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from ..celery_types import Message
-from ..connections.replies import AWAY, spoken
+from ..connections.replies import AWAY, summary_of
 from ..dead_letters.store import DeadLetter, DeadLetters, Reason
 from ..messages.call_options import with_options
 from ..messages.envelope import call_of_body
@@ -78,7 +78,7 @@ class Request(_PlainRequest):
         if isinstance(error, AWAY):
             # Raised by Celery after the task's code: it could not send the result, the retry or the chain's next task.
             return self._leave_to_broker(
-                f"broker or result store could not be reached, or did not keep it for certain ({spoken(error)})"
+                f"broker or result store could not be reached, or did not keep it for certain ({summary_of(error)})"
             )
         if not self._kept(_letter(self, error)):
             return None
@@ -105,7 +105,9 @@ class Request(_PlainRequest):
             try:
                 self.dead_letters.forget_losses(self.id)
             except RedisError as error:
-                logger.warning("Count of lost children of %s not reset (%s)", self.id, spoken(error), extra=self._facts)
+                logger.warning(
+                    "Count of lost children of %s not reset (%s)", self.id, summary_of(error), extra=self._facts
+                )
         super().acknowledge()
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002  Celery's name
@@ -128,7 +130,7 @@ class Request(_PlainRequest):
         try:
             losses = self.dead_letters.count_loss(self.id)
         except RedisError as away:
-            return self._leave_to_broker(f"its loss could not be counted ({spoken(away)})")
+            return self._leave_to_broker(f"its loss could not be counted ({summary_of(away)})")
         if losses < MAX_LOSSES:
             logger.warning(
                 "Task %s[%s] took its child process down (%d of %d); it runs again",
@@ -157,7 +159,7 @@ class Request(_PlainRequest):
         try:
             self.dead_letters.add(letter)
         except RedisError as error:
-            self._leave_to_broker(f"its failure could not be kept ({spoken(error)})")
+            self._leave_to_broker(f"its failure could not be kept ({summary_of(error)})")
             return False
         logger.error(
             "Task %s[%s] is among the dead letters: %s. Look at it: mgw dead show %s; then replay or purge it",

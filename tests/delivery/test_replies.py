@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from memory_graph_workers.delivery.connections.connection import connect
-from memory_graph_workers.delivery.connections.replies import NotNow, State, spoken, state_of
+from memory_graph_workers.delivery.connections.replies import NotNow, State, state_of, summary_of
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ExecAbortError, OutOfMemoryError, ReadOnlyError, ResponseError
 
@@ -39,7 +39,7 @@ from redis.exceptions import ExecAbortError, OutOfMemoryError, ReadOnlyError, Re
     ],
 )
 def test_a_reply_has_one_meaning(error: Exception, state: State | None, words: str) -> None:
-    assert (state_of(error), spoken(error)) == (state, words)
+    assert (state_of(error), summary_of(error)) == (state, words)
 
 
 def test_the_error_survives_pickle() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from ....delivery.connections.replies import spoken, state_of
+from ....delivery.connections.replies import state_of, summary_of
 from ....delivery.redaction import safe_text
 from ...threads import Busy, Threads
 
@@ -91,7 +91,7 @@ async def ended(running: "Future[Any]", secs: float) -> bool:
 
 def problem_of(error: BaseException) -> str | None:
     """What to say of an error of Redis; None of any other."""
-    return None if state_of(error) is None else f"Redis does not serve this ({spoken(error)})."
+    return None if state_of(error) is None else f"Redis does not serve this ({summary_of(error)})."
 
 
 def why_it_broke_off(error: Exception) -> str:
