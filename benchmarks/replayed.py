@@ -21,7 +21,7 @@ from kombu.asynchronous.timer import Timer
 from kombu.exceptions import OperationalError
 from memory_graph_workers.delivery.broker.pace import Pace
 from memory_graph_workers.delivery.broker.transport import Channel
-from memory_graph_workers.delivery.held_queues.holding import HoldQueues
+from memory_graph_workers.delivery.held_queues.leading import Lead
 from memory_graph_workers.delivery.worker.consumer import Consumer
 from memory_graph_workers.delivery.worker.lease import Lease
 from memory_graph_workers.delivery.worker.presence import Presence
@@ -51,7 +51,7 @@ class Replayed:
         self.number, self.secs, self.is_up, self.connects = number, secs, False, 0
         self.kind: Any = type("ReplayedChannel", (Channel,), {"pace": Pace()})
         self.parent: Any = SimpleNamespace(app=app, hostname=f"replayed-{number}@bench", timer=TIMER, heart=None)
-        self.steps: list[Any] = [Lease(self.parent), Presence(self.parent), HoldQueues(self.parent)]
+        self.steps: list[Any] = [Lease(self.parent), Presence(self.parent), Lead(self.parent)]
         self.repeated: list[Any] = []
         self.connect()
 

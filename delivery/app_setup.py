@@ -28,7 +28,7 @@ from .settings import BreakerOf, Installed, Probe, remember
 from .startup_checks import refuse_pool, refuse_setup
 
 # By name: a producer loads none of them.
-_STEPS = ("worker.lease:Lease", "worker.presence:Presence", "held_queues.holding:HoldQueues", "worker.drain:Drain")
+_STEPS = ("worker.lease:Lease", "worker.presence:Presence", "held_queues.leading:Lead", "worker.drain:Drain")
 _RESULTS = {"redis": f"{__package__}.results:Backend", "rediss": f"{__package__}.results:TlsBackend"}
 
 signals.celeryd_init.connect(refuse_pool)

@@ -10,7 +10,8 @@ import pytest
 from memory_graph_workers.delivery import Bounds, ByHand, DeadLetter, DeadLetters, HoldStore, Keys, Reason
 from memory_graph_workers.delivery.broker.permits import set_permits
 from memory_graph_workers.delivery.held_queues import limits
-from memory_graph_workers.delivery.held_queues.holding import Holder, take_each
+from memory_graph_workers.delivery.held_queues.holding import Holder
+from memory_graph_workers.delivery.held_queues.leading import take_each
 from memory_graph_workers.delivery.held_queues.limits import FullQueues, QueuesByHand
 
 KEYS = Keys("shop")

@@ -7,8 +7,9 @@ from typing import Any
 import fakeredis
 import pytest
 from memory_graph_workers.delivery.held_queues import holding
-from memory_graph_workers.delivery.held_queues.holding import Holder, take_each
+from memory_graph_workers.delivery.held_queues.holding import Holder
 from memory_graph_workers.delivery.held_queues.holds import Hold, HoldStore
+from memory_graph_workers.delivery.held_queues.leading import take_each
 from memory_graph_workers.delivery.keys import Keys
 from redis.exceptions import ResponseError
 

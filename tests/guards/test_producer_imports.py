@@ -7,7 +7,7 @@ HEAVY = {"requests", "pybreaker", "tornado", "grpc", "sqlalchemy", "flask", "flo
 OURS = {
     f"memory_graph_workers.{name}"
     for name in (
-        *("schemas.vault", "clients.http", "clients.breaker", "delivery.held_queues.holding"),
+        *("schemas.vault", "clients.http", "clients.breaker", "delivery.held_queues.leading"),
         *("tasks.tracing", "tracing.recording"),
     )
 }
