@@ -1,6 +1,7 @@
 """One reading of what is in Redis: the parts of each server are asked in one round trip."""
 
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -44,6 +45,7 @@ class Server:
         # One more try: an idle connection may have been closed. Not more, because a scrape waits.
         once = Retry(NoBackoff(), 1)
         self._redis: Redis = connect(url, timeout_secs=_TIMEOUT_SECS, connect_timeout_secs=_TIMEOUT_SECS, retry=once)
+        weakref.finalize(self, self._redis.close).atexit = False  # whoever drops this keeps no connection open
         self._last_read = 0.0
         self.reading, self.ping = Shared(self._read), Shared(self._redis.ping)
 

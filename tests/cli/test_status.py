@@ -1,5 +1,6 @@
 """`mgw status`: one look at a real Valkey, what is said while it is away, and how the screen is left."""
 
+import gc
 import io
 import json
 import os
@@ -26,7 +27,7 @@ from support.scraping import target_at
 from support.shared_broker import broker as broker
 from support.shared_broker import running as running
 from support.silent import silent as silent
-from support.waiting import LONGEST_SECS, SOON_SECS
+from support.waiting import LONGEST_SECS, SOON_SECS, until
 
 APPS = Path(__file__).parent / "apps"
 KEYS = Keys("shop")
@@ -205,6 +206,13 @@ def test_what_was_known_last_stays_and_is_marked_as_stale_with_its_time(tmp_path
     assert [row["waiting"] for row in looks.look()["queues"]] == [4, 0, 0]
     broker.redis.close()
     broker.stop()
+
+
+def test_what_looked_and_is_dropped_keeps_no_connection(broker: Broker) -> None:
+    connected = {client["id"] for client in broker.redis.client_list()}
+    assert Looks(target_at(broker.url)).look()["ok"]
+    gc.collect()
+    until(lambda: {client["id"] for client in broker.redis.client_list()} == connected)
 
 
 def test_a_part_that_cannot_be_read_is_named_and_hides_that_part_alone(broker: Broker) -> None:
