@@ -10,6 +10,7 @@ from pathlib import Path
 
 from comparison.contenders import CONTENDERS, Contender
 from comparison.faults import Outcome, Plan
+from comparison.running import servers
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "comparison.md"
 VERSIONS = (
@@ -57,7 +58,7 @@ def described(plan: Plan) -> str:
         f"{plan.kill_after_secs:.0f} s after it began two; {plan.waiting_jobs} jobs and a service that is away for "
         f"{plan.away_secs:.0f} s. Watched for at most {plan.watch_secs:.0f} s after the fault, and "
         f"for {plan.still_secs:.0f} s more to see what is done twice, on "
-        f"{os.cpu_count()} cores that all systems shared."
+        f"{os.cpu_count()} cores that all systems shared, with {servers()}."
     )
     return textwrap.fill(text, width=118)
 

@@ -1,6 +1,8 @@
 """One contender at work: its broker or database, the service that it calls, its worker, and what runs beside it."""
 
 import os
+import platform
+import re
 import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -17,7 +19,7 @@ from comparison.contenders import APPS, Contender
 from comparison.service import Service
 
 sys.path.insert(0, str(APPS.parent.parent.parent / "tests"))  # where PostgreSQL is started for tests
-from support.postgres import Postgres
+from support.postgres import PROGRAM, Postgres
 
 PASSWORD = "compare"
 
@@ -93,6 +95,20 @@ def started(
                 running.start("beside", contender.beside)
             found.append(running)
         yield found
+
+
+def servers() -> str:
+    """The versions of what all of them run on."""
+    valkey, postgresql = _version(broker.find_server()), _version(PROGRAM)
+    return f"Python {platform.python_version()}, Valkey {valkey} and PostgreSQL {postgresql}"
+
+
+def _version(program: str | Path) -> str:
+    """What a server's program says of its version."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    if not (found := re.search(r"\d+(\.\d+)+", done.stdout)):
+        raise LookupError(f"{program} --version names no version: {done.stdout!r}")
+    return found[0]
 
 
 def _redis(children: Children, place: Path) -> dict[str, str]:

