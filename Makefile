@@ -282,5 +282,5 @@ release-samples: $(STAMP)
 	$(BIN)/python tests/releases/sample.py
 
 clean:
-	rm -rf .venv .mgw build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

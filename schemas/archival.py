@@ -80,7 +80,7 @@ class SchedulerConfig(Settings):
         "HEALTH_PROBES_ENABLED",
         fields.Boolean(),
         True,
-        "Whether beat sends a health check of each service every minute.",
+        "Whether beat sends a health check of the Registry and of the Vault every minute.",
     )
     crontab: str | None = setting(
         "ARCHIVAL_CRONTAB", fields.String(), None, "When to sweep, as a crontab in UTC, instead of the interval."

@@ -123,7 +123,9 @@ class UsageReporter:
         with self._done:
             if not self._done.wait_for(lambda: self._sent >= wanted, timeout_secs):
                 left = wanted - self._sent
-                raise OperationalError(f"{left} usage reports are not sent yet, or not for certain: see mgw doctor")
+                raise OperationalError(
+                    f"{left} usage reports are not sent yet, or not for certain: does this host reach Redis?"
+                )
 
     def close(self, timeout_secs: float = 10.0) -> None:
         """Send all waiting reports, and take no more; raises as `flush` does."""

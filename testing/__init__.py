@@ -7,16 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .in_process import InlineTasks, inline
+    from .in_process import InlineTasks, NotInline, inline
     from .recorder import recording
     from .sent import Sent
     from .sent_tasks import NoResult, SentTasks, UnknownTask
 
-__all__ = ["InlineTasks", "NoResult", "Sent", "SentTasks", "UnknownTask", "inline", "recording"]
+__all__ = ["InlineTasks", "NoResult", "NotInline", "Sent", "SentTasks", "UnknownTask", "inline", "recording"]
 
 # Loaded when first used: pytest loads this package with its plugin, in every project that has it installed.
 _MODULES = {
     "InlineTasks": ".in_process",
+    "NotInline": ".in_process",
     "inline": ".in_process",
     "recording": ".recorder",
     "Sent": ".sent",

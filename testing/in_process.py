@@ -39,7 +39,7 @@ try:
 except ImportError as missing:
     raise ImportError(
         f"Inline tasks run against the reference services, and {missing.name} is not installed: "
-        "pip install 'memory-graph-workers[services]'"
+        "it comes with the extra services (docs/testing.md)."
     ) from missing
 
 _PlainChannel: Any = virtual.Channel  # what is overridden here is not in the stubs
@@ -50,7 +50,10 @@ _THREADS = 4
 
 
 class NotInline(Exception):
-    """A task needs what this process does not have."""
+    """A task needs what this process does not have.
+
+    Record it with `sent_tasks`, or run it against the stack of `make dev`.
+    """
 
     showable = True
 

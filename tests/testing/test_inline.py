@@ -21,8 +21,7 @@ from memory_graph_workers.tasks.registry import (
     update_session_status,
 )
 from memory_graph_workers.tasks.usage import UsageReporter
-from memory_graph_workers.testing import InlineTasks, inline, recording
-from memory_graph_workers.testing.in_process import NotInline
+from memory_graph_workers.testing import InlineTasks, NotInline, inline, recording
 
 
 @pytest.fixture(autouse=True)
