@@ -241,10 +241,12 @@ def test_every_command_of_the_documents_is_tried() -> None:
 @pytest.mark.parametrize("command", COMPOSE)
 def test_a_command_of_the_deployment_names_what_is_there(command: str) -> None:
     words = command.split()
-    files = {"docker-compose.yml", *re.findall(r"--file (\S+)", command)}
+    files = {file for line in COMMANDS for file in line.removeprefix("export COMPOSE_FILE=").split()[0].split(":")}
+    files = {"docker-compose.yml", *(file for file in files if file.endswith("docker-compose.yml"))}
     services = {name for file in files for name in yaml.safe_load((ROOT / file).read_text())["services"]}
     if words[0] == "docker":
-        assert words[2] in ("build", "up", "ps", "logs", "stop", "down") or services & set(words)
+        named = {word.partition("=")[0] for word in words[3:] if not word.startswith("-")}
+        assert (words[2] in ("build", "up", "ps", "logs", "stop", "down") and named <= services) or services & named
     else:
         assert (ROOT / words[1]).exists()
 

@@ -89,4 +89,4 @@ def test_a_task_that_failed_unseen_fails_the_test(pytester: pytest.Pytester, mon
 def test_inline_tasks_say_what_is_not_installed(tmp_path: Path) -> None:
     without = "import sys\nsys.modules['flask'] = None\n" + FAILS
     done = run(tmp_path, without)
-    assert "pip install 'memory-graph-workers[services]'" in done.stdout
+    assert "it comes with the extra services" in done.stdout
