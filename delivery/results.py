@@ -13,12 +13,26 @@ _PARSERS: dict[str, Any] = {
     name: parse for name, parse in URL_QUERY_ARGUMENT_PARSERS.items() if name.startswith("ssl_")
 }
 _PlainBackend: Any = RedisBackend  # what is overridden here is not in the stubs
+_PlainConsumer: Any = RedisBackend.ResultConsumer
+
+
+class ResultConsumer(_PlainConsumer):
+    """Hears of results; after a lost connection it subscribes again."""
+
+    def _reconnect_pubsub(self) -> None:
+        """Close what is left of the lost connection; Celery leaves that to the collection of garbage."""
+        pool = self.backend.client.connection_pool
+        if self._pubsub is not None:
+            self._pubsub.close()
+        pool.disconnect(inuse_connections=False)  # those in use are other threads'
+        super()._reconnect_pubsub()
 
 
 class Backend(_PlainBackend):
     """A result store that survives a failover: Celery tries again after a lost connection."""
 
     _scheme = "redis"
+    ResultConsumer = ResultConsumer
 
     def __init__(self, url: str = "", **options: Any) -> None:
         """`url` lacks the first part of a scheme of two, such as redis+cluster."""
