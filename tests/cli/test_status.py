@@ -212,7 +212,7 @@ def test_what_looked_and_is_dropped_keeps_no_connection(broker: Broker) -> None:
     connected = {client["id"] for client in broker.redis.client_list()}
     assert Looks(target_at(broker.url)).look()["ok"]
     gc.collect()
-    until(lambda: {client["id"] for client in broker.redis.client_list()} == connected)
+    until(lambda: {client["id"] for client in broker.redis.client_list()} <= connected)
 
 
 def test_a_part_that_cannot_be_read_is_named_and_hides_that_part_alone(broker: Broker) -> None:

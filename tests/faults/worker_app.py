@@ -68,10 +68,10 @@ def without_loss_counter() -> None:
 
 def without_held_queues() -> None:
     """No step ever stops taking from a queue, and no task asks whether it should."""
-    holding = {step for step in app.steps["consumer"] if "hold" in str(step).lower()}  # a class, or its name
-    if not holding:
-        raise LookupError("No step of the consumer is named after holding; which one stops it from taking?")
-    app.steps["consumer"] -= holding
+    leading = {step for step in app.steps["consumer"] if "held_queues" in str(step)}  # a class, or its name
+    if not leading:
+        raise LookupError("No step of the consumer comes from held_queues; which one stops it from taking?")
+    app.steps["consumer"] -= leading
 
 
 def without_idempotency_key() -> None:
