@@ -16,8 +16,6 @@ from xdist.scheduler import LoadScopeScheduling
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-gc.disable()  # until all tests are collected: next to nothing of what is imported is garbage
-
 import support.servers  # noqa: E402, F401  before our app is imported: it reads the environment
 
 # Where this is set, each of several hundred programs would compile all of our modules again.
@@ -97,7 +95,6 @@ def pytest_collection_finish() -> None:
     """Spare the collections of garbage below what was imported and collected: it lives to the end."""
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

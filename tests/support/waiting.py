@@ -6,7 +6,6 @@ from collections.abc import Callable
 LONGEST_SECS = 240.0  # no promise: a quiet machine needs a few seconds for any of these waits
 SOON_SECS = 10.0  # what ends after a second or two on a quiet machine, and would last longer than this if it did not
 _EVERY_SECS = 0.02
-_MOST_SECS = 0.25  # between two looks, however much one costs
 
 
 def until(holds: Callable[[], object], otherwise: Callable[[], object] = lambda: "it did not come to pass") -> None:
@@ -17,9 +16,8 @@ def until(holds: Callable[[], object], otherwise: Callable[[], object] = lambda:
 def comes(holds: Callable[[], object]) -> bool:
     """Whether it holds, now or in time."""
     end = time.monotonic() + LONGEST_SECS
-    while (looked_at := time.monotonic()) <= end:
-        if holds():
-            return True
-        # A look at all processes or into a database takes the time away from what it waits for.
-        time.sleep(min(max(_EVERY_SECS, 4 * (time.monotonic() - looked_at)), _MOST_SECS))
-    return bool(holds())
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(_EVERY_SECS)
+    return True
