@@ -27,7 +27,7 @@ from .probes import Probes, always_up, command_of
 _TURN_SECS = 1.0
 _ASKS_PER_SEC = 10.0  # how often all workers together ask who leads, where they are more than that
 _KEEP_BOUNDS_SECS = 60.0  # though nothing may have failed since
-_MEASURE_SECS = 10.0
+_MEASURE_SECS = 15.0
 
 logger = get_logger(__name__)
 
@@ -42,7 +42,7 @@ class Lead(bootsteps.StartStopStep):
         self._channel: Any = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._leads_until = 0.0
+        self._leads, self._leads_until = False, 0.0
         self._name = str(uuid4())
 
     def start(self, parent: WorkerConsumer) -> None:
@@ -72,14 +72,15 @@ class Lead(bootsteps.StartStopStep):
 
     def _is_leader(self, holds: HoldStore) -> bool:
         """Whether this worker leads; long before nobody would, it asks again."""
-        if not Channel.leads or time.monotonic() > self._leads_until:
-            asked_at, Channel.leads = time.monotonic(), False
-            Channel.leads, self._leads_until = holds.lead(self._name), asked_at + LEADER_SECS / 3
-        return Channel.leads
+        if not self._leads or time.monotonic() > self._leads_until:
+            asked_at, self._leads, Channel.leads = time.monotonic(), False, False
+            self._leads, self._leads_until = holds.lead(self._name), asked_at + LEADER_SECS / 3
+            Channel.leads = self._leads
+        return self._leads
 
     @property
     def _pause_secs(self) -> float:
-        return _TURN_SECS if Channel.leads else self._channel.pace.every(_TURN_SECS, _ASKS_PER_SEC)
+        return _TURN_SECS if self._leads else self._channel.pace.every(_TURN_SECS, _ASKS_PER_SEC)
 
     def _run(self, found: Installed, old: OldNames | None) -> None:
         holds, probes = found.holds, Probes(command_of(found.probe)) if found.probe else None

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import fakeredis
@@ -9,7 +10,7 @@ import pytest
 from memory_graph_workers.delivery.held_queues import holding
 from memory_graph_workers.delivery.held_queues.holding import Holder
 from memory_graph_workers.delivery.held_queues.holds import Hold, HoldStore
-from memory_graph_workers.delivery.held_queues.leading import take_each
+from memory_graph_workers.delivery.held_queues.leading import Lead, take_each
 from memory_graph_workers.delivery.keys import Keys
 from redis.exceptions import ResponseError
 
@@ -224,7 +225,7 @@ def test_a_breaker_is_looked_at_again_when_a_task_meets_it_open(scene: Scene) ->
     assert 0 < scene.redis.ttl("shop:hold:refused") <= 10
 
 
-def test_a_breaker_that_no_task_met_is_looked_at_after_ten_seconds(
+def test_a_breaker_that_no_task_met_is_looked_at_after_fifteen_seconds(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.turn()
@@ -241,6 +242,12 @@ def test_one_leads_and_another_follows_when_it_resigns(scene: Scene) -> None:
     scene.holds.resign("a")
     assert scene.holds.lead("b")
     assert 0 < scene.redis.ttl("shop:hold:leader") <= 30
+
+
+def test_of_two_consumers_in_one_process_one_leads(scene: Scene) -> None:
+    parent: Any = SimpleNamespace(app=None)
+    steps: list[Any] = [Lead(parent), Lead(parent)]
+    assert [step._is_leader(scene.holds) for step in (*steps, *steps)] == [True, False, True, False]
 
 
 def test_who_reads_while_it_is_written_finds_all_or_nothing(scene: Scene) -> None:
