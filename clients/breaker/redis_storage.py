@@ -89,6 +89,8 @@ class RedisStorage(Storage):
 
     def calls_per_sec(self) -> float | None:
         """How many calls a second of all workers succeeded in the last seconds; None while Redis is unreachable."""
+        if self._unless_away(lambda: self._redis.exists(self._calls_key)) == 0:
+            return 0.0  # of an idle service nobody asks more
         found = self._exchange(0, 0, "")
         return succeeded_per_sec(found[1]) if found else None
 

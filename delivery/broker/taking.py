@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 _BROKEN_KEY = -1  # what `TAKE` returns in the place of a queue
 _SAY_AGAIN_SECS = 60.0
-_TRY_SECS, _TRIES_PER_SEC = 2.5, 20.0  # how often a server that became a replica is found out, of all workers together
+_TRY_SECS, _TRIES_PER_SEC = 2.5, 10.0  # how often a server that became a replica is found out, of all workers together
 _TAKE_DIGEST = sha1(TAKE.encode()).hexdigest()  # noqa: S324  the name that Redis gives to a script
 
 

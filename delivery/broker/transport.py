@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import Generator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -162,6 +163,7 @@ class Channel(Taker):
         script = self._late_client().register_script(PRESENT)
         # A prefixed client prefixes the first key of a script only.
         counts = script(keys=[fleet, *self.prefixed([alike])], args=[name, secs, int(tidy)])
+        self._tried_at = time.monotonic()  # the server writes, so a look need not find that out
         return int(counts[0]), int(counts[1])
 
     def say_gone(self, name: str) -> None:

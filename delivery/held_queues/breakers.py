@@ -12,7 +12,7 @@ from ..errors import InvalidConfig
 from ..settings import BreakerOf, Installed
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half-open"
-_REMEMBERED_LOOKS = 12  # ten seconds apart: calls that hang are fewer and fewer for up to a minute before it opens
+_REMEMBERED_LOOKS = 8  # fifteen seconds apart: calls that hang are fewer and fewer for up to a minute before it opens
 
 
 class SharedBreaker:

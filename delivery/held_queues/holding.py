@@ -1,7 +1,7 @@
 """Held queues: while a service is down, nothing that needs it leaves its queue.
 
 A service's state is the state of its circuit breaker, which all workers share. One elected worker reads it each second
-while something is held or a task met an open breaker, else every ten seconds:
+while something is held or a task met an open breaker, else every fifteen seconds:
 
     breaker open ──────► HELD: no message of the queues that need the service is taken
       ▲                    │ its probe fails and then succeeds, or the breaker's pause is over and the probe succeeds

@@ -10,7 +10,7 @@ from ..dead_letters.store import DeadLetters
 from .by_hand import ByHand
 from .holds import HoldStore
 
-IDLE_LOOK_SECS = 10.0  # between two looks at everything while nothing is held and nobody asks for a look
+IDLE_LOOK_SECS = 15.0  # between two looks at everything while nothing is held and nobody asks for a look
 
 Permit = Callable[[str, "int | None"], None]
 

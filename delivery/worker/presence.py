@@ -18,7 +18,7 @@ from ..connections.replies import summary_of
 BEAT_SECS, _BEATS_PER_SEC = 4.0, 25.0  # of one worker, and of all together
 SILENT_BEATS = 2.25  # one that was killed counts for so long: among a hundred, for less than ten seconds
 _TIDIES_EACH = 10  # beats
-_HEARTBEATS_PER_SEC = 25.0  # events of all workers together, for Flower
+_HEARTBEAT_SECS, _HEARTBEATS_PER_SEC = 4.0, 10.0  # events for Flower, of one worker and of all together
 
 logger = get_logger(__name__)
 
@@ -56,7 +56,7 @@ class Presence(bootsteps.StartStopStep):
             return
         if heart is not self._heart:  # each connection has one of its own
             self._heart, self._heartbeat_secs = heart, heart.interval
-        secs = self._channel.pace.every(self._heartbeat_secs, _HEARTBEATS_PER_SEC)
+        secs = self._channel.pace.every(max(self._heartbeat_secs, _HEARTBEAT_SECS), _HEARTBEATS_PER_SEC)
         if abs(secs - heart.interval) > heart.interval / 10:
             heart.interval = secs
             heart.tref.cancel()

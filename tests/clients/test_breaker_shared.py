@@ -249,6 +249,10 @@ def test_a_storage_says_how_many_calls_a_second_succeed(valkey: int, away: faker
         redis.flushdb()
         redis.hset(CALLS, mapping={str(second % 10): f"{second} 40 5" for second in seconds_before(redis)})
         assert 30 < (RedisStorage(redis, "registry").calls_per_sec() or 0) <= 40  # a second may begin meanwhile
+        redis.flushdb()
+        before = redis.info("stats")["total_commands_processed"]
+        assert RedisStorage(redis, "registry").calls_per_sec() == 0
+        assert redis.info("stats")["total_commands_processed"] - before <= 2, "an idle service costs one command"
     away.connected = False
     assert RedisStorage(fakeredis.FakeRedis(server=away), "registry").calls_per_sec() is None
 

@@ -47,19 +47,19 @@ def looks(pace: Pace, clock: Clock, secs: float) -> int:
     return count
 
 
-def test_a_worker_looks_often_while_messages_come_and_seven_times_a_second_when_none_does(clock: Clock) -> None:
+def test_a_worker_looks_often_while_messages_come_and_six_times_a_second_when_none_does(clock: Clock) -> None:
     pace = Pace()
     pace.found()
     assert 7 <= looks(pace, clock, 0.5) <= 12
     clock.now += 10
-    assert 55 <= looks(pace, clock, 10) <= 72
+    assert 50 <= looks(pace, clock, 10) <= 65
 
 
 @pytest.mark.parametrize(
     ("workers", "alike", "together"),
-    [(10, 10, 40), (40, 1, 40), (MANY, 1, MANY), (200, 200, 40), (MANY, 40, MANY), (MANY, MANY, MANY / 5)],
+    [(10, 10, 40), (40, 1, 40), (MANY, 1, MANY), (200, 200, 40), (MANY, 40, MANY), (MANY, MANY, MANY / 10)],
 )
-def test_a_fleet_looks_forty_times_a_second_and_a_worker_once_or_in_five_where_so_many_consume_the_same(
+def test_a_fleet_looks_forty_times_a_second_and_a_worker_once_or_in_ten_where_so_many_consume_the_same(
     clock: Clock, workers: int, alike: int, together: int
 ) -> None:
     pace = Pace()
