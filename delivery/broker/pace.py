@@ -9,7 +9,7 @@ import time
 
 _BUSY_SECS = 0.05  # between two looks while messages come
 _IDLE_SECS, _LONGEST_SECS = 0.16, 1.0  # alone, and in a large fleet: others may be busy, or consume other queues
-_LONGEST_ALIKE_SECS = 10.0  # where so many consume the same queues that one of them is looking anyway
+_LONGEST_ALIKE_SECS = 15.0  # where so many consume the same queues that one of them is looking anyway
 _LOOKS_PER_SEC = 40.0  # of all workers together, where they are more than six
 _SLOWS_DOWN = 10.0  # the pause is at most this part of the quiet time
 _WIDE_SECS = 600.0  # a priority that was used may be used again

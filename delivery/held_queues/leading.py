@@ -25,7 +25,7 @@ from .limits import FullQueues, QueuesByHand
 from .probes import Probes, always_up, command_of
 
 _TURN_SECS = 1.0
-_ASKS_PER_SEC = 10.0  # how often all workers together ask who leads, where they are more than that
+_ASKS_PER_SEC = 5.0  # how often all workers together ask who leads, where they are more than that
 _KEEP_BOUNDS_SECS = 60.0  # though nothing may have failed since
 _MEASURE_SECS = 15.0
 

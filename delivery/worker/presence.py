@@ -18,7 +18,7 @@ from ..connections.replies import summary_of
 BEAT_SECS, _BEATS_PER_SEC = 4.0, 25.0  # of one worker, and of all together
 SILENT_BEATS = 2.25  # one that was killed counts for so long: among a hundred, for less than ten seconds
 _TIDIES_EACH = 10  # beats
-_HEARTBEAT_SECS, _HEARTBEATS_PER_SEC = 4.0, 10.0  # events for Flower, of one worker and of all together
+_HEARTBEAT_SECS, _HEARTBEATS_PER_SEC = 4.0, 25.0  # events for Flower, of one worker and of all together
 
 logger = get_logger(__name__)
 

@@ -57,9 +57,17 @@ def test_a_worker_looks_often_while_messages_come_and_six_times_a_second_when_no
 
 @pytest.mark.parametrize(
     ("workers", "alike", "together"),
-    [(10, 10, 40), (40, 1, 40), (MANY, 1, MANY), (200, 200, 40), (MANY, 40, MANY), (MANY, MANY, MANY / 10)],
+    [
+        (10, 10, 40),
+        (40, 1, 40),
+        (MANY, 1, MANY),
+        (200, 200, 40),
+        (MANY, 40, MANY),
+        (MANY, MANY, 40),
+        (2 * MANY, 2 * MANY, 2 * MANY / 15),
+    ],
 )
-def test_a_fleet_looks_forty_times_a_second_and_a_worker_once_or_in_ten_where_so_many_consume_the_same(
+def test_a_fleet_looks_forty_times_a_second_and_a_worker_once_or_in_fifteen_where_so_many_consume_the_same(
     clock: Clock, workers: int, alike: int, together: int
 ) -> None:
     pace = Pace()
