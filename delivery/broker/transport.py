@@ -163,7 +163,8 @@ class Channel(Taker):
         script = self._late_client().register_script(PRESENT)
         # A prefixed client prefixes the first key of a script only.
         counts = script(keys=[fleet, *self.prefixed([alike])], args=[name, secs, int(tidy)])
-        self._tried_at = time.monotonic()  # the server writes, so a look need not find that out
+        self._tried_at = time.monotonic()  # the server writes, so no look has to find that out;
+        self.pace.look_wide()  # but what follows such a look is due
         return int(counts[0]), int(counts[1])
 
     def say_gone(self, name: str) -> None:

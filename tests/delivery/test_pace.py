@@ -171,6 +171,17 @@ def test_a_message_of_another_priority_is_found_by_a_worker_that_saw_none_before
         until(lambda number=number: broker.redis.llen("done") == number + 1)
 
 
+def test_a_message_of_another_priority_is_found_by_a_worker_whose_presence_shows_that_redis_writes(
+    broker: Broker, producer: Celery, start_worker: Any, until: Until
+) -> None:
+    for key in (KEYS.workers, KEYS.alike(["work"])):
+        broker.redis.zadd(key, dict(list(CROWD.items())[:60]))
+    start_worker()
+    time.sleep(6)  # until it knows of them, and has looked
+    producer.send_task("good", (1,), priority=3)
+    until(lambda: broker.redis.llen("done") == 1)
+
+
 def test_an_idle_worker_of_a_large_fleet_wakes_the_others(
     crowd: Any, broker: Broker, producer: Celery, start_worker: Any, until: Until
 ) -> None:
